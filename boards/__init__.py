@@ -1,0 +1,136 @@
+"""Boards as data: one directory a board, `board.toml` validated here."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+BOARDS_DIR = Path(__file__).parent
+
+Core = Literal["cortex-m3", "cortex-m4f"]
+Address = Annotated[int, Field(ge=0, lt=1 << 32)]
+
+
+class BoardError(ValueError):
+    """A board that does not exist or whose board.toml is wrong; the message says what to do."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Clock(_Strict):
+    hz: int = Field(gt=0)
+    reset_hz: int = Field(gt=0)
+    flash_wait_states: int = Field(ge=0)
+
+
+class Build(_Strict):
+    flags: list[str]
+    linker_script: str
+    port: str
+    stack_bytes: int = Field(gt=0)
+
+
+class Memory(_Strict):
+    name: str
+    base: Address
+    size: int = Field(gt=0)
+    access: Literal["rx", "rw", "rwx"]
+
+
+class Alias(_Strict):
+    """The memory at `of` seen a second time at `base`."""
+
+    name: str
+    base: Address
+    of: Address
+    size: int = Field(gt=0)
+
+
+class Uart(_Strict):
+    name: str
+    model: str
+    base: Address
+    baud: int = Field(gt=0)
+    max_baud: int = Field(gt=0)
+    usb_ids: list[str] = []
+
+
+class StudyEnergy(_Strict):
+    """The current the study (arXiv 2412.09289) assumes, and the clock it fits."""
+
+    run_ma: float = Field(gt=0)
+    hz: int = Field(gt=0)
+
+
+class Energy(_Strict):
+    volts: float = Field(gt=0)
+    run_ma_per_mhz: float = Field(gt=0)
+    sleep_ua: float = Field(ge=0)
+    source: str
+    date: str
+    study: StudyEnergy | None = None
+
+
+class Budget(_Strict):
+    flash_bytes: int = Field(gt=0)
+    ram_bytes: int = Field(gt=0)
+    latency_ms: float = Field(gt=0)
+
+
+class Flash(_Strict):
+    tool: str
+    command: list[str]
+
+
+class Board(_Strict):
+    """What the build, the emulator, the budget check and the flasher know of a board."""
+
+    name: str
+    title: str
+    part: str
+    core: Core
+    clock: Clock
+    build: Build
+    memory: list[Memory]
+    alias: list[Alias] = []
+    uart: Uart
+    energy: Energy
+    budget: Budget
+    flash: Flash
+
+    @property
+    def directory(self) -> Path:
+        """Where board.toml and the linker script lie."""
+        return BOARDS_DIR / self.name
+
+    def region(self, name: str) -> Memory:
+        """The memory of that name; KeyError when the board has none."""
+        for memory in self.memory:
+            if memory.name == name:
+                return memory
+        raise KeyError(f"board {self.name} has no memory called {name!r}")
+
+
+def board_names() -> list[str]:
+    """Names of all boards that have a board.toml, sorted."""
+    return sorted(path.parent.name for path in BOARDS_DIR.glob("*/board.toml"))
+
+
+def load_board(name: str) -> Board:
+    """Read and validate `boards/<name>/board.toml`.
+
+    Raises BoardError naming the known boards, or every wrong key at once.
+    """
+    path = BOARDS_DIR / name / "board.toml"
+    if name not in board_names():
+        raise BoardError(f"unknown board {name!r}; known boards: {', '.join(board_names())}")
+    try:
+        return Board.model_validate(tomllib.loads(path.read_text()))
+    except tomllib.TOMLDecodeError as error:
+        raise BoardError(f"{path}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BoardError(f"{path}: {problems}") from error

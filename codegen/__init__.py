@@ -1,0 +1,1 @@
+"""The compiler: TFLite graph -> passes -> memory plan -> C."""

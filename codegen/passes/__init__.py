@@ -1,0 +1,1 @@
+"""Graph rewrites: each a pure function graph -> graph."""

@@ -1,0 +1,163 @@
+"""What an evaluation found: the one record that text, JSON and HTML reports are made from."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quality(_Strict):
+    """Decisions against labels, on the decisions that are due."""
+
+    macro_f1: float
+    accuracy: float
+    errors_m: dict[str, float] | None = None
+    """mean, p50, p75, p90, max of the position error in metres, where positions exist."""
+
+
+class Distribution(_Strict):
+    """Of one quantity over the samples."""
+
+    median: float
+    p90: float
+    max: float
+
+
+class Cost(_Strict):
+    """Execution cost by function or layer: self and inclusive of what it calls, a sample on average."""
+
+    name: str
+    cycles: float
+    instructions: float
+    calls: float
+
+
+class Layer(_Strict):
+    """One generated call."""
+
+    name: str  # C function
+    operators: list[str]  # the TFLite operators it stands for
+    macs: int
+    constant_bytes: int
+    cycles: float | None = None  # modelled, median over the measured samples, None where not measured
+
+
+class Buffer(_Strict):
+    """One tensor of the memory plan. Live from step `first` to step `last`, both included."""
+
+    name: str
+    offset: int
+    size: int
+    first: int
+    last: int
+
+
+class Ram(_Strict):
+    """Bytes of RAM by what takes them, each from the place that knows it."""
+
+    arena: int  # memory plan
+    state: int  # sizeof the model's state struct
+    stack: int  # painted stack high-water mark, measured
+    static: int  # .data + .bss without arena and state
+    total: int
+
+
+class Flash(_Strict):
+    """Bytes of flash by what takes them, from the ELF's symbols."""
+
+    weights: int  # constants of the model
+    kernels: int  # generated code and inlined kernels
+    localise: int
+    link: int
+    app: int  # application and port
+    library: int  # libgcc, libc
+    other: int  # vectors, alignment, .data image
+    total: int
+
+
+class Energy(_Strict):
+    """Energy of one inference: cycles / f * I * V."""
+
+    microjoule: float
+    study_microjoule: float | None  # with the currents of arXiv 2412.09289
+    assumptions: str
+
+
+class BudgetLine(_Strict):
+    """One limit and what was used of it."""
+
+    name: str  # flash, ram, latency
+    used: float
+    limit: float
+    unit: str
+    source: str  # board or recipe
+
+    @property
+    def ok(self) -> bool:
+        return self.used <= self.limit
+
+
+class Sample(_Strict):
+    """A sample whose answer on the device differs from the host's."""
+
+    index: int
+    device_class: int
+    host_class: int
+    scores_differ: int
+
+
+class Evaluation(_Strict):
+    """A test set, run on a device."""
+
+    name: str  # bundle
+    model_id: str
+    data: str
+    licence: str
+    architecture: str
+    parameters: int
+    parameters_published: int
+    arithmetic: str
+    backend: str
+    board: str
+    board_title: str
+    clock_hz: int
+    transport: str  # "emulator (unicorn 2.1.4)" or "serial /dev/ttyACM0"
+    samples: int
+    decisions: int
+    unseen_class_samples: int  # decisions whose true class was never trained: counted as errors
+    mismatches: int
+    first_mismatches: list[Sample]
+    device: Quality
+    host_int: Quality
+    float_model: Quality
+    classes: list[str]
+    confusion: list[list[int]]  # [true][predicted], device
+    positions: list[list[float]] | None  # a decision: true x, y, z, predicted x, y, z (m)
+    floor_plan: list[dict[str, Any]]
+    cycles: Distribution | None  # of one sample, modelled or counted
+    cycles_kind: str  # "modelled" or "counted by the device"
+    instructions: Distribution | None
+    measured_samples: int  # samples whose cycles were modelled
+    functions: list[Cost]
+    layers: list[Layer]
+    plan: list[Buffer]
+    plan_steps: list[str]  # name of each step of the plan
+    ram: Ram
+    flash: Flash
+    energy: Energy | None
+    budget: list[BudgetLine]
+    retries: int  # frames sent again
+    seconds: float  # wall-clock time of the evaluation, for information
+    versions: dict[str, str]
+    settings: dict[str, Any]
+
+    @property
+    def within_budget(self) -> bool:
+        return all(line.ok for line in self.budget)
+
+    @property
+    def passed(self) -> bool:
+        return self.within_budget and self.mismatches == 0

@@ -1,0 +1,1 @@
+"""The C sources that run on the device, shipped as package data."""

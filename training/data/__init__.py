@@ -1,0 +1,1 @@
+"""Data sets: one loader a file, one table that names them."""

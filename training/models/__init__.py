@@ -1,0 +1,1 @@
+"""Localisation models in PyTorch: one architecture a file."""
