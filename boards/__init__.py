@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tinyloc.boards.errors import UserError
+
 BOARDS_DIR = Path(__file__).parent
 
 Core = Literal["cortex-m3", "cortex-m4f"]
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
 
 
-class BoardError(ValueError):
+class BoardError(UserError):
     """A board that does not exist or whose board.toml is wrong; the message says what to do."""
 
 

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tinyloc.boards.errors import UserError
+
 FORMAT_VERSION = 1
 MISSING_DBM = 127
 """In int8 readings (bundle, link): this access point was not heard. Real readings are -128..126 dBm."""
@@ -27,7 +29,7 @@ MISSING_DBM = 127
 Arithmetic = Literal["int8", "int16x8"]
 
 
-class BundleError(ValueError):
+class BundleError(UserError):
     """A bundle that is missing, damaged or of another version; the message says what to do."""
 
 
