@@ -11,6 +11,8 @@ Importing this module needs neither torch nor TFLite tools.
 """
 
 import hashlib
+import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +185,7 @@ class TestSet:
         """Slices of samples, one a recording."""
         edges = np.flatnonzero(np.diff(self.recording)) + 1
         starts = [0, *edges.tolist(), len(self.recording)]
-        for begin, end in zip(starts, starts[1:], strict=False):
+        for begin, end in itertools.pairwise(starts):
             if end > begin:
                 yield slice(begin, end)
 
@@ -202,14 +204,17 @@ def load_bundle(directory: Path) -> Bundle:
     if not path.is_file():
         raise BundleError(f"{directory}: no bundle.json here; make one with `tinyloc export`")
     try:
-        bundle = Bundle.model_validate_json(path.read_text())
+        content = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise BundleError(f"{path}: not JSON ({error}); export the run again") from error
+    version = content.get("version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise BundleError(f"{path}: bundle format {version}, this tinyloc reads {FORMAT_VERSION}; export the run again")
+    try:
+        bundle = Bundle.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise BundleError(f"{path}: {problems}") from error
-    if bundle.version != FORMAT_VERSION:
-        raise BundleError(
-            f"{path}: bundle format {bundle.version}, this tinyloc reads {FORMAT_VERSION}; export the run again"
-        )
     problems_found = []
     for entry in bundle.models:
         file = directory / entry.path
