@@ -1,0 +1,70 @@
+"""Linear-chain CRF over a window: pytorch-crf for the likelihood, and the decoding that devices repeat in integers."""
+
+from typing import cast
+
+import torch
+import torchcrf
+from torch import Tensor, nn
+
+
+class CRF(nn.Module):
+    """Transitions (C, C) from row to column, start (C) and end (C) scores: C*C + 2*C parameters.
+
+    The score of a path is start[y_1] + sum of emissions + sum of transitions + end[y_T]
+    (Lafferty, McCallum, Pereira 2001).
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.chain = torchcrf.CRF(classes, batch_first=True)
+
+    @property
+    def transitions(self) -> Tensor:
+        """(C, C), from class i (row) to class j (column)."""
+        return cast(Tensor, self.chain.transitions)
+
+    @property
+    def start(self) -> Tensor:
+        """(C), added to the first sample's scores."""
+        return cast(Tensor, self.chain.start_transitions)
+
+    @property
+    def end(self) -> Tensor:
+        """(C), added to the last sample's scores."""
+        return cast(Tensor, self.chain.end_transitions)
+
+    def negative_log_likelihood(self, emissions: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+        """Mean a labelled sample, scalar. emissions (B, T, C), labels (B, T), mask (B, T) with its True samples first.
+
+        Windows without any labelled sample are left out; ValueError when no window has one.
+        """
+        kept = mask.any(dim=1)
+        if not bool(kept.any()):
+            raise ValueError("no window of this batch has a labelled sample; leave such batches out")
+        emissions, labels, mask = emissions[kept], labels[kept], mask[kept]
+        likelihood = self.chain(emissions, labels.where(mask, 0), mask=mask, reduction="sum")
+        return cast(Tensor, -likelihood / mask.sum())
+
+    @torch.no_grad()
+    def decode(self, emissions: Tensor) -> Tensor:
+        """Most likely class of every sample by Viterbi. emissions (B, T, C) -> (B, T) int64.
+
+        Among equally good paths the smallest class index wins, from the last sample backwards, as on the device.
+        """
+        score = self.start + emissions[:, 0]  # (B, C)
+        back = []
+        for t in range(1, emissions.shape[1]):
+            through = score[:, :, None] + self.transitions  # (B, from, to)
+            best = first_maximum(through, dim=1)  # (B, to)
+            score = through.gather(1, best[:, None, :])[:, 0] + emissions[:, t]
+            back.append(best)
+        path = [first_maximum(score + self.end, dim=1)]  # (B,)
+        for best in reversed(back):
+            path.append(best.gather(1, path[-1][:, None])[:, 0])
+        return torch.stack(path[::-1], dim=1)
+
+
+def first_maximum(values: Tensor, dim: int) -> Tensor:
+    """Index of the first maximum along `dim` (torch.argmax promises no order among equal values)."""
+    is_maximum = values == values.amax(dim=dim, keepdim=True)
+    return is_maximum.to(torch.uint8).cumsum(dim).eq(0).sum(dim)
