@@ -1,0 +1,74 @@
+"""What every loader returns.
+
+Letters: P access points, C classes, N samples of a recording.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.export.bundle import Room
+
+UNSEEN = -1
+"""Label of a sample whose class was never trained: any decision there is an error."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """N samples in time order. A model that carries state starts anew with each recording."""
+
+    name: str
+    rssi_dbm: npt.NDArray[np.float32]  # (N, P) whole dBm, NaN where not heard
+    position_m: npt.NDArray[np.float32]  # (N, 3) x, y, z in metres, NaN where unknown
+    label: npt.NDArray[np.int32]  # (N,) class index or UNSEEN
+    time_s: npt.NDArray[np.float64]  # (N,) seconds
+
+    def __post_init__(self) -> None:
+        samples = len(self.rssi_dbm)
+        shapes = {
+            "position_m": (self.position_m.shape, (samples, 3)),
+            "label": (self.label.shape, (samples,)),
+            "time_s": (self.time_s.shape, (samples,)),
+        }
+        wrong = [f"{name} is {have}, not {want}" for name, (have, want) in shapes.items() if have != want]
+        if wrong:
+            raise ValueError(f"recording {self.name}: {'; '.join(wrong)}")
+
+    def __len__(self) -> int:
+        return len(self.rssi_dbm)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Readings, positions and labels in three splits that share nothing."""
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    access_points: tuple[str, ...]  # P names, in the order of the columns of rssi_dbm
+    classes: tuple[str, ...]  # C names
+    class_position_m: npt.NDArray[np.float32]  # (C, 3) where a decision for the class puts the user
+    rate_hz: float
+    sequential: bool  # False: samples of a recording have nothing to do with each other
+    train: tuple[Recording, ...]
+    validation: tuple[Recording, ...]
+    test: tuple[Recording, ...]
+    floor_plan: tuple[Room, ...] = field(default=())
+
+    @property
+    def splits(self) -> dict[str, tuple[Recording, ...]]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def stacked(recordings: Sequence[Recording]) -> Recording:
+    """All recordings one after the other, as one."""
+    return Recording(
+        name="+".join(recording.name for recording in recordings),
+        rssi_dbm=np.concatenate([recording.rssi_dbm for recording in recordings]),
+        position_m=np.concatenate([recording.position_m for recording in recordings]),
+        label=np.concatenate([recording.label for recording in recordings]),
+        time_s=np.concatenate([recording.time_s for recording in recordings]),
+    )

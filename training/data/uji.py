@@ -1,0 +1,235 @@
+"""UJIIndoorLoc: WiFi scans of three university buildings (UCI data set 310).
+
+The publisher's training file is split 75/25 into train and validation; the publisher's validation file, recorded
+four months later with other phones, is the test set. A class is an area: building, floor and a cell of an 85 m grid
+whose origin is the smallest longitude and latitude of the training file; that gives the 59 classes of
+arXiv 2412.09289. Positions are metres from the same origin. The publisher gives floors but no heights, so z is 0
+and distances are horizontal.
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
+from tinyloc.training.errors import DataError
+
+TRAINING_FILE = "trainingData.csv"
+TEST_FILE = "validationData.csv"
+NOT_HEARD = 100.0
+"""The publisher's code for an access point that a scan did not hear."""
+ACCESS_POINTS = tuple(f"WAP{number:03d}" for number in range(1, 521))
+PLACE_COLUMNS = ("LONGITUDE", "LATITUDE", "FLOOR", "BUILDINGID")
+TIME_COLUMN = "TIMESTAMP"
+CITATION = (
+    "J. Torres-Sospedra et al., UJIIndoorLoc: A new multi-building and multi-floor database for WLAN "
+    "fingerprint-based indoor localization problems, IPIN 2014, doi:10.1109/IPIN.2014.7275492"
+)
+LICENCE = "CC BY 4.0"
+LOWEST_DBM = -127.0
+_SHOWN = 5
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scans:
+    """One of the publisher's files. N scans."""
+
+    rssi_dbm: npt.NDArray[np.float32]  # (N, 520), NaN where not heard
+    longitude_m: Floats  # (N,)
+    latitude_m: Floats  # (N,)
+    floor: npt.NDArray[np.int64]  # (N,)
+    building: npt.NDArray[np.int64]  # (N,)
+    time_s: Floats  # (N,) Unix time
+
+    def __len__(self) -> int:
+        return len(self.floor)
+
+
+def parse_csv(text: str, source: str) -> Scans:
+    """Read one of the publisher's two files; columns are found by name.
+
+    Raises DataError that lists all the problems of the file.
+    """
+    header, _, body = text.lstrip("\ufeff").partition("\n")
+    names = [name.strip().strip('"').upper() for name in header.split(",")]
+    missing = [name for name in (*ACCESS_POINTS, *PLACE_COLUMNS, TIME_COLUMN) if name not in names]
+    if missing:
+        raise DataError(
+            f"{source}: {len(missing)} columns are missing: {_some(missing)}; "
+            "take the file as UCI publishes it (tinyloc data get ujiindoorloc)"
+        )
+    values = _numbers(body, len(names), source)
+    column = {name: values[:, names.index(name)] for name in (*PLACE_COLUMNS, TIME_COLUMN)}
+    rssi = values[:, [names.index(name) for name in ACCESS_POINTS]]
+    _check_values(rssi, column, source)
+    return Scans(
+        rssi_dbm=np.where(rssi == NOT_HEARD, np.nan, rssi).astype(np.float32),
+        longitude_m=column["LONGITUDE"],
+        latitude_m=column["LATITUDE"],
+        floor=column["FLOOR"].astype(np.int64),
+        building=column["BUILDINGID"].astype(np.int64),
+        time_s=column[TIME_COLUMN],
+    )
+
+
+def _numbers(body: str, columns: int, source: str) -> Floats:
+    """(N, columns) of the lines after the header; DataError names the lines that are not rows of numbers."""
+    lines = body.rstrip("\r\n").split("\n")
+    empty = [number for number, line in enumerate(lines, start=2) if not line.strip(", \t\r")]
+    if empty:
+        what = "no data rows" if len(empty) == len(lines) else f"{len(empty)} empty rows (line {_some(empty)})"
+        raise DataError(f"{source}: {what}; delete empty rows or take the publisher's file again")
+    try:
+        values = np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2, comments=None)
+        if values.shape[1] == columns and np.isfinite(values).all():
+            return values
+    except ValueError:
+        pass
+    problems = [problem for number, line in enumerate(lines, start=2) if (problem := _row_problem(line, number, columns))]
+    raise DataError(f"{source}: {len(problems)} unreadable rows: {_some(problems)}; take the publisher's file again")
+
+
+def _row_problem(line: str, number: int, columns: int) -> str | None:
+    cells = line.split(",")
+    if len(cells) != columns:
+        return f"line {number} has {len(cells)} values, the header {columns}"
+    for position, cell in enumerate(cells, start=1):
+        try:
+            finite = np.isfinite(float(cell))
+        except ValueError:
+            finite = False
+        if not finite:
+            return f"line {number}, value {position} is {cell.strip()!r}"
+    return None
+
+
+def _check_values(rssi: Floats, column: dict[str, Floats], source: str) -> None:
+    problems = []
+    kinds = (
+        ((rssi > 0) & (rssi != NOT_HEARD), f"positive readings other than {NOT_HEARD:g} (not heard)"),
+        (rssi < LOWEST_DBM, f"readings below {LOWEST_DBM:g} dBm"),
+        (rssi != np.rint(rssi), "readings that are not whole dBm"),
+    )
+    for wrong, what in kinds:
+        rows, columns = np.nonzero(wrong)
+        if len(rows):
+            shown = [f"line {r + 2} {ACCESS_POINTS[c]} = {rssi[r, c]:g}" for r, c in zip(rows, columns, strict=True)]
+            problems.append(f"{len(rows)} {what}: {_some(shown)}")
+    for name in ("FLOOR", "BUILDINGID"):
+        (rows,) = np.nonzero((column[name] != np.rint(column[name])) | (column[name] < 0))
+        if len(rows):
+            shown = [f"line {r + 2} = {column[name][r]:g}" for r in rows]
+            problems.append(f"{len(rows)} values of {name} that are not whole numbers from 0: {_some(shown)}")
+    if problems:
+        raise DataError(f"{source}: {'; '.join(problems)}; correct these readings or take the publisher's file again")
+
+
+def _some(items: Sequence[object]) -> str:
+    shown = ", ".join(map(str, items[:_SHOWN]))
+    return shown if len(items) <= _SHOWN else f"{shown} and {len(items) - _SHOWN} more"
+
+
+def read_members(path: Path) -> dict[str, bytes]:
+    """The two CSV files from the official zip, from a folder that holds the zip or the CSVs, or from one of the CSVs.
+
+    Raises DataError when either is missing or the zip is damaged.
+    """
+    if path.is_dir():
+        zips = sorted(path.glob("*.zip")) if not (path / TRAINING_FILE).is_file() else []
+        return read_members(zips[0]) if zips else _read_folder(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file or folder; give the UJIIndoorLoc zip or the folder of its two CSV files")
+    if path.suffix.lower() == ".csv":
+        return _read_folder(path.parent)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {Path(name).name: name for name in archive.namelist() if not name.startswith("__MACOSX")}
+            missing = [name for name in (TRAINING_FILE, TEST_FILE) if name not in names]
+            if missing:
+                raise DataError(f"{path}: the zip has no {' and no '.join(missing)}; take the one UCI publishes")
+            return {name: archive.read(names[name]) for name in (TRAINING_FILE, TEST_FILE)}
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path}: not a whole zip file ({error}); download it again") from error
+
+
+def _read_folder(folder: Path) -> dict[str, bytes]:
+    missing = [name for name in (TRAINING_FILE, TEST_FILE) if not (folder / name).is_file()]
+    if missing:
+        raise DataError(f"{folder}: {' and '.join(missing)} missing here; put both files or the official zip there")
+    return {name: (folder / name).read_bytes() for name in (TRAINING_FILE, TEST_FILE)}
+
+
+def load(path: Path, split_seed: int = 0, cell_m: float = 85.0) -> DataSet:
+    """Read UJIIndoorLoc from its zip, its folder or one of its CSVs (the other beside it).
+
+    `split_seed` fixes which quarter of the training scans becomes the validation split; `cell_m` is the size of a
+    grid cell in metres.
+    """
+    if not cell_m > 0:
+        raise DataError(f"ujiindoorloc: cell_m = {cell_m:g}; it must be above 0 metres")
+    members = read_members(path)
+    scans = {name: parse_csv(content.decode("utf-8", "replace"), f"{path}: {name}") for name, content in members.items()}
+    return build(scans[TRAINING_FILE], scans[TEST_FILE], split_seed, cell_m)
+
+
+def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.0) -> DataSet:
+    """Areas, positions and splits from the two files."""
+    origin = np.array([training.longitude_m.min(), training.latitude_m.min()])
+    keys = _areas(training, origin, cell_m)
+    known = sorted(set(keys))
+    if len(known) < 2:
+        raise DataError(f"ujiindoorloc: {len(known)} area in the training file; at least two are needed to tell apart")
+    index = {key: number for number, key in enumerate(known)}
+    label = np.array([index[key] for key in keys], np.int32)
+    test_label = np.array([index.get(key, UNSEEN) for key in _areas(test, origin, cell_m)], np.int32)
+    position, test_position = _positions(training, origin), _positions(test, origin)
+    centres = np.stack([position[label == number].mean(axis=0) for number in range(len(known))]).astype(np.float32)
+
+    held_out = _quarter(label, split_seed)
+    parts = {"training": ~held_out, "held-out": held_out}
+    train, validation = (
+        Recording(name, training.rssi_dbm[rows], position[rows], label[rows], training.time_s[rows])
+        for name, rows in parts.items()
+    )
+    return DataSet(
+        name="ujiindoorloc",
+        title="UJIIndoorLoc",
+        licence=LICENCE,
+        citation=CITATION,
+        access_points=ACCESS_POINTS,
+        classes=tuple(f"B{b} F{f} {x}/{y}" for b, f, x, y in known),
+        class_position_m=centres,
+        rate_hz=1.0,
+        sequential=False,
+        train=(train,),
+        validation=(validation,),
+        test=(Recording("validation file", test.rssi_dbm, test_position, test_label, test.time_s),),
+    )
+
+
+def _areas(scans: Scans, origin: Floats, cell_m: float) -> list[tuple[int, int, int, int]]:
+    x = np.floor((scans.longitude_m - origin[0]) / cell_m).astype(int)
+    y = np.floor((scans.latitude_m - origin[1]) / cell_m).astype(int)
+    return list(zip(scans.building.tolist(), scans.floor.tolist(), x.tolist(), y.tolist(), strict=True))
+
+
+def _positions(scans: Scans, origin: Floats) -> npt.NDArray[np.float32]:
+    flat = np.stack([scans.longitude_m - origin[0], scans.latitude_m - origin[1]], axis=1)
+    return np.concatenate([flat, np.zeros((len(scans), 1))], axis=1).astype(np.float32)
+
+
+def _quarter(label: npt.NDArray[np.int32], seed: int) -> npt.NDArray[np.bool_]:
+    """(N,) True for a quarter of the scans of each area, at random; an area keeps at least one scan to train on."""
+    generator = np.random.default_rng(seed)
+    chosen = np.zeros(len(label), bool)
+    for number in np.unique(label):
+        rows = generator.permutation(np.flatnonzero(label == number))
+        chosen[rows[: len(rows) // 4]] = True
+    return chosen

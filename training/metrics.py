@@ -1,0 +1,81 @@
+"""How good decisions are. Needs neither torch nor a model.
+
+Macro F1 is scikit-learn's: the plain mean of F1 over every label that occurs among the true labels or the decisions.
+A sample whose class was never trained has label -1. No decision can be right there: it is an error in the accuracy,
+a false positive of the class decided, and the label -1 itself counts as one more class, with F1 = 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+from tinyloc.training.data.dataset import UNSEEN
+
+Integers = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of D decisions."""
+
+    macro_f1: float
+    accuracy: float
+    decisions: int
+    unseen: int
+    """Decisions whose true class was never trained: errors, whatever was decided."""
+    errors_m: dict[str, float] | None
+    """mean, p50, p75, p90, max of the position error in metres, where positions exist."""
+
+    def as_dict(self) -> dict[str, float]:
+        """Flat, for metrics.json: errors as error_mean_m, error_p50_m, ..."""
+        flat = {"macro_f1": self.macro_f1, "accuracy": self.accuracy, "decisions": self.decisions, "unseen": self.unseen}
+        return flat | {f"error_{name}_m": value for name, value in (self.errors_m or {}).items()}
+
+
+def macro_f1(label: Integers, decision: Integers) -> float:
+    """See the head of this file. (D,), (D,) -> 0..1."""
+    return float(f1_score(label, decision, average="macro", zero_division=0.0))
+
+
+def confusion(label: Integers, decision: Integers, classes: int) -> npt.NDArray[np.int64]:
+    """(C, C) counts, [true][decided]; decisions with an unseen true class are left out."""
+    seen = label != UNSEEN
+    return confusion_matrix(label[seen], decision[seen], labels=np.arange(classes)).astype(np.int64)
+
+
+def position_errors(decided_m: npt.NDArray[np.floating], true_m: npt.NDArray[np.floating]) -> dict[str, float] | None:
+    """mean, p50, p75, p90 and max of the Euclidean distance in metres; (D, 3), (D, 3).
+
+    Rows without a true position are left out; None when no row has one.
+    """
+    distance = np.linalg.norm(decided_m.astype(np.float64) - true_m, axis=1)
+    distance = distance[~np.isnan(distance)]
+    if not len(distance):
+        return None
+    p50, p75, p90 = np.percentile(distance, [50, 75, 90])
+    named = {"mean": distance.mean(), "p50": p50, "p75": p75, "p90": p90, "max": distance.max()}
+    return {name: float(value) for name, value in named.items()}
+
+
+def score(
+    label: Integers,
+    decision: Integers,
+    position_m: npt.NDArray[np.floating] | None = None,
+    class_position_m: npt.NDArray[np.floating] | Sequence[Sequence[float]] | None = None,
+) -> Scores:
+    """All figures of D decisions: label (D,) from -1, decision (D,) from 0, position_m (D, 3), class_position_m (C, 3)."""
+    if not len(label):
+        raise ValueError("no decision to score: the recordings are shorter than one window")
+    errors = None
+    if position_m is not None and class_position_m is not None:
+        errors = position_errors(np.asarray(class_position_m)[decision], position_m)
+    return Scores(
+        macro_f1=macro_f1(label, decision),
+        accuracy=float(accuracy_score(label, decision)),
+        decisions=len(label),
+        unseen=int((label == UNSEEN).sum()),
+        errors_m=errors,
+    )

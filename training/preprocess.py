@@ -1,0 +1,64 @@
+"""From readings in dBm to model input, as published: forward fill, then scaling fitted on training data only.
+
+The formula is `tinyloc.export.bundle.Preprocessing`; a device computes it with one 256-entry table.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.export.bundle import MISSING_DBM, Preprocessing
+from tinyloc.training.data.dataset import Recording
+from tinyloc.training.errors import DataError
+
+Readings = npt.NDArray[np.float32]
+
+
+def fit(
+    recordings: Sequence[Recording],
+    access_points: Sequence[str],
+    exponent: float = 1.0,
+    hold_samples: int = 0,
+    margin_db: float = 1.0,
+) -> Preprocessing:
+    """Min-max scaling from the readings of the training recordings.
+
+    The floor lies `margin_db` below the weakest reading, so that the weakest is still told from one not heard (0).
+    Raises DataError when nothing was heard at all.
+    """
+    heard = np.concatenate([recording.rssi_dbm[~np.isnan(recording.rssi_dbm)] for recording in recordings])
+    if not len(heard):
+        names = ", ".join(recording.name for recording in recordings)
+        raise DataError(f"{names}: no access point is heard in the training recordings; there is nothing to scale by")
+    weakest, strongest = float(heard.min()), float(heard.max())
+    return Preprocessing(
+        access_points=list(access_points),
+        floor_dbm=weakest - margin_db,
+        ceiling_dbm=max(strongest, weakest + 1.0),
+        exponent=exponent,
+        hold_samples=hold_samples,
+    )
+
+
+def forward_fill(rssi_dbm: Readings, hold_samples: int) -> Readings:
+    """A silent access point keeps its last reading for up to `hold_samples` further samples of the recording.
+
+    (N, P) -> (N, P), NaN where nothing was heard in that time.
+    """
+    heard = ~np.isnan(rssi_dbm)
+    row = np.arange(len(rssi_dbm))[:, None]
+    last = np.maximum.accumulate(np.where(heard, row, -1), axis=0)  # (N, P) row of the last reading, -1 before the first
+    fresh = (last >= 0) & (row - last <= hold_samples)
+    filled = np.take_along_axis(rssi_dbm, np.maximum(last, 0), axis=0)
+    return np.where(fresh, filled, np.nan).astype(np.float32)
+
+
+def model_input(rssi_dbm: Readings, preprocessing: Preprocessing) -> Readings:
+    """Readings (N, P) of one recording -> model input (N, P) in 0..1, not heard = 0."""
+    return preprocessing.scale(forward_fill(rssi_dbm, preprocessing.hold_samples))
+
+
+def raw_readings(rssi_dbm: Readings) -> npt.NDArray[np.int8]:
+    """(N, P) dBm with NaN -> int8 dBm with MISSING_DBM, as the link and test.npz carry them."""
+    return np.where(np.isnan(rssi_dbm), MISSING_DBM, np.clip(np.rint(rssi_dbm), -128, 126)).astype(np.int8)

@@ -1,0 +1,34 @@
+"""When a decision is due and what its label is. The same rule holds in PyTorch, on the host and on the device."""
+
+import numpy as np
+import numpy.typing as npt
+
+Labels = npt.NDArray[np.int32]
+
+
+def due(samples: int, steps: int, hop: int) -> npt.NDArray[np.int64]:
+    """Samples of a recording of that length at which a decision is due: steps - 1, then every `hop`."""
+    if steps < 1 or hop < 1:
+        raise ValueError(f"steps = {steps}, hop = {hop}: both must be at least 1")
+    return np.arange(steps - 1, samples, hop, dtype=np.int64)
+
+
+def windows(values: npt.NDArray[np.generic], steps: int, hop: int) -> npt.NDArray[np.generic]:
+    """(N, ...) -> (W, steps, ...): the samples that each due decision looks at, oldest first."""
+    ends = due(len(values), steps, hop)
+    return values[ends[:, None] + np.arange(1 - steps, 1)[None, :]]
+
+
+def modes(labels: npt.NDArray[np.integer]) -> Labels:
+    """(W, steps) class indices from -1 -> (W,) the most frequent of each row; among equals the smallest."""
+    labels = np.asarray(labels)
+    if labels.size == 0:
+        return np.zeros(len(labels), np.int32)
+    values = np.arange(labels.min(), labels.max() + 1)
+    counts = (labels[:, :, None] == values).sum(axis=1)  # (W, values)
+    return values[counts.argmax(axis=1)].astype(np.int32)
+
+
+def mode_labels(labels: Labels, steps: int, hop: int) -> Labels:
+    """Labels (N,) of a recording -> (W,) label of each window: the mode of its samples."""
+    return modes(windows(labels, steps, hop))
