@@ -84,6 +84,8 @@ class Energy(_Strict):
     microjoule: float
     study_microjoule: float | None  # with the currents of arXiv 2412.09289
     assumptions: str
+    volts: float | None = None  # supply; with sleep_microamp, what battery life is reckoned from
+    sleep_microamp: float | None = None  # between samples
 
 
 class BudgetLine(_Strict):

@@ -1,0 +1,53 @@
+"""How long a cell lasts: inference and sleep, nothing else."""
+
+from dataclasses import dataclass
+
+from tinyloc.device.results import Energy
+
+HOURS_PER_DAY = 24.0
+RATES_HZ = (5.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A primary cell; nominal capacity of common makes at room temperature and low drain."""
+
+    name: str
+    milliamp_hours: float
+
+
+CELLS = (Cell("CR2032 coin cell", 225.0), Cell("2 x AAA alkaline in series", 1100.0))
+
+LEFT_OUT = (
+    "receiving or scanning for the RSSI readings, wake-up time, conversion losses, self-discharge and ageing of the cell"
+)
+
+
+@dataclass(frozen=True)
+class Life:
+    """Average current and lifetime at one sample rate."""
+
+    rate_hz: float
+    sleep_microamp: float
+    inference_microamp: float
+    days: list[float]  # one for each of CELLS
+
+    @property
+    def microamp(self) -> float:
+        return self.sleep_microamp + self.inference_microamp
+
+
+def battery_life(energy: Energy | None) -> list[Life]:
+    """A row for each of RATES_HZ; empty when the supply voltage or the sleep current is unknown.
+
+    Average current = sleep current + energy of an inference * rate / supply voltage (uJ * Hz / V = uA).
+    """
+    if energy is None or energy.volts is None or energy.sleep_microamp is None:
+        return []
+    rows = []
+    for rate in RATES_HZ:
+        inference = energy.microjoule * rate / energy.volts
+        total = energy.sleep_microamp + inference
+        days = [1e3 * cell.milliamp_hours / total / HOURS_PER_DAY for cell in CELLS]
+        rows.append(Life(rate, energy.sleep_microamp, inference, days))
+    return rows

@@ -1,0 +1,90 @@
+"""One self-contained HTML page from an evaluation: no scripts, no network, everything escaped."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from tinyloc.device.report import battery, numbers
+from tinyloc.device.report.confusion import confusion_figure
+from tinyloc.device.report.errors import error_figure
+from tinyloc.device.report.memory_plan import plan_figure
+from tinyloc.device.report.summary import latency_ms
+from tinyloc.device.report.verdict import agreement, fitting, headline, quantisation_cost
+from tinyloc.device.results import Evaluation
+
+TEMPLATES = Path(__file__).parent / "templates"
+FUNCTIONS_SHOWN = 12
+
+RAM_PARTS = {
+    "arena": "arena (memory plan)",
+    "state": "state between samples",
+    "stack": "stack (measured)",
+    "static": "static data",
+}
+FLASH_PARTS = {
+    "weights": "weights and tables",
+    "kernels": "kernels (generated code)",
+    "localise": "preprocessing and Viterbi",
+    "link": "link",
+    "app": "application and port",
+    "library": "compiler library",
+    "other": "vectors and padding",
+}
+
+
+def _plain(value: Any) -> str:
+    """A setting as one would write it."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for convert in (
+        numbers.grouped, numbers.size, numbers.score, numbers.metres, numbers.milliseconds, numbers.microjoules,
+    ):  # fmt: skip
+        environment.filters[convert.__name__] = convert
+    environment.filters["plain"] = _plain
+    environment.globals["share"] = numbers.share
+    environment.globals["measured"] = numbers.measured
+    return environment
+
+
+def _parts(counts: dict[str, int], names: dict[str, str]) -> list[tuple[str, int]]:
+    """Named byte counts, largest first, without empty ones."""
+    parts = [(names.get(name, name), count) for name, count in counts.items() if name != "total" and count]
+    return sorted(parts, key=lambda part: -part[1])
+
+
+def render_html(evaluation: Evaluation) -> str:
+    """The report as one HTML document. Figures that were not measured are left out, and the page says so."""
+    functions = sorted(evaluation.functions, key=lambda cost: -cost.cycles)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            e=evaluation,
+            headline=headline(evaluation),
+            sentences=[agreement(evaluation), fitting(evaluation), quantisation_cost(evaluation)],
+            latency=latency_ms(evaluation),
+            ram_parts=_parts(evaluation.ram.model_dump(), RAM_PARTS),
+            flash_parts=_parts(evaluation.flash.model_dump(), FLASH_PARTS),
+            plan=plan_figure(evaluation.plan, len(evaluation.plan_steps)),
+            confusion=confusion_figure(evaluation.classes, evaluation.confusion),
+            errors=error_figure(evaluation.positions, evaluation.floor_plan),
+            functions=functions[:FUNCTIONS_SHOWN],
+            functions_left=functions[FUNCTIONS_SHOWN:],
+            cycles_total=sum(cost.cycles for cost in functions),
+            layer_cycles=sum(layer.cycles or 0 for layer in evaluation.layers),
+            cells=battery.CELLS,
+            lives=battery.battery_life(evaluation.energy),
+            left_out=battery.LEFT_OUT,
+        )
+    )

@@ -1,0 +1,44 @@
+"""Numbers as text, the same in the terminal and on the page."""
+
+
+def grouped(value: float) -> str:
+    """12345.6 -> "12,346"; values below 100 keep one decimal unless they are whole."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:,.1f}"
+
+
+def size(count: float) -> str:
+    """Bytes below 1 KB, else KB (1024 bytes) with one decimal."""
+    return f"{count:,.0f} B" if count < 1024 else f"{count / 1024:,.1f} KB"
+
+
+def share(part: float, whole: float) -> float:
+    """Percentage of `whole`, 0 for an empty whole."""
+    return 100.0 * part / whole if whole else 0.0
+
+
+def score(value: float) -> str:
+    """A metric between 0 and 1, to a tenth of a percentage point."""
+    return f"{value:.3f}"
+
+
+def metres(value: float) -> str:
+    return f"{value:.1f} m" if value >= 9.95 else f"{value:.2f} m"
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.3g} ms" if value < 100 else f"{value:,.0f} ms"
+
+
+def microjoules(value: float) -> str:
+    return f"{value:.3g} µJ" if value < 1000 else f"{value / 1000:.3g} mJ"
+
+
+def measured(value: float, unit: str) -> str:
+    """A figure of a budget line with its unit."""
+    match unit:
+        case "B" | "bytes":
+            return size(value)
+        case "ms":
+            return milliseconds(value)
+        case _:
+            return f"{grouped(value)} {unit}"

@@ -1,0 +1,54 @@
+"""The figures of an evaluation as flat JSON, for machines (`--json FILE`)."""
+
+from typing import Any
+
+from tinyloc.device.results import Evaluation
+
+
+def latency_ms(evaluation: Evaluation) -> float | None:
+    """Median time of one sample in milliseconds at the board's clock, None when no cycles were counted."""
+    return None if evaluation.cycles is None else 1e3 * evaluation.cycles.median / evaluation.clock_hz
+
+
+def summary(evaluation: Evaluation) -> dict[str, Any]:
+    """Key figures by name; keys stay when a figure was not measured, with null."""
+    cycles, instructions, energy = evaluation.cycles, evaluation.instructions, evaluation.energy
+    return {
+        "name": evaluation.name,
+        "model_id": evaluation.model_id,
+        "data": evaluation.data,
+        "architecture": evaluation.architecture,
+        "parameters": evaluation.parameters,
+        "arithmetic": evaluation.arithmetic,
+        "backend": evaluation.backend,
+        "board": evaluation.board,
+        "transport": evaluation.transport,
+        "passed": evaluation.passed,
+        "within_budget": evaluation.within_budget,
+        "samples": evaluation.samples,
+        "decisions": evaluation.decisions,
+        "unseen_class_samples": evaluation.unseen_class_samples,
+        "mismatches": evaluation.mismatches,
+        "macro_f1": evaluation.device.macro_f1,
+        "accuracy": evaluation.device.accuracy,
+        "errors_m": evaluation.device.errors_m,
+        "host_macro_f1": evaluation.host_int.macro_f1,
+        "host_accuracy": evaluation.host_int.accuracy,
+        "float_macro_f1": evaluation.float_model.macro_f1,
+        "float_accuracy": evaluation.float_model.accuracy,
+        "flash_bytes": evaluation.flash.total,
+        "ram_bytes": evaluation.ram.total,
+        "flash": evaluation.flash.model_dump(),
+        "ram": evaluation.ram.model_dump(),
+        "cycles_kind": evaluation.cycles_kind,
+        "cycles_median": cycles.median if cycles else None,
+        "cycles_p90": cycles.p90 if cycles else None,
+        "cycles_max": cycles.max if cycles else None,
+        "instructions_median": instructions.median if instructions else None,
+        "latency_ms": latency_ms(evaluation),
+        "energy_uj": energy.microjoule if energy else None,
+        "study_energy_uj": energy.study_microjoule if energy else None,
+        "budget": [{**line.model_dump(), "ok": line.ok} for line in evaluation.budget],
+        "retries": evaluation.retries,
+        "seconds": evaluation.seconds,
+    }

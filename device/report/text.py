@@ -1,0 +1,96 @@
+"""The verdict for the terminal."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tinyloc.device.report.numbers import grouped, measured, metres, microjoules, milliseconds, score, share, size
+from tinyloc.device.report.summary import latency_ms
+from tinyloc.device.report.verdict import agreement, fitting, headline
+from tinyloc.device.results import Evaluation
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="left" if position == 0 else "right")
+    return table
+
+
+def quality_table(evaluation: Evaluation) -> Table:
+    """Macro F1, accuracy and position error of device, host integer model and float model."""
+    rows = [
+        (f"device ({evaluation.board})", evaluation.device),
+        (f"host {evaluation.arithmetic}", evaluation.host_int),
+        ("float PyTorch", evaluation.float_model),
+    ]
+    has_errors = any(quality.errors_m for _, quality in rows)
+    table = _table("", "macro F1", "accuracy", *(["mean error", "P50", "P90"] if has_errors else []))
+    for name, quality in rows:
+        errors = quality.errors_m or {}
+        shown = [metres(errors[key]) if key in errors else "-" for key in ("mean", "p50", "p90")] if has_errors else []
+        table.add_row(escape(name), score(quality.macro_f1), score(quality.accuracy), *shown)
+    return table
+
+
+def budget_table(evaluation: Evaluation) -> Table:
+    """Each limit, what was used of it, and who set it."""
+    table = _table("budget", "used", "limit", "", "set by", "")
+    for line in evaluation.budget:
+        mark = Text("ok", style="green") if line.ok else Text("OVER", style="bold red")
+        used = f"{share(line.used, line.limit):.1f} %"
+        table.add_row(
+            escape(line.name), measured(line.used, line.unit), measured(line.limit, line.unit), used,
+            escape(line.source), mark,
+        )  # fmt: skip
+    return table
+
+
+def _details(evaluation: Evaluation) -> Iterator[str]:
+    ram, flash = evaluation.ram, evaluation.flash
+    yield (
+        f"RAM    {size(ram.total)} = arena {size(ram.arena)} + state {size(ram.state)} "
+        f"+ stack {size(ram.stack)} (measured) + static {size(ram.static)}"
+    )
+    parts = [(name.replace("_", " "), count) for name, count in flash.model_dump().items() if name != "total" and count]
+    parts.sort(key=lambda part: -part[1])
+    yield f"Flash  {size(flash.total)} = {' + '.join(f'{name} {size(count)}' for name, count in parts)}"
+    latency = latency_ms(evaluation)
+    if evaluation.cycles is not None and latency is not None:
+        yield (
+            f"Time   {grouped(evaluation.cycles.median)} cycles a sample ({evaluation.cycles_kind}, median; "
+            f"max {grouped(evaluation.cycles.max)}) = {milliseconds(latency)} at {evaluation.clock_hz / 1e6:g} MHz"
+        )
+    if evaluation.energy is not None:
+        study = evaluation.energy.study_microjoule
+        other = f"; {microjoules(study)} with the currents of the study" if study is not None else ""
+        yield f"Energy {microjoules(evaluation.energy.microjoule)} an inference{other}"
+
+
+def verdict(evaluation: Evaluation, report: Path | None = None) -> RenderableType:
+    """Everything a person wants to know first; `report` is where the HTML page lies."""
+    style = "bold green" if evaluation.passed else "bold red"
+    title = Text.assemble(
+        (headline(evaluation), style),
+        f"  {evaluation.name} ({evaluation.architecture}, {evaluation.arithmetic}) on {evaluation.board_title}",
+    )
+    lines: list[RenderableType] = [
+        title,
+        Text(f"{agreement(evaluation)} {fitting(evaluation)}"),
+        Text(),
+        quality_table(evaluation),
+        Text(),
+    ]
+    if evaluation.budget:
+        lines += [budget_table(evaluation), Text()]
+    lines += [Text(line) for line in _details(evaluation)]
+    if evaluation.unseen_class_samples:
+        count = grouped(evaluation.unseen_class_samples)
+        lines.append(Text(f"{count} decisions belong to classes never trained on and count as errors."))
+    if report is not None:
+        lines += [Text(), Text(f"Report: {report}")]
+    return Group(*lines)

@@ -1,0 +1,38 @@
+"""What an evaluation means, in one word and one sentence."""
+
+from tinyloc.device.report.numbers import grouped, measured, score
+from tinyloc.device.results import Evaluation
+
+
+def headline(evaluation: Evaluation) -> str:
+    """"Passed", or what is wrong, worst first."""
+    if evaluation.mismatches:
+        return "Answers differ"
+    return "Passed" if evaluation.within_budget else "Over budget"
+
+
+def agreement(evaluation: Evaluation) -> str:
+    """How the device's answers compare with the host's integer result."""
+    samples = f"{grouped(evaluation.samples)} samples"
+    if evaluation.mismatches:
+        return f"{grouped(evaluation.mismatches)} of {samples} were answered otherwise than by the host's integer model."
+    return f"All {samples} were answered exactly as by the host's integer model."
+
+
+def fitting(evaluation: Evaluation) -> str:
+    """Whether the budget is kept, naming each limit that is broken."""
+    over = [line for line in evaluation.budget if not line.ok]
+    if not over:
+        return "It fits its budget." if evaluation.budget else "No budget was set."
+    parts = [f"{line.name} {measured(line.used, line.unit)} of {measured(line.limit, line.unit)}" for line in over]
+    return f"Over budget: {'; '.join(parts)}."
+
+
+def quantisation_cost(evaluation: Evaluation) -> str:
+    """What the integers cost, against the float model, in percentage points."""
+    f1 = 100 * (evaluation.device.macro_f1 - evaluation.float_model.macro_f1)
+    accuracy = 100 * (evaluation.device.accuracy - evaluation.float_model.accuracy)
+    return (
+        f"Macro F1 {score(evaluation.device.macro_f1)} and accuracy {score(evaluation.device.accuracy)} on the device, "
+        f"{f1:+.1f} and {accuracy:+.1f} points against float."
+    )
