@@ -1,0 +1,289 @@
+#include "app/app.h"
+
+#include <stdbool.h>
+
+#include "board.h"
+#include "link/cobs.h"
+#include "link/messages.h"
+#include "port/port.h"
+
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
+/* The host sends the shorter of both forms, so a row of all access points is the longest body that need be taken.
+ * Few access points cost little: with up to 42 every sparse scan fits as well. */
+#define READING_WIRE 3u /* bytes of a reading on the wire */
+#define BODY_MAX MAX(MAX(TL_INPUTS, 4u), MIN(2u + READING_WIRE * TL_INPUTS, 128u))
+#define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_CRC)
+#define READINGS_MAX ((BODY_MAX - 2u) / READING_WIRE)
+
+#define HELLO_BODY 53u
+#define RESULT_BODY (10u + TL_CLASSES * sizeof(tl_score_t))
+#define REPLY_MAX (TL_FRAME_HEAD + MAX(HELLO_BODY, RESULT_BODY) + TL_FRAME_CRC)
+_Static_assert(PAYLOAD_MAX <= 65535u && REPLY_MAX <= 65535u, "lengths are counted by 16 bits");
+
+#define BAUD_TRIAL TL_CLOCK_HZ /* cycles: 1 s */
+
+typedef enum { BEFORE_RESET, AFTER_RESET, AFTER_SAMPLE } progress_t;
+
+/* The received payload; a sparse scan is spread out in place, from 3 bytes a reading to a tl_reading_t each. */
+typedef union {
+    uint8_t bytes[PAYLOAD_MAX];
+    tl_reading_t readings[2u + READINGS_MAX]; /* behind the head and count, which take the place of two */
+} received_t;
+
+tl_localiser_t tl_localiser;
+tl_model_arena_t tl_arena;
+
+static received_t received;
+static tl_cobs_decoder_t decoder;
+static uint8_t reply[REPLY_MAX];
+
+static progress_t progress;
+static uint16_t last_seq;      /* of the RESET or SAMPLE that was last carried out */
+static tl_estimate_t estimate; /* kept with what follows, for a host that lost the answer and asks again */
+static uint32_t estimate_cycles;
+static uint16_t estimate_stack;
+
+static bool baud_trial;         /* the new rate has yet to be confirmed by a frame */
+static uint32_t baud_since;     /* cycles */
+static uint32_t baud = TL_UART_BAUD;
+static uint32_t baud_before;
+
+/// Replies ///
+
+static void send_empty(const tl_frame_t *request) {
+    tl_writer_t writer = tl_frame_begin(reply, request->type | TL_MESSAGE_REPLY, request->seq);
+    tl_frame_send(&writer);
+}
+
+static void send_hello(uint16_t seq) {
+    static const char name[16] = TL_BOARD_NAME;
+    tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_HELLO | TL_MESSAGE_REPLY, seq);
+    tl_put_u32(&writer, (uint32_t)TL_MODEL_ID);
+    tl_put_u32(&writer, (uint32_t)(TL_MODEL_ID >> 32));
+    tl_put_u32(&writer, TL_CLOCK_HZ);
+    tl_put_u16(&writer, TL_INPUTS);
+    tl_put_u16(&writer, TL_CLASSES);
+    tl_put_u16(&writer, TL_WINDOW);
+    tl_put_u16(&writer, TL_HOP);
+    tl_put_u8(&writer, sizeof(tl_score_t));
+    tl_put_u8(&writer, (uint8_t)((TL_CRF ? 1u : 0u) | (TL_SPARSE ? 2u : 0u) | (tl_port_cycle_counter_works() ? 4u : 0u)));
+    tl_put_u8(&writer, (uint8_t)tl_port_reset_cause());
+    tl_put_u32(&writer, sizeof(tl_model_arena_t));
+    tl_put_u32(&writer, sizeof(tl_localiser_t));
+    tl_put_u32(&writer, tl_port_stack_size());
+    tl_put_u16(&writer, PAYLOAD_MAX);
+    for (uint8_t i = 0; i < sizeof name; i++) {
+        tl_put_u8(&writer, (uint8_t)name[i]);
+    }
+    tl_frame_send(&writer);
+}
+
+static void send_result(void) {
+    tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_RESULT, last_seq);
+    tl_put_u16(&writer, (uint16_t)estimate.class_index);
+    tl_put_u32(&writer, estimate_cycles);
+    tl_put_u16(&writer, estimate_stack);
+    tl_put_u16(&writer, TL_CLASSES);
+    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+        if (sizeof(tl_score_t) == 1) {
+            tl_put_u8(&writer, (uint8_t)estimate.scores[c]);
+        } else {
+            tl_put_u16(&writer, (uint16_t)estimate.scores[c]);
+        }
+    }
+    tl_frame_send(&writer);
+}
+
+/// Samples ///
+
+/* Spread `count` readings out in place. Backwards: each is written at or behind where it was read, and in front of
+ * nothing that is still to be read. */
+static tl_reading_t *spread(uint16_t count) {
+    tl_reading_t *readings = &received.readings[2];
+    const uint8_t *wire = received.bytes + TL_FRAME_HEAD + 2u;
+    for (uint16_t i = count; i-- > 0;) {
+        const uint8_t *from = wire + (uint32_t)READING_WIRE * i;
+        tl_reading_t reading = {.index = tl_get_u16(from), .dbm = (int8_t)from[2]};
+        readings[i] = reading;
+    }
+    return readings;
+}
+
+static void refuse_readings(uint16_t seq, const tl_reading_t *readings, uint16_t count) {
+    uint16_t position = 0;
+    switch (tl_localiser_check(readings, count, &position)) {
+    case TL_ERR_INDEX:
+        tl_send_error(seq, TL_LINK_INDEX, readings[position].index);
+        break;
+    case TL_ERR_ORDER:
+        tl_send_error(seq, TL_LINK_NOT_ASCENDING, readings[position].index);
+        break;
+    case TL_ERR_VALUE:
+    case TL_OK:
+        tl_send_error(seq, TL_LINK_VALUE, readings[position].index);
+        break;
+    }
+}
+
+static void take_sample(const tl_frame_t *request) {
+    bool dense = request->type == TL_MESSAGE_SAMPLE_DENSE;
+    uint16_t count = 0;
+    uint32_t length = TL_INPUTS;
+    if (!dense) {
+        count = request->length >= 2u ? tl_get_u16(request->body) : 0;
+        length = 2u + (uint32_t)READING_WIRE * count;
+    }
+    if (request->length != length) {
+        tl_send_error(request->seq, TL_LINK_LENGTH, request->length);
+        return;
+    }
+    if (progress == AFTER_SAMPLE && request->seq == last_seq) {
+        send_result();
+        return;
+    }
+    if (progress == BEFORE_RESET || request->seq != (uint16_t)(last_seq + 1u)) {
+        tl_send_error(request->seq, TL_LINK_ORDER, progress == BEFORE_RESET ? TL_NO_ORDER : (uint16_t)(last_seq + 1u));
+        return;
+    }
+    tl_status_t status = TL_OK;
+    uint32_t start;
+    if (dense) {
+        start = tl_port_cycles();
+        tl_localiser_sample_dense(&tl_localiser, &tl_arena, (const int8_t *)request->body, &estimate);
+    } else {
+        const tl_reading_t *readings = spread(count);
+        start = tl_port_cycles();
+        status = tl_localiser_sample(&tl_localiser, &tl_arena, readings, count, &estimate);
+    }
+    uint32_t cycles = tl_port_cycles() - start;
+    if (status != TL_OK) {
+        refuse_readings(request->seq, &received.readings[2], count);
+        return;
+    }
+    estimate_cycles = cycles;
+    estimate_stack = tl_port_stack_high_water();
+    last_seq = request->seq;
+    progress = AFTER_SAMPLE;
+    send_result();
+}
+
+/// Requests ///
+
+static void take_reset(const tl_frame_t *request) {
+    tl_localiser_init(&tl_localiser);
+    last_seq = request->seq;
+    progress = AFTER_RESET;
+    send_empty(request);
+}
+
+static void take_baud(const tl_frame_t *request) {
+    uint32_t wanted = tl_get_u32(request->body);
+    uint32_t nearest = tl_port_uart_nearest(wanted);
+    if (nearest == 0) {
+        tl_send_error(request->seq, TL_LINK_BAUD, wanted);
+        return;
+    }
+    tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_BAUD | TL_MESSAGE_REPLY, request->seq);
+    tl_put_u32(&writer, nearest);
+    tl_frame_send(&writer);
+    tl_port_uart_flush();
+    baud_before = baud;
+    baud = nearest;
+    tl_port_uart_set_rate(baud);
+    baud_since = tl_port_cycles();
+    baud_trial = true;
+}
+
+static void end_baud_trial(void) {
+    if (baud_trial && tl_port_cycles() - baud_since > BAUD_TRIAL) {
+        baud_trial = false;
+        baud = baud_before;
+        tl_port_uart_set_rate(baud);
+        tl_cobs_decoder_init(&decoder, received.bytes, PAYLOAD_MAX);
+    }
+}
+
+/* Body length of a request that always has the same, -1 of a sample, -2 of what is no request. */
+static int32_t fixed_length(uint8_t type) {
+    switch (type) {
+    case TL_MESSAGE_HELLO:
+    case TL_MESSAGE_RESET:
+        return 0;
+    case TL_MESSAGE_BAUD:
+        return 4;
+    case TL_MESSAGE_SAMPLE_SPARSE:
+    case TL_MESSAGE_SAMPLE_DENSE:
+        return -1;
+    default:
+        return -2;
+    }
+}
+
+static void take_request(const tl_frame_t *request) {
+    int32_t length = fixed_length(request->type);
+    if (length == -2) {
+        tl_send_error(request->seq, TL_LINK_TYPE, request->type);
+    } else if (length >= 0 && request->length != length) {
+        tl_send_error(request->seq, TL_LINK_LENGTH, request->length);
+    } else if (request->type == TL_MESSAGE_HELLO) {
+        send_hello(request->seq);
+    } else if (request->type == TL_MESSAGE_RESET) {
+        take_reset(request);
+    } else if (request->type == TL_MESSAGE_BAUD) {
+        take_baud(request);
+    } else {
+        take_sample(request);
+    }
+}
+
+static void take_payload(uint8_t *payload, uint16_t length) {
+    tl_frame_t request;
+    tl_link_error_t error = tl_frame_parse(payload, length, &request);
+    switch (error) {
+    case TL_LINK_OK:
+        baud_trial = false;
+        take_request(&request);
+        break;
+    case TL_LINK_BAD_VERSION:
+        baud_trial = false;
+        tl_send_error(request.seq, error, request.version);
+        break;
+    default:
+        tl_send_error(0, error, length);
+        break;
+    }
+}
+
+/// Interface ///
+
+void tl_app_init(void) {
+    tl_cobs_decoder_init(&decoder, received.bytes, PAYLOAD_MAX);
+    tl_localiser_init(&tl_localiser);
+    if (tl_port_reset_cause() == TL_RESET_WATCHDOG) {
+        tl_send_watchdog_notice();
+    }
+}
+
+void tl_app_poll(void) {
+    uint8_t byte;
+    tl_port_feed_watchdog();
+    end_baud_trial();
+    if (!tl_port_uart_read(&byte)) {
+        return;
+    }
+    switch (tl_cobs_feed(&decoder, byte)) {
+    case TL_COBS_MORE:
+        break;
+    case TL_COBS_FRAME:
+        take_payload(decoder.buffer, decoder.length);
+        break;
+    case TL_COBS_BAD:
+        tl_send_error(0, TL_LINK_UNREADABLE, decoder.length);
+        break;
+    case TL_COBS_TOO_LONG:
+        tl_send_error(0, TL_LINK_TOO_LONG, PAYLOAD_MAX);
+        break;
+    }
+}

@@ -1,0 +1,31 @@
+/* Message types, and the messages that need no knowledge of the model. docs/link.md has the table. */
+#ifndef TL_MESSAGES_H
+#define TL_MESSAGES_H
+
+#include <stdint.h>
+
+#include "link/frame.h"
+
+enum {
+    TL_MESSAGE_HELLO = 0x01,
+    TL_MESSAGE_RESET = 0x02,
+    TL_MESSAGE_BAUD = 0x03,
+    TL_MESSAGE_SAMPLE_SPARSE = 0x10,
+    TL_MESSAGE_SAMPLE_DENSE = 0x11,
+    TL_MESSAGE_REPLY = 0x80, /* a reply is its request's type with this bit; to both samples it is RESULT */
+    TL_MESSAGE_RESULT = 0x90,
+    TL_MESSAGE_ERROR = 0xFF,
+};
+
+#define TL_NO_ORDER 0xFFFFFFFFu /* detail of TL_LINK_ORDER: no sample is in order before a RESET */
+
+/* An ERROR frame: what was wrong with the frame `seq` (0: it could not be read). */
+void tl_send_error(uint16_t seq, tl_link_error_t code, uint32_t detail);
+
+/* An ERROR frame about a fault, after a delimiter that ends whatever was being sent. */
+void tl_send_fault(uint32_t cfsr, uint32_t pc, uint32_t lr);
+
+/* An ERROR frame that nobody asked for: the watchdog has restarted the device. */
+void tl_send_watchdog_notice(void);
+
+#endif

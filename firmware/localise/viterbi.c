@@ -1,0 +1,76 @@
+#include "localise/viterbi.h"
+
+uint16_t tl_mode(const uint16_t *votes) {
+    uint16_t best = 0;
+    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+        if (votes[c] > votes[best]) {
+            best = c;
+        }
+    }
+    return best;
+}
+
+#if TL_CRF
+
+#if TL_CLASSES <= 256
+typedef uint8_t tl_class_t;
+#else
+typedef uint16_t tl_class_t;
+#endif
+
+/* Extend every path by one sample: paths end in `from`, go on to `to`, and `back` says where each came from. */
+static void extend(const int32_t *from, int32_t *to, tl_class_t *back, const tl_score_t *scores) {
+    for (uint16_t j = 0; j < TL_CLASSES; j++) {
+        const int32_t *transition = &tl_crf_transitions[j]; /* column j: (TL_CLASSES, TL_CLASSES), [from][to] */
+        int32_t best = from[0] + *transition;
+        tl_class_t origin = 0;
+        for (uint16_t i = 1; i < TL_CLASSES; i++) {
+            transition += TL_CLASSES;
+            int32_t path = from[i] + *transition;
+            if (path > best) {
+                best = path;
+                origin = (tl_class_t)i;
+            }
+        }
+        to[j] = best + scores[j];
+        back[j] = origin;
+    }
+}
+
+uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
+    int32_t paths[2][TL_CLASSES];
+    tl_class_t back[TL_WINDOW][TL_CLASSES]; /* row 0 is not used */
+    uint16_t votes[TL_CLASSES] = {0};
+
+    const tl_score_t *scores = ring + (uint32_t)oldest * TL_CLASSES;
+    const tl_score_t *ring_end = ring + (uint32_t)TL_WINDOW * TL_CLASSES;
+    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+        paths[0][c] = tl_crf_start[c] + scores[c];
+    }
+    uint16_t now = 0;
+    for (uint16_t t = 1; t < TL_WINDOW; t++) {
+        scores += TL_CLASSES;
+        if (scores == ring_end) {
+            scores = ring;
+        }
+        extend(paths[now], paths[now ^ 1u], back[t], scores);
+        now ^= 1u;
+    }
+
+    uint16_t best = 0;
+    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+        paths[now][c] += tl_crf_end[c];
+        if (paths[now][c] > paths[now][best]) {
+            best = c;
+        }
+    }
+    for (uint16_t t = TL_WINDOW; t-- > 0;) {
+        votes[best]++;
+        if (t > 0) {
+            best = back[t][best];
+        }
+    }
+    return tl_mode(votes);
+}
+
+#endif
