@@ -46,7 +46,7 @@ class FloorMap:
     height: float
     rooms: list[RoomBox]
     dots: list[Dot]
-    scale_bar: int  # metres
+    scale_bar: float  # metres
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class ErrorFigure:
 
 
 def position_errors(positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Distance in the plane between true and predicted position, metres; (N, 6) -> (N,)."""
-    return np.asarray(np.hypot(positions[:, 0] - positions[:, 3], positions[:, 1] - positions[:, 4]), dtype=np.float64)
+    """Distance between true and predicted position, metres; (N, 6) -> (N,). Heights count where both are known."""
+    return np.asarray(np.linalg.norm(np.nan_to_num(positions[:, :3] - positions[:, 3:]), axis=1), dtype=np.float64)
 
 
 def floor_levels(heights: npt.NDArray[np.float64]) -> list[float]:
@@ -71,6 +71,15 @@ def floor_levels(heights: npt.NDArray[np.float64]) -> list[float]:
     ordered = np.unique(heights)
     groups = np.split(ordered, np.flatnonzero(np.diff(ordered) > FLOOR_GAP_M) + 1)
     return [float(group.mean()) for group in groups]
+
+
+def storeys(heights: npt.NDArray[np.float64], floor_plan: list[dict[str, Any]]) -> list[float]:
+    """Height of each floor. With a plan of several floors they lie evenly between the lowest and the highest position
+    (who stands on the stairs belongs to the nearer floor); without one the heights themselves tell."""
+    planned = len({int(room.get("floor", 0)) for room in floor_plan})
+    if planned > 1:
+        return np.linspace(heights.min(), heights.max(), planned).tolist()
+    return [float(heights.mean())] if planned == 1 else floor_levels(heights)
 
 
 def _tones(errors: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], list[str]]:
@@ -84,18 +93,19 @@ def _tones(errors: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], li
 def _dots(
     true: npt.NDArray[np.float64], errors: npt.NDArray[np.float64], cell: float, bounds: npt.NDArray[np.float64]
 ) -> list[Dot]:
-    cells: dict[tuple[int, int], list[float]] = {}
-    for (x, y), error in zip(np.floor(true / cell).astype(int), errors, strict=True):
-        cells.setdefault((int(x), int(y)), []).append(float(error))
+    cells: dict[tuple[int, int], list[int]] = {}
+    for index, (x, y) in enumerate(np.floor(true / cell).astype(int)):
+        cells.setdefault((int(x), int(y)), []).append(index)
     most = max(len(found) for found in cells.values())
     dots = []
-    for (x, y), found in sorted(cells.items()):
-        mean = float(np.mean(found))
+    for found in (cells[key] for key in sorted(cells)):
+        mean = float(errors[found].mean())
+        x, y = true[found].mean(axis=0).tolist()
         dots.append(
             Dot(
-                x=(x + 0.5) * cell,
-                y=-(y + 0.5) * cell,
-                radius=cell * (0.28 + 0.32 * (len(found) / most) ** 0.5),
+                x=x,
+                y=-y,
+                radius=cell * (0.25 + 0.3 * (len(found) / most) ** 0.5),
                 tone=int(np.searchsorted(bounds, mean)),
                 title=f"{len(found)} decisions, mean error {metres(mean)}",
             )
@@ -146,7 +156,7 @@ def error_figure(positions: list[list[float]] | None, floor_plan: list[dict[str,
     errors = position_errors(table)
     bounds, labels = _tones(errors)
     heights = np.nan_to_num(table[:, 2])
-    levels = floor_levels(heights)
+    levels = storeys(heights, floor_plan)
     floor_of = np.abs(heights[:, None] - np.asarray(levels)).argmin(axis=1)
     plan_floors = sorted({int(room.get("floor", 0)) for room in floor_plan})
     boxes = _room_boxes(floor_plan)
@@ -159,24 +169,23 @@ def error_figure(positions: list[list[float]] | None, floor_plan: list[dict[str,
         here = floor_of == number
         rooms = boxes
         if len(plan_floors) > 1:
-            wanted = plan_floors[min(number, len(plan_floors) - 1)]
+            wanted = plan_floors[number]
             rooms = [box for box, room in zip(boxes, floor_plan, strict=True) if int(room.get("floor", 0)) == wanted]
         title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if boxes else "True positions"
-        count = int(here.sum())
+        mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
+        caption = f"{title}: {int(here.sum()):,} decisions{mean}"
         floors.append(
-            _floor_map(
-                f"{title}: {count:,} decisions, mean error {metres(float(errors[here].mean()))}",
-                rooms, table[here, :2], errors[here], (left, top, right, bottom), bounds,
-            )  # fmt: skip
+            _floor_map(caption, rooms, table[here, :2], errors[here], (left, top, right, bottom), bounds)
         )
     return _with_distribution(floors, labels, errors)
 
 
 def _with_distribution(floors: list[FloorMap], labels: list[str], errors: npt.NDArray[np.float64]) -> ErrorFigure:
     limit = max(float(np.percentile(errors, 98)), 1e-3)
-    apart = tick_distance(limit, 6) if limit > 6 else max(limit / 5, 1e-3)
+    apart = tick_distance(limit, 6)
     shares = np.linspace(0, 100, 201)
-    curve = [(min(100.0, 100 * float(e) / limit), float(s)) for s, e in zip(shares, np.percentile(errors, shares), strict=True)]
+    reached = np.percentile(errors, shares)
+    curve = [(100 * float(e) / limit, float(s)) for s, e in zip(shares, reached, strict=True) if e <= limit]
     marks = []
     for name, percentile in (("P50", 50), ("P75", 75), ("P90", 90)):
         value = float(np.percentile(errors, percentile))

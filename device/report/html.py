@@ -49,6 +49,7 @@ def _environment() -> Environment:
     )
     for convert in (
         numbers.grouped, numbers.size, numbers.score, numbers.metres, numbers.milliseconds, numbers.microjoules,
+        numbers.limit_name,
     ):  # fmt: skip
         environment.filters[convert.__name__] = convert
     environment.filters["plain"] = _plain

@@ -1,5 +1,6 @@
 """The memory plan as a picture: buffers as rectangles, execution steps to the right, arena offsets upwards."""
 
+import math
 from dataclasses import dataclass
 
 from tinyloc.device.results import Buffer
@@ -39,14 +40,10 @@ def live_bytes(plan: list[Buffer], steps: int) -> list[int]:
     return [sum(buffer.size for buffer in plan if buffer.first <= step <= buffer.last) for step in range(steps)]
 
 
-def tick_distance(extent: float, ticks: int) -> int:
-    """A round distance (1, 2 or 5 times a power of ten) that divides `extent` into about `ticks` parts."""
-    power = 1
-    while True:
-        for factor in (1, 2, 5):
-            if extent / (factor * power) <= ticks:
-                return factor * power
-        power *= 10
+def tick_distance(extent: float, ticks: int) -> float:
+    """A round distance (1, 2 or 5 times a power of ten) that divides `extent` into at most `ticks` parts."""
+    power = 10.0 ** math.floor(math.log10(extent / ticks))
+    return next(factor * power for factor in (1, 2, 5, 10) if extent / (factor * power) <= ticks)
 
 
 def plan_figure(plan: list[Buffer], steps: int) -> PlanFigure | None:
@@ -72,8 +69,8 @@ def plan_figure(plan: list[Buffer], steps: int) -> PlanFigure | None:
     ]
     live = live_bytes(plan, steps)
     peak = max(range(steps), key=live.__getitem__)
-    apart = tick_distance(arena, 6)
-    every = tick_distance(steps, 24)
+    apart = math.ceil(tick_distance(arena, 6))
+    every = math.ceil(tick_distance(steps, 24))
     return PlanFigure(
         boxes=boxes,
         height=PLAN_HEIGHT,

@@ -26,11 +26,11 @@ def metres(value: float) -> str:
 
 
 def milliseconds(value: float) -> str:
-    return f"{value:.3g} ms" if value < 100 else f"{value:,.0f} ms"
+    return f"{value:#.3g} ms" if value < 99.95 else f"{value:,.0f} ms"
 
 
 def microjoules(value: float) -> str:
-    return f"{value:.3g} µJ" if value < 1000 else f"{value / 1000:.3g} mJ"
+    return f"{value:#.3g} µJ" if value < 99.95 else f"{value:,.0f} µJ"
 
 
 def measured(value: float, unit: str) -> str:
@@ -42,3 +42,8 @@ def measured(value: float, unit: str) -> str:
             return milliseconds(value)
         case _:
             return f"{grouped(value)} {unit}"
+
+
+def limit_name(name: str) -> str:
+    """A budget line's name as one reads it."""
+    return "RAM" if name == "ram" else name

@@ -1,6 +1,6 @@
 """What an evaluation means, in one word and one sentence."""
 
-from tinyloc.device.report.numbers import grouped, measured, score
+from tinyloc.device.report.numbers import grouped, limit_name, measured, score
 from tinyloc.device.results import Evaluation
 
 
@@ -24,7 +24,7 @@ def fitting(evaluation: Evaluation) -> str:
     over = [line for line in evaluation.budget if not line.ok]
     if not over:
         return "It fits its budget." if evaluation.budget else "No budget was set."
-    parts = [f"{line.name} {measured(line.used, line.unit)} of {measured(line.limit, line.unit)}" for line in over]
+    parts = [f"{limit_name(line.name)} {measured(line.used, line.unit)} of {measured(line.limit, line.unit)}" for line in over]
     return f"Over budget: {'; '.join(parts)}."
 
 

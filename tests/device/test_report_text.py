@@ -1,0 +1,83 @@
+"""What the terminal and machines are told."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from evaluation_samples import house_evaluation, uji_evaluation
+from rich.console import Console
+
+from tinyloc.device.report.numbers import grouped, measured, metres, microjoules, milliseconds, size
+from tinyloc.device.report.summary import summary
+from tinyloc.device.report.text import verdict
+from tinyloc.device.results import Evaluation
+
+OVER = {"name": "ram", "used": 2240.0, "limit": 2048.0, "unit": "B", "source": "recipe"}
+
+
+def shown(evaluation: Evaluation, report: Path | None = None) -> str:
+    console = Console(width=120, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(verdict(evaluation, report))
+    return capture.get()
+
+
+def test_verdict_names_every_key_figure() -> None:
+    text = shown(house_evaluation(), Path("runs/house/report-stm32l4.html"))
+    for figure in (
+        "Passed", "0.871", "0.902", "0.873", "float PyTorch", "host int16x8", "14.6 KB", "2.2 KB", "arena 260 B",
+        "state 744 B", "stack 512 B", "11,840 cycles", "0.148 ms", "37.3 µJ", "runs/house/report-stm32l4.html",
+    ):  # fmt: skip
+        assert figure in text
+
+
+def test_over_budget_is_said_with_the_limit() -> None:
+    text = shown(house_evaluation(budget=[OVER]))
+    assert "Over budget" in text and "RAM 2.2 KB of 2.0 KB" in text and "OVER" in text and "Passed" not in text
+
+
+def test_mismatches_outweigh_the_budget() -> None:
+    text = shown(house_evaluation(mismatches=3, budget=[OVER]))
+    assert text.startswith("Answers differ")
+    assert "3 of 24,020 samples" in text
+
+
+def test_unseen_classes_are_reported() -> None:
+    assert "3 decisions belong to classes never trained on" in shown(uji_evaluation())
+
+
+def test_names_are_not_read_as_markup() -> None:
+    assert "[bold]x[/bold]" in shown(house_evaluation(name="[bold]x[/bold]", board="[b]"))
+
+
+def test_verdict_without_measured_cycles() -> None:
+    text = shown(house_evaluation(cycles=None, instructions=None, energy=None))
+    assert "cycles" not in text and "0.871" in text
+
+
+def test_summary_has_the_keys_that_the_issue_names() -> None:
+    content = json.loads(json.dumps(summary(house_evaluation())))
+    assert content["samples"] == 24_020 and content["mismatches"] == 0 and content["passed"] is True
+    assert (content["macro_f1"], content["accuracy"]) == (0.871, 0.902)
+    assert (content["flash_bytes"], content["ram_bytes"]) == (14_976, 2240)
+    assert (content["cycles_median"], content["instructions_median"], content["energy_uj"]) == (11_840, 8_912, 37.3)
+    assert content["latency_ms"] == pytest.approx(0.148)
+
+
+def test_summary_of_what_was_not_measured_is_null() -> None:
+    content = summary(house_evaluation(cycles=None, instructions=None, energy=None))
+    assert content["cycles_median"] is None and content["latency_ms"] is None and content["energy_uj"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (grouped(12_345.6), "12,346"), (grouped(0.1), "0.1"), (grouped(6.0), "6"), (size(1023), "1,023 B"),
+        (size(1024), "1.0 KB"), (metres(2.0), "2.00 m"), (metres(12.34), "12.3 m"), (milliseconds(0.15), "0.150 ms"),
+        (milliseconds(200.0), "200 ms"), (microjoules(0.5), "0.500 µJ"), (microjoules(1234.0), "1,234 µJ"),
+        (measured(2048, "B"), "2.0 KB"), (measured(3.5, "mA"), "3.5 mA"),
+    ],
+)  # fmt: skip
+def test_numbers_as_text(text: str, expected: str) -> None:
+    assert text == expected
