@@ -31,7 +31,7 @@ PLAN = [
     ("embedded", 0, 16, 0, 9), ("normed", 16, 16, 1, 2), ("xz", 32, 64, 2, 8), ("conv", 96, 32, 3, 4),
     ("u", 128, 32, 4, 7), ("dbc", 160, 66, 5, 7), ("dt", 96, 32, 6, 7), ("y", 228, 32, 7, 8),
     ("gated", 96, 32, 8, 9), ("hidden", 128, 16, 9, 10), ("scores", 0, 8, 10, 10),
-]  # fmt: skip
+]
 
 
 def _quality(macro_f1: float, accuracy: float, positions: list[list[float]]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _walk(decisions: int, wrong: float, seed: int) -> tuple[list[list[float]], l
         decided = int(random.integers(len(ROOMS))) if random.random() < wrong else true
         room, other = ROOMS[true], ROOMS[decided]
         place = [float(room["x"]) + random.random() * float(room["width"]),
-                 float(room["y"]) + random.random() * float(room["height"]), 1.0]  # fmt: skip
+                 float(room["y"]) + random.random() * float(room["height"]), 1.0]
         centre = [float(other["x"]) + float(other["width"]) / 2, float(other["y"]) + float(other["height"]) / 2, 1.0]
         positions.append([*place, *centre])
         confusion[true, decided] += 1
@@ -102,7 +102,7 @@ def house_evaluation(**changes: Any) -> Evaluation:
         ],
         "retries": 0, "seconds": 9.4, "versions": {"tinyloc": "0.1.0", "gcc": "12.2.1", "unicorn": "2.1.4"},
         "settings": {"optimise": "Os", "hop": 10, "budget": {"ram_bytes": 4096}},
-    }  # fmt: skip
+    }
     return Evaluation.model_validate({**fields, **changes})
 
 
@@ -128,5 +128,5 @@ def uji_evaluation(**changes: Any) -> Evaluation:
         "unseen_class_samples": 3, "classes": classes, "confusion": confusion.tolist(), "positions": positions,
         "floor_plan": [], "device": _quality(0.781, 0.849, positions), "host_int": _quality(0.781, 0.849, positions),
         "float_model": _quality(0.784, 0.851, positions), "measured_samples": 1111,
-    }  # fmt: skip
+    }
     return house_evaluation(**{**fields, **changes})

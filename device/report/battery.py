@@ -18,9 +18,7 @@ class Cell:
 
 CELLS = (Cell("CR2032 coin cell", 225.0), Cell("2 x AAA alkaline in series", 1100.0))
 
-LEFT_OUT = (
-    "receiving or scanning for the RSSI readings, wake-up time, conversion losses, self-discharge and ageing of the cell"
-)
+LEFT_OUT = "receiving or scanning for the readings, wake-up time, conversion losses, self-discharge and ageing"
 
 
 @dataclass(frozen=True)

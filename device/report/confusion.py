@@ -57,9 +57,13 @@ def confusion_figure(classes: list[str], confusion: list[list[int]], worst: int 
         f1 = 2 * precision * recall / (precision + recall) if right else 0.0
         rows.append(
             ClassRow(
-                name, [Cell(count, count / support if support else 0.0) for count in counts], support, recall,
-                precision, f1,
-            )  # fmt: skip
+                name=name,
+                cells=[Cell(count, count / support if support else 0.0) for count in counts],
+                support=support,
+                recall=recall,
+                precision=precision,
+                f1=f1,
+            )
         )
         mistakes += [
             Mistake(name, classes[column], count, count / support)

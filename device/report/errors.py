@@ -1,5 +1,6 @@
 """Position errors as pictures: a map of where they happen and their cumulative distribution."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,14 +79,14 @@ def storeys(heights: npt.NDArray[np.float64], floor_plan: list[dict[str, Any]]) 
     (who stands on the stairs belongs to the nearer floor); without one the heights themselves tell."""
     planned = len({int(room.get("floor", 0)) for room in floor_plan})
     if planned > 1:
-        return np.linspace(heights.min(), heights.max(), planned).tolist()
+        return [float(height) for height in np.linspace(heights.min(), heights.max(), planned)]
     return [float(heights.mean())] if planned == 1 else floor_levels(heights)
 
 
 def _tones(errors: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], list[str]]:
     bounds = np.unique(np.percentile(errors, [50, 75, 90]))
     labels = [f"up to {metres(bounds[0])}"]
-    labels += [f"{metres(low)} to {metres(high)}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    labels += [f"{metres(low)} to {metres(high)}" for low, high in itertools.pairwise(bounds)]
     labels.append(f"over {metres(bounds[-1])}")
     return bounds, labels
 
@@ -118,7 +119,7 @@ def _room_boxes(plan: list[dict[str, Any]]) -> list[RoomBox]:
         RoomBox(str(room["name"]), float(room["x"]), -float(room["y"]) - float(room["height"]), float(room["width"]),
                 float(room["height"]))
         for room in plan
-    ]  # fmt: skip
+    ]
 
 
 def _floor_map(

@@ -47,12 +47,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for convert in (
-        numbers.grouped, numbers.size, numbers.score, numbers.metres, numbers.milliseconds, numbers.microjoules,
-        numbers.limit_name,
-    ):  # fmt: skip
-        environment.filters[convert.__name__] = convert
-    environment.filters["plain"] = _plain
+    environment.filters |= {
+        "grouped": numbers.grouped,
+        "size": numbers.size,
+        "score": numbers.score,
+        "metres": numbers.metres,
+        "milliseconds": numbers.milliseconds,
+        "microjoules": numbers.microjoules,
+        "limit_name": numbers.limit_name,
+        "plain": _plain,
+    }
     environment.globals["share"] = numbers.share
     environment.globals["measured"] = numbers.measured
     return environment

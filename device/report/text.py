@@ -8,7 +8,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tinyloc.device.report.numbers import grouped, limit_name, measured, metres, microjoules, milliseconds, score, share, size
+from tinyloc.device.report.numbers import (
+    grouped,
+    limit_name,
+    measured,
+    metres,
+    microjoules,
+    milliseconds,
+    score,
+    share,
+    size,
+)
 from tinyloc.device.report.summary import latency_ms
 from tinyloc.device.report.verdict import agreement, fitting, headline
 from tinyloc.device.results import Evaluation
@@ -44,9 +54,13 @@ def budget_table(evaluation: Evaluation) -> Table:
         mark = Text("ok", style="green") if line.ok else Text("OVER", style="bold red")
         used = f"{share(line.used, line.limit):.1f} %"
         table.add_row(
-            escape(limit_name(line.name)), measured(line.used, line.unit), measured(line.limit, line.unit), used,
-            escape(line.source), mark,
-        )  # fmt: skip
+            escape(limit_name(line.name)),
+            measured(line.used, line.unit),
+            measured(line.limit, line.unit),
+            used,
+            escape(line.source),
+            mark,
+        )
     return table
 
 

@@ -15,17 +15,22 @@ def agreement(evaluation: Evaluation) -> str:
     """How the device's answers compare with the host's integer result."""
     samples = f"{grouped(evaluation.samples)} samples"
     if evaluation.mismatches:
-        return f"{grouped(evaluation.mismatches)} of {samples} were answered otherwise than by the host's integer model."
-    return f"All {samples} were answered exactly as by the host's integer model."
+        return f"{grouped(evaluation.mismatches)} of {samples} were answered otherwise than by the host's integers."
+    return f"All {samples} were answered exactly as by the host's integers."
 
 
 def fitting(evaluation: Evaluation) -> str:
     """Whether the budget is kept, naming each limit that is broken."""
-    over = [line for line in evaluation.budget if not line.ok]
-    if not over:
-        return "It fits its budget." if evaluation.budget else "No budget was set."
-    parts = [f"{limit_name(line.name)} {measured(line.used, line.unit)} of {measured(line.limit, line.unit)}" for line in over]
-    return f"Over budget: {'; '.join(parts)}."
+    if not evaluation.budget:
+        return "No budget was set."
+    if evaluation.within_budget:
+        return "It fits its budget."
+    over = [
+        f"{limit_name(line.name)} {measured(line.used, line.unit)} of {measured(line.limit, line.unit)}"
+        for line in evaluation.budget
+        if not line.ok
+    ]
+    return f"Over budget: {'; '.join(over)}."
 
 
 def quantisation_cost(evaluation: Evaluation) -> str:

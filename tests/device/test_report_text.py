@@ -28,7 +28,7 @@ def test_verdict_names_every_key_figure() -> None:
     for figure in (
         "Passed", "0.871", "0.902", "0.873", "float PyTorch", "host int16x8", "14.6 KB", "2.2 KB", "arena 260 B",
         "state 744 B", "stack 512 B", "11,840 cycles", "0.148 ms", "37.3 µJ", "runs/house/report-stm32l4.html",
-    ):  # fmt: skip
+    ):
         assert figure in text
 
 
@@ -78,6 +78,6 @@ def test_summary_of_what_was_not_measured_is_null() -> None:
         (milliseconds(200.0), "200 ms"), (microjoules(0.5), "0.500 µJ"), (microjoules(1234.0), "1,234 µJ"),
         (measured(2048, "B"), "2.0 KB"), (measured(3.5, "mA"), "3.5 mA"),
     ],
-)  # fmt: skip
+)
 def test_numbers_as_text(text: str, expected: str) -> None:
     assert text == expected
