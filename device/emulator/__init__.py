@@ -1,1 +1,8 @@
-"""The emulated microcontroller (Unicorn) with a strict memory map and a cycle model."""
+"""Boards in emulation: Unicorn, the board's exact memory map, modelled peripherals and cycles. See docs/emulator.md."""
+
+from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
+from tinyloc.device.emulator.device import EmulatedDevice
+from tinyloc.device.emulator.image import ImageError
+from tinyloc.device.emulator.machine import Machine
+
+__all__ = ["CrashSite", "EmulatedDevice", "EmulatorCrash", "ImageError", "Machine"]

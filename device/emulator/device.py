@@ -1,0 +1,80 @@
+"""An emulated board as a transport: what is written goes into its UART, what it sends is read."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from tinyloc.boards import Board
+from tinyloc.device.emulator.machine import Machine
+from tinyloc.device.emulator.profile import RunCost
+
+RATE_TOLERANCE = 0.03
+"""Sender and receiver of 8N1 may differ by about 4.5 %; both ends have errors, so half of it and some margin."""
+
+
+class EmulatedDevice:
+    """A powered-on board running an ELF file. The firmware runs while `read` waits.
+
+    `measure` models cycles and instructions (slower); it may be switched at any time. Raises ImageError, BoardError,
+    and EmulatorCrash from `read`.
+    """
+
+    def __init__(
+        self, elf: Path, board: Board, measure: bool = False, *, check_alignment: bool = False, baud: int | None = None
+    ) -> None:
+        self.machine = Machine(elf, board, measure=measure, check_alignment=check_alignment)
+        self._baud = baud or board.uart.baud
+
+    @property
+    def name(self) -> str:
+        return f"emulator (unicorn {version('unicorn')})"
+
+    @property
+    def measure(self) -> bool:
+        """Whether cycles are modelled now."""
+        return self.machine.measure
+
+    @measure.setter
+    def measure(self, wanted: bool) -> None:
+        self.machine.measure = wanted
+
+    @property
+    def runs(self) -> list[RunCost]:
+        """Cost of every sample that was measured so far, in order."""
+        return self.machine.profiler.runs
+
+    def _rates_match(self) -> bool:
+        device = self.machine.part.uart.baud
+        return device > 0 and abs(self._baud / device - 1) < RATE_TOLERANCE
+
+    def write(self, data: bytes) -> None:
+        if not self.machine.part.uart.baud:
+            self.machine.run()  # power-on: the firmware has not set up its UART yet
+        self.machine.part.uart.received += data if self._rates_match() else _garbled(data)
+
+    def read(self, timeout: float) -> bytes:
+        """Bytes that the firmware sends before it idles. b"" stands for the timeout; no time of the host passes."""
+        uart = self.machine.part.uart
+        match = self._rates_match
+        self.machine.run()
+        if not uart.sent and timeout > 0:
+            self.machine.pass_time(min(timeout, 0.002))
+        sent = bytes(uart.sent)
+        uart.sent.clear()
+        return sent if match() else _garbled(sent)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in which the host sends nothing."""
+        self.machine.pass_time(seconds)
+
+    def set_baud(self, baud: int) -> None:
+        self._baud = baud
+
+    def close(self) -> None:
+        pass
+
+
+def _garbled(data: bytes) -> bytes:
+    """Bytes read at the wrong rate: not what was sent, and never a frame delimiter by luck alone."""
+    return bytes((byte * 167 + 85) & 0xFF | 1 for byte in data)
+
+

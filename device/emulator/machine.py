@@ -1,0 +1,391 @@
+"""A board as a Unicorn machine: exactly the memory of board.toml, modelled peripherals, and nothing else.
+
+What the part would not survive stops the run with an EmulatorCrash that names the function, the address, the instruction
+and the reason. Firmware runs until it looks for received bytes and there are none.
+"""
+
+import ctypes
+import mmap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from unicorn import (
+    UC_ARCH_ARM,
+    UC_ERR_INSN_INVALID,
+    UC_HOOK_BLOCK,
+    UC_HOOK_INTR,
+    UC_HOOK_MEM_INVALID,
+    UC_HOOK_MEM_READ,
+    UC_HOOK_MEM_WRITE,
+    UC_MEM_FETCH,
+    UC_MEM_FETCH_PROT,
+    UC_MEM_FETCH_UNMAPPED,
+    UC_MEM_READ_PROT,
+    UC_MEM_READ_UNMAPPED,
+    UC_MEM_WRITE_PROT,
+    UC_MEM_WRITE_UNMAPPED,
+    UC_MODE_THUMB,
+    UC_PROT_EXEC,
+    UC_PROT_READ,
+    UC_PROT_WRITE,
+    Uc,
+    UcError,
+    arm_const,
+)
+
+from tinyloc.boards import Board, BoardError, Memory
+from tinyloc.device.emulator import disassembly
+from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
+from tinyloc.device.emulator.image import Image, ImageError, load_image
+from tinyloc.device.emulator.peripherals import BadAccess, Peripheral
+from tinyloc.device.emulator.profile import Profiler
+from tinyloc.device.emulator.stm32l4 import Stm32l4
+
+PART_MODELS: dict[str, Callable[..., Stm32l4]] = {"stm32_usart": Stm32l4}
+"""Peripherals of a part, by the UART model that board.toml names."""
+
+CPU_MODELS = {"cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3, "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4}
+ENTRIES = frozenset({"tl_localiser_sample", "tl_localiser_sample_dense"})
+"""Functions that take one sample: what is measured."""
+STACK_LIMIT = "__stack_start"
+"""Linker symbol: the lowest address of the stack."""
+PAGE = 0x1000
+NOWHERE = 0xFFFF_FFFE
+IDLE_LOOKS = 32
+"""The machine stops after so many looks for a byte that is not there."""
+LOOK_CYCLES = 12
+"""Time that passes with one look at the UART when blocks are not counted."""
+RUNAWAY_CYCLES = 500_000_000
+"""Counted: a run longer than this without a look at the UART never ends."""
+RUNAWAY_US = 30_000_000
+"""Not counted: the same in time of the host."""
+PC_NAMES = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "sp", "lr", "pc", "xpsr")
+_REGISTERS = {name: getattr(arm_const, f"UC_ARM_REG_{name.upper()}") for name in PC_NAMES}
+_PC, _SP, _LR = _REGISTERS["pc"], _REGISTERS["sp"], _REGISTERS["lr"]
+_ACCESS = {
+    UC_MEM_READ_UNMAPPED: "read of {size} bytes at {address:#010x}, where this board has nothing",
+    UC_MEM_WRITE_UNMAPPED: "write of {size} bytes at {address:#010x}, where this board has nothing",
+    UC_MEM_FETCH_UNMAPPED: "jump to {address:#010x}, where this board has nothing",
+    UC_MEM_READ_PROT: "read of {address:#010x}, which is not readable",
+    UC_MEM_WRITE_PROT: "write to read-only memory at {address:#010x}",
+    UC_MEM_FETCH_PROT: "jump to {address:#010x}, which is not executable",
+    UC_MEM_FETCH: "jump to {address:#010x}",
+}
+_INTERRUPTS = {
+    1: "undefined instruction",
+    2: "SVC, and the emulator takes no exceptions",
+    4: "data access failed",
+    7: "BKPT",
+    8: "return from an exception that was never taken",
+    17: "coprocessor not enabled",
+    18: "jump to an even address: the core has no Arm state",
+}
+_FETCH_FAILED = 3
+_ALIGNED = ("ldrd", "strd", "ldm", "stm", "push", "pop", "vldr", "vstr", "vldm", "vstm", "vpush", "vpop", "ldrex", "strex")
+
+
+class Machine:
+    """A board with an image in its flash, powered on.
+
+    `measure` counts blocks and models cycles (near 1 µs a block); without it the code runs free. It can be switched
+    between runs. `check_alignment` looks at every memory access (slow). Raises ImageError, BoardError.
+    """
+
+    def __init__(self, elf: Path, board: Board, *, measure: bool = False, check_alignment: bool = False) -> None:
+        self.board = board
+        self.image: Image = load_image(elf)
+        disassembly.reject_foreign(self.image, board.core)
+        if board.uart.model not in PART_MODELS:
+            known = ", ".join(PART_MODELS)
+            raise BoardError(f"board {board.name}: no emulator model {board.uart.model!r}; there are: {known}")
+        self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB)  # with UC_MODE_MCLASS it would become a Cortex-M33
+        self._uc.ctl_set_cpu_model(CPU_MODELS[board.core])
+        self._memories: list[tuple[Memory, mmap.mmap, int]] = []
+        self._map_memory()
+        self._load()
+        self._free_cycles = 0
+        self._read_cycles = 0
+        self._looks = 0
+        self._idle = False
+        self._reset_cause: str | None = None
+        self._crash: CrashSite | None = None
+        self._deadline = 0
+        self._pc = 0
+        self.part = PART_MODELS[board.uart.model](board, self, self._look, self._progress, self._request_reset)
+        self._map_peripherals()
+        self.profiler = Profiler(self.image, board.core, self._code, ENTRIES)
+        self.profiler.on_new_block = self._check_block
+        self.profiler.on_call = self._check_stack
+        self._stack_limit = self.image.symbols.get(STACK_LIMIT, 0)
+        self._uc.hook_add(UC_HOOK_MEM_INVALID, self._on_invalid)
+        self._uc.hook_add(UC_HOOK_INTR, self._on_interrupt)
+        if check_alignment:
+            self._uc.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, self._on_access)
+        self._block_hook: int | None = None
+        self.measure = measure
+        self._reset("power-on")
+
+    # memory
+
+    def _map_memory(self) -> None:
+        for memory in self.board.memory:
+            if memory.base % PAGE or memory.size % PAGE:
+                raise BoardError(f"board {self.board.name}: memory {memory.name} is not made of whole 4 KB pages")
+            store = mmap.mmap(-1, memory.size)
+            pointer = ctypes.addressof(ctypes.c_char.from_buffer(store))
+            self._memories.append((memory, store, pointer))
+            self._uc.mem_map_ptr(memory.base, memory.size, _protection(memory.access), pointer)
+        for alias in self.board.alias:
+            for memory, _, pointer in self._memories:
+                if memory.base <= alias.of and alias.of + alias.size <= memory.base + memory.size:
+                    place = pointer + alias.of - memory.base
+                    self._uc.mem_map_ptr(alias.base, alias.size, _protection(memory.access), place)
+                    break
+            else:
+                raise BoardError(f"board {self.board.name}: alias {alias.name} is of no memory")
+
+    def _load(self) -> None:
+        for address, content in self.image.segments:
+            for memory, store, _ in self._memories:
+                offset = address - memory.base
+                if "w" not in memory.access and 0 <= offset and offset + len(content) <= memory.size:
+                    store[offset : offset + len(content)] = content
+                    break
+            else:
+                raise ImageError(
+                    f"{self.image.path}: {len(content)} bytes at {address:#010x} lie outside the flash of "
+                    f"{self.board.part}; link it with the board's script"
+                )
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Bytes of the emulated memory."""
+        return bytes(self._uc.mem_read(address, size))
+
+    def _code(self, address: int, size: int) -> bytes:
+        return self.read_memory(address, size)
+
+    # peripherals
+
+    def _map_peripherals(self) -> None:
+        pages: dict[int, list[Peripheral]] = {}
+        for peripheral in self.part.peripherals:
+            for page in range(peripheral.base & -PAGE, peripheral.base + peripheral.size, PAGE):
+                pages.setdefault(page, []).append(peripheral)
+        for page, inhabitants in pages.items():
+            self._map_page(page, inhabitants)
+
+    def _map_page(self, page: int, inhabitants: list[Peripheral]) -> None:
+        def find(offset: int) -> Peripheral:
+            for peripheral in inhabitants:
+                if 0 <= page + offset - peripheral.base < peripheral.size:
+                    return peripheral
+            raise BadAccess(f"access to {page + offset:#010x}, where this board has nothing")
+
+        def read(uc: Uc, offset: int, size: int, _: Any) -> int:
+            try:
+                peripheral = find(offset)
+                return peripheral.read(page + offset - peripheral.base, size)
+            except BadAccess as error:
+                self._stop_with(str(error))
+                return 0
+
+        def write(uc: Uc, offset: int, size: int, value: int, _: Any) -> None:
+            try:
+                peripheral = find(offset)
+                peripheral.write(page + offset - peripheral.base, size, value)
+            except BadAccess as error:
+                self._stop_with(str(error))
+
+        self._uc.mmio_map(page, PAGE, read, None, write, None)
+
+    def _look(self) -> None:
+        """The firmware looked for a received byte and there is none."""
+        self._looks += 1
+        if self._block_hook is None:
+            self._free_cycles += LOOK_CYCLES
+        if self._looks >= IDLE_LOOKS:
+            self._idle = True
+            self._uc.emu_stop()
+
+    def _progress(self) -> None:
+        """The firmware sent a byte: it is not waiting."""
+        self._looks = 0
+
+    def _request_reset(self) -> None:
+        self._reset_cause = "software"
+        self._uc.emu_stop()
+
+    # time
+
+    def cycles(self) -> int:
+        """Core cycles since power-on: modelled where blocks were counted, a rough lower bound elsewhere.
+
+        Two readings always differ, also within a block and where nothing is counted: loops that wait for time end.
+        """
+        now = self._free_cycles + self.profiler.cycles
+        if now <= self._read_cycles:
+            now = self._read_cycles + 1
+            if self._block_hook is None:
+                self._free_cycles += 1
+        self._read_cycles = now
+        return now
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in which nothing is received; the firmware looks at its UART every millisecond of it."""
+        for _ in range(max(1, round(seconds * 1000))):
+            self._free_cycles += self.part.core_hz() // 1000
+            self.run()
+
+    # running
+
+    @property
+    def measure(self) -> bool:
+        """Whether blocks are counted."""
+        return self._block_hook is not None
+
+    @measure.setter
+    def measure(self, wanted: bool) -> None:
+        if wanted == self.measure:
+            return
+        if wanted:
+            profiler, block = self.profiler, self.profiler.block
+
+            def on_block(uc: Uc, address: int, size: int, _: Any) -> None:
+                block(address, size)
+                if profiler.cycles > self._deadline:
+                    uc.emu_stop()
+
+            profiler.resume()
+            self._block_hook = self._uc.hook_add(UC_HOOK_BLOCK, on_block)
+        else:
+            self._uc.hook_del(self._block_hook)
+            self._block_hook = None
+        self._uc.ctl_flush_tb()
+
+    def _reset(self, cause: str) -> None:
+        self.part.reset(cause)
+        flash = self._memories[0][0].base
+        vectors = self.read_memory(flash, 8)
+        stack, start = (int.from_bytes(vectors[i : i + 4], "little") for i in (0, 4))
+        for name in PC_NAMES:
+            self._uc.reg_write(_REGISTERS[name], 0)
+        self._uc.reg_write(_REGISTERS["xpsr"], 1 << 24)
+        self._uc.reg_write(_SP, stack)
+        self._uc.reg_write(_LR, 0xFFFF_FFFF)
+        self._uc.reg_write(_PC, start)
+        self._pc = start
+        self._reset_cause = None
+        self.profiler.resume()
+        if not start & 1:
+            raise self._crashed("the reset vector is even or empty: there is no vector table at the start of the flash")
+
+    def run(self) -> None:
+        """Run until the firmware idles. Raises EmulatorCrash."""
+        self._idle = False
+        self._looks = 0
+        while not self._idle:
+            self._deadline = self.profiler.cycles + RUNAWAY_CYCLES
+            try:
+                self._uc.emu_start(self._pc | 1, NOWHERE, timeout=RUNAWAY_US)
+            except UcError as error:
+                undefined = error.errno == UC_ERR_INSN_INVALID
+                site = self._crash or (self._undefined() if undefined else self._site(str(error)))
+                self._crash = None
+                raise EmulatorCrash(site) from error
+            self._pc = self._uc.reg_read(_PC)
+            if self._crash is not None:
+                site, self._crash = self._crash, None
+                raise EmulatorCrash(site)
+            if self._reset_cause is None and self.part.watchdog.expired():
+                self._reset_cause = "watchdog"
+            if self._reset_cause is not None:
+                self._reset(self._reset_cause)
+                self._idle = False
+            elif not self._idle:
+                if self._stopped_waiting():
+                    return
+                raise self._crashed("it ran on without a look at the UART")
+
+    def _stopped_waiting(self) -> bool:
+        """WFI and WFE end a run: nothing can wake the core but a byte."""
+        name = disassembly.text(self.read_memory(self._pc - 2, 2), self._pc - 2)
+        return name in ("wfi", "wfe")
+
+    # crashes
+
+    def _site(self, reason: str, pc: int | None = None) -> CrashSite:
+        registers = {name: self._uc.reg_read(number) for name, number in _REGISTERS.items()}
+        where = registers["pc"] if pc is None else pc
+        registers["pc"] = where
+        try:
+            instruction = disassembly.text(self.read_memory(where & ~1, 4), where & ~1)
+        except UcError:
+            instruction = "(no memory here)"
+        chain: tuple[str, ...] = self.profiler.chain[1:] if self.measure else ()
+        if not chain:
+            chain = (self.image.function(registers["lr"]),)
+        return CrashSite(reason, self.image.function(where), where & ~1, instruction, registers, chain)
+
+    def _crashed(self, reason: str) -> EmulatorCrash:
+        return EmulatorCrash(self._site(reason))
+
+    def _stop_with(self, reason: str) -> None:
+        """A crash found in a callback: the run ends after the current block."""
+        if self._crash is None:
+            self._crash = self._site(reason)
+        self._uc.emu_stop()
+
+    def _on_invalid(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> bool:
+        reason = _ACCESS.get(access, "bad access at {address:#010x}").format(address=address, size=size)
+        jump = access in (UC_MEM_FETCH_UNMAPPED, UC_MEM_FETCH_PROT)
+        self._crash = self._site(reason, self._call_site() if jump else None)
+        return False
+
+    def _call_site(self) -> int | None:
+        """Address of the call that the link register tells of; after a bad jump that is the interesting place."""
+        link = self._uc.reg_read(_LR) & ~1
+        if not self.image.has_function(link - 2):
+            return None
+        short = disassembly.text(self.read_memory(link - 2, 2), link - 2)
+        return link - 2 if short.startswith("blx") else link - 4
+
+    def _on_interrupt(self, uc: Uc, number: int, _: Any) -> None:
+        if number == _FETCH_FAILED and self._crash is None:
+            reason = f"jump to {uc.reg_read(_PC):#010x}, which is not executable here"
+            self._crash = self._site(reason, self._call_site())
+        elif self._crash is None:
+            self._crash = self._site(_INTERRUPTS.get(number, f"exception {number}"))
+        uc.emu_stop()
+
+    def _undefined(self) -> CrashSite:
+        if not self._uc.reg_read(_REGISTERS["xpsr"]) >> 24 & 1:
+            reason = f"jump to the even address {self._uc.reg_read(_PC):#010x}: the core has no Arm state"
+            return self._site(reason, self._call_site())
+        return self._site("undefined instruction")
+
+    def _on_access(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> None:
+        if address & 3 and size >= 4:
+            pc = uc.reg_read(_PC)
+            text = disassembly.text(self.read_memory(pc, 4), pc)
+            if text.startswith(_ALIGNED):
+                self._crash = self._site(f"unaligned access to {address:#010x} by an instruction that needs alignment")
+                uc.emu_stop()
+
+    def _check_block(self, address: int, listing: list[Any]) -> None:
+        if not self.part.system.fpu_enabled:
+            for instruction in listing:
+                if disassembly.is_fpu(instruction):
+                    self._crash = self._site("floating-point instruction before CPACR enabled the FPU", instruction.address)
+                    self._uc.emu_stop()
+                    return
+
+    def _check_stack(self) -> None:
+        if self._stack_limit and self._uc.reg_read(_SP) < self._stack_limit:
+            self._crash = self._site(f"stack overflow: sp is below {self._stack_limit:#010x}")
+            self._uc.emu_stop()
+
+
+def _protection(access: str) -> int:
+    bits = {"r": UC_PROT_READ, "w": UC_PROT_WRITE, "x": UC_PROT_EXEC}
+    return sum(bits[letter] for letter in access)

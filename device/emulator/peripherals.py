@@ -1,0 +1,220 @@
+"""Peripherals as registers: what a name holds after reset, and the few that answer to what was written.
+
+Only documented offsets exist; anything else in a peripheral's page is a crash, as an unmapped address is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class BadAccess(Exception):
+    """The firmware touched a peripheral in a way that the part does not allow; the text is the crash reason."""
+
+
+class Peripheral(Protocol):
+    """A window of `size` bytes of the address space from `base`."""
+
+    name: str
+    base: int
+    size: int
+
+    def reset(self) -> None: ...
+
+    def read(self, offset: int, size: int) -> int: ...
+
+    def write(self, offset: int, size: int, value: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Register:
+    """One 32-bit register."""
+
+    name: str
+    reset: int = 0
+    writable: int = 0xFFFF_FFFF  # bits that keep what is written
+
+
+class RegisterFile:
+    """A peripheral made of 32-bit registers. Subclasses override `on_read` and `on_write` where one has behaviour."""
+
+    def __init__(self, name: str, base: int, registers: dict[int, Register], size: int = 0x400) -> None:
+        self.name, self.base, self.size = name, base, size
+        self.registers = registers
+        self.values: dict[str, int] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Every register to its reset value."""
+        self.values = {register.name: register.reset for register in self.registers.values()}
+
+    def on_read(self, name: str, value: int) -> int:
+        """What a read of the register gives; `value` is what it holds."""
+        return value
+
+    def on_write(self, name: str, value: int) -> int:
+        """What the register holds after a write of `value`."""
+        return value
+
+    def _at(self, offset: int) -> Register:
+        try:
+            return self.registers[offset & ~3]
+        except KeyError:
+            raise BadAccess(f"{self.name} has no register at offset {offset:#x}") from None
+
+    def read(self, offset: int, size: int) -> int:
+        register = self._at(offset)
+        value = self.on_read(register.name, self.values[register.name])
+        return (value >> 8 * (offset & 3)) & ((1 << 8 * size) - 1)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        register = self._at(offset)
+        old = self.values[register.name]
+        shift = 8 * (offset & 3)
+        lanes = ((1 << 8 * size) - 1) << shift
+        merged = (old & ~lanes) | ((value << shift) & lanes)
+        kept = (old & ~register.writable) | (merged & register.writable)
+        self.values[register.name] = self.on_write(register.name, kept) & 0xFFFF_FFFF
+
+
+def named(table: str) -> dict[int, Register]:
+    """Registers from lines of `offset name [reset [writable bits]]`, all in hexadecimal."""
+    registers = {}
+    for line in table.strip().splitlines():
+        offset, name, *rest = line.split()
+        registers[int(offset, 16)] = Register(name, *(int(word, 16) for word in rest))
+    return registers
+
+
+class Clock(Protocol):
+    """The time of the emulated core."""
+
+    def cycles(self) -> int:
+        """Core cycles since power-on."""
+        ...
+
+
+class SystemControl(RegisterFile):
+    """System control space of an ARMv7-M core: SysTick, NVIC, SCB, debug. No interrupt is ever taken."""
+
+    def __init__(self, clock: Clock, on_reset_request: Callable[[], None], cpuid: int) -> None:
+        self.clock, self.on_reset_request = clock, on_reset_request
+        self._systick_start = 0
+        table = named(f"""
+            000 MCR
+            004 ICTR 2 0
+            008 ACTLR
+            010 SYST_CSR
+            014 SYST_RVR 0 ffffff
+            018 SYST_CVR
+            01c SYST_CALIB 0 0
+            d00 CPUID {cpuid:x} 0
+            d04 ICSR
+            d08 VTOR 0 ffffff80
+            d0c AIRCR fa050000
+            d10 SCR 0 16
+            d14 CCR 200 31b
+            d18 SHPR1
+            d1c SHPR2
+            d20 SHPR3
+            d24 SHCSR
+            d28 CFSR
+            d2c HFSR
+            d30 DFSR
+            d34 MMFAR
+            d38 BFAR
+            d3c AFSR
+            d88 CPACR 0 f00000
+            d90 MPU_TYPE 800 0
+            d94 MPU_CTRL
+            d98 MPU_RNR
+            d9c MPU_RBAR
+            da0 MPU_RASR
+            df0 DHCSR
+            df4 DCRSR
+            df8 DCRDR
+            dfc DEMCR
+            f34 FPCCR c0000000
+            f38 FPCAR
+            f3c FPDSCR
+        """)
+        for bank, name in ((0x100, "ISER"), (0x180, "ICER"), (0x200, "ISPR"), (0x280, "ICPR"), (0x300, "IABR")):
+            table.update({bank + 4 * i: Register(f"NVIC_{name}{i}") for i in range(3)})
+        table.update({0x400 + 4 * i: Register(f"NVIC_IPR{i}") for i in range(21)})
+        super().__init__("system control space", 0xE000_E000, table, 0x1000)
+
+    @property
+    def fpu_enabled(self) -> bool:
+        """CP10 and CP11 have full access."""
+        return self.values["CPACR"] >> 20 & 0xF == 0xF
+
+    @property
+    def trace_enabled(self) -> bool:
+        """DEMCR.TRCENA: the DWT works."""
+        return bool(self.values["DEMCR"] >> 24 & 1)
+
+    def on_read(self, name: str, value: int) -> int:
+        if name == "SYST_CVR":
+            if not self.values["SYST_CSR"] & 1:
+                return value
+            period = self.values["SYST_RVR"] + 1
+            return (-(self.clock.cycles() - self._systick_start)) % period
+        if name == "SYST_CSR" and value & 1:
+            passed = self.clock.cycles() - self._systick_start > self.values["SYST_RVR"]
+            return value | (int(passed) << 16)
+        return value
+
+    def on_write(self, name: str, value: int) -> int:
+        if name == "AIRCR":
+            if value >> 16 == 0x05FA and value & 4:
+                self.on_reset_request()
+            return 0xFA05_0000 | (value & 0x700)
+        if name == "SYST_CSR":
+            if value & 2:
+                raise BadAccess("SysTick interrupt enabled; the firmware must poll, the emulator takes no interrupts")
+            self._systick_start = self.clock.cycles()
+        if name == "SYST_CVR":
+            self._systick_start = self.clock.cycles()
+            return 0
+        if name.startswith("NVIC_ISER") and value:
+            raise BadAccess("interrupt enabled; the firmware must poll, the emulator takes no interrupts")
+        if name in ("CFSR", "HFSR", "DFSR"):  # write one to clear
+            return self.values[name] & ~value
+        return value
+
+
+class Dwt(RegisterFile):
+    """Data watchpoint and trace unit: the cycle counter, which counts modelled cycles."""
+
+    def __init__(self, clock: Clock, system: SystemControl) -> None:
+        self.clock, self.system = clock, system
+        self._start = 0
+        super().__init__(
+            "DWT",
+            0xE000_1000,
+            named("0 CTRL 40000000\n4 CYCCNT\n8 CPICNT\nc EXCCNT\n10 SLEEPCNT\n14 LSUCNT\n18 FOLDCNT\n1c PCSR 0 0"),
+            0x1000,
+        )
+
+    def _counting(self) -> bool:
+        return bool(self.values["CTRL"] & 1) and self.system.trace_enabled
+
+    def on_read(self, name: str, value: int) -> int:
+        if name == "CYCCNT" and self._counting():
+            return (value + self.clock.cycles() - self._start) & 0xFFFF_FFFF
+        return value
+
+    def on_write(self, name: str, value: int) -> int:
+        if name == "CYCCNT" or (name == "CTRL" and value & 1 and not self.values["CTRL"] & 1):
+            self._start = self.clock.cycles()
+        return value
+
+
+class Uart(Protocol):
+    """What the machine needs of a UART model besides its registers."""
+
+    received: bytearray
+    sent: bytearray
+
+    @property
+    def baud(self) -> float: ...
