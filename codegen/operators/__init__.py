@@ -1,1 +1,66 @@
-"""One operator, one file: meaning, integer reference, C call."""
+"""One operator, one file: meaning, integer reference, C. This table is where the compiler finds them."""
+
+from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.operators.add import Add
+from tinyloc.codegen.operators.arithmetic import Neg, Rescale, Rsqrt8
+from tinyloc.codegen.operators.base import ElementWise, KernelRule, Rule, ViewRule
+from tinyloc.codegen.operators.batch_matmul import BatchMatMul
+from tinyloc.codegen.operators.concatenation import Concatenation
+from tinyloc.codegen.operators.depthwise_conv_2d import DepthwiseConv2D
+from tinyloc.codegen.operators.fully_connected import FullyConnected
+from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
+from tinyloc.codegen.operators.mul import Mul
+from tinyloc.codegen.operators.table import EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Table
+from tinyloc.codegen.operators.view import Part, Reshape
+
+RULES: dict[str, Rule] = {
+    "ABS": Rescale(magnitude=True),
+    "ADD": Add(+1),
+    "BATCH_MATMUL": BatchMatMul(),
+    "CONCATENATION": Concatenation(),
+    "DEPTHWISE_CONV_2D": DepthwiseConv2D(),
+    "EXP": EXP,
+    "EXPAND_DIMS": Reshape(),
+    "FULLY_CONNECTED": FullyConnected(),
+    "LOG": LOG,
+    "MUL": Mul(),
+    "NEG": Neg(),
+    "QUANTIZE": Rescale(),
+    "RELU": Rescale(low=0.0),
+    "RELU6": Rescale(low=0.0, high=6.0),
+    "RELU_N1_TO_1": Rescale(low=-1.0, high=1.0),
+    "RESHAPE": Reshape(),
+    "SLICE": Part(),
+    "SPLIT": Part(),
+    "SPLIT_V": Part(),
+    "SQUEEZE": Reshape(),
+    "STRIDED_SLICE": Part(),
+    "SUB": Add(-1),
+    "TABLE": Table(),
+}
+
+# Operators that mean another thing in int8 than in int16.
+BY_ELEMENT: dict[tuple[str, str], Rule] = {
+    ("LOGISTIC", "int8"): LOGISTIC_INT8,
+    ("LOGISTIC", "int16"): Logistic16(),
+    ("RSQRT", "int8"): Rsqrt8(),
+    ("RSQRT", "int16"): RSQRT_INT16,
+    ("TANH", "int8"): TANH_INT8,
+    ("TANH", "int16"): Tanh16(),
+}
+
+
+def rule_of(graph: Graph, op: Operator) -> Rule | None:
+    """The rule of an operator in its element type, None when it is not supported."""
+    if op.kind in RULES:
+        return RULES[op.kind]
+    element = graph.tensors[op.inputs[0]].element if op.inputs else ""
+    return BY_ELEMENT.get((op.kind, element))
+
+
+def supported() -> list[str]:
+    """Names of the operators that can be compiled, sorted; TABLE is our own."""
+    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"TABLE"})
+
+
+__all__ = ["BY_ELEMENT", "RULES", "ElementWise", "KernelRule", "Rule", "ViewRule", "rule_of", "supported"]

@@ -1,0 +1,12 @@
+"""Errors of the compiler that the user can mend."""
+
+from tinyloc.boards.errors import UserError
+
+
+class CompileError(UserError):
+    """A model that cannot be compiled. `problems` lists everything that stands in the way, one line each."""
+
+    def __init__(self, where: str, problems: list[str]) -> None:
+        self.problems = problems
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"{where} cannot be compiled, {len(problems)} problem{'s' * (len(problems) != 1)}:{lines}")

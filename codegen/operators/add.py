@@ -1,0 +1,74 @@
+"""ADD and SUB: both inputs shifted left, brought to twice the larger scale, added, brought to the output's scale.
+
+Each of the three scalings is rounded twice. TFLite: add.cc, sub.cc, general (not power-of-two) scales.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.operators.base import (
+    Array,
+    ElementWise,
+    Expression,
+    activation_problems,
+    activation_range,
+    broadcast,
+    clamp,
+    quantised_problems,
+)
+from tinyloc.codegen.operators.scalar import clamped, offset, scaled
+
+
+@dataclass(frozen=True)
+class _Factors:
+    left_shift: int
+    a: tuple[int, int]
+    b: tuple[int, int]
+    output: tuple[int, int]
+
+
+def _factors(graph: Graph, op: Operator) -> _Factors:
+    ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
+    left_shift = 15 if ty.element == "int16" else 20
+    twice = 2.0 * max(float(np.float32(ta.scale)), float(np.float32(tb.scale)))
+    return _Factors(
+        left_shift,
+        fixedpoint.quantise_multiplier(float(np.float32(ta.scale)) / twice),
+        fixedpoint.quantise_multiplier(float(np.float32(tb.scale)) / twice),
+        fixedpoint.quantise_multiplier(twice / (float(1 << left_shift) * float(np.float32(ty.scale)))),
+    )
+
+
+class Add(ElementWise):
+    """`sign` is +1 for ADD, -1 for SUB."""
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16")) + activation_problems(op)
+        if not problems and _factors(graph, op).output[1] > 0:
+            problems.append("the output's scale is so small that the sum cannot be brought to it; calibrate again")
+        return problems
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        a, b = broadcast(graph, op, values)
+        ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
+        f = _factors(graph, op)
+        left = fixedpoint.scale_twice_rounded((a - ta.zero_point) << f.left_shift, *f.a)
+        right = fixedpoint.scale_twice_rounded((b - tb.zero_point) << f.left_shift, *f.b)
+        total = fixedpoint.scale_twice_rounded(left + self.sign * right, *f.output) + ty.zero_point
+        return [clamp(total, *activation_range(ty, op.attributes.get("activation", 0)), ty.element)]
+
+    def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
+        ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
+        f = _factors(graph, op)
+        unit = 1 << f.left_shift
+        left = scaled(f"{offset(operands[0], -ta.zero_point)} * {unit}", *f.a)
+        right = scaled(f"{offset(operands[1], -tb.zero_point)} * {unit}", *f.b)
+        total = scaled(f"{left} {'+' if self.sign > 0 else '-'} {right}", *f.output)
+        return Expression(clamped(total, ty.zero_point, *activation_range(ty, op.attributes.get("activation", 0))))

@@ -1,0 +1,136 @@
+"""Unary arithmetic: ABS, NEG, RELU and its relatives, QUANTIZE between scales, RSQRT of int8."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.graph import RANGE, Graph, Operator
+from tinyloc.codegen.operators.base import Array, ElementWise, Expression, clamp, quantised_problems
+from tinyloc.codegen.operators.scalar import clamped, offset, scaled
+
+
+class Rescale(ElementWise):
+    """y = clamp(zy + round2(f(x - zx) * sx / sy)) with f the identity (QUANTIZE, RELU...) or the magnitude (ABS).
+
+    `low` and `high` are the real bounds of the output, None for those of its element type.
+    """
+
+    def __init__(self, low: float | None = None, high: float | None = None, magnitude: bool = False) -> None:
+        self.low, self.high, self.magnitude = low, high, magnitude
+
+    def _factor(self, graph: Graph, op: Operator) -> tuple[int, int]:
+        x, y = (np.float32(graph.tensors[t].scale) for t in (op.inputs[0], op.outputs[0]))
+        if op.kind == "QUANTIZE":
+            return fixedpoint.quantise_multiplier(float(x) / float(y))
+        return fixedpoint.quantise_multiplier(float(x / y))
+
+    def _bounds(self, graph: Graph, op: Operator) -> tuple[int, int]:
+        y = graph.tensors[op.outputs[0]]
+        low, high = RANGE[y.element]
+
+        def quantise(value: float) -> int:
+            return y.zero_point + fixedpoint.round_half_away(float(np.float32(value) / np.float32(y.scale)))
+
+        return (
+            low if self.low is None else max(low, quantise(self.low)),
+            high if self.high is None else min(high, quantise(self.high)),
+        )
+
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        return quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        (x,) = values
+        assert x is not None
+        tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        centred = x.astype(np.int64) - tx.zero_point
+        if self.magnitude:
+            centred = np.abs(centred)
+        result = fixedpoint.scale_twice_rounded(centred, *self._factor(graph, op)) + ty.zero_point
+        return [clamp(result, *self._bounds(graph, op), ty.element)]
+
+    def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
+        tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        centred = offset(operands[0], -tx.zero_point)
+        if self.magnitude:
+            centred = f"tl_abs({centred})"
+        return Expression(clamped(scaled(centred, *self._factor(graph, op)), ty.zero_point, *self._bounds(graph, op)))
+
+
+class Neg(ElementWise):
+    """y = clamp(zx + zy - x); TFLite demands equal scales."""
+
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        return quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        (x,) = values
+        assert x is not None
+        tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        return [clamp(tx.zero_point + ty.zero_point - x.astype(np.int64), *RANGE[ty.element], ty.element)]
+
+    def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
+        tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        return Expression(clamped(f"-{operands[0]}", tx.zero_point + ty.zero_point, *RANGE[ty.element]))
+
+
+def _inverse_root(value: int) -> tuple[int, int]:
+    """(multiplier, shift) of 1 / sqrt(value) in TFLite's fixed point (GetInvSqrtQuantizedMultiplierExp)."""
+    if value <= 1:
+        return 2**31 - 1, 0
+    shift = 11
+    x = value
+    while x >= 1 << 29:
+        x //= 4
+        shift += 1
+    headroom = 31 - x.bit_length()
+    pairs = headroom // 2 - 1
+    shift -= pairs
+    x <<= 2 * pairs
+
+    def high(a: int, b: int) -> int:
+        return (a * b + (1 << 30)) >> 31
+
+    def scale_up(a: int, exponent: int) -> int:
+        return max(-(2**31), min(2**31 - 1, a << exponent))
+
+    half_input = ((x >> 1) + 1) >> 1  # 3 integer bits: half of x, rounded
+    half_three = (1 << 28) + (1 << 27)
+    estimate = 1 << 28
+    for _ in range(5):
+        cube = scale_up(high(high(estimate, estimate), estimate), 6)
+        estimate = scale_up(high(half_three, estimate) - high(half_input, cube), 3)
+    estimate = high(estimate, 1518500250)
+    if shift < 0:
+        estimate <<= -shift
+        shift = 0
+    return estimate, -shift
+
+
+class Rsqrt8(ElementWise):
+    """RSQRT of int8; a value of zero gives the largest output. Becomes a table, so no C of its own."""
+
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        return quantised_problems(graph, (*op.inputs, *op.outputs), ("int8",))
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        (x,) = values
+        assert x is not None
+        tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        factor = 1.0 / (float(np.sqrt(np.float32(tx.scale))) * float(np.float32(ty.scale)))
+        multiplier, shift = fixedpoint.quantise_multiplier(factor)
+        table = np.empty(256, dtype=np.int8)
+        for q in range(-128, 128):
+            value = q - tx.zero_point
+            result = 127
+            if value > 0:
+                root, root_shift = _inverse_root(value)
+                data = fixedpoint.scale_twice_rounded(np.array([1]), root, root_shift + 20)
+                scaled_data = fixedpoint.scale_twice_rounded(data, multiplier, shift - 20)
+                result = int(np.clip(scaled_data + ty.zero_point, -128, 127)[0])
+            table[q + 128] = result
+        return [table[x.astype(np.int64) + 128]]
+
+    def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
+        raise AssertionError("RSQRT of int8 is folded into a table before code is generated")

@@ -1,0 +1,147 @@
+"""What the compiler must know of an operator. One operator, one file in this folder; the table is in __init__.py.
+
+An element-wise operator is an expression on scalars, so that chains of them become one loop. Any other operator is a
+call of a kernel in firmware/kernels.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.codegen.graph import RANGE, Graph, Operator, Tensor
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An array in weights.c. `comment` says what it is and its shape."""
+
+    name: str
+    ctype: str
+    values: Array
+    comment: str
+
+    @property
+    def bytes(self) -> int:
+        return int(self.values.size) * {"int8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "int64_t": 8}[self.ctype]
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """C statements of one layer, over the pointers `x0`, `x1`, ... (activation inputs) and `y` (output)."""
+
+    statements: tuple[str, ...]
+    constants: tuple[Constant, ...] = ()
+    headers: tuple[str, ...] = ()
+    macs: int = 0
+    note: str = ""  # what was decided and why, for the manifest
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A scalar C expression of type int32_t, and the tables it reads."""
+
+    text: str
+    constants: tuple[Constant, ...] = ()
+
+
+class Rule(ABC):
+    """Meaning of one TFLite operator."""
+
+    @abstractmethod
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        """Why this use of the operator cannot be compiled; empty when it can."""
+
+    @abstractmethod
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        """The exact integer result with NumPy: the specification that the C code matches byte for byte."""
+
+
+class ElementWise(Rule):
+    """Output element i depends on the (broadcast) input elements i only."""
+
+    @abstractmethod
+    def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
+        """The scalar as C; `operands` are int32_t expressions, `prefix` starts the names of tables."""
+
+
+class KernelRule(Rule):
+    """An operator that becomes a call of a kernel."""
+
+    @abstractmethod
+    def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
+        """The call. `prefix` (the layer's C name) starts the names of its constants."""
+
+
+class ViewRule(Rule):
+    """An operator whose output is its input's bytes, seen in another shape or from an offset."""
+
+    @abstractmethod
+    def offset(self, graph: Graph, op: Operator, output: int) -> int | None:
+        """Element offset of output number `output` in the flat input; None when its elements are not contiguous."""
+
+
+ACTIVATION_BOUNDS: dict[int, tuple[float | None, float | None]] = {
+    0: (None, None),  # NONE
+    1: (0.0, None),  # RELU
+    2: (-1.0, 1.0),  # RELU_N1_TO_1
+    3: (0.0, 6.0),  # RELU6
+}
+
+
+def activation_range(output: Tensor, activation: int) -> tuple[int, int]:
+    """Integer bounds of a fused activation. TFLite: CalculateActivationRangeQuantized."""
+    low, high = RANGE[output.element]
+    lower, upper = ACTIVATION_BOUNDS[activation]
+
+    def quantise(value: float) -> int:
+        ratio = np.float32(value) / np.float32(output.scale)
+        return output.zero_point + int(np.sign(ratio) * np.floor(abs(ratio) + np.float32(0.5)))
+
+    return (
+        low if lower is None else max(low, quantise(lower)),
+        high if upper is None else min(high, quantise(upper)),
+    )
+
+
+def activation_problems(op: Operator) -> list[str]:
+    """Fused activations other than none, RELU, RELU6 and RELU_N1_TO_1."""
+    activation = op.attributes.get("activation", 0)
+    if activation in ACTIVATION_BOUNDS:
+        return []
+    return [f"fused activation number {activation}: only NONE, RELU, RELU6 and RELU_N1_TO_1 are; export it apart"]
+
+
+def quantised_problems(graph: Graph, tensors: Sequence[int], elements: Sequence[str]) -> list[str]:
+    """Tensors that are not of these element types with one scale."""
+    problems = []
+    for index in tensors:
+        tensor = graph.tensors[index]
+        if tensor.element not in elements:
+            problems.append(f"tensor {tensor.name} is {tensor.element}, not {' or '.join(elements)}")
+        elif tensor.quantisation is None:
+            problems.append(f"tensor {tensor.name} has no scale and zero point; quantise the whole model")
+        elif tensor.quantisation.per_channel:
+            problems.append(f"tensor {tensor.name} has a scale a channel where one scale is needed")
+        elif not tensor.scale > 0.0 or not np.isfinite(tensor.scale):
+            problems.append(f"tensor {tensor.name} has scale {tensor.scale}")
+    return problems
+
+
+def broadcast(graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[npt.NDArray[np.int64]]:
+    """Operands as int64 in the output's shape, for element-wise references."""
+    shape = graph.tensors[op.outputs[0]].shape
+    return [np.broadcast_to(v, shape).astype(np.int64) for v in values if v is not None]
+
+
+def clamp(values: npt.NDArray[np.int64], low: int, high: int, element: str) -> Array:
+    """Limit and narrow."""
+    return np.clip(values, low, high).astype(element)
+
+
+RuleFactory = Callable[[], Rule]

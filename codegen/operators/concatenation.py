@@ -1,0 +1,40 @@
+"""CONCATENATION: inputs of one scale laid side by side along an axis."""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from tinyloc.codegen.graph import BYTES, Graph, Operator
+from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems
+
+
+class Concatenation(KernelRule):
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
+        if problems:
+            return problems
+        y = graph.tensors[op.outputs[0]]
+        for tensor in op.inputs:
+            x = graph.tensors[tensor]
+            if (np.float32(x.scale), x.zero_point) != (np.float32(y.scale), y.zero_point):
+                problems.append(f"{x.name} has another scale than {y.name}; requantise it first")
+        if op.attributes.get("activation", 0):
+            problems.append("a fused activation; put it before or after")
+        return problems
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        return [np.concatenate([v for v in values if v is not None], axis=op.attributes["axis"])]
+
+    def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
+        y = graph.tensors[op.outputs[0]]
+        axis = op.attributes["axis"] % len(y.shape)
+        outer = prod(y.shape[:axis])
+        row = prod(y.shape[axis:]) * BYTES[y.element]
+        statements = []
+        at = 0
+        for number, tensor in enumerate(op.inputs):
+            size = prod(graph.tensors[tensor].shape[axis:]) * BYTES[y.element]
+            statements.append(f"tl_copy_rows((uint8_t *)y + {at}, x{number}, {outer}, {row}, {size});")
+            at += size
+        return Lowered(tuple(statements), (), ("tl_copy.h",))

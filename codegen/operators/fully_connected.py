@@ -1,0 +1,141 @@
+"""FULLY_CONNECTED: y[c] = requantise(bias[c] + sum_k w[c, k] * (x[k] - zx)), scale a channel or one for all.
+
+int8 with int32 bias rounds once (reference kernel, double precision); int16 with int64 bias is `wide`.
+On the device the zero point of the input is folded into the bias, and weights are packed in the order that the inner loop
+of firmware/kernels/tl_fully_connected.h reads them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.operators.base import (
+    Array,
+    Constant,
+    KernelRule,
+    Lowered,
+    activation_problems,
+    activation_range,
+    quantised_problems,
+)
+from tinyloc.codegen.operators.packing import pack_rows
+from tinyloc.codegen.operators.requantise import Int64s, Requantisation, sum_bound
+
+
+def _weights(graph: Graph, op: Operator) -> Int64s:
+    """(C, K)."""
+    data = graph.tensors[op.inputs[1]].data
+    assert data is not None
+    return data.astype(np.int64).reshape(data.shape[0], -1)
+
+
+def bias_of(graph: Graph, op: Operator, position: int = 2) -> Int64s | None:
+    """The bias operand as int64, None where the model has none."""
+    if len(op.inputs) <= position or op.inputs[position] == -1:
+        return None
+    data = graph.tensors[op.inputs[position]].data
+    assert data is not None
+    return data.astype(np.int64).ravel()
+
+
+def requantisation(graph: Graph, op: Operator) -> Requantisation:
+    """How LiteRT's reference kernel scales this layer's sums."""
+    x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
+    assert w.quantisation is not None
+    sx, sy = np.float32(x.scale), np.float32(y.scale)
+    scales = [np.float32(s) for s in w.quantisation.scale]
+    factor = tuple(float(sx) * float(s) / float(sy) for s in scales)
+    low, high = activation_range(y, op.attributes.get("activation", 0))
+    return Requantisation("wide" if x.element == "int16" else "once", factor, y.zero_point, low, high, y.element)
+
+
+class FullyConnected(KernelRule):
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        problems = quantised_problems(graph, (op.inputs[0], op.outputs[0]), ("int8", "int16")) + activation_problems(op)
+        w = graph.tensors[op.inputs[1]]
+        if w.data is None:
+            return [*problems, f"the weights {w.name} are computed, not constant; use BATCH_MATMUL (keep them 3-D)"]
+        if w.element != "int8" or w.quantisation is None:
+            return [*problems, f"the weights {w.name} are {w.element} or have no scale: only quantised int8 weights are"]
+        if any(w.quantisation.zero_point):
+            problems.append(f"the weights {w.name} have a zero point other than 0; quantise them symmetrically")
+        x = graph.tensors[op.inputs[0]]
+        if x.size % w.shape[-1]:
+            problems.append(f"{x.size} inputs do not fill rows of {w.shape[-1]} weights")
+        if problems:
+            return problems
+        bound = sum_bound(_weights(graph, op), bias_of(graph, op), x)
+        if bound >= 2**31:
+            problems.append(f"sums reach {bound}: they overflow 32 bits; make the layer narrower or use int8")
+            return problems
+        try:
+            requantisation(graph, op).device(bound)
+        except ArithmeticError as error:
+            problems.append(str(error))
+        return problems
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        assert values[0] is not None
+        weights = _weights(graph, op)
+        rows = values[0].astype(np.int64).reshape(-1, weights.shape[1]) - x.zero_point
+        sums = rows @ weights.T
+        bias = bias_of(graph, op)
+        if bias is not None:
+            sums = sums + bias
+        return [requantisation(graph, op).reference(sums).reshape(y.shape)]
+
+    def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
+        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        weights, bias = _weights(graph, op), bias_of(graph, op)
+        channels, depth = weights.shape
+        batches = x.size // depth
+        r = requantisation(graph, op)
+        multipliers, shifts = r.device(sum_bound(weights, bias, x))
+        sparse = bool(op.attributes.get("sparse"))
+        folded = (np.zeros(channels, np.int64) if bias is None else bias) - x.zero_point * weights.sum(axis=1) * (
+            not sparse
+        )
+        per_channel = len(multipliers) > 1
+        common, constants = scaling_constants(prefix, multipliers, shifts, folded)
+        suffix = "s8" if x.element == "int8" else "s16"
+        if sparse:
+            packed = Constant(
+                f"{prefix}_weights", "int8_t", weights.T.astype(np.int8).ravel(), f"[{depth}][{channels}], a column an input"
+            )
+            call = (
+                f"tl_sparse_fully_connected_{suffix}(entries, count, {prefix}_weights, {prefix}_bias, {common}, "
+                f"{x.zero_point}, {channels}, {int(per_channel)}, {r.zero_point}, {r.low}, {r.high}, sums, y);"
+            )
+            return Lowered(
+                (f"int32_t sums[{channels}];", call),
+                (packed, *constants),
+                ("tl_sparse.h",),
+                channels * depth,
+                "walks the heard inputs only: a silent one equals the zero point",
+            )
+        packed = Constant(
+            f"{prefix}_weights",
+            "int8_t",
+            pack_rows(weights.astype(np.int8), x.element),
+            f"[{channels}][{depth}], packed four rows at a time",
+        )
+        call = (
+            f"tl_fully_connected_{suffix}(x0, {prefix}_weights, {prefix}_bias, {common}, {batches}, {depth}, {channels}, "
+            f"{int(per_channel)}, {r.zero_point}, {r.low}, {r.high}, y);"
+        )
+        assert y.size == batches * channels
+        return Lowered((call,), (packed, *constants), ("tl_fully_connected.h",), batches * channels * depth)
+
+
+def scaling_constants(
+    prefix: str, multipliers: list[int], shifts: list[int], bias: Int64s
+) -> tuple[str, tuple[Constant, ...]]:
+    """The arguments `multipliers, shifts` of a kernel call, and the arrays: 4 + 4 + 1 bytes a channel."""
+    constants = (
+        Constant(f"{prefix}_bias", "int32_t", bias, f"[{bias.size}], with the input's zero point folded in"),
+        Constant(f"{prefix}_multiplier", "int32_t", np.array(multipliers), f"[{len(multipliers)}]"),
+        Constant(f"{prefix}_shift", "int8_t", np.array(shifts), f"[{len(shifts)}]"),
+    )
+    return f"{prefix}_multiplier, {prefix}_shift", constants

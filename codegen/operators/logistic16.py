@@ -1,0 +1,100 @@
+"""LOGISTIC and TANH of int16: TFLite's own table of sigmoid(i / 24), linear between its 256 entries.
+
+The table holds 65536 * sigmoid(i / 24), moved by half of the interpolation error in the middle of the step to i + 1,
+and 65535 at its end: recomputed here, compared with LiteRT by test.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.operators.base import Array, Constant, ElementWise, Expression, quantised_problems
+
+def _sigmoid_table() -> npt.NDArray[np.uint16]:
+    def sigmoid(x: float) -> float:
+        return 1.0 / (1.0 + math.exp(-x))
+
+    table = []
+    for i in range(255):
+        left, middle, right = sigmoid(i / 24.0), sigmoid((i + 0.5) / 24.0), sigmoid((i + 1) / 24.0)
+        table.append(round(65536.0 * (left + 0.5 * (middle - (left + right) / 2.0))))
+    return np.array([*table, 65535], dtype=np.uint16)
+
+
+SIGMOID = _sigmoid_table()
+_TABLE = Constant("tl_sigmoid_table", "uint16_t", SIGMOID, "sigmoid(i / 24) in 0.16 fixed point: [256]")
+
+
+def _input_scaling(scale: float, plain_shifts: tuple[int, ...]) -> tuple[int, int]:
+    """(multiplier, right shift) from the input's scale to 1 / (3 * 4096). TFLite: SigmoidPrepare, TanhPrepare."""
+    mantissa, exponent = math.frexp(float(np.float32(scale)))
+    if mantissa == 0.5:
+        left = 12 + exponent - 1
+        if left in plain_shifts:
+            return 3 << left, 0
+    multiplier = float(np.float32(scale)) * 4096.0 * 3.0
+    shift = 0
+    while multiplier <= 32767.0 / 2.0 and shift <= 30:
+        shift += 1
+        multiplier *= 2.0
+    return int(multiplier), shift
+
+
+def _interpolate(x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """65536 * 512 * sigmoid(|x| / 12288), saturating."""
+    magnitude = np.abs(x)
+    index = np.minimum(magnitude >> 9, 254)
+    low, high = SIGMOID[index].astype(np.int64), SIGMOID[index + 1].astype(np.int64)
+    value = (low << 9) + (magnitude & 0x1FF) * (high - low)
+    return np.where(magnitude >> 9 >= 255, 0x7FFF << 10, value)
+
+
+class Logistic16(ElementWise):
+    """Output scale 2**-15."""
+
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int16",))
+        if not problems and graph.tensors[op.outputs[0]].scale != 2.0**-15:
+            problems.append(f"the output's scale is {graph.tensors[op.outputs[0]].scale}, TFLite asks for 2**-15")
+        return problems
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        (q,) = values
+        assert q is not None
+        multiplier, shift = _input_scaling(graph.tensors[op.inputs[0]].scale, (0,))
+        x = (q.astype(np.int64) * multiplier + ((1 << shift) >> 1)) >> shift
+        value = _interpolate(x)
+        value = np.where(x >= 0, value + (1 << 9), (1 << 25) - value + (1 << 9) - 1)
+        return [(value >> 10).astype(np.int16)]
+
+    def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
+        multiplier, shift = _input_scaling(graph.tensors[op.inputs[0]].scale, (0,))
+        return Expression(f"tl_logistic16({operands[0]}, {multiplier}, {shift}, tl_sigmoid_table)", (_TABLE,))
+
+
+class Tanh16(ElementWise):
+    """Output scale 2**-15."""
+
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        return Logistic16().problems(graph, op)
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        (q,) = values
+        assert q is not None
+        multiplier, shift = _input_scaling(graph.tensors[op.inputs[0]].scale, (0, 1))
+        x = (q.astype(np.int64) * multiplier + ((1 << shift) >> 1)) >> shift
+        magnitude = np.abs(x)
+        index = np.minimum(magnitude >> 8, 254)
+        low, high = SIGMOID[index].astype(np.int64), SIGMOID[index + 1].astype(np.int64)
+        value = (low << 8) + (magnitude & 0xFF) * (high - low)
+        value = np.where(magnitude >> 8 >= 255, 0xFFFF << 8, value)
+        half = 1 << (14 + 9)
+        value = np.where(x >= 0, value - half + (1 << 7), half - value + (1 << 7) - 1)
+        return [(value >> 8).astype(np.int16)]
+
+    def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
+        multiplier, shift = _input_scaling(graph.tensors[op.inputs[0]].scale, (0, 1))
+        return Expression(f"tl_tanh16({operands[0]}, {multiplier}, {shift}, tl_sigmoid_table)", (_TABLE,))

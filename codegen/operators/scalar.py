@@ -1,0 +1,25 @@
+"""C text of the scalar steps that element-wise operators share. The functions are in firmware/kernels/tl_fixed.h."""
+
+
+def offset(operand: str, amount: int) -> str:
+    """operand + amount, in brackets; the operand itself when the amount is zero."""
+    if amount == 0:
+        return operand
+    return f"({operand} {'+' if amount > 0 else '-'} {abs(amount)})"
+
+
+def scaled(text: str, multiplier: int, shift: int) -> str:
+    """text * factor, rounded twice."""
+    if shift > 0:
+        return f"tl_scale_up({text}, {multiplier}, {shift})"
+    return f"tl_scale_down({text}, {multiplier}, {-shift})"
+
+
+def clamped(text: str, zero_point: int, low: int, high: int) -> str:
+    """text + zero_point within bounds."""
+    moved = text if zero_point == 0 else f"{text} {'+' if zero_point > 0 else '-'} {abs(zero_point)}"
+    if (low, high) == (-128, 127):
+        return f"tl_sat8({moved})"
+    if (low, high) == (-32768, 32767):
+        return f"tl_sat16({moved})"
+    return f"tl_clamp({moved}, {low}, {high})"

@@ -1,0 +1,200 @@
+"""TFLite flatbuffer -> Graph. Everything that cannot be read is reported at once."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tflite
+
+from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.graph import ElementType, Graph, Operator, Quantisation, Tensor
+
+_ELEMENTS: dict[int, ElementType] = {
+    tflite.TensorType.INT8: "int8",
+    tflite.TensorType.INT16: "int16",
+    tflite.TensorType.INT32: "int32",
+    tflite.TensorType.INT64: "int64",
+}
+_TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
+_OPERATOR_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
+ACTIVATIONS = {
+    value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)
+}
+
+# What is read of each operator's options: attribute name -> name of the flatbuffer's accessor.
+_OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "FULLY_CONNECTED": (
+        "FullyConnectedOptions",
+        {"activation": "FusedActivationFunction", "weights_format": "WeightsFormat", "keep_dims": "KeepNumDims"},
+    ),
+    "ADD": ("AddOptions", {"activation": "FusedActivationFunction"}),
+    "SUB": ("SubOptions", {"activation": "FusedActivationFunction"}),
+    "MUL": ("MulOptions", {"activation": "FusedActivationFunction"}),
+    "CONCATENATION": ("ConcatenationOptions", {"axis": "Axis", "activation": "FusedActivationFunction"}),
+    "BATCH_MATMUL": ("BatchMatMulOptions", {"adj_x": "AdjX", "adj_y": "AdjY"}),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions",
+        {
+            "begin_mask": "BeginMask",
+            "end_mask": "EndMask",
+            "ellipsis_mask": "EllipsisMask",
+            "new_axis_mask": "NewAxisMask",
+            "shrink_axis_mask": "ShrinkAxisMask",
+        },
+    ),
+    "MEAN": ("ReducerOptions", {"keep_dims": "KeepDims"}),
+    "DEPTHWISE_CONV_2D": (
+        "DepthwiseConv2DOptions",
+        {
+            "activation": "FusedActivationFunction",
+            "padding": "Padding",
+            "stride_h": "StrideH",
+            "stride_w": "StrideW",
+            "dilation_h": "DilationHFactor",
+            "dilation_w": "DilationWFactor",
+            "depth_multiplier": "DepthMultiplier",
+        },
+    ),
+    "PACK": ("PackOptions", {"axis": "Axis"}),
+    "UNPACK": ("UnpackOptions", {"axis": "Axis"}),
+    "GATHER": ("GatherOptions", {"axis": "Axis", "batch_dims": "BatchDims"}),
+}
+
+
+def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
+    """Read a TFLite file. `states` names (input tensor, output tensor) pairs that one step carries to the next.
+
+    Inputs and outputs of the graph are those of the first subgraph without the states. Dynamic dimensions (-1 in a
+    shape signature) are read as the file's static shape. Raises CompileError listing every problem: a damaged file,
+    float, hybrid or unknown element types, custom operators, control flow, states that do not exist.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CompileError(str(path), [f"the file cannot be read: {error.strerror}"]) from error
+    if content[4:8] != b"TFL3":
+        raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
+    try:
+        return _Reader(tflite.Model.GetRootAs(content, 0), path).graph(states)
+    except CompileError:
+        raise
+    except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        raise CompileError(str(path), [f"damaged flatbuffer ({error}); export the model again"]) from error
+
+
+class _Reader:
+    def __init__(self, model: Any, path: Path) -> None:
+        self.model = model
+        self.path = path
+        self.problems: list[str] = []
+
+    def graph(self, states: Sequence[tuple[str, str]]) -> Graph:
+        if self.model.SubgraphsLength() != 1:
+            self.problems.append(
+                f"{self.model.SubgraphsLength()} subgraphs: control flow is not supported; export without IF and WHILE"
+            )
+        subgraph = self.model.Subgraphs(0)
+        tensors = tuple(self._tensor(subgraph.Tensors(i)) for i in range(subgraph.TensorsLength()))
+        operators = tuple(
+            self._operator(subgraph.Operators(i), i, tensors) for i in range(subgraph.OperatorsLength())
+        )
+        self._check_elements(tensors, operators)
+        inputs = [int(i) for i in subgraph.InputsAsNumpy()]
+        outputs = [int(i) for i in subgraph.OutputsAsNumpy()]
+        pairs = []
+        for before, after in states:
+            found = _named(tensors, inputs, before), _named(tensors, outputs, after)
+            for name, index, of in ((before, found[0], inputs), (after, found[1], outputs)):
+                if index is None:
+                    have = ", ".join(tensors[i].name for i in of)
+                    self.problems.append(f"state tensor {name!r} is not there; the graph has {have}")
+            if found[0] is not None and found[1] is not None:
+                pairs.append((found[0], found[1]))
+        if self.problems:
+            raise CompileError(str(self.path), self.problems)
+        carried_in = {before for before, _ in pairs}
+        carried_out = {after for _, after in pairs}
+        return Graph(
+            name=self.path.stem,
+            tensors=tensors,
+            operators=operators,
+            inputs=tuple(i for i in inputs if i not in carried_in),
+            outputs=tuple(i for i in outputs if i not in carried_out),
+            states=tuple(pairs),
+        )
+
+    def _tensor(self, source: Any) -> Tensor:
+        name = source.Name().decode(errors="replace")
+        shape = tuple(int(n) for n in source.ShapeAsNumpy()) if source.ShapeLength() else ()
+        element = _ELEMENTS.get(source.Type())
+        if element is None:
+            # only tensors that operators use are reported, by _check_elements
+            return Tensor(name, shape, "int8", None, None)
+        if any(n <= 0 for n in shape):
+            self.problems.append(f"tensor {name} has shape {shape}: dynamic shapes are not supported; fix the sizes")
+            return Tensor(name, shape, element)
+        data = None
+        buffer = self.model.Buffers(source.Buffer())
+        if source.Buffer() != 0 and buffer is not None and buffer.DataLength():
+            flat = np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype=np.dtype(element).newbyteorder("<"))
+            data = flat.astype(element).reshape(shape)
+            data.flags.writeable = False
+        return Tensor(name, shape, element, _quantisation(source.Quantization()), data)
+
+    def _operator(self, source: Any, index: int, tensors: Sequence[Tensor]) -> Operator:
+        code = self.model.OperatorCodes(source.OpcodeIndex())
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        kind = _OPERATOR_NAMES.get(number, f"operator {number}")
+        if kind == "CUSTOM":
+            kind = f"CUSTOM {code.CustomCode().decode(errors='replace')}"
+        outputs = tuple(int(t) for t in source.OutputsAsNumpy())
+        inputs = tuple(int(t) for t in source.InputsAsNumpy()) if source.InputsLength() else ()
+        for tensor in (*inputs, *outputs):
+            if not -1 <= tensor < len(tensors):
+                raise ValueError(f"operator {index} names tensor {tensor} of {len(tensors)}")
+        return Operator(kind, inputs, outputs, self._options(kind, source), (f"{kind} #{index} {tensors[outputs[0]].name}",))
+
+    @staticmethod
+    def _options(kind: str, source: Any) -> Mapping[str, Any]:
+        if kind not in _OPTIONS:
+            return {}
+        class_name, fields = _OPTIONS[kind]
+        table = source.BuiltinOptions()
+        if table is None:
+            return {name: 1 if name.startswith(("stride", "dilation", "depth")) else 0 for name in fields}
+        options = getattr(tflite, class_name)()
+        options.Init(table.Bytes, table.Pos)
+        return {name: int(getattr(options, accessor)()) for name, accessor in fields.items()}
+
+    def _check_elements(self, tensors: Sequence[Tensor], operators: Sequence[Operator]) -> None:
+        subgraph = self.model.Subgraphs(0)
+        kinds: dict[int, str] = {}
+        for op in operators:
+            for tensor in (*op.inputs, *op.outputs):
+                if tensor != -1:
+                    kinds.setdefault(tensor, op.origin[0])
+        for tensor, user in sorted(kinds.items()):
+            number = subgraph.Tensors(tensor).Type()
+            if number not in _ELEMENTS:
+                name = _TYPE_NAMES.get(number, str(number))
+                self.problems.append(
+                    f"tensor {tensors[tensor].name} ({user}) is {name}: only fully quantised models run in integers;"
+                    " export with int8 or int16x8 inputs, outputs and operators"
+                )
+
+
+def _quantisation(source: Any) -> Quantisation | None:
+    if source is None or source.ScaleLength() == 0:
+        return None
+    scale = tuple(float(s) for s in source.ScaleAsNumpy())
+    zero = tuple(int(z) for z in source.ZeroPointAsNumpy()) if source.ZeroPointLength() else (0,) * len(scale)
+    return Quantisation(scale, zero, int(source.QuantizedDimension()))
+
+
+def _named(tensors: Sequence[Tensor], among: Sequence[int], name: str) -> int | None:
+    for index in among:
+        if tensors[index].name == name:
+            return index
+    return None

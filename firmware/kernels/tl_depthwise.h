@@ -1,0 +1,47 @@
+/* DEPTHWISE_CONV_2D, NHWC, batch 1, one filter a channel. Outside the image x equals its zero point and adds nothing. */
+#ifndef TL_DEPTHWISE_H
+#define TL_DEPTHWISE_H
+
+#include "tl_fixed.h"
+
+typedef struct {
+    int32_t height, width, channels, out_height, out_width, kernel_height, kernel_width;
+    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_height, pad_width;
+} tl_conv_shape_t;
+
+/* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
+#define TL_DEPTHWISE(NAME, ELEMENT, SCALE)                                                                            \
+    static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const int32_t *multiplier,   \
+                            const int8_t *shift, int32_t per_channel, const tl_conv_shape_t s, int32_t input_zero,     \
+                            int32_t zero_point, int32_t low, int32_t high, ELEMENT *y)                                 \
+    {                                                                                                                  \
+        for (int32_t row = 0; row < s.out_height; row++) {                                                             \
+            for (int32_t column = 0; column < s.out_width; column++) {                                                 \
+                for (int32_t c = 0; c < s.channels; c++) {                                                             \
+                    int32_t sum = bias[c];                                                                             \
+                    for (int32_t i = 0; i < s.kernel_height; i++) {                                                    \
+                        const int32_t h = row * s.stride_height - s.pad_height + i * s.dilation_height;                \
+                        for (int32_t j = 0; j < s.kernel_width; j++) {                                                 \
+                            const int32_t w = column * s.stride_width - s.pad_width + j * s.dilation_width;            \
+                            if (h >= 0 && h < s.height && w >= 0 && w < s.width) {                                     \
+                                sum += (x[(h * s.width + w) * s.channels + c] - input_zero) *                          \
+                                       weights[(i * s.kernel_width + j) * s.channels + c];                             \
+                            }                                                                                          \
+                        }                                                                                              \
+                    }                                                                                                  \
+                    const int32_t scale = per_channel ? c : 0;                                                         \
+                    *y++ = (ELEMENT)tl_clamp(SCALE(sum, multiplier[scale], shift[scale]) + zero_point, low, high);     \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+static inline int32_t tl_depthwise_twice(int32_t sum, int32_t multiplier, int32_t shift)
+{
+    return shift > 0 ? tl_scale_up(sum, multiplier, shift) : tl_scale_down(sum, multiplier, -shift);
+}
+
+TL_DEPTHWISE(tl_depthwise_s8, int8_t, tl_depthwise_twice)
+TL_DEPTHWISE(tl_depthwise_s16, int16_t, tl_requantise)
+
+#endif

@@ -1,0 +1,164 @@
+/* Fixed-point arithmetic of quantised operators. The specification is codegen/fixedpoint.py; both agree on every bit.
+ *
+ * A factor is multiplier * 2^(shift - 31), as in TFLite. Three ways of rounding exist there, see
+ * codegen/operators/requantise.py: `tl_scale_*` round twice, `tl_requantise` once.
+ */
+#ifndef TL_FIXED_H
+#define TL_FIXED_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
+#define TL_DSP 1 /* Cortex-M4: SSAT, SMMULR, SMLAD, SXTB16 */
+#else
+#define TL_DSP 0
+#endif
+
+static inline int32_t tl_clamp(int32_t x, int32_t low, int32_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static inline int32_t tl_sat8(int32_t x)
+{
+#if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
+    int32_t y;
+    __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(x));
+    return y;
+#else
+    return tl_clamp(x, INT8_MIN, INT8_MAX);
+#endif
+}
+
+static inline int32_t tl_sat16(int32_t x)
+{
+#if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
+    int32_t y;
+    __asm__("ssat %0, #16, %1" : "=r"(y) : "r"(x));
+    return y;
+#else
+    return tl_clamp(x, INT16_MIN, INT16_MAX);
+#endif
+}
+
+static inline int32_t tl_abs(int32_t x)
+{
+    return x < 0 ? -x : x;
+}
+
+/* (x * multiplier + 2^30) >> 31 */
+static inline int32_t tl_doubling_high(int32_t x, int32_t multiplier)
+{
+    return (int32_t)(((int64_t)x * multiplier + (INT64_C(1) << 30)) >> 31);
+}
+
+/* x / 2^shift, halves away from zero; 0 <= shift <= 31 */
+static inline int32_t tl_shift_right(int32_t x, int32_t shift)
+{
+    if (shift == 0) {
+        return x;
+    }
+    /* rounding half up of x, or of x - 1 when x is negative, is rounding half away from zero; the sum may not wrap */
+    const int64_t wide = (int64_t)x + (x >> 31) + (INT64_C(1) << (shift - 1));
+    return (int32_t)(wide >> shift);
+}
+
+/* x * multiplier * 2^(-shift - 31), rounded twice; shift >= 0 */
+static inline int32_t tl_scale_down(int32_t x, int32_t multiplier, int32_t shift)
+{
+    return tl_shift_right(tl_doubling_high(x, multiplier), shift);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded once; x * 2^shift must fit 32 bits */
+static inline int32_t tl_scale_up(int32_t x, int32_t multiplier, int32_t shift)
+{
+    return tl_doubling_high((int32_t)((uint32_t)x << shift), multiplier);
+}
+
+/* floor(sum * multiplier / 2^shift + 1/2); 1 <= shift <= 62 */
+static inline int32_t tl_requantise(int32_t sum, int32_t multiplier, int32_t shift)
+{
+    return (int32_t)(((int64_t)sum * multiplier + (INT64_C(1) << (shift - 1))) >> shift);
+}
+
+/* the same for a 64-bit sum below 2^47 and a multiplier of 16 bits */
+static inline int32_t tl_requantise_wide(int64_t sum, int32_t multiplier, int32_t shift)
+{
+    return (int32_t)((sum * multiplier + (INT64_C(1) << (shift - 1))) >> shift);
+}
+
+/* a function sampled every 128 inputs, linear between; x is an int16 value, table[513] */
+static inline int32_t tl_interpolate(int32_t x, const int16_t *table)
+{
+    const int16_t *at = table + 256 + (x >> 7);
+    const int32_t base = at[0];
+    const int32_t slope = (int16_t)(at[1] - base);
+    return (int16_t)(base + ((slope * (x & 0x7F) + 64) >> 7));
+}
+
+/* sigmoid and tanh of int16 by table[256] of sigmoid(i / 24); the input is first brought to 1 / (3 * 4096) */
+static inline int32_t tl_logistic16(int32_t q, int32_t multiplier, int32_t shift, const uint16_t *table)
+{
+    const int32_t x = (q * multiplier + ((1 << shift) >> 1)) >> shift;
+    const uint32_t magnitude = (uint32_t)tl_abs(x);
+    const uint32_t index = magnitude >> 9;
+    uint32_t value = UINT32_C(0x7FFF) << 10;
+    if (index < 255u) {
+        const uint32_t low = table[index];
+        value = (low << 9) + (magnitude & 0x1FFu) * (table[index + 1u] - low);
+    }
+    value = x >= 0 ? value + (1u << 9) : (UINT32_C(1) << 25) - value + (1u << 9) - 1u;
+    return (int16_t)(value >> 10);
+}
+
+static inline int32_t tl_tanh16(int32_t q, int32_t multiplier, int32_t shift, const uint16_t *table)
+{
+    const int32_t x = (q * multiplier + ((1 << shift) >> 1)) >> shift;
+    const uint32_t magnitude = (uint32_t)tl_abs(x);
+    const uint32_t index = magnitude >> 8;
+    int32_t value = 0xFFFF << 8;
+    if (index < 255u) {
+        const int32_t low = table[index];
+        value = (low << 8) + (int32_t)(magnitude & 0xFFu) * (table[index + 1u] - low);
+    }
+    const int32_t half = 1 << (14 + 9);
+    value = x >= 0 ? value - half + (1 << 7) : half - value + (1 << 7) - 1;
+    return (int16_t)(value >> 8);
+}
+
+/* four bytes as they lie in memory, aligned or not */
+static inline uint32_t tl_load4(const void *bytes)
+{
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+#if TL_DSP
+/* bytes 0 and 2, sign-extended into two halves */
+static inline uint32_t tl_sxtb16(uint32_t x)
+{
+    uint32_t y;
+    __asm__("sxtb16 %0, %1" : "=r"(y) : "r"(x));
+    return y;
+}
+
+/* bytes 1 and 3 */
+static inline uint32_t tl_sxtb16_ror8(uint32_t x)
+{
+    uint32_t y;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(y) : "r"(x));
+    return y;
+}
+
+/* sum + low(a) * low(b) + high(a) * high(b) */
+static inline int32_t tl_smlad(uint32_t a, uint32_t b, int32_t sum)
+{
+    int32_t y;
+    __asm__("smlad %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(sum));
+    return y;
+}
+#endif
+
+#endif
