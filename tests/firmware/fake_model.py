@@ -56,9 +56,7 @@ class FakeModel:
     def header(self) -> str:
         kind = f"int{self.bits}_t"
         state = "int32_t memory[TL_CLASSES];" if self.state else "uint8_t unused;"
-        step = (
-            "const tl_entry_t *entries, uint16_t count" if self.sparse else "const tl_input_t input[TL_INPUTS]"
-        )
+        step = "const tl_entry_t *entries, uint16_t count" if self.sparse else "const tl_input_t input[TL_INPUTS]"
         crf = (
             "extern const int32_t tl_crf_transitions[TL_CLASSES * TL_CLASSES];\n"
             "extern const int32_t tl_crf_start[TL_CLASSES], tl_crf_end[TL_CLASSES];\n"
@@ -100,14 +98,12 @@ void tl_model_step(tl_model_state_t *state, tl_model_arena_t *arena, {step}, tl_
             )
         else:
             loop = "for (uint16_t i = 0; i < TL_INPUTS; i++) { " + term.format(value="input[i]", index="i")
-        step = (
-            "const tl_entry_t *entries, uint16_t count" if self.sparse else "const tl_input_t input[TL_INPUTS]"
-        )
+        step = "const tl_entry_t *entries, uint16_t count" if self.sparse else "const tl_input_t input[TL_INPUTS]"
         memory = "state->memory[c]" if self.state else "0"
         keep = "state->memory[c] = value + (int32_t)c;" if self.state else "(void)state;"
-        clear = (
-            "for (uint16_t c = 0; c < TL_CLASSES; c++) { state->memory[c] = 0; }" if self.state else "state->unused = 0;"
-        )
+        clear = "state->unused = 0;"
+        if self.state:
+            clear = "for (uint16_t c = 0; c < TL_CLASSES; c++) { state->memory[c] = 0; }"
         return f"""\
 #include "model.h"
 extern const int8_t tl_weights[TL_CLASSES * TL_INPUTS];

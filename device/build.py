@@ -1,0 +1,239 @@
+"""From generated C to a firmware image: compile and link the firmware with the model for a board.
+
+The image is reproducible: the same sources, board and compiler give the same bytes wherever they lie.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tinyloc.boards import BOARDS_DIR, Board
+from tinyloc.boards.errors import UserError
+from tinyloc.boards.files import whole_directory
+from tinyloc.device.footprint import flash_bytes, largest_symbols_table, read_symbols, static_ram_bytes
+
+FIRMWARE_DIR = Path(__file__).resolve().parent.parent / "firmware"
+GENERATED_FILES = ("model.h", "model.c", "weights.c")
+COMPILER = "arm-none-eabi-gcc"
+INSTALL_HINT = "`apt install gcc-arm-none-eabi libnewlib-arm-none-eabi`"
+
+Optimise = Literal["Os", "O2"]
+
+_LANGUAGE = ("-std=c11", "-ffreestanding", "-fno-common")
+_WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
+_SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage", "-g")
+_TUNED = ("generated/", "firmware/localise/")  # what runs once a sample; the rest is always built for size
+_OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
+
+
+class BuildError(UserError):
+    """No compiler, no generated code, or an image that does not build; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the image."""
+
+    flash: int  # all that is written to flash
+    static_ram: int  # .data and .bss with arena and state, without the stack
+    stack_reserve: int  # what the linker script keeps for the stack
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """The files of a build, all in one directory."""
+
+    elf: Path
+    map: Path
+    bin: Path
+    sizes: Sizes
+
+
+def build_firmware(generated_dir: Path, board: Board, out_dir: Path, optimise: Optimise = "Os") -> BuildResult:
+    """Build the image of a generated model for a board.
+
+    Args:
+        generated_dir: what `tinyloc codegen` wrote.
+        out_dir: becomes firmware.elf, .map, .bin, stack.txt (bytes of stack a function) and build.json, whole or not
+            at all; an earlier build there is replaced.
+        optimise: for the model and the localiser; the link and the application are always built for size.
+    Raises:
+        BuildError: no compiler, generated files missing, C that does not compile, or an image that does not fit.
+    """
+    compiler = _find_compiler()
+    generated_dir = generated_dir.resolve()
+    _check_generated(generated_dir)
+    _check_output(out_dir)
+    with tempfile.TemporaryDirectory(prefix="tinyloc-build-") as name:
+        work = Path(name).resolve()
+        (work / "board.h").write_text(board_header(board))
+        (work / "memory.ld").write_text(memory_script(board))
+        objects = _compile(compiler, work, generated_dir, board, optimise)
+        _link(compiler, work, objects, board)
+        objcopy = str(Path(compiler).with_name("arm-none-eabi-objcopy"))
+        _run([objcopy, "-O", "binary", "firmware.elf", "firmware.bin"], work)
+        (work / "stack.txt").write_text("".join(sorted(_stack_usage(work))))
+        elf = work / "firmware.elf"
+        sizes = Sizes(flash_bytes(elf), static_ram_bytes(elf), board.build.stack_bytes)
+        record = _record(compiler, work, generated_dir, board, optimise, sizes)
+        (work / "build.json").write_text(json.dumps(record, indent=2) + "\n")
+        with whole_directory(out_dir) as final:
+            for file in ("firmware.elf", "firmware.map", "firmware.bin", "stack.txt", "build.json"):
+                shutil.copyfile(work / file, final / file)
+    return BuildResult(out_dir / "firmware.elf", out_dir / "firmware.map", out_dir / "firmware.bin", sizes)
+
+
+def load_build(out_dir: Path) -> BuildResult:
+    """A build that `build_firmware` made earlier. Raises BuildError when there is none."""
+    record_file = out_dir / "build.json"
+    if not record_file.is_file():
+        raise BuildError(f"{out_dir}: no firmware here; make it with `tinyloc build`")
+    sizes = Sizes(**json.loads(record_file.read_text())["sizes"])
+    return BuildResult(out_dir / "firmware.elf", out_dir / "firmware.map", out_dir / "firmware.bin", sizes)
+
+
+def board_header(board: Board) -> str:
+    """board.h: the facts of board.toml that the C code needs."""
+    return f"""\
+/* from boards/{board.name}/board.toml */
+#ifndef TL_BOARD_H
+#define TL_BOARD_H
+#define TL_BOARD_NAME "{board.name}"
+#define TL_CLOCK_HZ {board.clock.hz}u
+#define TL_FLASH_WAIT_STATES {board.clock.flash_wait_states}u
+#define TL_UART_BASE 0x{board.uart.base:08X}u
+#define TL_UART_BAUD {board.uart.baud}u
+#define TL_UART_MAX_BAUD {board.uart.max_baud}u
+#endif
+"""
+
+
+def memory_script(board: Board) -> str:
+    """memory.ld: the memories of board.toml in upper case, and the size of the stack."""
+    regions = "\n".join(
+        f"  {m.name.upper()} ({m.access}) : ORIGIN = 0x{m.base:08X}, LENGTH = 0x{m.size:X}" for m in board.memory
+    )
+    return f"MEMORY\n{{\n{regions}\n}}\n__stack_size = {board.build.stack_bytes};\n"
+
+
+def firmware_sources(board: Board) -> list[Path]:
+    """The C files of the firmware for a board, below FIRMWARE_DIR, sorted."""
+    areas = ("app", "link", "localise", "port/cortex_m", f"port/{board.build.port}")
+    empty = [str(FIRMWARE_DIR / area) for area in areas if not any((FIRMWARE_DIR / area).glob("*.c"))]
+    if empty:
+        raise BuildError(f"no C files in {', '.join(empty)}; install tinyloc again")
+    return sorted(path for area in areas for path in (FIRMWARE_DIR / area).glob("*.c"))
+
+
+def _find_compiler() -> str:
+    compiler = shutil.which(COMPILER)
+    if compiler is None:
+        raise BuildError(f"no {COMPILER} on the PATH; install the cross compiler: {INSTALL_HINT}")
+    return compiler
+
+
+def _check_generated(directory: Path) -> None:
+    missing = [name for name in GENERATED_FILES if not (directory / name).is_file()]
+    if missing:
+        raise BuildError(f"{directory}: {', '.join(missing)} missing; generate the C code with `tinyloc codegen`")
+
+
+def _check_output(out_dir: Path) -> None:
+    if out_dir.exists() and not out_dir.is_dir():
+        raise BuildError(f"{out_dir} is a file; give another output directory")
+    if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / "build.json").is_file():
+        raise BuildError(f"{out_dir} holds other files than a build; give another output directory")
+
+
+def _compile(compiler: str, work: Path, generated: Path, board: Board, optimise: Optimise) -> list[str]:
+    """Compile everything below `work`; gives the object files relative to it, in a fixed order."""
+    sources = {f"firmware/{path.relative_to(FIRMWARE_DIR).with_suffix('')}": path for path in firmware_sources(board)}
+    sources |= {f"generated/{path.stem}": path for path in (generated / "model.c", generated / "weights.c")}
+    common = [
+        compiler, *_LANGUAGE, *_WARNINGS, *_SECTIONS, *board.build.flags,
+        "-I.", f"-I{generated}", f"-I{FIRMWARE_DIR}", f"-I{FIRMWARE_DIR / 'kernels'}",
+        f"-ffile-prefix-map={work}=.", f"-ffile-prefix-map={generated}=generated",
+        f"-ffile-prefix-map={FIRMWARE_DIR}=firmware",
+    ]  # fmt: skip
+    problems = []
+    for name, source in sources.items():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        level = optimise if name.startswith(_TUNED) else "Os"
+        command = [*common, f"-{level}", "-c", str(source), "-o", f"{name}.o"]
+        if name.endswith("cortex_m/memory"):
+            command.append("-fno-tree-loop-distribute-patterns")
+        result = subprocess.run(command, cwd=work, capture_output=True, text=True)
+        if result.returncode != 0:
+            problems.append(result.stderr.strip())
+    if problems:
+        raise BuildError(
+            f"{len(problems)} of {len(sources)} files do not compile; if the generated code was edited, "
+            "generate it again with `tinyloc codegen`:\n" + "\n".join(problems)
+        )
+    return [f"{name}.o" for name in sources]
+
+
+def _link(compiler: str, work: Path, objects: Sequence[str], board: Board) -> None:
+    command = [
+        compiler, *board.build.flags, "-nostdlib", "-L.", f"-L{BOARDS_DIR / 'common'}",
+        f"-T{board.directory / board.build.linker_script}", "-Wl,--gc-sections", "-Wl,--build-id=none",
+        "-Wl,-Map=firmware.map", *objects, "-lgcc", "-o", "firmware.elf",
+    ]  # fmt: skip
+    result = subprocess.run(command, cwd=work, capture_output=True, text=True)
+    if result.returncode == 0:
+        return
+    overflows = _OVERFLOW.findall(result.stderr)
+    if not overflows:
+        raise BuildError(f"the image does not link:\n{result.stderr.strip()}")
+    symbols = [symbol for name in objects for symbol in read_symbols(work / name)]
+    lines = []
+    for region, excess in overflows:
+        memory = board.region(region.lower())
+        lines.append(
+            f"the image does not fit {board.title}: {memory.name} ({memory.size} bytes) is exceeded by {excess} bytes; "
+            "take a smaller model or another board. What takes the space:"
+        )
+        lines.append(largest_symbols_table(symbols, "ram" if "w" in memory.access else "flash"))
+    raise BuildError("\n".join(lines))
+
+
+def _run(command: Sequence[str], directory: Path) -> str:
+    try:
+        result = subprocess.run(command, cwd=directory, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise BuildError(f"{command[0]} is missing; install the cross compiler: {INSTALL_HINT}") from error
+    if result.returncode != 0:
+        raise BuildError(f"{command[0]} failed: {result.stderr.strip()}")
+    return result.stdout
+
+
+def _stack_usage(work: Path) -> Iterator[str]:
+    """Lines `file function bytes` from gcc's -fstack-usage."""
+    for path in work.rglob("*.su"):
+        for line in path.read_text().splitlines():
+            place, size, *_ = line.split("\t")
+            yield f"{path.relative_to(work).with_suffix('.c')} {place.rsplit(':', 1)[1]} {size}\n"
+
+
+def _record(
+    compiler: str, work: Path, generated: Path, board: Board, optimise: Optimise, sizes: Sizes
+) -> dict[str, object]:
+    manifest = generated / "manifest.json"
+    model = json.loads(manifest.read_text()) if manifest.is_file() else {}
+    return {
+        "board": board.name,
+        "part": board.part,
+        "optimise": optimise,
+        "compiler": _run([compiler, "--version"], work).splitlines()[0],
+        "model": model.get("name"),
+        "model_id": model.get("model_id"),
+        "elf_sha256": hashlib.sha256((work / "firmware.elf").read_bytes()).hexdigest(),
+        "sizes": {"flash": sizes.flash, "static_ram": sizes.static_ram, "stack_reserve": sizes.stack_reserve},
+    }
