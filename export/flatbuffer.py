@@ -1,0 +1,93 @@
+"""TFLite files as editable objects.
+
+The object API of the schema (`ModelT`, `TensorT`, ...) lets a pass change a scale or drop an operator and write the
+file again. Passes over it live in names.py, depthwise.py and requantise.py.
+"""
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+Array = npt.NDArray[Any]
+
+DTYPES: dict[int, type[np.generic]] = {
+    schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.INT8: np.int8,
+    schema.TensorType.INT16: np.int16,
+    schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT64: np.int64,
+}
+OPERATOR_NAMES: dict[int, str] = {
+    code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
+}
+IDENTIFIER = b"TFL3"
+
+
+def load(data: bytes) -> Any:
+    """Bytes of a .tflite -> ModelT."""
+    return schema.ModelT.InitFromPackedBuf(data, 0)
+
+
+def dump(model: Any) -> bytes:
+    """ModelT -> bytes of a .tflite."""
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def graph(model: Any) -> Any:
+    """The one subgraph."""
+    return model.subgraphs[0]
+
+
+def tensor_name(tensor: Any) -> str:
+    """A tensor's name as text."""
+    return str(tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name)
+
+
+def operator_name(model: Any, operator: Any) -> str:
+    """Built-in name, such as FULLY_CONNECTED; the custom code for others."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)  # files of before 2020 fill the deprecated field only
+    if builtin == schema.BuiltinOperator.CUSTOM:
+        custom = code.customCode
+        return custom.decode() if isinstance(custom, bytes) else str(custom)
+    return OPERATOR_NAMES.get(builtin, f"operator {builtin}")
+
+
+def constant(model: Any, tensor: Any) -> Array | None:
+    """The data of a constant tensor in its shape, None for a value that is computed."""
+    data = model.buffers[tensor.buffer].data
+    if data is None or len(data) == 0:
+        return None
+    shape = [] if tensor.shape is None else [int(n) for n in tensor.shape]
+    values: Array = np.frombuffer(np.asarray(data, np.uint8).tobytes(), DTYPES[tensor.type]).reshape(shape)
+    return values
+
+
+def set_constant(model: Any, tensor: Any, values: Array) -> None:
+    """Give a tensor new data and shape, in a buffer of its own: converters share buffers between tensors."""
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor.buffer = len(model.buffers) - 1
+    tensor.shape = np.array(values.shape, np.int32)
+
+
+def scales(tensor: Any) -> Array:
+    """Scales of a tensor, empty when it is not quantised."""
+    quantization = tensor.quantization
+    if quantization is None or quantization.scale is None:
+        return np.zeros(0, np.float32)
+    return np.asarray(quantization.scale, np.float32)
+
+
+def set_quantisation(tensor: Any, scale: Array, zero_point: Array) -> None:
+    """Replace scale and zero point; both of shape (1,) or (channels,). The axis of per-channel scales stays."""
+    tensor.quantization.scale = np.asarray(scale, np.float32)
+    tensor.quantization.zeroPoint = np.asarray(zero_point, np.int64)
+    tensor.quantization.min = None
+    tensor.quantization.max = None

@@ -1,0 +1,169 @@
+"""Give the tensors of converted files the names of the PyTorch layers they come from.
+
+TensorFlow's names (`model_24/tf.math.multiply_37/Mul`) say nothing. The float file's tensors are matched with ONNX values
+by what they hold on a few samples; the integer files have the float file's operators in the same order, with QUANTIZE
+in between. Messages, parity tables and generated functions then speak of `blocks.0/u_proj`.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+
+from tinyloc.export.errors import ExportError
+from tinyloc.export.flatbuffer import constant, dump, graph, operator_name, tensor_name
+from tinyloc.export.litert import StepRunner
+from tinyloc.export.to_onnx import StepNames
+
+Array = npt.NDArray[Any]
+
+SAME_KIND = {
+    "FULLY_CONNECTED": {"Gemm", "MatMul", "Relu"}, "BATCH_MATMUL": {"MatMul"}, "CONV_2D": {"Conv"},
+    "DEPTHWISE_CONV_2D": {"Conv"}, "MUL": {"Mul"}, "ADD": {"Add"}, "SUB": {"Sub"}, "EXP": {"Exp"}, "LOG": {"Log"},
+    "LOGISTIC": {"Sigmoid"}, "TANH": {"Tanh"}, "RELU": {"Relu"}, "RESHAPE": {"Reshape", "Squeeze", "Unsqueeze"},
+    "CONCATENATION": {"Concat"}, "STRIDED_SLICE": {"Slice"}, "SLICE": {"Slice"}, "TRANSPOSE": {"Transpose"},
+}  # fmt: skip
+"""ONNX operators that a TFLite operator may come from: settles which of several equal values is meant."""
+
+
+def name_step(model: Any, names: StepNames) -> None:
+    """Name inputs and outputs of a converted file, and put both in the order of `names`. In place.
+
+    onnx2tf keeps input names inside TensorFlow's (`serving_default_NAME:0`). It numbers outputs in the order of the ONNX
+    file: `Identity_2` in the float file, `StatefulPartitionedCall:2` in the integer files.
+    """
+    part = graph(model)
+    for index in part.inputs:
+        tensor = part.tensors[index]
+        name = tensor_name(tensor).removeprefix("serving_default_").split(":")[0]
+        if name not in names.inputs:
+            raise ExportError(f"onnx2tf made an input {name} that the model does not have ({', '.join(names.inputs)})")
+        tensor.name = name
+    for index in part.outputs:
+        tensor = part.tensors[index]
+        found = re.fullmatch(r"(?:Identity|StatefulPartitionedCall)(?:[_:](\d+))?", tensor_name(tensor))
+        if found is None or int(found[1] or 0) >= len(names.outputs):
+            raise ExportError(f"onnx2tf named an output {tensor_name(tensor)}; expected one of Identity_k with k < "
+                              f"{len(names.outputs)}: is it the pinned version?")
+        tensor.name = names.outputs[int(found[1] or 0)]
+    model.signatureDefs = []
+    part.inputs = sorted(part.inputs, key=lambda i: names.inputs.index(tensor_name(part.tensors[i])))
+    part.outputs = sorted(part.outputs, key=lambda i: names.outputs.index(tensor_name(part.tensors[i])))
+
+
+def onnx_values(path: Path, inputs: dict[str, Array]) -> list[tuple[str, str, Array]]:
+    """Every value that the nodes of an ONNX step compute for one sample: (readable name, operator, value).
+
+    inputs: name -> (1, n).
+    """
+    model = onnx.load(str(path))
+    nodes = [node for node in model.graph.node if node.op_type != "Constant"]
+    known = {output.name for output in model.graph.output}
+    for node in nodes:
+        if node.output[0] not in known:
+            model.graph.output.append(onnx.ValueInfoProto(name=node.output[0]))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    results = session.run([node.output[0] for node in nodes], inputs)
+    by_output = {node.output[0]: node for node in nodes}
+    named = []
+    for node, value in zip(nodes, results, strict=True):
+        source = node
+        if node.op_type == "Relu" and node.input[0] in by_output:
+            source = by_output[node.input[0]]
+        named.append((_readable(source.name, source.op_type), node.op_type, np.asarray(value)))
+    return named
+
+
+def _readable(node: str, operator: str) -> str:
+    """`/blocks.0/u_proj/MatMul` -> `blocks.0/u_proj`; element-wise operators keep theirs: `blocks.0/scan/Mul_1`."""
+    name = node.strip("/")
+    parent = name.rpartition("/")[0]
+    return parent if parent and operator in ("Gemm", "MatMul", "Conv") and "scan" not in parent else name
+
+
+def name_values(model: Any, path: Path, names: StepNames, inputs: dict[str, Array]) -> None:
+    """Name all other tensors of the float file after the ONNX nodes at `path`. In place; inputs: name -> (1, n)."""
+    part = graph(model)
+    fixed = {*part.inputs, *part.outputs}
+    for index, tensor in enumerate(part.tensors):
+        if index not in fixed:
+            tensor.name = f"tensor_{index}"  # TensorFlow's are not unique
+    runner = StepRunner(dump(model), names, keep=True)
+    found = runner.values_for(inputs)
+    candidates = onnx_values(path, inputs)
+    used = {name for name in (*names.inputs, *names.outputs)}
+    for operator in part.operators:
+        index = operator.outputs[0]
+        kind = operator_name(model, operator)
+        value = found.get(tensor_name(part.tensors[index]))
+        stem = kind.lower()
+        if value is not None:
+            matches = [
+                (name, op) for name, op, other in candidates
+                if other.size == value.size and np.allclose(other.ravel(), value.ravel(), rtol=1e-3, atol=1e-5)
+            ]
+            preferred = [name for name, op in matches if op in SAME_KIND.get(kind, set())]
+            fresh = [name for name in preferred if name not in used]
+            stem = next(iter(fresh or preferred or [name for name, _ in matches]), stem)
+        label = _unique(stem, used)
+        if index not in fixed:
+            part.tensors[index].name = label
+        for position, source in enumerate(operator.inputs):
+            if source >= 0 and constant(model, part.tensors[source]) is not None:
+                role = {1: "weight", 2: "bias"}.get(position, "constant") if kind in WEIGHTED else "constant"
+                if tensor_name(part.tensors[source]).startswith("tensor_"):
+                    part.tensors[source].name = _unique(f"{label}/{role}", used)
+
+
+WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
+
+
+def _unique(stem: str, used: set[str]) -> str:
+    name, count = stem, 1
+    while name in used:
+        count += 1
+        name = f"{stem}#{count}"
+    used.add(name)
+    return name
+
+
+def same_operators(float_model: Any, model: Any) -> dict[int, int]:
+    """Match an integer file with its float file: tensor index there -> tensor index in the float file.
+
+    Both hold the same operators in the same order, but for QUANTIZE. Raises ExportError where that is not so.
+    """
+    ours = [operator for operator in graph(model).operators if operator_name(model, operator) != "QUANTIZE"]
+    theirs = graph(float_model).operators
+    kinds = [operator_name(model, operator) for operator in ours]
+    expected = [operator_name(float_model, operator) for operator in theirs]
+    if kinds != expected:
+        place = next((i for i, (a, b) in enumerate(zip(kinds, expected, strict=False)) if a != b), len(expected))
+        raise ExportError(
+            f"the integer file differs from the float file at operator {place} ({len(kinds)} operators against "
+            f"{len(expected)}): onnx2tf rewrote the graph while quantising; is it the pinned version?"
+        )
+    same: dict[int, int] = dict(zip(graph(model).inputs, graph(float_model).inputs, strict=True))
+    for a, b in zip(ours, theirs, strict=True):
+        for here, there in zip([*a.inputs, *a.outputs], [*b.inputs, *b.outputs], strict=False):
+            if here >= 0 and there >= 0:
+                same.setdefault(int(here), int(there))
+    return same
+
+
+def copy_names(float_model: Any, model: Any, same: dict[int, int]) -> None:
+    """Names of the float file onto an integer file, in place; what QUANTIZE makes is called after its input."""
+    tensors, named = graph(model).tensors, graph(float_model).tensors
+    for operator in graph(model).operators:
+        if operator_name(model, operator) == "QUANTIZE" and operator.outputs[0] in same:
+            same.pop(int(operator.outputs[0]))
+    used: set[str] = set()
+    for here, there in same.items():
+        tensors[here].name = _unique(tensor_name(named[there]), used)
+    for operator in graph(model).operators:
+        if operator_name(model, operator) == "QUANTIZE":
+            source = tensor_name(tensors[operator.inputs[0]])
+            tensors[operator.outputs[0]].name = _unique(f"{source}/requantised", used)

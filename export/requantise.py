@@ -1,0 +1,165 @@
+"""Set the scales of an integer TFLite file from ranges that were measured well.
+
+Three things are wrong with the scales that come out of the converter. Its calibrator logs the inputs of operators that
+work in place after they ran, so some ranges are several times too wide. A state's input and output are calibrated apart,
+so a step could not run on its own output. And values that CONCATENATION joins get a QUANTIZE between them. Here every
+value gets the range that the float file showed along whole recordings; values that must share a scale (a state's two
+ends, the operands of views and of CONCATENATION) share the union; QUANTIZEs that this makes identities are removed.
+
+Scale and zero point as in TFLite's quantisation specification: int8 is asymmetric with 0 represented exactly, int16 is
+symmetric with zero point 0. Biases are scaled by input scale times weight scale and are rounded again.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinyloc.export.bundle import Arithmetic
+from tinyloc.export.errors import ExportError
+from tinyloc.export.flatbuffer import constant, graph, operator_name, scales, set_constant, set_quantisation, tensor_name
+from tinyloc.export.to_onnx import StepNames
+
+Range = tuple[float, float]
+
+VIEWS = ("RESHAPE", "STRIDED_SLICE", "SLICE", "TRANSPOSE", "CONCATENATION", "PACK", "UNPACK", "SPLIT", "SQUEEZE",
+         "EXPAND_DIMS", "PAD", "GATHER")  # fmt: skip
+"""Operators that move values without arithmetic: inputs and outputs share scale and zero point."""
+FIXED = ("LOGISTIC", "TANH", "SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION")
+"""Operators whose output scale the specification prescribes."""
+WITH_BIAS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
+
+
+@dataclass(frozen=True)
+class Margins:
+    """How ranges become scales. Figures found on Mamba H8L1 and MLP; see docs and tests/export."""
+
+    headroom: float
+    """Range multiplied by this: what streams may exceed calibration by before they saturate."""
+    lowest_exponent: float
+    """Input of EXP below this saturates: a decay of exp(-8) forgets within one sample anyway, and EXP's table of 513
+    points spans the range of its input."""
+
+
+MARGINS: dict[Arithmetic, Margins] = {"int8": Margins(1.0, -6.0), "int16x8": Margins(1.15, -8.0)}
+
+
+def requantise(model: Any, ranges: dict[str, Range], names: StepNames, arithmetic: Arithmetic) -> None:
+    """Rewrite scales, zero points and biases in place, tie states, drop identity QUANTIZEs.
+
+    ranges: (least, greatest) real value by tensor name, for every value that the float file computes.
+    """
+    groups = _Groups(len(graph(model).tensors))
+    _join_values_of_one_scale(model, groups, names)
+    old = {index: scales(tensor).copy() for index, tensor in enumerate(graph(model).tensors)}
+    _set_scales(model, groups, ranges, MARGINS[arithmetic], arithmetic)
+    _rescale_biases(model, old)
+    _drop_identities(model)
+
+
+class _Groups:
+    """Sets of tensors that share a scale (union-find)."""
+
+    def __init__(self, count: int) -> None:
+        self.parent = list(range(count))
+
+    def find(self, index: int) -> int:
+        while self.parent[index] != index:
+            index = self.parent[index]
+        return index
+
+    def join(self, a: int, b: int) -> None:
+        self.parent[self.find(a)] = self.find(b)
+
+
+def _join_values_of_one_scale(model: Any, groups: _Groups, names: StepNames) -> None:
+    tensors = graph(model).tensors
+    index_of = {tensor_name(tensor): index for index, tensor in enumerate(tensors)}
+    for source, target in zip(names.state_inputs, names.state_outputs, strict=True):
+        groups.join(index_of[source], index_of[target])
+    prescribed = {int(op.outputs[0]) for op in graph(model).operators if operator_name(model, op) in FIXED}
+    for operator in graph(model).operators:
+        kind = operator_name(model, operator)
+        members = [int(i) for i in (*operator.inputs, *operator.outputs) if i >= 0 and len(scales(tensors[i]))]
+        if kind == "QUANTIZE" and not prescribed.intersection(members):
+            same_type = len({tensors[i].type for i in members}) == 1
+            if same_type:
+                groups.join(members[0], members[1])
+        elif kind in VIEWS:
+            for other in members[1:]:
+                groups.join(members[0], other)
+
+
+def _set_scales(
+    model: Any, groups: _Groups, ranges: dict[str, Range], margins: Margins, arithmetic: Arithmetic
+) -> None:
+    tensors, operators = graph(model).tensors, graph(model).operators
+    prescribed = {groups.find(int(op.outputs[0])) for op in operators if operator_name(model, op) in FIXED}
+    exponents = {groups.find(int(op.inputs[0])) for op in operators if operator_name(model, op) == "EXP"}
+    computed = {*graph(model).inputs, *(int(i) for op in operators for i in op.outputs)}
+    union: dict[int, Range] = {}
+    for index in computed:
+        tensor, group = tensors[index], groups.find(int(index))
+        if not len(scales(tensor)) or group in prescribed:
+            continue
+        name = tensor_name(tensor).removesuffix("/requantised")
+        if name not in ranges:
+            raise ExportError(f"no range was measured for {name}")
+        low, high = union.get(group, (0.0, 0.0))
+        union[group] = (min(low, ranges[name][0]), max(high, ranges[name][1]))
+    for index in computed:
+        group = groups.find(int(index))
+        if group not in union:
+            continue
+        low, high = (bound * margins.headroom for bound in union[group])
+        if group in exponents:
+            low = max(low, margins.lowest_exponent)
+        scale, zero_point = affine(low, high, arithmetic)
+        set_quantisation(tensors[index], np.array([scale]), np.array([zero_point]))
+
+
+def affine(low: float, high: float, arithmetic: Arithmetic) -> tuple[float, int]:
+    """Scale and zero point for real values low..high, low <= 0 <= high. Never a scale of zero."""
+    if arithmetic == "int16x8":
+        return max(abs(low), abs(high), 1e-6) / 32767, 0
+    scale = max(high - low, 1e-6) / 255
+    return scale, int(np.clip(round(-128 - low / scale), -128, 127))
+
+
+def _rescale_biases(model: Any, old: dict[int, Any]) -> None:
+    tensors = graph(model).tensors
+    for operator in graph(model).operators:
+        if operator_name(model, operator) not in WITH_BIAS or len(operator.inputs) < 3 or operator.inputs[2] < 0:
+            continue
+        source, weight, bias = (tensors[i] for i in operator.inputs[:3])
+        values = constant(model, bias)
+        if values is None:
+            raise ExportError(f"{tensor_name(bias)}: a bias that is not constant")
+        scale = scales(source).astype(np.float64) * scales(weight).astype(np.float64)
+        real = values.astype(np.float64) * old[int(operator.inputs[2])].astype(np.float64)
+        limits = np.iinfo(values.dtype)
+        if np.abs(real / scale).max(initial=0.0) > limits.max:
+            raise ExportError(f"{tensor_name(bias)} does not fit {values.dtype}: the layer's input range is tiny beside its bias")
+        set_constant(model, bias, np.rint(real / scale).astype(values.dtype))
+        set_quantisation(bias, scale, np.zeros(len(scale)))
+
+
+def _drop_identities(model: Any) -> None:
+    part = graph(model)
+    replaced: dict[int, int] = {}
+    kept = []
+    for operator in part.operators:
+        operator.inputs = [replaced.get(int(i), int(i)) for i in operator.inputs]
+        source, target = int(operator.inputs[0]), int(operator.outputs[0])
+        a, b = part.tensors[source], part.tensors[target]
+        if (
+            operator_name(model, operator) == "QUANTIZE"
+            and a.type == b.type
+            and target not in part.outputs
+            and np.array_equal(scales(a), scales(b))
+            and np.array_equal(a.quantization.zeroPoint, b.quantization.zeroPoint)
+        ):
+            replaced[target] = source
+        else:
+            kept.append(operator)
+    part.operators = kept

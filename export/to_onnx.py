@@ -1,0 +1,98 @@
+"""PyTorch -> ONNX, one time step.
+
+The legacy exporter on purpose: the dynamo exporter turns some activations into Greater and Where, and a SELECT in TFLite
+forces one scale on all that it joins.
+"""
+
+import contextlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tinyloc.export.errors import ExportError
+from tinyloc.export.step_form import flat_state, step_form
+from tinyloc.training.models.localiser import Localiser
+
+OPSET = 17
+INPUT, OUTPUT = "reading", "scores"
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StepNames:
+    """Tensor names of an exported step. The k-th state is read as `state_inputs[k]`, written as `state_outputs[k]`."""
+
+    states: tuple[str, ...]
+
+    @property
+    def state_inputs(self) -> tuple[str, ...]:
+        return tuple(f"{name}_in" for name in self.states)
+
+    @property
+    def state_outputs(self) -> tuple[str, ...]:
+        return tuple(f"{name}_out" for name in self.states)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All inputs, the reading first."""
+        return (INPUT, *self.state_inputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All outputs, the scores first."""
+        return (OUTPUT, *self.state_outputs)
+
+
+def check_finite(model: Localiser) -> None:
+    """Raise ExportError naming every parameter that is not a number or infinite."""
+    bad = [name for name, value in model.named_parameters() if not bool(torch.isfinite(value).all())]
+    if bad:
+        raise ExportError(
+            f"{len(bad)} parameters hold NaN or infinity ({', '.join(bad[:4])}{', ...' if len(bad) > 4 else ''}): "
+            "the training diverged; train again with a lower learning rate"
+        )
+
+
+def to_onnx(model: Localiser, path: Path) -> StepNames:
+    """Write the step of `model` to `path`. Inputs (1, P) and (1, n) a state; outputs (1, C) and (1, n) a state."""
+    check_finite(model)
+    names = StepNames(model.state_names)
+    arguments = (torch.zeros(1, model.inputs), *flat_state(model, model.initial_state(1)))
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            step_form(model),
+            arguments,
+            str(path),
+            input_names=list(names.inputs),
+            output_names=list(names.outputs),
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    if not path.is_file():
+        raise ExportError(f"the ONNX exporter wrote no {path.name}; check that torch is the pinned version")
+    return names
+
+
+def record(model: Localiser, windows: Array) -> dict[str, Array]:
+    """Inputs of the step form along calibration windows, states carried: name -> (samples, n).
+
+    windows: (B, T, P), each starting from the zero state.
+    """
+    names = StepNames(model.state_names)
+    step = step_form(model)
+    rows: dict[str, list[Array]] = {name: [] for name in names.inputs}
+    with torch.no_grad():
+        for window in torch.from_numpy(windows):
+            state = flat_state(model, model.initial_state(1))
+            for sample in window:
+                for name, value in zip(names.inputs, [sample[None], *state], strict=True):
+                    rows[name].append(value.numpy())
+                state = list(step(sample[None], *state)[1:])
+    return {name: np.concatenate(values).astype(np.float32) for name, values in rows.items()}
