@@ -1,0 +1,138 @@
+# tinyloc: every target works in .venv, which the first one makes. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+RECIPE ?= house-a-mamba
+BOARD ?= stm32l4
+RUN ?= $(notdir $(basename $(RECIPE)))
+RUNS ?= runs
+PYTHON ?= python3.11
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+TINYLOC := $(BIN)/tinyloc
+WHERE := --runs-dir $(RUNS)
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: help demo train export codegen firmware emulate report flash evaluate bench test test-slow lint wheel clean distclean
+
+help: ## list the targets
+	@echo "make TARGET [RECIPE=$(RECIPE)] [BOARD=$(BOARD)] [RUN=name] [PORT=/dev/ttyACM0]"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+
+# --- set-up ----------------------------------------------------------------------------------------------------------
+
+# An editable install of EXTRAS; the stamp files make it run again when the dependencies change.
+APT := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq
+
+define install
+	@echo "Installing tinyloc$(EXTRAS) into $(VENV)$(NOTE)"
+	command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON); tinyloc needs Python 3.11 (make PYTHON=...)" >&2; exit 2; }
+	if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	    $(APT) python3-venv >/dev/null 2>&1 || { apt-get update -qq && $(APT) python3-venv >/dev/null; }
+	  else
+	    echo "error: $(PYTHON) has no venv module; install it: sudo apt install python3-venv" >&2; exit 2
+	  fi
+	fi
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.$(EXTRAS)'
+	touch $(STAMPS)
+endef
+
+$(VENV)/.base: pyproject.toml
+	$(install)
+$(VENV)/.base: STAMPS = $(VENV)/.base
+
+$(VENV)/.tools: pyproject.toml
+	$(install)
+$(VENV)/.tools: EXTRAS = [train,export]
+$(VENV)/.tools: STAMPS = $(VENV)/.base $(VENV)/.tools
+$(VENV)/.tools: NOTE = : about two minutes and 3.5 GB
+
+$(VENV)/.dev: pyproject.toml
+	$(install)
+$(VENV)/.dev: EXTRAS = [train,export,dev]
+$(VENV)/.dev: STAMPS = $(VENV)/.base $(VENV)/.tools $(VENV)/.dev
+$(VENV)/.dev: NOTE = : about two minutes and 3.5 GB
+
+.PHONY: compiler
+compiler: # the cross compiler: by apt when root, else say what is missing
+	@command -v arm-none-eabi-gcc >/dev/null && exit 0
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	  echo "Installing gcc-arm-none-eabi"
+	  packages="gcc-arm-none-eabi libnewlib-arm-none-eabi"
+	  $(APT) $$packages >/dev/null 2>&1 || { apt-get update -qq && $(APT) $$packages >/dev/null; }
+	else
+	  echo "error: no arm-none-eabi-gcc; install it: sudo apt install gcc-arm-none-eabi libnewlib-arm-none-eabi" >&2
+	  exit 2
+	fi
+
+# --- the path of a model ---------------------------------------------------------------------------------------------
+
+demo: $(VENV)/.tools compiler ## the whole path on the simulated house, from training to the verdict
+	@echo "== train";   $(TINYLOC) train $(RECIPE) --run $(RUN) $(WHERE)
+	echo "== export";   $(TINYLOC) export $(RUN) $(WHERE)
+	echo "== codegen";  $(TINYLOC) codegen $(RUN) $(WHERE)
+	echo "== build";    $(TINYLOC) build $(RUN) --board $(BOARD) $(WHERE)
+	echo "== emulate";  $(TINYLOC) emulate $(RUN) --board $(BOARD) $(WHERE)
+
+train: $(VENV)/.tools ## train RECIPE into runs/RUN (goes on where it was interrupted)
+	$(TINYLOC) train $(RECIPE) --run $(RUN) $(WHERE)
+
+export: $(VENV)/.tools ## export the run as ONNX and TFLite, and write the bundle
+	$(TINYLOC) export $(RUN) $(WHERE)
+
+codegen: $(VENV)/.base ## generate C from the bundle
+	$(TINYLOC) codegen $(RUN) $(WHERE)
+
+firmware: $(VENV)/.base compiler ## generate C and build the image for BOARD
+	$(TINYLOC) codegen $(RUN) $(WHERE)
+	$(TINYLOC) build $(RUN) --board $(BOARD) $(WHERE)
+
+emulate: $(VENV)/.base ## run the image in the emulator over the whole test set
+	$(TINYLOC) emulate $(RUN) --board $(BOARD) $(WHERE)
+
+report: $(VENV)/.base ## show the last evaluation again and write its HTML page
+	$(TINYLOC) report $(RUN) --board $(BOARD) $(WHERE)
+
+flash: $(VENV)/.base ## write the image to a connected board
+	$(TINYLOC) flash $(RUN) --board $(BOARD) $(WHERE)
+
+evaluate: $(VENV)/.base ## the same evaluation on the connected board at PORT
+	$(TINYLOC) evaluate $(RUN) --board $(BOARD) --port $(PORT) $(WHERE)
+
+bench: $(VENV)/.tools compiler ## measure the published figures and write them into README.md
+	@$(BIN)/python tests/bench/bench.py --runs-dir $(RUNS)
+
+# --- the project itself ----------------------------------------------------------------------------------------------
+
+test: $(VENV)/.dev compiler ## run the tests
+	@$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(VENV)/.dev compiler ## run the tests that take minutes
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.dev ## ruff and mypy
+	@$(BIN)/ruff check .
+	tree=$$(mktemp -d); trap 'rm -rf "$$tree"' EXIT
+	mkdir $$tree/tinyloc
+	for entry in tinyloc/*; do ln -s "$(CURDIR)/$$entry" "$$tree/$$entry"; done
+	for part in training export codegen firmware boards device; do ln -s "$(CURDIR)/$$part" $$tree/tinyloc/$$part; done
+	cache="$(CURDIR)/.mypy_cache"; python="$(abspath $(BIN))/python"
+	cd $$tree # mypy knows packages by their place: tinyloc.training lies in training/
+	$$python -m mypy --config-file "$(CURDIR)/pyproject.toml" --cache-dir $$cache -p tinyloc
+
+wheel: $(VENV)/.base ## build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## remove build products and caches; runs stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove the virtual environment too
+	rm -rf $(VENV)

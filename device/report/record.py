@@ -1,0 +1,31 @@
+"""The record of an evaluation as a file."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tinyloc.boards.errors import UserError
+from tinyloc.boards.files import write_whole
+from tinyloc.device.results import Evaluation
+
+
+class ReportError(UserError):
+    """An evaluation that cannot be read back; the message says how to make it again."""
+
+
+def save_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write the whole evaluation as JSON."""
+    write_whole(path, evaluation.model_dump_json(indent=1) + "\n")
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """Read what `save_evaluation` wrote. ReportError when it is not that, or of another version."""
+    try:
+        return Evaluation.model_validate_json(path.read_text())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "file"
+        raise ReportError(
+            f"{path}: not an evaluation of this tinyloc ({place}: {first['msg']}, {error.error_count()} problems in "
+            "all); make it again with `tinyloc emulate`"
+        ) from error

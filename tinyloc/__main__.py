@@ -1,0 +1,5 @@
+"""`python -m tinyloc`."""
+
+from tinyloc.main import run
+
+run()

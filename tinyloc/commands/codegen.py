@@ -1,0 +1,34 @@
+"""`tinyloc codegen`: from the bundle to C."""
+
+import typer
+
+from tinyloc.commands.layout import (
+    RUNS_DIR,
+    ArithmeticOption,
+    JsonOption,
+    RunArgument,
+    RunsDirOption,
+    find_run,
+    write_json,
+)
+
+
+def codegen(
+    run: RunArgument,
+    arithmetic: ArithmeticOption = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = None,
+) -> None:
+    """Compile the model of a run to C: model.h, model.c, weights.c and manifest.json."""
+    from tinyloc.codegen.compile import compile_bundle
+
+    layout = find_run(run, runs_dir)
+    form = layout.arithmetic(arithmetic)
+    out = layout.generated(form)
+    manifest = compile_bundle(layout.bundle, out, form)
+    write_json(json, manifest.model_dump(mode="json"))
+    macs = sum(layer.macs for layer in manifest.layers)
+    typer.echo(
+        f"{out}: {len(manifest.layers)} layers, {macs:,} MACs; {manifest.constant_bytes:,} bytes of constants, "
+        f"{manifest.arena_bytes:,} of arena, {manifest.state_bytes:,} of state"
+    )

@@ -1,0 +1,24 @@
+"""`tinyloc flash`: write a firmware image to a real board."""
+
+from typing import Annotated
+
+import typer
+
+from tinyloc.commands.layout import DEFAULT_BOARD, RUNS_DIR, BoardOption, RunArgument, RunsDirOption, find_run
+
+
+def flash(
+    run: RunArgument,
+    board: BoardOption = DEFAULT_BOARD,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command instead of running it.")] = False,
+    runs_dir: RunsDirOption = RUNS_DIR,
+) -> None:
+    """Flash the firmware of a run with the board's own tool, and verify it."""
+    from tinyloc.boards import load_board
+    from tinyloc.device import flash as flashing
+    from tinyloc.device.build import load_build
+
+    found = load_board(board)
+    layout = find_run(run, runs_dir)
+    image = load_build(layout.need(layout.firmware(board), "build", f"--board {board}"))
+    flashing.flash(image, found, dry_run=dry_run, report=typer.echo)

@@ -1,0 +1,63 @@
+"""Progress on the terminal: a live bar there, a line now and then in a log."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from tinyloc.training.train import EpochDone
+
+LOG_LINES = 10
+"""Lines a stage when the output is a file."""
+
+
+@contextmanager
+def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
+    """Gives what `training.run.train` wants to be told epoch by epoch."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def show(done: "EpochDone") -> None:
+        figures = f"loss {done.loss:.3f}, macro F1 {done.macro_f1:.3f}, best in epoch {done.best_epoch}"
+        if done.stage not in tasks:
+            tasks[done.stage] = bar.add_task(done.stage, total=done.epochs, figures="")
+        bar.update(tasks[done.stage], completed=done.epoch, figures=figures)
+        if not console.is_terminal and done.epoch % max(1, done.epochs // LOG_LINES) == 0:
+            print(f"{done.stage}, epoch {done.epoch} of {done.epochs}: {figures}", file=console.file, flush=True)
+
+    with bar:
+        yield show
+
+
+@contextmanager
+def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int], None]]:
+    """Gives a function of (done, total) that is called as samples are answered."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn(total_label),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task(total_label, total=None)
+
+    def show(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+
+    with bar:
+        yield show

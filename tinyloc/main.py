@@ -1,0 +1,81 @@
+"""Entry point of the `tinyloc` command.
+
+Exit codes: 0 done; 1 measured and found wanting (over budget, or the device answers otherwise than the host);
+2 the user can mend it (one message on stderr). Any other exception is a fault of ours and keeps its traceback.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from tinyloc.boards.errors import UserError
+from tinyloc.commands import (
+    board,
+    build,
+    codegen,
+    data,
+    emulate,
+    evaluate,
+    export,
+    flash,
+    recipes,
+    report,
+    train,
+)
+
+EXTRA_OF_MODULE = {
+    "torch": "train",
+    "torchcrf": "train",
+    "onnx": "export",
+    "onnx2tf": "export",
+    "onnxscript": "export",
+    "tensorflow": "export",
+    "ai_edge_litert": "export",
+}
+"""Modules that only an extra of pyproject.toml installs."""
+
+app = typer.Typer(
+    name="tinyloc",
+    help="From an indoor-localisation model in PyTorch to a verified image on a small microcontroller.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(data.app, name="data")
+app.command("recipes")(recipes.recipes)
+app.command("train")(train.train)
+app.command("export")(export.export)
+app.command("codegen")(codegen.codegen)
+app.command("build")(build.build)
+app.command("emulate")(emulate.emulate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("flash")(flash.flash)
+app.command("report")(report.report)
+app.add_typer(board.app, name="board")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line (without the program's name) and return its exit code."""
+    try:
+        app(list(arguments))
+    except SystemExit as stop:  # typer ends every command with one
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF_MODULE.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        print(
+            f"error: this command needs {error.name}, which is not installed; pip install 'tinyloc[{extra}]'",
+            file=sys.stderr,
+        )
+        return 2
+    return 0
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
