@@ -1,0 +1,47 @@
+"""The README's table of results, from the figures that `bench.py` measured."""
+
+from typing import Any
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+HEAD = (
+    "| recipe | arithmetic | macro F1 (float) | accuracy (float) | answers equal to the host | flash | RAM | cycles a sample "
+    "| energy |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def row(result: dict[str, Any]) -> str:
+    """One line of the table, from the JSON of `tinyloc emulate`."""
+    same = result["samples"] - result["mismatches"]
+    return (
+        f"| `{result['recipe']}` | {result['arithmetic']} "
+        f"| {result['macro_f1']:.3f} ({result['float_macro_f1']:.3f}) "
+        f"| {result['accuracy']:.3f} ({result['float_accuracy']:.3f}) "
+        f"| {same:,} of {result['samples']:,} "
+        f"| {result['flash_bytes'] / 1024:.1f} KB | {result['ram_bytes'] / 1024:.1f} KB "
+        f"| {result['cycles_median']:,.0f} | {result['energy_uj']:.1f} µJ |"
+    )
+
+
+def table(bench: dict[str, Any]) -> str:
+    """The table and one sentence on where the figures come from."""
+    seconds = [f"{name} {value:.1f} s" for name, value in bench["seconds_at_most"].items()]
+    return "\n".join(
+        [
+            *HEAD,
+            *(row(result) for result in bench["results"]),
+            "",
+            f"Measured by `make bench` on {bench['date']} with tinyloc {bench['version']}, board {bench['board']} emulated. "
+            f"Slowest run of each stage on that machine: {', '.join(seconds)}.",
+        ]
+    )
+
+
+def rewritten(readme: str, bench: dict[str, Any]) -> str:
+    """The README with the table between its markers replaced."""
+    before, found, rest = readme.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not found or not closed:
+        raise ValueError(f"the README has no {BEGIN} ... {END}")
+    return f"{before}{BEGIN}\n{table(bench)}\n{END}{after}"
