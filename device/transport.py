@@ -25,8 +25,17 @@ class Transport(Protocol):
         """What has come in: waits up to `timeout` seconds for the first byte, b"" when there was none."""
         ...
 
-    def set_baud(self, baud: int) -> None:
+    @property
+    def baud(self) -> int:
         """Rate of this end in bits a second."""
+        ...
+
+    def set_baud(self, baud: int) -> None:
+        """Change the rate of this end."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, for this end and the device."""
         ...
 
     def close(self) -> None:

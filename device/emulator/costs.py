@@ -1,9 +1,9 @@
 """Cycles of straight-line Thumb code on a Cortex-M3 or Cortex-M4: a table, and the pipelining of loads.
 
-Sources: "Cortex-M4 Technical Reference Manual" (ARM DDI 0439B), table 3-1, table 7-1 (FPU) and section 3.3.2 (load/store
-timings); "Cortex-M3 Technical Reference Manual" (ARM DDI 0337I), table 3-1 and section 3.3.2. What the manuals give as a
-range is one value here, named in `note`. Memory is taken to answer without wait states (the STM32's ART accelerator and
-the caches of the other parts hide them in loops, not everywhere).
+Sources: "Cortex-M4 Technical Reference Manual" (ARM DDI 0439B), table 3-1, table 7-1 (FPU) and section 3.3.2
+(load/store timings); "Cortex-M3 Technical Reference Manual" (ARM DDI 0337I), table 3-1 and section 3.3.2. What the
+manuals give as a range is one value here, named in `note`. Memory is taken to answer without wait states (the STM32's
+ART accelerator and the caches of the other parts hide them in loops, not everywhere).
 """
 
 from collections.abc import Sequence
@@ -30,8 +30,10 @@ class Cost:
     note: str = ""
 
 
-SINGLE_LOADS = frozenset("ldr ldrb ldrh ldrsb ldrsh ldrt ldrbt ldrht ldrsbt ldrsht vldr".split())
-SINGLE_STORES = frozenset("str strb strh strt strbt strht".split())
+SINGLE_LOADS = frozenset(
+    ("ldr", "ldrb", "ldrh", "ldrsb", "ldrsh", "ldrt", "ldrbt", "ldrht", "ldrsbt", "ldrsht", "vldr")
+)
+SINGLE_STORES = frozenset(("str", "strb", "strh", "strt", "strbt", "strht"))
 
 COSTS = (
     Cost(" ".join(sorted(SINGLE_LOADS)), 2, 2, note="1 right after an independent single load; 64-bit vldr 3"),
@@ -53,8 +55,8 @@ COSTS = (
     Cost("vldmia vldmdb vpop vstmia vstmdb vpush vldm vstm", 1, 1, 1, note="1 + N"),
 )
 """All other instructions take one cycle: moves, ALU, shifts, bit fields, saturation, MUL, the M4's DSP instructions,
-vadd, vmul, vcvt, vcmp, it (which the core may fold to zero), branches not taken. A taken branch adds REFILL; whether one
-was taken is known from the next block. An instruction whose `it` condition fails is charged as if executed."""
+vadd, vmul, vcvt, vcmp, it (which the core may fold to zero), branches not taken. A taken branch adds REFILL; whether
+one was taken is known from the next block. An instruction whose `it` condition fails is charged as if executed."""
 
 _BY_NAME = {name: cost for cost in COSTS for name in cost.mnemonics.split()}
 _OTHER = Cost("(all others)", 1, 1)
@@ -111,10 +113,7 @@ def _double_register(register: int) -> bool:
 
 
 def _addressed_by(operands: Sequence[Any], register: int) -> bool:
-    for operand in operands:
-        if operand.type == ARM_OP_MEM and register in (operand.mem.base, operand.mem.index):
-            return True
-    return False
+    return any(operand.type == ARM_OP_MEM and register in (operand.mem.base, operand.mem.index) for operand in operands)
 
 
 def _register_offset(operands: Sequence[Any]) -> bool:

@@ -62,9 +62,13 @@ class EmulatedDevice:
         uart.sent.clear()
         return sent if match() else _garbled(sent)
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass in which the host sends nothing."""
+    def wait(self, seconds: float) -> None:
+        """Let time pass in the emulated device; none passes here."""
         self.machine.pass_time(seconds)
+
+    @property
+    def baud(self) -> int:
+        return self._baud
 
     def set_baud(self, baud: int) -> None:
         self._baud = baud

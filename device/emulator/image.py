@@ -98,7 +98,9 @@ def load_image(path: Path) -> Image:
             base, content = section["sh_addr"], section.data()
             places.sort()
             ends = [place for place, _ in places[1:]] + [base + len(content)]
-            code += [(s, content[s - base : e - base]) for (s, kind), e in zip(places, ends, strict=True) if kind == "t"]
+            for (start, kind), end in zip(places, ends, strict=True):
+                if kind == "t":
+                    code.append((start, content[start - base : end - base]))
     ordered = sorted(functions.values(), key=lambda function: function.start)
     return Image(path, segments, _sized(ordered), symbols, sorted(code))
 

@@ -1,11 +1,14 @@
 """A board as a Unicorn machine: exactly the memory of board.toml, modelled peripherals, and nothing else.
 
-What the part would not survive stops the run with an EmulatorCrash that names the function, the address, the instruction
-and the reason. Firmware runs until it looks for received bytes and there are none.
+What the part would not survive stops the run with an EmulatorCrash that names the function, the address, the
+instruction and the reason. Firmware runs until it looks for received bytes and there are none.
 """
 
 import ctypes
 import mmap
+import threading
+import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,14 +54,16 @@ ENTRIES = frozenset({"tl_localiser_sample", "tl_localiser_sample_dense"})
 STACK_LIMIT = "__stack_start"
 """Linker symbol: the lowest address of the stack."""
 PAGE = 0x1000
+WINDOW = 0x400
+"""Peripherals begin and end at multiples of this."""
 NOWHERE = 0xFFFF_FFFE
-IDLE_LOOKS = 32
+IDLE_LOOKS = 8
 """The machine stops after so many looks for a byte that is not there."""
 LOOK_CYCLES = 12
 """Time that passes with one look at the UART when blocks are not counted."""
 RUNAWAY_CYCLES = 500_000_000
 """Counted: a run longer than this without a look at the UART never ends."""
-RUNAWAY_US = 30_000_000
+RUNAWAY_S = 30.0
 """Not counted: the same in time of the host."""
 PC_NAMES = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "sp", "lr", "pc", "xpsr")
 _REGISTERS = {name: getattr(arm_const, f"UC_ARM_REG_{name.upper()}") for name in PC_NAMES}
@@ -82,7 +87,28 @@ _INTERRUPTS = {
     18: "jump to an even address: the core has no Arm state",
 }
 _FETCH_FAILED = 3
-_ALIGNED = ("ldrd", "strd", "ldm", "stm", "push", "pop", "vldr", "vstr", "vldm", "vstm", "vpush", "vpop", "ldrex", "strex")
+_ALIGNED = ("ldrd", "strd", "ldm", "stm", "push", "pop", "v", "ldrex", "strex")
+
+
+_watched: "weakref.WeakSet[Machine]" = weakref.WeakSet()
+
+
+def _watch(machine: "Machine") -> None:
+    """One thread watches all machines: a timeout of Unicorn's own costs a thread, some milliseconds, every run."""
+    if not _watched:
+        threading.Thread(target=_watch_all, name="emulator watch", daemon=True).start()
+    _watched.add(machine)
+
+
+def _watch_all() -> None:
+    while True:
+        time.sleep(1.0)
+        now = time.monotonic()
+        machines = list(_watched)
+        if not machines:
+            return
+        for machine in machines:
+            machine.stop_runaway(now)
 
 
 class Machine:
@@ -110,8 +136,8 @@ class Machine:
         self._idle = False
         self._reset_cause: str | None = None
         self._crash: CrashSite | None = None
-        self._deadline = 0
         self._pc = 0
+        self._started: float | None = None
         self.part = PART_MODELS[board.uart.model](board, self, self._look, self._progress, self._request_reset)
         self._map_peripherals()
         self.profiler = Profiler(self.image, board.core, self._code, ENTRIES)
@@ -122,9 +148,10 @@ class Machine:
         self._uc.hook_add(UC_HOOK_INTR, self._on_interrupt)
         if check_alignment:
             self._uc.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, self._on_access)
-        self._block_hook: int | None = None
+        self._block_hook: Any = None
         self.measure = measure
         self._reset("power-on")
+        _watch(self)
 
     # memory
 
@@ -149,7 +176,7 @@ class Machine:
         for address, content in self.image.segments:
             for memory, store, _ in self._memories:
                 offset = address - memory.base
-                if "w" not in memory.access and 0 <= offset and offset + len(content) <= memory.size:
+                if "w" not in memory.access and offset >= 0 and offset + len(content) <= memory.size:
                     store[offset : offset + len(content)] = content
                     break
             else:
@@ -176,24 +203,29 @@ class Machine:
             self._map_page(page, inhabitants)
 
     def _map_page(self, page: int, inhabitants: list[Peripheral]) -> None:
-        def find(offset: int) -> Peripheral:
-            for peripheral in inhabitants:
-                if 0 <= page + offset - peripheral.base < peripheral.size:
-                    return peripheral
-            raise BadAccess(f"access to {page + offset:#010x}, where this board has nothing")
+        windows = {
+            window: peripheral
+            for peripheral in inhabitants
+            for window in range(PAGE // WINDOW)
+            if peripheral.base <= page + window * WINDOW < peripheral.base + peripheral.size
+        }
 
         def read(uc: Uc, offset: int, size: int, _: Any) -> int:
             try:
-                peripheral = find(offset)
+                peripheral = windows[offset // WINDOW]
                 return peripheral.read(page + offset - peripheral.base, size)
+            except KeyError:
+                self._stop_with(f"read of {page + offset:#010x}, where this board has nothing")
             except BadAccess as error:
                 self._stop_with(str(error))
-                return 0
+            return 0
 
         def write(uc: Uc, offset: int, size: int, value: int, _: Any) -> None:
             try:
-                peripheral = find(offset)
+                peripheral = windows[offset // WINDOW]
                 peripheral.write(page + offset - peripheral.base, size, value)
+            except KeyError:
+                self._stop_with(f"write of {page + offset:#010x}, where this board has nothing")
             except BadAccess as error:
                 self._stop_with(str(error))
 
@@ -242,22 +274,15 @@ class Machine:
     @property
     def measure(self) -> bool:
         """Whether blocks are counted."""
-        return self._block_hook is not None
+        return bool(self._block_hook is not None)
 
     @measure.setter
     def measure(self, wanted: bool) -> None:
         if wanted == self.measure:
             return
         if wanted:
-            profiler, block = self.profiler, self.profiler.block
-
-            def on_block(uc: Uc, address: int, size: int, _: Any) -> None:
-                block(address, size)
-                if profiler.cycles > self._deadline:
-                    uc.emu_stop()
-
-            profiler.resume()
-            self._block_hook = self._uc.hook_add(UC_HOOK_BLOCK, on_block)
+            self.profiler.resume()
+            self._block_hook = self._uc.hook_add(UC_HOOK_BLOCK, self.profiler.block)
         else:
             self._uc.hook_del(self._block_hook)
             self._block_hook = None
@@ -285,14 +310,17 @@ class Machine:
         self._idle = False
         self._looks = 0
         while not self._idle:
-            self._deadline = self.profiler.cycles + RUNAWAY_CYCLES
+            self.profiler.deadline = self.profiler.cycles + RUNAWAY_CYCLES
+            self._started = time.monotonic()
             try:
-                self._uc.emu_start(self._pc | 1, NOWHERE, timeout=RUNAWAY_US)
+                self._uc.emu_start(self._pc | 1, NOWHERE)
             except UcError as error:
                 undefined = error.errno == UC_ERR_INSN_INVALID
                 site = self._crash or (self._undefined() if undefined else self._site(str(error)))
                 self._crash = None
                 raise EmulatorCrash(site) from error
+            finally:
+                self._started = None
             self._pc = self._uc.reg_read(_PC)
             if self._crash is not None:
                 site, self._crash = self._crash, None
@@ -306,6 +334,11 @@ class Machine:
                 if self._stopped_waiting():
                     return
                 raise self._crashed("it ran on without a look at the UART")
+
+    def stop_runaway(self, now: float) -> None:
+        """Called by the watch thread: end a run that has lasted too long."""
+        if self._started is not None and now - self._started > RUNAWAY_S:
+            self._uc.emu_stop()
 
     def _stopped_waiting(self) -> bool:
         """WFI and WFE end a run: nothing can wake the core but a byte."""
@@ -344,7 +377,7 @@ class Machine:
 
     def _call_site(self) -> int | None:
         """Address of the call that the link register tells of; after a bad jump that is the interesting place."""
-        link = self._uc.reg_read(_LR) & ~1
+        link: int = self._uc.reg_read(_LR) & ~1
         if not self.image.has_function(link - 2):
             return None
         short = disassembly.text(self.read_memory(link - 2, 2), link - 2)
@@ -376,7 +409,8 @@ class Machine:
         if not self.part.system.fpu_enabled:
             for instruction in listing:
                 if disassembly.is_fpu(instruction):
-                    self._crash = self._site("floating-point instruction before CPACR enabled the FPU", instruction.address)
+                    reason = "floating-point instruction before CPACR enabled the FPU"
+                    self._crash = self._site(reason, instruction.address)
                     self._uc.emu_stop()
                     return
 

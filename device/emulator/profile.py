@@ -1,8 +1,8 @@
 """Modelled cycles of an execution, by call chain, from the sequence of basic blocks.
 
-Every block has a fixed cost (`costs.block_cycles`); when the next block is not the one behind it, a branch was taken and
-the pipeline refill is added. Calls and returns are recognised by the instruction that ends a block and kept on a shadow
-stack, so that a function's cost is known alone and with what it calls.
+Every block has a fixed cost (`costs.block_cycles`); when the next block is not the one behind it, a branch was taken
+and the pipeline refill is added. Calls and returns are recognised by the instruction that ends a block and kept on a
+shadow stack, so that a function's cost is known alone and with what it calls.
 """
 
 from collections.abc import Callable, Iterator
@@ -93,6 +93,8 @@ class Profiler:
         self._last = Block(0, -1, 0, 0, PLAIN, "")
         self.cycles = 0
         self.instructions = 0
+        self.deadline = 0
+        """The run is stopped when `cycles` passes this."""
         self._mark = (0, 0)
         self._root = Node("", None)
         self._node = self._root
@@ -117,8 +119,8 @@ class Profiler:
         """Call chain now, innermost first."""
         return self._node.chain()
 
-    def block(self, address: int, size: int) -> None:
-        """A block is about to run."""
+    def block(self, engine: Any, address: int, size: int, _: Any = None) -> None:
+        """Unicorn's hook: a block is about to run."""
         block = self._blocks.get(address)
         if block is None or block.size != size:
             block = self._decode(address, size)
@@ -132,6 +134,8 @@ class Profiler:
         self.cycles += block.cycles
         self.instructions += block.instructions
         self._last = block
+        if self.cycles > self.deadline:
+            engine.emu_stop()
 
     def _settle(self) -> None:
         """Charge what ran since the last call or return to the function it ran in."""

@@ -24,6 +24,7 @@ MSI_RANGES_HZ = (
 )  # fmt: skip
 WAIT_STATE_LIMITS_HZ = (16_000_000, 32_000_000, 48_000_000, 64_000_000, 80_000_000)  # range 1, by number of wait states
 LSI_HZ = 32_000
+GPIO_PORTS = (("A", 0, 0xABFF_FFFF), ("B", 1, 0xFFFF_FEBF), ("C", 2, 0xFFFF_FFFF), ("H", 7, 0xF))  # number, MODER
 CPUID_M4_R0P1 = 0x410F_C241
 
 # bits of RCC_CSR that tell the cause of the last reset
@@ -329,7 +330,7 @@ class Stm32l4:
         self.rcc = Rcc(flash)
         ports = {
             letter: Gpio(letter, 0x4800_0000 + 0x400 * index, moder, self._gate("AHB2ENR", index))
-            for letter, index, moder in (("A", 0, 0xABFFFFFF), ("B", 1, 0xFFFFFEBF), ("C", 2, 0xFFFFFFFF), ("H", 7, 0xF))
+            for letter, index, moder in GPIO_PORTS
         }
         self.watchdog = Watchdog(clock, self.rcc)
         self.uart = Usart(
@@ -347,10 +348,11 @@ class Stm32l4:
             named("00 CR1 200\n04 CR2\n08 CR3 8000\n0c CR4\n10 SR1 0 0\n14 SR2 100 0\n18 SCR\n20 PUCRA\n24 PDCRA"
                   "\n28 PUCRB\n2c PDCRB"),
         )  # fmt: skip
-        debug = RegisterFile("DBGMCU", 0xE004_2000, named("0 IDCODE 10006435 0\n4 CR\n8 APB1FZR1\nc APB1FZR2\n10 APB2FZ"))
-        unique = RegisterFile(
-            "factory data", 0x1FFF_7000, named("590 UID0 20 0\n594 UID1 20 0\n598 UID2 20 0\n5e0 FLASHSIZE 100 0"), 0x1000
+        debug = RegisterFile(
+            "DBGMCU", 0xE004_2000, named("0 IDCODE 10006435 0\n4 CR\n8 APB1FZR1\nc APB1FZR2\n10 APB2FZ")
         )
+        factory = named("590 UID0 20 0\n594 UID1 20 0\n598 UID2 20 0\n5e0 FLASHSIZE 100 0")
+        unique = RegisterFile("factory data", 0x1FFF_7000, factory, 0x1000)
         self.peripherals: list[Peripheral] = [
             self.system, Dwt(clock, self.system), flash, self.rcc, power, self.watchdog, self.uart, debug, unique,
             *ports.values(),

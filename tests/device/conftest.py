@@ -6,8 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tinyloc.boards import Board, load_board
+
+settings.register_profile("tinyloc", derandomize=True, deadline=None)
+settings.load_profile("tinyloc")
 
 LINKER_SCRIPT = """
 MEMORY {{ FLASH (rx) : ORIGIN = {flash:#x}, LENGTH = 64K

@@ -10,7 +10,8 @@ ECHO = "void start(void) { uart_on(); for (;;) put(get() + 1); }"
 
 
 def crash(firmware, board: Board, body: str, **options) -> EmulatorCrash:
-    elf = firmware("NOIPA void culprit(u32 value) {" + body + "} void start(void) { culprit(5); for (;;) {} }", **options)
+    main = "void start(void) { culprit(5); for (;;) {} }"
+    elf = firmware("NOIPA void culprit(u32 value) {" + body + "}" + main, **options)
     with pytest.raises(EmulatorCrash) as caught:
         Machine(elf, board).run()
     return caught.value
@@ -66,11 +67,19 @@ def test_wait_states_must_allow_the_clock(firmware, board):
 
 
 def test_an_endless_loop_is_no_hang(firmware, board, monkeypatch):
-    machine = Machine(firmware("NOIPA void spin(void) { for (;;) {} } void start(void) { spin(); }"), board, measure=True)
+    elf = firmware("NOIPA void spin(void) { for (;;) {} } void start(void) { spin(); }")
+    machine = Machine(elf, board, measure=True)
     monkeypatch.setattr(module, "RUNAWAY_CYCLES", 10_000)
     with pytest.raises(EmulatorCrash, match="without a look at the UART") as caught:
         machine.run()
     assert caught.value.site.function == "spin"
+
+
+def test_an_endless_loop_ends_without_counting_too(firmware, board, monkeypatch):
+    elf = firmware("NOIPA void spin(void) { for (;;) {} } void start(void) { spin(); }")
+    monkeypatch.setattr(module, "RUNAWAY_S", 0.0)
+    with pytest.raises(EmulatorCrash, match="without a look at the UART"):
+        Machine(elf, board).run()
 
 
 def test_stack_overflow_is_caught_with_the_call_chain(firmware, board):
@@ -91,7 +100,8 @@ def test_floating_point_needs_cpacr(firmware, board):
     body = "volatile float x = 2.5f; x = x * x; REG(0x20000000) = (u32)x; uart_on(); get();"
     with pytest.raises(EmulatorCrash, match="CPACR"):
         Machine(firmware("void start(void) {" + body + "}"), board, measure=True).run()
-    machine = Machine(firmware("void start(void) { REG(0xE000ED88) = 0xF << 20; __asm volatile(\"isb\");" + body + "}"), board, measure=True)
+    enable = 'REG(0xE000ED88) = 0xF << 20; __asm volatile("isb");'
+    machine = Machine(firmware("void start(void) {" + enable + body + "}"), board, measure=True)
     machine.run()
     assert machine.read_memory(0x20000000, 4) == b"\x06\0\0\0"
 
@@ -141,15 +151,15 @@ def test_watchdog_resets_a_part_that_is_not_fed(firmware, board):
     )
     device = EmulatedDevice(firmware(source), board)
     assert not device.read(0)[0] & 0x20
-    device.pass_time(0.005)
+    device.wait(0.005)
     assert device.read(0) == b""
-    device.pass_time(0.05)
+    device.wait(0.05)
     assert device.read(0)[0] & 0x20
 
 
 def test_dsp_and_fpu_instructions_are_refused_on_a_cortex_m3(firmware, board):
     m3 = board.model_copy(update={"core": "cortex-m3"})
-    dsp = 'NOIPA void mix(void) { __asm volatile("smlad r0, r1, r2, r3"); } void start(void) { mix(); uart_on(); get(); }'
+    dsp = 'NOIPA void mix(void) { __asm volatile("smlad r0, r1, r2, r3"); } void start(void) { mix(); }'
     with pytest.raises(ImageError, match="smlad in mix"):
         Machine(firmware(dsp), m3)
     plain = "NOIPA long long wide(int a, int b, long long c) { return (long long)a * b + c; }"

@@ -1,0 +1,128 @@
+"""Frames and messages: what is sent is what is read, and nothing spoilt is ever taken for a frame."""
+
+import binascii
+import struct
+
+import numpy as np
+import pytest
+from cobs import cobs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinyloc.device.link import (
+    Frame,
+    FrameError,
+    Message,
+    Receiver,
+    decode,
+    dense_body,
+    parse_error,
+    parse_hello,
+    parse_result,
+    sparse_body,
+)
+
+frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 65535), st.binary(max_size=600))
+
+
+def test_bytes_of_a_frame_are_those_of_the_document():
+    encoded = Frame(Message.HELLO, 7).encode()
+    assert encoded == bytes.fromhex("04 01 01 07 03 d3 5c 00")  # code, version, type, seq low, code (seq high is 0), CRC, end
+    assert decode(encoded[:-1]) == Frame(1, 7)
+
+
+def test_checksum_is_ccitt_false():
+    assert binascii.crc_hqx(b"123456789", 0xFFFF) == 0x29B1
+
+
+@given(frames)
+def test_a_frame_survives_the_wire(frame):
+    assert Receiver().feed(frame.encode()) == [frame]
+
+
+@given(st.lists(frames, max_size=5), st.integers(1, 7))
+def test_a_stream_is_cut_where_it_should_be(sent, step):
+    stream = b"\0" + b"".join(frame.encode() for frame in sent)
+    receiver, got = Receiver(), []
+    for start in range(0, len(stream), step):
+        got += receiver.feed(stream[start : start + step])
+    assert got == sent
+    assert receiver.spoilt == 0
+
+
+@given(frames, st.data())
+def test_one_changed_byte_is_noticed(frame, data):
+    encoded = bytearray(frame.encode())
+    place = data.draw(st.integers(0, len(encoded) - 2))
+    encoded[place] ^= data.draw(st.integers(1, 255))
+    good = Frame(1, 2, b"good")
+    got = Receiver().feed(bytes(encoded) + good.encode())
+    assert got == [good]
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_no_frame_and_does_not_stop_the_next(noise):
+    receiver = Receiver()
+    good = Frame(0x90, 5, b"x")
+    assert receiver.feed(noise + b"\0" + good.encode())[-1] == good
+
+
+@given(frames, st.integers(1, 50))
+def test_a_truncated_frame_is_dropped(frame, cut):
+    encoded = frame.encode()[:-1]
+    assert Receiver().feed(encoded[: max(len(encoded) - cut, 0)] + b"\0") == []
+
+
+def test_another_version_is_named():
+    payload = struct.pack("<BBH", 2, 1, 1)
+    with pytest.raises(FrameError, match="version 2"):
+        decode(cobs.encode(payload + struct.pack("<H", binascii.crc_hqx(payload, 0xFFFF))))
+
+
+def test_an_endless_frame_takes_no_endless_memory():
+    receiver = Receiver(longest=1000)
+    for _ in range(100):
+        receiver.feed(b"a" * 100)
+    assert len(receiver._pending) <= 1000
+
+
+def test_sample_bodies():
+    indices, dbm = np.array([3, 517], np.uint16), np.array([-40, -97], np.int8)
+    assert sparse_body(indices, dbm) == bytes.fromhex("0200 0300d8 05029f".replace(" ", ""))
+    assert dense_body(np.array([-1, 127], np.int8)) == b"\xff\x7f"
+    assert sparse_body(indices[:0], dbm[:0]) == b"\0\0"
+
+
+def test_hello_of_a_real_device():
+    body = bytes.fromhex(
+        "efcdab8967452301" "00b4c404" "2800" "0600" "0100" "0100" "01" "06" "01" "18000000" "a6000000" "00080000" "8000"
+    ) + b"stm32l4".ljust(16, b"\0")  # fmt: skip
+    hello = parse_hello(body)
+    assert (hello.model_id, hello.clock_hz, hello.inputs, hello.classes) == ("0123456789abcdef", 80_000_000, 40, 6)
+    assert (hello.window, hello.hop, hello.score_bytes) == (1, 1, 1)
+    assert (hello.crf, hello.sparse, hello.counts_cycles, hello.reset_cause) == (False, True, True, 1)
+    assert (hello.arena_bytes, hello.state_bytes, hello.stack_bytes, hello.max_payload) == (24, 166, 2048, 128)
+    assert hello.board == "stm32l4"
+    with pytest.raises(FrameError, match="52 bytes"):
+        parse_hello(body[:-1])
+
+
+def test_result_and_its_length():
+    body = struct.pack("<hIHH3h", -1, 12345, 600, 3, -300, 0, 300)
+    result = parse_result(body, 2)
+    assert (result.class_index, result.cycles, result.stack_high_water) == (-1, 12345, 600)
+    assert result.scores.tolist() == [-300, 0, 300]
+    for wrong in (body[:-1], body + b"\0", body[:4]):
+        with pytest.raises(FrameError):
+            parse_result(wrong, 2)
+
+
+def test_errors_say_what_the_device_saw():
+    assert "expected seq 9" in parse_error(struct.pack("<BI", 6, 9)).text()
+    fault = parse_error(struct.pack("<BIII", 12, 0x8200, 0x08000100, 0x08000200))
+    assert "0x8200" in fault.text()
+    assert "pc 0x08000100" in fault.text()
+    assert "error 77" in parse_error(struct.pack("<BI", 77, 1)).text()
+    assert parse_error(struct.pack("<BI", 2, 0)).transient
+    with pytest.raises(FrameError):
+        parse_error(b"\1")
