@@ -58,7 +58,7 @@ app.add_typer(board.app, name="board")
 def main(arguments: Sequence[str]) -> int:
     """Run one command line (without the program's name) and return its exit code."""
     try:
-        app(list(arguments))
+        app(list(arguments), prog_name="tinyloc")
     except SystemExit as stop:  # typer ends every command with one
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except UserError as error:

@@ -5,8 +5,7 @@ from typing import Any
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 HEAD = (
-    "| recipe | arithmetic | macro F1 (float) | accuracy (float) | answers equal to the host | flash | RAM | cycles a sample "
-    "| energy |",
+    "| recipe | arithmetic | macro F1 (float) | accuracy (float) | equal to the host | flash | RAM | cycles | energy |",
     "|---|---|---|---|---|---|---|---|---|",
 )
 
@@ -32,8 +31,8 @@ def table(bench: dict[str, Any]) -> str:
             *HEAD,
             *(row(result) for result in bench["results"]),
             "",
-            f"Measured by `make bench` on {bench['date']} with tinyloc {bench['version']}, board {bench['board']} emulated. "
-            f"Slowest run of each stage on that machine: {', '.join(seconds)}.",
+            f"Measured by `make bench` on {bench['date']} with tinyloc {bench['version']}, {bench['board']} emulated; "
+            f"cycles and energy are those of a sample. Slowest run of each stage on that machine: {', '.join(seconds)}.",
         ]
     )
 

@@ -20,10 +20,11 @@ def codegen(
     json: JsonOption = None,
 ) -> None:
     """Compile the model of a run to C: model.h, model.c, weights.c and manifest.json."""
-    from tinyloc.codegen.compile import compile_bundle
-
     layout = find_run(run, runs_dir)
     form = layout.arithmetic(arithmetic)
+
+    from tinyloc.codegen.compile import compile_bundle
+
     out = layout.generated(form)
     manifest = compile_bundle(layout.bundle, out, form)
     write_json(json, manifest.model_dump(mode="json"))

@@ -16,9 +16,10 @@ def export(
     json: JsonOption = None,
 ) -> None:
     """Export a trained run as ONNX and quantised TFLite, check them, and write the bundle."""
+    layout = find_run(run, runs_dir)
+
     from tinyloc.export.pipeline import export_run
 
-    layout = find_run(run, runs_dir)
     export_run(layout.path, explain=explain)
     write_json(json, {})
     typer.echo(str(layout.bundle))

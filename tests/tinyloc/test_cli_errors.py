@@ -1,0 +1,91 @@
+"""What the user can mend is one message and exit code 2; what is our fault keeps its traceback."""
+
+from pathlib import Path
+
+import pytest
+
+from tinyloc import main as entry
+from tinyloc.main import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["board", "show", "nosuch"], ["unknown board 'nosuch'", "stm32l4"]),
+        (["data", "describe", "nosuch"], ["unknown data set 'nosuch'", "ujiindoorloc", "house-a"]),
+        (["train", "nosuch"], ["no recipe 'nosuch'", "house-a-mamba"]),
+        (["export", "nosuch"], ["no run 'nosuch'", "there are no runs yet", "tinyloc train"]),
+        (["codegen", "empty"], ["empty/bundle is not there", "tinyloc export"]),
+        (["build", "empty"], ["empty/bundle is not there", "tinyloc export"]),
+        (["build", "empty", "--board", "nosuch"], ["unknown board 'nosuch'"]),
+        (["emulate", "empty"], ["empty/bundle is not there", "tinyloc export"]),
+        (["evaluate", "empty", "--port", "/dev/null"], ["empty/bundle is not there", "tinyloc export"]),
+        (["flash", "empty"], ["empty/firmware/stm32l4 is not there", "tinyloc build", "--board stm32l4"]),
+        (["report", "empty"], ["evaluation-stm32l4.json is not there", "tinyloc emulate"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) and len(value) < 6 else None,
+)
+def test_one_message_and_exit_code_2(
+    arguments: list[str],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "empty" in arguments:
+        (tmp_path / "runs" / "empty").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ") and said.err.count("\n") == 1 and not said.out
+    for word in words:
+        assert word in said.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_recipe_with_wrong_keys_names_them_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "wrong.toml"
+    recipe.write_text('name = "wrong"\nspeed = 3\n[data]\nname = "house-z"\n[model]\narchitecture = "mlp"\n')
+    assert main(["train", str(recipe), "--runs-dir", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert "speed: unknown key" in said and "house-z" in said and "training: missing" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build"]) == 2
+    assert "RUN" in capsys.readouterr().err
+    assert main(["nosuch"]) == 2
+    assert main(["board", "list", "--nosuch"]) == 2
+
+
+def test_a_missing_extra_names_the_pip_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def needs_torch(_: list[str], prog_name: str) -> None:
+        raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+
+    monkeypatch.setattr(entry, "app", needs_torch)
+    assert main(["train", "house-a-mamba"]) == 2
+    assert capsys.readouterr().err == (
+        "error: this command needs torch.nn, which is not installed; pip install 'tinyloc[train]'\n"
+    )
+
+
+def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: list[str], prog_name: str) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(entry, "app", broken)
+    with pytest.raises(KeyError):
+        main([])
+
+
+def test_a_module_of_ours_that_is_missing_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: list[str], prog_name: str) -> None:
+        raise ModuleNotFoundError("No module named 'tinyloc.nosuch'", name="tinyloc.nosuch")
+
+    monkeypatch.setattr(entry, "app", broken)
+    with pytest.raises(ModuleNotFoundError):
+        main([])

@@ -1,0 +1,76 @@
+"""Every command has help, is in the README, and starts without heavy modules."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from tinyloc.main import app, main
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+def test_the_issue_s_commands_are_there() -> None:
+    groups = {("data", name) for name in ("list", "get", "describe")} | {("board", name) for name in ("list", "show")}
+    stages = ("recipes", "train", "export", "codegen", "build", "emulate", "evaluate", "flash", "report")
+    assert groups | {(name,) for name in stages} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_a_command_has_help_for_itself_and_for_each_option(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    assert command.help and command.help.strip().endswith(".")
+    for parameter in command.params:
+        assert getattr(parameter, "help", None), f"{' '.join(path)}: {parameter.name} has no help"
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_a_command_is_in_the_readme(path: tuple[str, ...], repository: Path) -> None:
+    readme = (repository / "README.md").read_text()
+    if len(path) == 1:
+        assert f"tinyloc {path[0]}" in readme
+    else:
+        line = next(line for line in readme.splitlines() if line.startswith(f"| `tinyloc {path[0]} "))
+        assert f" {path[1]}`" in line or f"`{path[1]}`" in line
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_is_shown(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*path, "--help"]) == 0
+    assert "Usage: tinyloc " + " ".join(path) in capsys.readouterr().out
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, tinyloc.main; "
+        "print([name for name in ('torch', 'tensorflow', 'numpy', 'unicorn', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_device_and_compiler_import_without_torch_and_tensorflow() -> None:
+    code = (
+        "import sys, pkgutil, importlib\n"
+        "for name in ('torch', 'torchcrf', 'tensorflow', 'onnx', 'onnx2tf', 'ai_edge_litert'):\n"
+        "    sys.modules[name] = None\n"
+        "import tinyloc.codegen, tinyloc.device\n"
+        "for package in (tinyloc.codegen, tinyloc.device):\n"
+        "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(module.name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -1,0 +1,75 @@
+"""`tinyloc report`, `board` and `data` do what they say."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from evaluation_samples import house_evaluation
+
+from tinyloc.device.report.record import save_evaluation
+from tinyloc.main import main
+
+
+@pytest.fixture
+def run_directory(tmp_path: Path) -> Path:
+    directory = tmp_path / "runs" / "house"
+    save_evaluation(house_evaluation(), directory / "evaluation-stm32l4.json")
+    return directory
+
+
+def test_report_shows_the_verdict_and_writes_page_and_json(
+    run_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = tmp_path / "figures.json"
+    assert main(["report", "house", "--runs-dir", str(run_directory.parent), "--json", str(figures)]) == 0
+    said = capsys.readouterr().out
+    page = run_directory / "report-stm32l4.html"
+    assert "Passed" in said and str(page) in said
+    assert page.read_text().startswith("<!doctype html>")
+    assert json.loads(figures.read_text())["macro_f1"] == 0.871
+
+
+def test_a_run_is_found_by_its_path_too(run_directory: Path, tmp_path: Path) -> None:
+    page = tmp_path / "elsewhere" / "page.html"
+    assert main(["report", str(run_directory), "--output", str(page)]) == 0
+    assert page.is_file() and not (run_directory / "report-stm32l4.html").exists()
+
+
+def test_a_damaged_record_is_refused_and_nothing_is_written(
+    run_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run_directory / "evaluation-stm32l4.json").write_text('{"name": "house"}')
+    assert main(["report", str(run_directory)]) == 2
+    said = capsys.readouterr().err
+    assert "evaluation-stm32l4.json" in said and "tinyloc emulate" in said
+    assert not (run_directory / "report-stm32l4.html").exists()
+
+
+def test_board_list_and_show_agree(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["board", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert re.search(r"stm32l4 +STM32L432KC +cortex-m4f +80 MHz +256 KB +64 KB", listed)
+    assert main(["board", "show", "stm32l4"]) == 0
+    assert json.loads(capsys.readouterr().out)["clock"]["hz"] == 80_000_000
+
+
+def test_data_describe_counts_the_splits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = tmp_path / "house.json"
+    assert main(["data", "describe", "house-a", "--json", str(figures)]) == 0
+    assert "8 access points" in capsys.readouterr().out
+    content = json.loads(figures.read_text())
+    assert set(content["splits"]) == {"train", "validation", "test"}
+    assert len(content["classes"]) == 4 and content["splits"]["test"]["samples"] > 1000
+
+
+def test_data_list_names_every_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "list"]) == 0
+    said = capsys.readouterr().out
+    for name in ("ujiindoorloc", "house-a", "house-b", "house-c", "house-d"):
+        assert name in said
+
+
+def test_recipes_are_listed_with_their_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes"]) == 0
+    assert re.search(r"house-a-mamba .*house-a +mamba", capsys.readouterr().out)

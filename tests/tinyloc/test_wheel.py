@@ -1,0 +1,76 @@
+"""The wheel holds everything that works outside the clone."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PACKAGES = {"training", "export", "codegen", "firmware", "boards", "device"}
+
+
+def tracked(repository: Path) -> list[str]:
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    return subprocess.run(listed, cwd=repository, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = tmp_path_factory.mktemp("source")
+    for name in tracked(repository):
+        if (repository / name).is_file() and not name.startswith("tests/"):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(repository / name, source / name)
+    out = source / "dist"
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(out), str(source)], check=True)
+    (built,) = out.glob("tinyloc-*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_file_of_the_packages(wheel: Path, repository: Path) -> None:
+    content = set(zipfile.ZipFile(wheel).namelist())
+    expected = []
+    for name in tracked(repository):
+        top, _, rest = name.partition("/")
+        if top == "tinyloc":
+            expected.append(name)
+        elif top in PACKAGES and not rest.endswith(".md"):
+            expected.append(f"tinyloc/{name}")
+    assert len(expected) > 50
+    assert not [name for name in expected if name not in content]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tinyloc/py.typed", "tinyloc/boards/stm32l4/board.toml", "tinyloc/boards/stm32l4/stm32l4.ld",
+        "tinyloc/firmware/port/port.h", "tinyloc/firmware/app/main.c", "tinyloc/device/report/templates/style.css",
+        "tinyloc/device/report/templates/report.html.j2", "tinyloc/training/recipes/house-a-mamba.toml",
+    ],
+)
+def test_what_is_read_as_data_is_in_the_wheel(wheel: Path, name: str) -> None:
+    assert name in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_wheel_holds_no_tests(wheel: Path) -> None:
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if "tests/" in name or name.startswith("test")]
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_works_outside_the_clone(wheel: Path, tmp_path: Path) -> None:
+    place = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+    subprocess.run([str(place / "bin" / "pip"), "install", "--quiet", str(wheel)], check=True)
+    program = str(place / "bin" / "tinyloc")
+    for arguments in (["--help"], ["board", "list"], ["recipes"], ["data", "describe", "house-a"]):
+        done = subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout.strip(), (arguments, done.stderr)
+    code = (
+        "from tinyloc.boards import load_board; from tinyloc.device import build; "
+        "print(len(build.firmware_sources(load_board('stm32l4'))), build.FIRMWARE_DIR)"
+    )
+    done = subprocess.run([str(place / "bin" / "python"), "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert str(place) in done.stdout

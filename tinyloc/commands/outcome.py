@@ -1,0 +1,33 @@
+"""What both evaluations end with: record, report, verdict, exit code."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tinyloc.commands.layout import RunLayout, write_json
+
+if TYPE_CHECKING:
+    from tinyloc.device.results import Evaluation
+
+FOUND_WANTING = 1
+"""Exit code: over budget, or the device answered otherwise than the host."""
+
+
+def publish(evaluation: "Evaluation", layout: RunLayout, json: Path | None) -> None:
+    """Write record, HTML page and JSON, print the verdict, and end with FOUND_WANTING when it is not a pass."""
+    from rich.console import Console
+
+    from tinyloc.boards.files import write_whole
+    from tinyloc.device.report.html import render_html
+    from tinyloc.device.report.record import save_evaluation
+    from tinyloc.device.report.summary import summary
+    from tinyloc.device.report.text import verdict
+
+    page = layout.report(evaluation.board)
+    save_evaluation(evaluation, layout.evaluation(evaluation.board))
+    write_whole(page, render_html(evaluation))
+    write_json(json, summary(evaluation))
+    Console().print(verdict(evaluation, page), soft_wrap=True)
+    if not evaluation.passed:
+        raise typer.Exit(FOUND_WANTING)
