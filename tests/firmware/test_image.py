@@ -44,9 +44,9 @@ def call_graph(elf: Path) -> dict[str, set[str]]:
         if head := re.match(r"[0-9a-f]+ <([^>]+)>:", line):
             current = head[1]
             graph[current] = set()
-        elif jump := re.search(r"\t(b|bl|b[a-z]{2})(?:\.[nw])?\t[0-9a-f]+ <([^>+]+)>", line):
-            if jump[1] == "bl" or jump[2] != current:  # a plain jump to its own start is a loop
-                graph[current].add(jump[2])
+        jump = re.search(r"\t(b|bl|b[a-z]{2})(?:\.[nw])?\t[0-9a-f]+ <([^>+]+)>", line)
+        if jump and (jump[1] == "bl" or jump[2] != current):  # a plain jump to its own start is a loop
+            graph[current].add(jump[2])
     return graph
 
 
