@@ -27,12 +27,13 @@ class Distribution(_Strict):
 
 
 class Cost(_Strict):
-    """Execution cost by function or layer: self and inclusive of what it calls, a sample on average."""
+    """Execution cost of a function, a sample on average over the measured ones."""
 
     name: str
-    cycles: float
-    instructions: float
+    cycles: float  # in the function itself: these add up to the whole sample
+    instructions: float  # likewise
     calls: float
+    inclusive_cycles: float | None = None  # with what it calls
 
 
 class Layer(_Strict):
@@ -145,6 +146,7 @@ class Evaluation(_Strict):
     measured_samples: int  # samples whose cycles were modelled
     functions: list[Cost]
     layers: list[Layer]
+    stacks: dict[str, float] = {}  # "caller;callee" -> cycles a sample, for a flame graph
     plan: list[Buffer]
     plan_steps: list[str]  # name of each step of the plan
     ram: Ram

@@ -1,0 +1,167 @@
+"""A test set's answers from a device, collected over the link; a log makes an interrupted collection continue."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.device.client import DeviceClient, DeviceRestarted
+from tinyloc.device.link import Hello, Result
+from tinyloc.export.bundle import TestSet
+
+RESTARTS = 3
+"""A device that restarts more often than this during a test set is not believed."""
+
+Progress = Callable[[int, int], None]
+"""Called with (samples done, samples in all)."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the device said to each of N samples."""
+
+    class_index: npt.NDArray[np.int32]  # (N,) -1 where no decision was due
+    scores: npt.NDArray[np.int16]  # (N, C)
+    cycles: npt.NDArray[np.int64]  # (N,) by the device's counter
+    stack_high_water: npt.NDArray[np.int64]  # (N,) bytes
+    restarts: int
+    """How often the device restarted on the way; its recording was begun again."""
+
+    def put(self, index: int, result: Result) -> None:
+        """Enter the answer to one sample."""
+        self.class_index[index] = result.class_index
+        self.scores[index] = result.scores
+        self.cycles[index] = result.cycles
+        self.stack_high_water[index] = result.stack_high_water
+
+
+class ExchangeLog:
+    """One JSON line an answer, appended as it comes. A log of another model, board or test set is begun anew."""
+
+    def __init__(self, path: Path, device: Hello, test_set: TestSet) -> None:
+        self.path = path
+        self.head = {
+            "model_id": device.model_id,
+            "board": device.board,
+            "samples": len(test_set.label),
+            "readings": int(np.bitwise_xor.reduce(_mixed(test_set.rssi_dbm))),
+        }
+        self.done = self._read()
+        if not self.done:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(self.head) + "\n")
+        self._file = path.open("a")
+
+    def _read(self) -> dict[int, Result]:
+        if not self.path.is_file():
+            return {}
+        lines = _whole_lines(self.path)
+        if next(lines, None) != self.head:
+            return {}
+        return {
+            line["sample"]: Result(line["class"], line["cycles"], line["stack"], np.array(line["scores"], np.int16))
+            for line in lines
+        }
+
+    def add(self, index: int, result: Result) -> None:
+        """Append one answer."""
+        line = {
+            "sample": index, "class": result.class_index, "cycles": result.cycles,
+            "stack": result.stack_high_water, "scores": result.scores.tolist(),
+        }  # fmt: skip
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """The file stays."""
+        self._file.close()
+
+    def finish(self) -> None:
+        """The collection is complete: the next one starts from nothing."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+def _mixed(rssi_dbm: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    """A number for every row that depends on values and places."""
+    weights = np.arange(1, rssi_dbm.size + 1, dtype=np.int64).reshape(rssi_dbm.shape)
+    rows: npt.NDArray[np.int64] = (rssi_dbm.astype(np.int64) * weights).sum(axis=1)
+    return rows
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Lines up to the first that was not written whole."""
+    for line in path.read_text().splitlines(keepends=True):
+        if not line.endswith("\n"):
+            return
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return
+
+
+def collect(
+    client: DeviceClient,
+    test_set: TestSet,
+    classes: int,
+    *,
+    independent: bool,
+    before: Callable[[int], None] = lambda index: None,
+    progress: Progress = lambda done, total: None,
+    log: ExchangeLog | None = None,
+) -> Answers:
+    """Send every sample to the device, recording by recording.
+
+    Args:
+        independent: samples carry nothing over, so they need no reset and a resumed collection skips each known one;
+            otherwise whole recordings are skipped or repeated.
+        before: called with the sample's index before it is sent.
+        log: answers known already; new ones are added.
+    Raises:
+        LinkError: the link failed, or the device restarted more than RESTARTS times.
+    """
+    total = len(test_set.label)
+    answers = Answers(
+        np.full(total, -1, np.int32), np.zeros((total, classes), np.int16), np.zeros(total, np.int64),
+        np.zeros(total, np.int64), 0,
+    )  # fmt: skip
+    known = log.done if log is not None else {}
+    for index, result in known.items():
+        answers.put(index, result)
+    units = [slice(0, total)] if independent else list(test_set.recordings())
+    restarts = done = 0
+    for unit in units:
+        samples = range(unit.start, unit.stop)
+        todo = [index for index in samples if index not in known]
+        if todo and not independent:
+            todo = list(samples)
+        done += len(samples) - len(todo)
+        position = 0
+        fresh = True
+        while position < len(todo):
+            try:
+                if fresh:
+                    client.reset()
+                    fresh = False
+                index = todo[position]
+                before(index)
+                result = client.sample(*test_set.sparse(index))
+            except DeviceRestarted:
+                restarts += 1
+                if restarts > RESTARTS:
+                    raise
+                fresh = True
+                if not independent:
+                    position = 0
+                continue
+            answers.put(index, result)
+            if log is not None:
+                log.add(index, result)
+            position += 1
+            progress(done + position, total)
+        done += len(todo)
+    return Answers(answers.class_index, answers.scores, answers.cycles, answers.stack_high_water, restarts)

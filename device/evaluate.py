@@ -1,0 +1,343 @@
+"""A bundle's whole test set on a device, every answer compared with the host's, and what it costs."""
+
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.boards import Board
+from tinyloc.boards.errors import UserError
+from tinyloc.device.answers import Answers, ExchangeLog, Progress, collect
+from tinyloc.device.budget import budget_lines
+from tinyloc.device.build import BuildResult
+from tinyloc.device.client import DeviceClient
+from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.emulator.costs import REFILL
+from tinyloc.device.emulator.profile import RunCost
+from tinyloc.device.energy import energy
+from tinyloc.device.footprint import measure_flash, measure_ram
+from tinyloc.device.generated import Generated, load_generated
+from tinyloc.device.link import Hello
+from tinyloc.device.results import Cost, Distribution, Evaluation, Layer, Quality, Sample
+from tinyloc.device.transport import Transport
+from tinyloc.export.bundle import Bundle, TestSet, load_bundle, load_test_set
+from tinyloc.training.metrics import Due, confusion, due_decisions, score
+
+MEASURED_SAMPLES = 200
+"""In the emulator cycles are modelled for so many samples by default; the others run free."""
+FIRST_MISMATCHES = 20
+
+
+class EvaluationError(UserError):
+    """The device, the bundle and the generated code do not belong together; the message says what to do."""
+
+
+class HostAnswer(Protocol):
+    """The host's integer result of one sample."""
+
+    @property
+    def scores(self) -> npt.NDArray[np.integer[Any]]: ...
+
+    @property
+    def class_index(self) -> int: ...
+
+
+class HostLocaliser(Protocol):
+    """The integer reference that the device must equal."""
+
+    def reset(self) -> None: ...
+
+    def sample(self, indices: npt.NDArray[np.uint16], dbm: npt.NDArray[np.int8]) -> HostAnswer: ...
+
+
+@dataclass(frozen=True)
+class HostAnswers:
+    """The host's answers to N samples."""
+
+    class_index: npt.NDArray[np.int32]  # (N,)
+    scores: npt.NDArray[np.int32]  # (N, C)
+
+
+def host_answers(host: HostLocaliser, test_set: TestSet, classes: int) -> HostAnswers:
+    """Run the reference over the test set, reset at every recording."""
+    answers = HostAnswers(
+        np.full(len(test_set.label), -1, np.int32), np.zeros((len(test_set.label), classes), np.int32)
+    )
+    for recording in test_set.recordings():
+        host.reset()
+        for index in range(recording.start, recording.stop):
+            answer = host.sample(*test_set.sparse(index))
+            answers.class_index[index] = answer.class_index
+            answers.scores[index] = answer.scores
+    return answers
+
+
+def evaluate(
+    bundle_dir: Path,
+    generated_dir: Path,
+    build: BuildResult,
+    board: Board,
+    transport: Transport,
+    *,
+    host: HostLocaliser | None = None,
+    measured: int = MEASURED_SAMPLES,
+    baud: int | None = None,
+    progress: Progress = lambda done, total: None,
+    log: Path | None = None,
+    timeout: float = 0.5,
+) -> Evaluation:
+    """Evaluate a model on a device.
+
+    Args:
+        build: the image that the device runs; flash and RAM are read from it.
+        transport: the device, real or emulated.
+        host: the integer reference; `tinyloc.codegen.reference.LocaliserReference` of the bundle when not given.
+        measured: samples whose cycles are modelled in the emulator, spread over the test set; 0 for all.
+        baud: rate to change to for the test set; on a serial port only.
+        log: JSONL file that lets an interrupted evaluation continue; it is removed at the end.
+    Raises:
+        EvaluationError, LinkError, BundleError, GeneratedError, and EmulatorCrash from the emulator.
+    """
+    started = time.monotonic()
+    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    generated = load_generated(generated_dir)
+    client = DeviceClient(transport, timeout=timeout)
+    hello = client.hello()
+    _check_device(hello, generated, bundle, board, transport.name)
+    if baud is not None and baud != transport.baud:
+        client.set_baud(baud)
+    if host is None:
+        from tinyloc.codegen.reference import LocaliserReference
+
+        host = LocaliserReference(bundle_dir, generated.arithmetic)
+    expected = host_answers(host, test_set, generated.classes)
+    emulated = transport if isinstance(transport, EmulatedDevice) else None
+    chosen = _chosen(len(test_set.label), measured)
+    if emulated is not None:
+        emulated.runs.clear()
+    exchange = ExchangeLog(log, hello, test_set) if log is not None else None
+
+    def before(index: int) -> None:
+        if emulated is not None:
+            emulated.measure = index in chosen
+
+    try:
+        answers = collect(
+            client, test_set, generated.classes, independent=_independent(bundle, generated), before=before,
+            progress=progress, log=exchange,
+        )  # fmt: skip
+    finally:
+        if exchange is not None:
+            exchange.close()
+    runs = emulated.runs if emulated is not None else []
+    evaluation = _evaluation(bundle, test_set, generated, build, board, transport, hello, expected, answers, runs)
+    if exchange is not None:
+        exchange.finish()
+    seconds = time.monotonic() - started
+    return evaluation.model_copy(update={"retries": client.counts.retries, "seconds": round(seconds, 3)})
+
+
+def _independent(bundle: Bundle, generated: Generated) -> bool:
+    """Whether a sample's answer depends on that sample alone."""
+    carries = bool(bundle.model(generated.arithmetic).states) or bundle.preprocessing.hold_samples > 0
+    return bundle.window.steps == 1 and not carries
+
+
+def _chosen(samples: int, measured: int) -> frozenset[int]:
+    """Which samples are measured: drawn with a fixed seed, so that no pattern of the recording is favoured."""
+    if measured <= 0 or measured >= samples:
+        return frozenset(range(samples))
+    return frozenset(np.random.default_rng(0).choice(samples, measured, replace=False).tolist())
+
+
+def _check_device(hello: Hello, generated: Generated, bundle: Bundle, board: Board, where: str) -> None:
+    problems = []
+    if hello.model_id != generated.model_id:
+        problems.append(f"it runs model {hello.model_id}, the generated code is model {generated.model_id}")
+    if hello.board != board.name:
+        problems.append(f"it says it is a {hello.board!r}, asked for was {board.name!r}")
+    sizes = (("inputs", hello.inputs, generated.inputs, len(bundle.preprocessing.access_points)),
+             ("classes", hello.classes, generated.classes, len(bundle.outputs.classes)),
+             ("window", hello.window, generated.window, bundle.window.steps),
+             ("hop", hello.hop, generated.hop, bundle.window.hop))  # fmt: skip
+    for name, device, code, model in sizes:
+        if not device == code == model:
+            problems.append(f"{name}: {device} on the device, {code} in the generated code, {model} in the bundle")
+    if problems:
+        raise EvaluationError(f"{where}: {'; '.join(problems)}; run `tinyloc codegen`, `build` and `flash` again")
+
+
+def _evaluation(
+    bundle: Bundle, test_set: TestSet, generated: Generated, build: BuildResult, board: Board, transport: Transport,
+    hello: Hello, expected: HostAnswers, answers: Answers, runs: Sequence[RunCost],
+) -> Evaluation:  # fmt: skip
+    due = due_decisions(test_set, bundle.window)
+    qualities = [
+        _quality(bundle, due, classes[due.sample])
+        for classes in (answers.class_index, expected.class_index, test_set.float_class)
+    ]
+    differs = (answers.class_index != expected.class_index) | (answers.scores != expected.scores).any(axis=1)
+    wrong = np.flatnonzero(differs)
+    flash = measure_flash(build.elf, build.map)
+    ram = measure_ram(build.elf, int(answers.stack_high_water.max(initial=0)))
+    cycles, kind = _cycles(answers, runs, hello)
+    latency = None if cycles is None else cycles.max / hello.clock_hz * 1e3
+    record = _build_record(build)
+    decided = answers.class_index[due.sample]
+    return Evaluation(
+        name=bundle.name,
+        model_id=generated.model_id,
+        data=bundle.data,
+        licence=bundle.licence,
+        architecture=bundle.architecture,
+        parameters=bundle.parameters,
+        parameters_published=bundle.parameters_published,
+        arithmetic=generated.arithmetic,
+        backend="native",
+        board=board.name,
+        board_title=board.title,
+        clock_hz=hello.clock_hz,
+        transport=transport.name,
+        samples=len(test_set.label),
+        decisions=len(due.sample),
+        unseen_class_samples=int((due.label < 0).sum()),
+        mismatches=len(wrong),
+        first_mismatches=[
+            Sample(
+                index=int(index),
+                device_class=int(answers.class_index[index]),
+                host_class=int(expected.class_index[index]),
+                scores_differ=int((answers.scores[index] != expected.scores[index]).sum()),
+            )
+            for index in wrong[:FIRST_MISMATCHES]
+        ],
+        device=qualities[0],
+        host_int=qualities[1],
+        float_model=qualities[2],
+        classes=bundle.outputs.classes,
+        confusion=confusion(due.label, _legal(bundle, due, decided), generated.classes).tolist(),
+        positions=_positions(bundle, due, decided),
+        floor_plan=[room.model_dump() for room in bundle.outputs.floor_plan],
+        cycles=cycles,
+        cycles_kind=kind,
+        instructions=_distribution([run.instructions for run in runs]),
+        measured_samples=len(runs) if runs else (len(test_set.label) if cycles else 0),
+        functions=_functions(runs),
+        layers=_layers(generated, runs),
+        plan=generated.plan,
+        plan_steps=generated.plan_steps,
+        ram=ram,
+        flash=flash,
+        energy=None if cycles is None else energy(board, cycles.median),
+        budget=budget_lines(board, bundle.budget, flash.total, ram.total, latency),
+        retries=0,
+        seconds=0.0,
+        stacks=_stacks(runs),
+        versions={**bundle.versions, **_versions(), "gcc": str(record.get("compiler", "unknown"))},
+        settings={
+            **bundle.settings,
+            "optimise": record.get("optimise"),
+            "device_restarts": answers.restarts,
+            "cost_model": f"{board.core}, no wait states, branch refill {REFILL}" if runs else None,
+        },
+    )
+
+
+def _legal(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Decisions as they are scored: one that is missing or impossible becomes a wrong class."""
+    classes = len(bundle.outputs.classes)
+    wrong = (np.maximum(due.label, 0) + 1) % classes
+    return np.where((decided >= 0) & (decided < classes), decided, wrong).astype(np.int32)
+
+
+def _quality(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> Quality:
+    scores = score(due.label, _legal(bundle, due, decided), due.position_m, bundle.outputs.positions_m)
+    return Quality(macro_f1=scores.macro_f1, accuracy=scores.accuracy, errors_m=scores.errors_m)
+
+
+def _positions(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> list[list[float]] | None:
+    """True x, y, z and decided x, y, z in metres of every decision whose true position is known."""
+    if bundle.outputs.positions_m is None:
+        return None
+    known = ~np.isnan(due.position_m).any(axis=1)
+    places = np.asarray(bundle.outputs.positions_m)[_legal(bundle, due, decided)]
+    rows: list[list[float]] = np.round(np.hstack([due.position_m, places])[known].astype(float), 3).tolist()
+    return rows
+
+
+def _distribution(values: Sequence[float]) -> Distribution | None:
+    if not len(values):
+        return None
+    median, p90 = np.percentile(values, [50, 90])
+    return Distribution(median=float(median), p90=float(p90), max=float(max(values)))
+
+
+def _cycles(answers: Answers, runs: Sequence[RunCost], hello: Hello) -> tuple[Distribution | None, str]:
+    if runs:
+        return _distribution([run.cycles for run in runs]), "modelled"
+    if hello.counts_cycles:
+        return _distribution(answers.cycles.tolist()), "counted by the device"
+    return None, "not counted"
+
+
+def _functions(runs: Sequence[RunCost]) -> list[Cost]:
+    """Cost of every function a sample, averaged over the runs, dearest first."""
+    sums: dict[str, list[float]] = {}
+    for run in runs:
+        for f in run.functions:
+            row = sums.setdefault(f.name, [0.0, 0.0, 0.0, 0.0])
+            for place, value in enumerate((f.cycles, f.instructions, f.calls, f.inclusive_cycles)):
+                row[place] += value
+    costs = [
+        Cost(
+            name=name, cycles=row[0] / len(runs), instructions=row[1] / len(runs), calls=row[2] / len(runs),
+            inclusive_cycles=row[3] / len(runs),
+        )
+        for name, row in sums.items()
+    ]  # fmt: skip
+    return sorted(costs, key=lambda cost: (-cost.cycles, cost.name))
+
+
+def _layers(generated: Generated, runs: Sequence[RunCost]) -> list[Layer]:
+    spent: dict[str, list[int]] = {}
+    for run in runs:
+        for f in run.functions:
+            spent.setdefault(f.name, []).append(f.inclusive_cycles)
+    return [
+        Layer(
+            **layer.model_dump(), cycles=float(np.median(spent[layer.name])) if layer.name in spent else None
+        )
+        for layer in generated.layers
+    ]
+
+
+def _stacks(runs: Sequence[RunCost]) -> dict[str, float]:
+    """Cycles a sample by call chain."""
+    sums: dict[str, int] = {}
+    for run in runs:
+        for chain, cycles in run.folded.items():
+            sums[chain] = sums.get(chain, 0) + cycles
+    return {chain: cycles / len(runs) for chain, cycles in sorted(sums.items())}
+
+
+def _build_record(build: BuildResult) -> dict[str, Any]:
+    path = build.elf.parent / "build.json"
+    record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return record
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("tinyloc", "unicorn", "capstone"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
