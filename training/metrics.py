@@ -7,14 +7,18 @@ a false positive of the class decided, and the label -1 itself counts as one mor
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+from tinyloc.export.bundle import Outputs, TestSet, Window
 from tinyloc.training.data.dataset import UNSEEN
+from tinyloc.training.windows import due, mode_labels, windows
 
-Integers = npt.NDArray[np.integer]
+Integers = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Scores:
 
     def as_dict(self) -> dict[str, float]:
         """Flat, for metrics.json: errors as error_mean_m, error_p50_m, ..."""
-        flat = {"macro_f1": self.macro_f1, "accuracy": self.accuracy, "decisions": self.decisions, "unseen": self.unseen}
+        flat = {"macro_f1": self.macro_f1, "accuracy": self.accuracy}
+        flat |= {"decisions": float(self.decisions), "unseen": float(self.unseen)}
         return flat | {f"error_{name}_m": value for name, value in (self.errors_m or {}).items()}
 
 
@@ -43,10 +48,11 @@ def macro_f1(label: Integers, decision: Integers) -> float:
 def confusion(label: Integers, decision: Integers, classes: int) -> npt.NDArray[np.int64]:
     """(C, C) counts, [true][decided]; decisions with an unseen true class are left out."""
     seen = label != UNSEEN
-    return confusion_matrix(label[seen], decision[seen], labels=np.arange(classes)).astype(np.int64)
+    counts: npt.NDArray[np.int64] = confusion_matrix(label[seen], decision[seen], labels=np.arange(classes))
+    return counts.astype(np.int64)
 
 
-def position_errors(decided_m: npt.NDArray[np.floating], true_m: npt.NDArray[np.floating]) -> dict[str, float] | None:
+def position_errors(decided_m: Floats, true_m: Floats) -> dict[str, float] | None:
     """mean, p50, p75, p90 and max of the Euclidean distance in metres; (D, 3), (D, 3).
 
     Rows without a true position are left out; None when no row has one.
@@ -63,10 +69,13 @@ def position_errors(decided_m: npt.NDArray[np.floating], true_m: npt.NDArray[np.
 def score(
     label: Integers,
     decision: Integers,
-    position_m: npt.NDArray[np.floating] | None = None,
-    class_position_m: npt.NDArray[np.floating] | Sequence[Sequence[float]] | None = None,
+    position_m: Floats | None = None,
+    class_position_m: Floats | Sequence[Sequence[float]] | None = None,
 ) -> Scores:
-    """All figures of D decisions: label (D,) from -1, decision (D,) from 0, position_m (D, 3), class_position_m (C, 3)."""
+    """All figures of D decisions.
+
+    label (D,) from -1, decision (D,) from 0, position_m (D, 3) true metres, class_position_m (C, 3).
+    """
     if not len(label):
         raise ValueError("no decision to score: the recordings are shorter than one window")
     errors = None
@@ -79,3 +88,29 @@ def score(
         unseen=int((label == UNSEEN).sum()),
         errors_m=errors,
     )
+
+
+@dataclass(frozen=True)
+class Due:
+    """The D decisions that are due in a test set, and what is true at each."""
+
+    sample: npt.NDArray[np.int64]  # (D,) the sample at which the decision is due
+    label: npt.NDArray[np.int32]  # (D,) mode of the window's labels
+    position_m: npt.NDArray[np.float32]  # (D, 3) mean of the window's positions
+
+
+def due_decisions(test_set: TestSet, window: Window) -> Due:
+    """Where decisions are due in a test set, recording by recording."""
+    samples, labels, positions = [], [], []
+    for part in test_set.recordings():
+        label, position = test_set.label[part], test_set.position_m[part]
+        samples.append(part.start + due(len(label), window.steps, window.hop))
+        labels.append(mode_labels(label, window.steps, window.hop))
+        positions.append(windows(position, window.steps, window.hop).mean(axis=1))
+    return Due(np.concatenate(samples), np.concatenate(labels), np.concatenate(positions).astype(np.float32))
+
+
+def score_test_set(test_set: TestSet, decision: Integers, window: Window, outputs: Outputs) -> Scores:
+    """Figures of decisions (N,), one a sample of the test set; what stands where none is due is not read."""
+    truth = due_decisions(test_set, window)
+    return score(truth.label, decision[truth.sample], truth.position_m, outputs.positions_m)

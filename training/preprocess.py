@@ -48,7 +48,7 @@ def forward_fill(rssi_dbm: Readings, hold_samples: int) -> Readings:
     """
     heard = ~np.isnan(rssi_dbm)
     row = np.arange(len(rssi_dbm))[:, None]
-    last = np.maximum.accumulate(np.where(heard, row, -1), axis=0)  # (N, P) row of the last reading, -1 before the first
+    last = np.maximum.accumulate(np.where(heard, row, -1), axis=0)  # (N, P) its row, -1 before the first
     fresh = (last >= 0) & (row - last <= hold_samples)
     filled = np.take_along_axis(rssi_dbm, np.maximum(last, 0), axis=0)
     return np.where(fresh, filled, np.nan).astype(np.float32)

@@ -1,5 +1,7 @@
 """When a decision is due and what its label is. The same rule holds in PyTorch, on the host and on the device."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,20 +15,21 @@ def due(samples: int, steps: int, hop: int) -> npt.NDArray[np.int64]:
     return np.arange(steps - 1, samples, hop, dtype=np.int64)
 
 
-def windows(values: npt.NDArray[np.generic], steps: int, hop: int) -> npt.NDArray[np.generic]:
+def windows(values: npt.NDArray[Any], steps: int, hop: int) -> npt.NDArray[Any]:
     """(N, ...) -> (W, steps, ...): the samples that each due decision looks at, oldest first."""
     ends = due(len(values), steps, hop)
     return values[ends[:, None] + np.arange(1 - steps, 1)[None, :]]
 
 
-def modes(labels: npt.NDArray[np.integer]) -> Labels:
+def modes(labels: npt.NDArray[np.integer[Any]]) -> Labels:
     """(W, steps) class indices from -1 -> (W,) the most frequent of each row; among equals the smallest."""
     labels = np.asarray(labels)
     if labels.size == 0:
         return np.zeros(len(labels), np.int32)
     values = np.arange(labels.min(), labels.max() + 1)
     counts = (labels[:, :, None] == values).sum(axis=1)  # (W, values)
-    return values[counts.argmax(axis=1)].astype(np.int32)
+    most_frequent: Labels = values[counts.argmax(axis=1)].astype(np.int32)
+    return most_frequent
 
 
 def mode_labels(labels: Labels, steps: int, hop: int) -> Labels:

@@ -8,6 +8,7 @@ is new with every packet. A packet is lost at random and the more likely the wea
 to whole dBm. The numbers are typical of 2.4 GHz indoors (ITU-R P.1238, COST 231 multi-wall), chosen and not fitted.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,7 @@ def walls(house: House) -> list[Wall]:
         for axis in (0, 1):
             for at in sorted({edge for space in indoor for edge in _extent(space, axis)}):
                 cuts = sorted({cut for space in indoor for cut in _extent(space, 1 - axis)})
-                for low, high in zip(cuts, cuts[1:], strict=False):
+                for low, high in itertools.pairwise(cuts):
                     middle = (low + high) / 2
                     sides = [_owner(indoor, axis, at + shift, middle) for shift in (-0.05, 0.05)]
                     if sides[0] is not sides[1]:
@@ -142,7 +143,10 @@ def body_loss(source: Floats, position: Floats, heading: Floats) -> Floats:
 def hear(
     house: House, track: Track, fields: list[Field], generator: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Readings (N, P) in whole dBm along a track, NaN where the packet was lost. `fields`: shadowing, one an access point."""
+    """Readings (N, P) in whole dBm along a track, NaN where the packet was lost.
+
+    `fields`: the house's shadowing, one for each access point.
+    """
     plan = walls(house)
     position = track.position_m + np.array([0.0, 0.0, WEARABLE_M])
     samples, points = len(position), len(house.access_points)

@@ -92,7 +92,8 @@ def _numbers(body: str, columns: int, source: str) -> Floats:
             return values
     except ValueError:
         pass
-    problems = [problem for number, line in enumerate(lines, start=2) if (problem := _row_problem(line, number, columns))]
+    checked = (_row_problem(line, number, columns) for number, line in enumerate(lines, start=2))
+    problems = [problem for problem in checked if problem]
     raise DataError(f"{source}: {len(problems)} unreadable rows: {_some(problems)}; take the publisher's file again")
 
 
@@ -175,8 +176,9 @@ def load(path: Path, split_seed: int = 0, cell_m: float = 85.0) -> DataSet:
     if not cell_m > 0:
         raise DataError(f"ujiindoorloc: cell_m = {cell_m:g}; it must be above 0 metres")
     members = read_members(path)
-    scans = {name: parse_csv(content.decode("utf-8", "replace"), f"{path}: {name}") for name, content in members.items()}
-    return build(scans[TRAINING_FILE], scans[TEST_FILE], split_seed, cell_m)
+    texts = {name: content.decode("utf-8", "replace") for name, content in members.items()}
+    training, test = (parse_csv(texts[name], f"{path}: {name}") for name in (TRAINING_FILE, TEST_FILE))
+    return build(training, test, split_seed, cell_m)
 
 
 def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.0) -> DataSet:
@@ -222,7 +224,8 @@ def _areas(scans: Scans, origin: Floats, cell_m: float) -> list[tuple[int, int, 
 
 def _positions(scans: Scans, origin: Floats) -> npt.NDArray[np.float32]:
     flat = np.stack([scans.longitude_m - origin[0], scans.latitude_m - origin[1]], axis=1)
-    return np.concatenate([flat, np.zeros((len(scans), 1))], axis=1).astype(np.float32)
+    positions: npt.NDArray[np.float32] = np.concatenate([flat, np.zeros((len(scans), 1))], axis=1).astype(np.float32)
+    return positions
 
 
 def _quarter(label: npt.NDArray[np.int32], seed: int) -> npt.NDArray[np.bool_]:

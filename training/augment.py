@@ -1,0 +1,126 @@
+"""What training does to readings, and the batches it draws.
+
+Letters: B chunks a batch, T samples a chunk, P access points, K readings kept a sample (K = P, or the most that any
+scan hears when scans are stored sparsely).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tinyloc.export.bundle import Preprocessing
+from tinyloc.training.data.dataset import Recording
+from tinyloc.training.preprocess import forward_fill
+from tinyloc.training.recipe import Augmentation
+
+MOST_DROPPED = 0.95
+SPARSE_BELOW = 0.25
+"""Scans are stored sparsely when the fullest hears less than this share of the access points."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """x (B, T, P) model input, label (B, T), position_m (B, T, 3)."""
+
+    x: Tensor
+    label: Tensor
+    position_m: Tensor
+
+
+def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Readings (B, T, K) in dBm, NaN where not heard -> the same, shifted and thinned out."""
+    batch, _, kept = dbm.shape
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    if settings.gain_db:
+        dbm = dbm + settings.gain_db * normal(batch, 1, 1)
+    if settings.access_point_db:
+        dbm = dbm + settings.access_point_db * normal(batch, 1, kept)
+    if settings.noise_db:
+        dbm = dbm + settings.noise_db * normal(*dbm.shape)
+    if settings.access_point_dropout:
+        silent = torch.rand((batch, 1, kept), generator=generator) < settings.access_point_dropout
+        dbm = dbm.masked_fill(silent, torch.nan)
+    if settings.reading_dropout:
+        rate: Tensor | float = settings.reading_dropout
+        if settings.vary_dropout:
+            rate = (2 * rate * torch.rand((batch, 1, 1), generator=generator)).clamp(max=MOST_DROPPED)
+        dbm = dbm.masked_fill(torch.rand(dbm.shape, generator=generator) < rate, torch.nan)
+    return dbm
+
+
+def scale(dbm: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """As Preprocessing.scale: any shape, dBm with NaN -> 0..1, not heard = 0."""
+    span = preprocessing.ceiling_dbm - preprocessing.floor_dbm
+    return ((dbm - preprocessing.floor_dbm) / span).clamp(0.0, 1.0).pow(preprocessing.exponent).nan_to_num(nan=0.0)
+
+
+class Chunks:
+    """Random chunks of recordings, T samples in a row; T = 1 draws every scan once an epoch."""
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        preprocessing: Preprocessing,
+        settings: Augmentation,
+        chunk: int,
+        batch: int,
+        per_epoch: int | None = None,
+    ) -> None:
+        filled = np.concatenate([forward_fill(r.rssi_dbm, preprocessing.hold_samples) for r in recordings])
+        lengths = np.array([len(recording) for recording in recordings])
+        self.starts = torch.from_numpy(_chunk_starts(lengths, chunk))
+        self.inputs = filled.shape[1]
+        self.index, readings = _compact(filled)
+        self.dbm = torch.from_numpy(readings)  # (N, K)
+        self.label = torch.from_numpy(np.concatenate([r.label for r in recordings])).long()
+        self.position_m = torch.from_numpy(np.concatenate([r.position_m for r in recordings]))
+        self.preprocessing, self.settings, self.chunk = preprocessing, settings, chunk
+        drawn = per_epoch or max(1, int(lengths.sum()) // chunk)
+        self.batch = min(batch, drawn)
+        self.batches = drawn // self.batch
+
+    def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
+        """The batches of one epoch, augmented."""
+        needed = self.batches * self.batch
+        order = [torch.randperm(len(self.starts), generator=generator) for _ in range(-(-needed // len(self.starts)))]
+        for chosen in torch.cat(order)[:needed].reshape(self.batches, self.batch):
+            rows = self.starts[chosen][:, None] + torch.arange(self.chunk)  # (B, T)
+            x = scale(augment(self.dbm[rows], self.settings, generator), self.preprocessing)
+            yield Batch(self._spread(x, rows), self.label[rows], self.position_m[rows])
+
+    def _spread(self, x: Tensor, rows: Tensor) -> Tensor:
+        """(B, T, K) -> (B, T, P)."""
+        if self.index is None:
+            return x
+        wide = torch.zeros(*x.shape[:2], self.inputs + 1)  # the last column takes the padding
+        return wide.scatter_(2, self.index[rows], x)[..., :-1]
+
+
+def _chunk_starts(lengths: npt.NDArray[np.int64], chunk: int) -> npt.NDArray[np.int64]:
+    """First sample of every chunk that lies within one recording."""
+    offsets = np.cumsum(lengths) - lengths
+    spans = [offset + np.arange(length - chunk + 1) for offset, length in zip(offsets, lengths, strict=True)]
+    return np.concatenate([span for span in spans if len(span)] or [np.zeros(0, np.int64)])
+
+
+def _compact(dbm: npt.NDArray[np.float32]) -> tuple[Tensor | None, npt.NDArray[np.float32]]:
+    """(N, P) -> index (N, K) of the heard access points, padded with P, and their dBm; (None, dbm) when not sparse."""
+    heard = ~np.isnan(dbm)
+    samples, inputs = dbm.shape
+    kept = int(heard.sum(axis=1).max(initial=1))
+    if kept > SPARSE_BELOW * inputs:
+        return None, dbm
+    index = np.full((samples, kept), inputs, np.int64)
+    readings = np.full((samples, kept), np.nan, np.float32)
+    rows, columns = np.nonzero(heard)
+    place = np.concatenate([np.arange(count) for count in heard.sum(axis=1)])
+    index[rows, place] = columns
+    readings[rows, place] = dbm[rows, columns]
+    return torch.from_numpy(index), readings

@@ -1,0 +1,376 @@
+"""A run: from a recipe to a directory that holds everything export needs, and back.
+
+    runs/<name>/
+      recipe.toml       as used
+      run.json          RunRecord: seed, versions, settings, data, preprocessing, figures
+      checkpoint.pt     the best weights by validation macro F1
+      metrics.json      validation and test figures, confusion matrix, history of the epochs
+      calibration.npz   x (W, T, P) float32: preprocessed training samples in a row, label (W, T) int32
+      test.npz          TestSet, with the float model's scores and decisions
+      resume.pt         only while training: everything needed to go on after an interruption
+"""
+
+import io
+import json
+import pickle
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+from torch.nn import functional
+
+from tinyloc.boards.files import whole_directory, write_whole
+from tinyloc.export.bundle import Outputs, Preprocessing, TestSet, Window
+from tinyloc.training import metrics, preprocess
+from tinyloc.training.data import catalogue
+from tinyloc.training.data.dataset import DataSet, Recording, stacked
+from tinyloc.training.decide import decide_all
+from tinyloc.training.errors import TrainingError
+from tinyloc.training.models.build import build_model
+from tinyloc.training.models.count import live_parameters, published_parameters
+from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.recipe import Recipe, parse_recipe
+from tinyloc.training.toml_text import to_toml
+from tinyloc.training.train import Fit, Progress, Teacher, deterministic, silent, validate
+
+CALIBRATION_WINDOWS = 300
+VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
+
+
+class RunRecord(BaseModel):
+    """run.json."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: str = "tinyloc-run"
+    name: str
+    seed: int
+    data: str
+    data_title: str
+    licence: str
+    citation: str
+    samples: dict[str, int]
+    """Of each split."""
+    preprocessing: Preprocessing
+    window: Window
+    outputs: Outputs
+    parameters: int
+    parameters_published: int
+    epochs: int
+    best_epoch: int
+    seconds: float
+    """Of training in this process, for information."""
+    validation: dict[str, float]
+    test: dict[str, float]
+    versions: dict[str, str]
+    settings: dict[str, Any]
+    """The recipe."""
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run, the model on the CPU in evaluation mode."""
+
+    directory: Path
+    recipe: Recipe
+    record: RunRecord
+    model: Localiser
+    test_set: TestSet
+    calibration: npt.NDArray[np.float32]  # (W, T, P)
+    metrics: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def seed(self) -> int:
+        return self.record.seed
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        return self.record.preprocessing
+
+    @property
+    def window(self) -> Window:
+        return self.record.window
+
+    @property
+    def outputs(self) -> Outputs:
+        return self.record.outputs
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return self.record.versions
+
+
+def train(
+    recipe: Recipe, directory: Path, progress: Progress = silent, data_path: Path | None = None, fresh: bool = False
+) -> TrainedRun:
+    """Train what the recipe says and write `directory` whole; a finished run there is replaced at the very end.
+
+    An interrupted training of the same recipe goes on where it stopped, unless `fresh`. `data_path` overrides the
+    recipe's data.path. Raises DataError, or TrainingError when the directory holds something else than a run, another
+    recipe's interrupted training, or when the loss diverges.
+    """
+    saved = _interrupted(recipe, directory, fresh)
+    path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
+    data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
+    if recipe.input.drop_silent:
+        data_set = without_silent(data_set)
+    _check_lengths(recipe, data_set)
+    preprocessing = preprocess.fit(
+        data_set.train,
+        data_set.access_points,
+        recipe.input.exponent,
+        round(recipe.input.hold_s * data_set.rate_hz),
+    )
+    began = time.monotonic()
+    with deterministic(recipe.seed):
+        fit = _fit_stages(recipe, data_set, preprocessing, directory / "resume.pt", saved, progress)
+        return _write(recipe, directory, data_set, preprocessing, fit, time.monotonic() - began)
+
+
+def without_silent(data_set: DataSet) -> DataSet:
+    """The data set with only those access points that some training recording hears."""
+    heard = np.any([(~np.isnan(recording.rssi_dbm)).any(axis=0) for recording in data_set.train], axis=0)
+    kept = np.flatnonzero(heard)
+
+    def narrow(recordings: tuple[Recording, ...]) -> tuple[Recording, ...]:
+        return tuple(
+            Recording(r.name, r.rssi_dbm[:, kept], r.position_m, r.label, r.time_s) for r in recordings
+        )
+
+    fields = {name: getattr(data_set, name) for name in DataSet.__dataclass_fields__}
+    fields["access_points"] = tuple(data_set.access_points[index] for index in kept)
+    fields |= {name: narrow(recordings) for name, recordings in data_set.splits.items()}
+    return DataSet(**fields)
+
+
+def _check_lengths(recipe: Recipe, data_set: DataSet) -> None:
+    needs = {"train": recipe.training.chunk, "validation": recipe.window.steps, "test": recipe.window.steps}
+    problems = []
+    for split, need in needs.items():
+        longest = max(len(recording) for recording in data_set.splits[split])
+        if longest < need:
+            problems.append(f"the longest {split} recording has {longest} samples and {need} are needed")
+    if recipe.window.steps > 1 and not data_set.sequential:
+        problems.append(f"samples of {data_set.name} do not follow one another: window.steps must be 1")
+    if recipe.model.architecture == "mamba" and not data_set.sequential and recipe.training.chunk > 1:
+        problems.append(f"samples of {data_set.name} do not follow one another: training.chunk must be 1")
+    if problems:
+        raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
+
+
+def _interrupted(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any] | None:
+    """What an interrupted training left, None when there is nothing to go on with."""
+    if directory.exists() and not directory.is_dir():
+        raise TrainingError(f"{directory} is a file; name a directory for the run")
+    resume = directory / "resume.pt"
+    if not resume.is_file():
+        if directory.is_dir() and any(directory.iterdir()) and not (directory / "run.json").is_file():
+            raise TrainingError(f"{directory} holds other things than a run; name a new directory or empty this one")
+        return None
+    if fresh:
+        return None
+    way_out = "train afresh (--fresh) or name another directory"
+    try:
+        saved: dict[str, Any] = torch.load(resume, weights_only=True)
+        if saved["recipe"] == recipe.model_dump_json():
+            return saved
+    except (RuntimeError, KeyError, EOFError, TypeError, pickle.UnpicklingError) as error:
+        raise TrainingError(f"{resume}: not readable ({error}); {way_out}") from error
+    raise TrainingError(f"{directory} holds an interrupted training of another recipe ({saved['name']}); {way_out}")
+
+
+def _fit_stages(
+    recipe: Recipe,
+    data_set: DataSet,
+    preprocessing: Preprocessing,
+    resume: Path,
+    saved: dict[str, Any] | None,
+    progress: Progress,
+) -> Fit:
+    """Train the teachers, if any, then the model."""
+    finished: list[dict[str, Tensor]] = list(saved["finished"]) if saved else []
+    state = saved["fit"] if saved else None
+    inputs, classes = len(data_set.access_points), len(data_set.classes)
+    distillation = recipe.distillation
+    teachers: list[Localiser] = []
+    for number in range(distillation.teachers if distillation else 0):
+        assert distillation is not None
+        settings = recipe.model.model_copy(update={"hidden": distillation.hidden, "dropout": distillation.dropout})
+        torch.manual_seed(recipe.seed + 1000 * (number + 1))
+        teacher = build_model(settings, inputs, classes)
+        teachers.append(teacher)
+        if number < len(finished):
+            teacher.load_state_dict(finished[number])
+            teacher.eval()
+            continue
+        stage = f"teacher {number + 1}"
+        seed = recipe.seed + number + 1
+        fit = Fit(stage, teacher, data_set, preprocessing, recipe, distillation.epochs, seed)
+        _run(fit, recipe, resume, finished, state, progress)
+        state = None
+        finished.append(teacher.state_dict())
+    torch.manual_seed(recipe.seed)
+    model = build_model(recipe.model, inputs, classes)
+    together = _mean_of(teachers) if teachers else None
+    fit = Fit("model", model, data_set, preprocessing, recipe, recipe.training.epochs, recipe.seed, together)
+    _run(fit, recipe, resume, finished, state, progress)
+    return fit
+
+
+def _run(
+    fit: Fit,
+    recipe: Recipe,
+    resume: Path,
+    finished: list[dict[str, Tensor]],
+    state: dict[str, Any] | None,
+    progress: Progress,
+) -> None:
+    if state is not None:
+        fit.load_state_dict(state)
+
+    def save() -> None:
+        buffer = io.BytesIO()
+        content = {"name": recipe.name, "recipe": recipe.model_dump_json(), "finished": finished}
+        torch.save(content | {"fit": fit.state_dict()}, buffer)
+        write_whole(resume, buffer.getvalue())
+
+    fit.run(progress, save)
+
+
+def _mean_of(teachers: list[Localiser]) -> Teacher:
+    """Logarithm of the mean of the teachers' probabilities: scores (B, T, C)."""
+
+    def scores(x: Tensor) -> Tensor:
+        logs = torch.stack([functional.log_softmax(teacher.network(x), dim=-1) for teacher in teachers])
+        return logs.logsumexp(0)
+
+    return scores
+
+
+def _write(
+    recipe: Recipe, directory: Path, data_set: DataSet, preprocessing: Preprocessing, fit: Fit, seconds: float
+) -> TrainedRun:
+    window, model = fit.window, fit.model
+    outputs = Outputs(
+        classes=list(data_set.classes),
+        positions_m=[(float(x), float(y), float(z)) for x, y, z in data_set.class_position_m],
+        floor_plan=list(data_set.floor_plan),
+    )
+    test_set = _test_set(model, data_set, preprocessing, window)
+    scores = metrics.score_test_set(test_set, test_set.float_class, window, outputs)
+    truth = metrics.due_decisions(test_set, window)
+    validation = validate(model, data_set.validation, preprocessing, window)
+    figures = {
+        "validation": validation.as_dict(),
+        "test": scores.as_dict(),
+        "confusion": metrics.confusion(
+            truth.label, test_set.float_class[truth.sample], len(data_set.classes)
+        ).tolist(),
+        "classes": list(data_set.classes),
+        "history": fit.history,
+    }
+    record = RunRecord(
+        name=recipe.name,
+        seed=recipe.seed,
+        data=data_set.name,
+        data_title=data_set.title,
+        licence=data_set.licence,
+        citation=data_set.citation,
+        samples={name: sum(map(len, recordings)) for name, recordings in data_set.splits.items()},
+        preprocessing=preprocessing,
+        window=window,
+        outputs=outputs,
+        parameters=live_parameters(model, window.steps),
+        parameters_published=published_parameters(model),
+        epochs=fit.epoch,
+        best_epoch=fit.best_epoch,
+        seconds=round(seconds, 1),
+        validation=validation.as_dict(),
+        test=scores.as_dict(),
+        versions=_versions(),
+        settings=recipe.model_dump(mode="json"),
+    )
+    x, label = _calibration(data_set, preprocessing, recipe.training.chunk, recipe.seed)
+    with whole_directory(directory) as place:
+        (place / "recipe.toml").write_text(to_toml(recipe.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+        torch.save(model.state_dict(), place / "checkpoint.pt")
+        (place / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
+        np.savez_compressed(place / "calibration.npz", x=x, label=label)
+        test_set.save(place / "test.npz")
+        (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n")
+    return load_run(directory)
+
+
+def _test_set(model: Localiser, data_set: DataSet, preprocessing: Preprocessing, window: Window) -> TestSet:
+    scores, decisions = decide_all(model, data_set.test, preprocessing, window)
+    everything = stacked(data_set.test)
+    return TestSet(
+        rssi_dbm=preprocess.raw_readings(everything.rssi_dbm),
+        recording=np.repeat(np.arange(len(data_set.test)), [len(r) for r in data_set.test]).astype(np.int32),
+        label=everything.label,
+        position_m=everything.position_m,
+        float_scores=scores,
+        float_class=decisions,
+    )
+
+
+def _calibration(
+    data_set: DataSet, preprocessing: Preprocessing, chunk: int, seed: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """CALIBRATION_WINDOWS chunks of training samples at random, as the model sees them, not augmented."""
+    x = [preprocess.model_input(recording.rssi_dbm, preprocessing) for recording in data_set.train]
+    label = [recording.label for recording in data_set.train]
+    starts = [(number, start) for number, rows in enumerate(x) for start in range(len(rows) - chunk + 1)]
+    chosen = np.random.default_rng(seed).permutation(len(starts))[:CALIBRATION_WINDOWS]
+    places = [starts[index] for index in chosen]
+    return (
+        np.stack([x[number][start : start + chunk] for number, start in places]),
+        np.stack([label[number][start : start + chunk] for number, start in places]),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def load_run(directory: Path) -> TrainedRun:
+    """Read a finished run. TrainingError when it is not there, not finished or damaged."""
+    path = directory / "run.json"
+    if not path.is_file():
+        state = "training was interrupted there: run the same `tinyloc train` again to go on"
+        if not (directory / "resume.pt").is_file():
+            state = "make one with `tinyloc train`"
+        raise TrainingError(f"{directory}: no finished run here; {state}")
+    try:
+        record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        recipe = parse_recipe((directory / "recipe.toml").read_text(encoding="utf-8"), str(directory / "recipe.toml"))
+        model = build_model(recipe.model, len(record.preprocessing.access_points), len(record.outputs.classes))
+        model.load_state_dict(torch.load(directory / "checkpoint.pt", weights_only=True))
+        with np.load(directory / "calibration.npz") as arrays:
+            calibration = arrays["x"]
+        with np.load(directory / "test.npz") as arrays:
+            test_set = TestSet(**{name: arrays[name] for name in TestSet.__dataclass_fields__})
+        figures = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError, json.JSONDecodeError, ValidationError) as error:
+        raise TrainingError(f"{directory}: the run cannot be read ({error}); train it again") from error
+    model.eval()
+    return TrainedRun(directory, recipe, record, model, test_set, calibration, figures)

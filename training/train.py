@@ -1,0 +1,258 @@
+"""The training loop: one-cycle AdamW, validation macro F1 after each epoch, early stopping, resumable at each epoch."""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tinyloc.export.bundle import Preprocessing, Window
+from tinyloc.training.augment import Batch, Chunks
+from tinyloc.training.data.dataset import DataSet, Recording
+from tinyloc.training.decide import decide_all
+from tinyloc.training.errors import TrainingError
+from tinyloc.training.metrics import Scores, score
+from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.recipe import Recipe
+from tinyloc.training.windows import due, mode_labels
+
+THREADS = 1
+"""These models are small: a second thread costs more in waiting than it computes."""
+WARM_UP = 0.25
+"""Share of the steps in which the learning rate rises."""
+Teacher = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """What the loop tells after each epoch."""
+
+    stage: str
+    """"model", or "teacher 1" and so on before it."""
+    epoch: int
+    """From 1."""
+    epochs: int
+    loss: float
+    macro_f1: float
+    """On the validation split, as accuracy."""
+    accuracy: float
+    best_epoch: int
+    seconds: float
+    """Since this stage began, in this process."""
+
+
+Progress = Callable[[EpochDone], None]
+
+
+def silent(_: EpochDone) -> None:
+    """A Progress that shows nothing."""
+
+
+@contextmanager
+def deterministic(seed: int) -> Iterator[None]:
+    """Seed torch, make it choose reproducible kernels and THREADS threads; put everything back afterwards."""
+    threads, was = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(THREADS)
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(was)
+            torch.set_num_threads(threads)
+
+
+class _PositionHead(nn.Module):
+    """Position in units of the training positions' spread, from what the localiser's head sees. Training only."""
+
+    def __init__(self, localiser: Localiser, position_m: Tensor) -> None:
+        super().__init__()
+        head = localiser.head
+        assert isinstance(head, nn.Linear)
+        self.linear = nn.Linear(head.in_features, 3)
+        self.mean = position_m.mean(0)
+        self.spread = position_m.std(0).mean().clamp(min=1e-6)
+        self.seen = torch.zeros(0)
+        head.register_forward_pre_hook(self._see)
+
+    def _see(self, _: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        self.seen = arguments[0]
+
+    def loss(self, position_m: Tensor) -> Tensor:
+        """Mean squared error of the batch that went through the localiser last; position_m (B, T, 3)."""
+        return functional.mse_loss(self.linear(self.seen), (position_m - self.mean) / self.spread)
+
+
+class Fit:
+    """The training of one model: all that changes from epoch to epoch is in `state_dict`."""
+
+    def __init__(
+        self,
+        stage: str,
+        model: Localiser,
+        data_set: DataSet,
+        preprocessing: Preprocessing,
+        recipe: Recipe,
+        epochs: int,
+        seed: int,
+        teacher: Teacher | None = None,
+    ) -> None:
+        settings = recipe.training
+        self.stage, self.model, self.recipe, self.epochs, self.teacher = stage, model, recipe, epochs, teacher
+        self.preprocessing = preprocessing
+        self.window = Window(steps=recipe.window.steps, hop=recipe.window.hop, rate_hz=data_set.rate_hz)
+        self.validation = data_set.validation
+        self.chunks = Chunks(
+            data_set.train,
+            preprocessing,
+            recipe.augmentation,
+            settings.chunk,
+            settings.batch,
+            settings.chunks_per_epoch,
+        )
+        self.generator = torch.Generator().manual_seed(seed)
+        self.position = _PositionHead(model, self.chunks.position_m) if settings.position_loss else None
+        parameters = [*model.parameters(), *(self.position.parameters() if self.position else ())]
+        self.optimiser = torch.optim.AdamW(
+            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, settings.learning_rate, total_steps=epochs * self.chunks.batches, pct_start=WARM_UP
+        )
+        self.averaged = copy.deepcopy(model.state_dict()) if settings.average else None
+        self.epoch = 0
+        self.best_epoch = 0
+        self.best_macro_f1 = -1.0
+        self.best = copy.deepcopy(model.state_dict())
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def finished(self) -> bool:
+        """All epochs done, or no better validation macro F1 for `patience` epochs."""
+        waited = self.epoch - self.best_epoch
+        return self.epoch >= self.epochs or waited >= self.recipe.training.patience
+
+    def run(self, progress: Progress, save: Callable[[], None]) -> None:
+        """Train to the end and leave the model with the best weights; `save` is called after every epoch."""
+        began = time.monotonic()
+        while not self.finished:
+            loss = self._train_epoch()
+            scores = self._validate()
+            self.history.append({"loss": loss, "macro_f1": scores.macro_f1, "accuracy": scores.accuracy})
+            save()
+            progress(
+                EpochDone(
+                    self.stage, self.epoch, self.epochs, loss, scores.macro_f1, scores.accuracy, self.best_epoch,
+                    time.monotonic() - began,
+                )
+            )  # fmt: skip
+        self.model.load_state_dict(self.best)
+        self.model.eval()
+
+    def _train_epoch(self) -> float:
+        self.model.train()
+        total = 0.0
+        for number, batch in enumerate(self.chunks.epoch(self.generator), start=1):
+            loss = self._loss(batch)
+            if not torch.isfinite(loss):
+                raise TrainingError(
+                    f"{self.stage}: the loss became {loss.item()} in epoch {self.epoch + 1}, batch {number}; "
+                    f"lower training.learning_rate (now {self.recipe.training.learning_rate:g})"
+                )
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.training.clip_norm)
+            self.optimiser.step()
+            self.schedule.step()
+            self._average()
+            total += loss.item()
+        self.epoch += 1
+        return total / self.chunks.batches
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """A scalar. CRF windows are cut from the chunk, so that training sees the windows that decisions see."""
+        settings, steps = self.recipe.training, self.window.steps
+        scores = self.model.network(batch.x)  # (B, T, C)
+        emissions = scores.reshape(-1, steps, scores.shape[-1])
+        label = batch.label.reshape(-1, steps)
+        if self.model.crf is None and settings.label_smoothing:
+            loss = functional.cross_entropy(
+                emissions.flatten(0, 1), label.flatten(), label_smoothing=settings.label_smoothing
+            )
+        else:
+            loss = self.model.loss(emissions, label, torch.ones_like(label, dtype=torch.bool))
+        distillation = self.recipe.distillation
+        if self.teacher is not None and distillation is not None:
+            with torch.no_grad():
+                target = functional.softmax(self.teacher(batch.x) / distillation.temperature, dim=-1)
+            learnt = functional.log_softmax(scores / distillation.temperature, dim=-1)
+            divergence = functional.kl_div(learnt.flatten(0, 1), target.flatten(0, 1), reduction="batchmean")
+            loss = (1 - distillation.alpha) * loss + distillation.alpha * distillation.temperature**2 * divergence
+        if self.position is not None:
+            loss = loss + settings.position_loss * self.position.loss(batch.position_m)
+        return loss
+
+    def _average(self) -> None:
+        if self.averaged is None:
+            return
+        # a young average follows closely, so that the initial weights are soon forgotten
+        decay = min(self.recipe.training.average, self.schedule.last_epoch / (self.schedule.last_epoch + 10))
+        for name, value in self.model.state_dict().items():
+            self.averaged[name].lerp_(value, 1 - decay)
+
+    def _validate(self) -> Scores:
+        current = self.model.state_dict()
+        weights = copy.deepcopy(self.averaged if self.averaged is not None else current)
+        own = copy.deepcopy(current)
+        self.model.load_state_dict(weights)
+        self.model.eval()
+        scores = validate(self.model, self.validation, self.preprocessing, self.window)
+        self.model.load_state_dict(own)
+        if scores.macro_f1 >= self.best_macro_f1:  # of equals the later, which was trained longer
+            self.best_macro_f1, self.best_epoch, self.best = scores.macro_f1, self.epoch, weights
+        return scores
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on as if never interrupted."""
+        return {
+            "model": self.model.state_dict(),
+            "position": self.position.state_dict() if self.position else None,
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "averaged": self.averaged,
+            "best": self.best,
+            "progress": [self.epoch, self.best_epoch, self.best_macro_f1],
+            "history": self.history,
+            "generator": self.generator.get_state(),
+            "torch": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up again where `state_dict` was taken."""
+        self.model.load_state_dict(state["model"])
+        if self.position is not None:
+            self.position.load_state_dict(state["position"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.averaged, self.best, self.history = state["averaged"], state["best"], state["history"]
+        self.epoch, self.best_epoch, self.best_macro_f1 = state["progress"]
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch"])
+
+
+def validate(
+    model: Localiser, recordings: Sequence[Recording], preprocessing: Preprocessing, window: Window
+) -> Scores:
+    """Macro F1 and accuracy of the decisions that are due, the state carried through each recording."""
+    _, decisions = decide_all(model, recordings, preprocessing, window)
+    labels = [mode_labels(recording.label, window.steps, window.hop) for recording in recordings]
+    offsets = np.cumsum([0, *(len(recording) for recording in recordings)])
+    at = [offset + due(len(r), window.steps, window.hop) for offset, r in zip(offsets, recordings, strict=False)]
+    return score(np.concatenate(labels), decisions[np.concatenate(at)])
