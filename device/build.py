@@ -5,11 +5,13 @@ The image is reproducible: the same sources, board and compiler give the same by
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -163,16 +165,19 @@ def _compile(compiler: str, work: Path, generated: Path, board: Board, optimise:
         f"-ffile-prefix-map={work}=.", f"-ffile-prefix-map={generated}=generated",
         f"-ffile-prefix-map={FIRMWARE_DIR}=firmware",
     ]  # fmt: skip
-    problems = []
-    for name, source in sources.items():
+
+    def compile_one(name: str) -> str:
+        """What the compiler complains of, empty when it does not."""
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         level = optimise if name.startswith(_TUNED) else "Os"
-        command = [*common, f"-{level}", "-c", str(source), "-o", f"{name}.o"]
+        command = [*common, f"-{level}", "-c", str(sources[name]), "-o", f"{name}.o"]
         if name.endswith("cortex_m/memory"):
             command.append("-fno-tree-loop-distribute-patterns")
         result = subprocess.run(command, cwd=work, capture_output=True, text=True)
-        if result.returncode != 0:
-            problems.append(result.stderr.strip())
+        return "" if result.returncode == 0 else result.stderr.strip() or f"{name}.c: the compiler failed"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        problems = [problem for problem in pool.map(compile_one, sources) if problem]
     if problems:
         raise BuildError(
             f"{len(problems)} of {len(sources)} files do not compile; if the generated code was edited, "
