@@ -39,7 +39,8 @@ def test_reset_causes():
 
 
 def test_the_example_is_a_frame():
-    data, wire_bytes = (bytes.fromhex(m) for m in re.findall(r"^(?:payload|wire)  ((?:[0-9A-F]{2} ?)+)$", DOCUMENT, re.M))
+    lines = re.findall(r"^(payload|wire) +((?:[0-9A-F]{2} ?)+)$", DOCUMENT, re.MULTILINE)
+    (_, data), (_, wire_bytes) = ((name, bytes.fromhex(digits)) for name, digits in lines)
     sent = [-60, MISSING, -70, -80, MISSING]
     assert data == payload(Message.SAMPLE_DENSE, 10, bytes(v & 0xFF for v in sent))
     assert wire_bytes == wire(data)
