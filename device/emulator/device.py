@@ -23,6 +23,8 @@ class EmulatedDevice:
     ) -> None:
         self.machine = Machine(elf, board, measure=measure, check_alignment=check_alignment)
         self._baud = baud or board.uart.baud
+        self._heard = bytearray()
+        self.machine.part.uart.before_rate_change = self._hear
 
     @property
     def name(self) -> str:
@@ -46,6 +48,13 @@ class EmulatedDevice:
         device = self.machine.part.uart.baud
         return device > 0 and abs(self._baud / device - 1) < RATE_TOLERANCE
 
+    def _hear(self) -> None:
+        """Take what the firmware sent so far, at the rate it has now."""
+        sent = self.machine.part.uart.sent
+        if sent:
+            self._heard += sent if self._rates_match() else _garbled(sent)
+            sent.clear()
+
     def write(self, data: bytes) -> None:
         if not self.machine.part.uart.baud:
             self.machine.run()  # power-on: the firmware has not set up its UART yet
@@ -53,14 +62,14 @@ class EmulatedDevice:
 
     def read(self, timeout: float) -> bytes:
         """Bytes that the firmware sends before it idles. b"" stands for the timeout; no time of the host passes."""
-        uart = self.machine.part.uart
-        match = self._rates_match
         self.machine.run()
-        if not uart.sent and timeout > 0:
+        self._hear()
+        if not self._heard and timeout > 0:
             self.machine.pass_time(min(timeout, 0.002))
-        sent = bytes(uart.sent)
-        uart.sent.clear()
-        return sent if match() else _garbled(sent)
+            self._hear()
+        heard = bytes(self._heard)
+        self._heard.clear()
+        return heard
 
     def wait(self, seconds: float) -> None:
         """Let time pass in the emulated device; none passes here."""
@@ -77,7 +86,7 @@ class EmulatedDevice:
         pass
 
 
-def _garbled(data: bytes) -> bytes:
+def _garbled(data: bytes | bytearray) -> bytes:
     """Bytes read at the wrong rate: not what was sent, and never a frame delimiter by luck alone."""
     return bytes((byte * 167 + 85) & 0xFF | 1 for byte in data)
 

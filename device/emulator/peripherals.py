@@ -208,13 +208,3 @@ class Dwt(RegisterFile):
         if name == "CYCCNT" or (name == "CTRL" and value & 1 and not self.values["CTRL"] & 1):
             self._start = self.clock.cycles()
         return value
-
-
-class Uart(Protocol):
-    """What the machine needs of a UART model besides its registers."""
-
-    received: bytearray
-    sent: bytearray
-
-    @property
-    def baud(self) -> float: ...

@@ -253,6 +253,7 @@ class Usart(RegisterFile):
         self.clocked, self.clock_hz, self.wired, self.look, self.progress = clocked, clock_hz, wired, look, progress
         self.received = bytearray()
         self.sent = bytearray()
+        self.before_rate_change: Callable[[], None] = lambda: None
         super().__init__(
             name,
             base,
@@ -272,6 +273,7 @@ class Usart(RegisterFile):
         )
 
     def reset(self) -> None:
+        self.before_rate_change()
         super().reset()
         self.received.clear()
 
@@ -313,8 +315,10 @@ class Usart(RegisterFile):
             if value & 8:  # RXFRQ: drop what was received
                 self.received.clear()
             return 0
-        if name == "BRR" and 0 < value < 16:
-            raise BadAccess(f"{self.name} BRR = {value}: the divider must be at least 16")
+        if name == "BRR":
+            if 0 < value < 16:
+                raise BadAccess(f"{self.name} BRR = {value}: the divider must be at least 16")
+            self.before_rate_change()
         return 0 if name == "ICR" else value
 
 

@@ -1,0 +1,307 @@
+"""The real firmware with a hand-made model, in the emulator: a whole test set, compared, measured, and interrupted."""
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference
+
+from tinyloc.boards import Board, load_board
+from tinyloc.device.build import BuildResult, build_firmware
+from tinyloc.device.client import DeviceClient, DeviceRefused
+from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.evaluate import EvaluationError, evaluate
+from tinyloc.device.generated import GeneratedError, load_generated
+from tinyloc.device.link import Frame, Message
+from tinyloc.device.transport import LinkError
+from tinyloc.export.bundle import (
+    Bundle,
+    ModelFile,
+    Outputs,
+    Preprocessing,
+    State,
+    TestSet,
+    Window,
+    sha256,
+)
+
+FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
+
+
+@dataclass(frozen=True)
+class HostAnswer:
+    scores: np.ndarray
+    class_index: int
+
+
+class Host:
+    """FakeReference behind the interface of the integer reference."""
+
+    def __init__(self, model: FakeModel) -> None:
+        self.model, self.reference = model, FakeReference(model)
+
+    def reset(self) -> None:
+        self.reference.reset()
+
+    def sample(self, indices, dbm) -> HostAnswer:
+        row = [MISSING] * self.model.inputs
+        for index, value in zip(indices.tolist(), dbm.tolist(), strict=True):
+            row[index] = value
+        class_index, scores = self.reference.sample(row)
+        return HostAnswer(np.array(scores), class_index)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, its generated code, its image, and a bundle with a test set."""
+
+    model: FakeModel
+    board: Board
+    generated: Path
+    build: BuildResult
+    bundle: Path
+
+    def device(self, measure: bool = False) -> EmulatedDevice:
+        return EmulatedDevice(self.build.elf, self.board, measure)
+
+    def evaluate(self, **options):
+        options.setdefault("transport", self.device())
+        options.setdefault("host", Host(self.model))
+        return evaluate(self.bundle, self.generated, self.build, self.board, **options)
+
+
+def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
+    directory.mkdir()
+    arithmetic = "int8" if model.bits == 8 else "int16x8"
+    (directory / "model.tflite").write_bytes(b"not read here")
+    states = [State(name="memory", input="a", output="b", shape=[1, model.classes])] if model.state else []
+    file = ModelFile(
+        arithmetic=arithmetic, path="model.tflite", sha256=sha256(directory / "model.tflite"), input="x", output="y",
+        states=states,
+    )  # fmt: skip
+    bundle = Bundle(
+        name="fake", architecture="mlp", seed=1,
+        preprocessing=Preprocessing(
+            access_points=[f"ap{i}" for i in range(model.inputs)], floor_dbm=-105, ceiling_dbm=0,
+            hold_samples=model.hold,
+        ),
+        window=Window(steps=model.window, hop=model.hop, rate_hz=5.0),
+        outputs=Outputs(
+            classes=[f"room {c}" for c in range(model.classes)],
+            positions_m=[(float(c), 0.0, 0.0) for c in range(model.classes)],
+        ),
+        models=[file], default_arithmetic=arithmetic, parameters=7, parameters_published=9,
+        budget={"ram_bytes": 4096, "flash_bytes": 1 << 30}, data="made up", licence="none",
+    )  # fmt: skip
+    (directory / "bundle.json").write_text(bundle.model_dump_json())
+    random = np.random.default_rng(5)
+    total = sum(lengths)
+    rssi = random.integers(-100, -30, (total, model.inputs))
+    rssi[random.random(rssi.shape) < 0.6] = MISSING
+    TestSet(
+        rssi_dbm=rssi.astype(np.int8),
+        recording=np.repeat(np.arange(len(lengths)), lengths).astype(np.int32),
+        label=random.integers(0, model.classes, total).astype(np.int32),
+        position_m=np.zeros((total, 3), np.float32),
+        float_scores=np.zeros((total, model.classes), np.float32),
+        float_class=random.integers(0, model.classes, total).astype(np.int32),
+    ).save(directory / "test.npz")
+    return directory
+
+
+def make_case(directory: Path, model: FakeModel, name: str, lengths: list[int]) -> Case:
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed: no firmware to evaluate")
+    board = load_board("stm32l4")
+    build = build_firmware(FIXTURES / name, board, directory / "firmware")
+    return Case(model, board, FIXTURES / name, build, write_bundle(directory / "bundle", model, lengths))
+
+
+@pytest.fixture(scope="session")
+def dense(tmp_path_factory) -> Case:
+    return make_case(tmp_path_factory.mktemp("dense"), DENSE_INT16, "dense_int16", [25, 7, 2, 18])
+
+
+@pytest.fixture(scope="session")
+def sparse(tmp_path_factory) -> Case:
+    return make_case(tmp_path_factory.mktemp("sparse"), SPARSE_INT8, "sparse_int8", [60])
+
+
+def test_every_answer_of_a_sequence_model_equals_the_host(dense):
+    shown = []
+    result = dense.evaluate(progress=lambda done, total: shown.append((done, total)), measured=20)
+    assert result.mismatches == 0
+    assert (result.samples, result.decisions) == (52, 11 + 2 + 0 + 8)
+    assert result.device == result.host_int
+    assert shown[-1] == (52, 52)
+    assert sum(map(sum, result.confusion)) == 21
+    assert len(result.positions) == 21
+    assert result.retries == 0
+
+
+def test_every_answer_of_a_sparse_model_equals_the_host(sparse):
+    result = sparse.evaluate(measured=0)
+    assert result.mismatches == 0
+    assert result.decisions == result.samples == result.measured_samples == 60
+
+
+def test_cost_is_modelled_on_the_measured_samples(sparse):
+    result = sparse.evaluate(measured=10)
+    assert result.measured_samples == 10
+    assert result.cycles_kind == "modelled"
+    assert 100 < result.instructions.median < result.cycles.median < 20_000
+    functions = {cost.name: cost for cost in result.functions}
+    entries = [functions[name] for name in ("tl_localiser_sample", "tl_localiser_sample_dense")]
+    assert sum(cost.calls for cost in entries) == pytest.approx(1)
+    assert functions["tl_model_step"].calls == pytest.approx(1)
+    mean = sum(cost.cycles for cost in result.functions)
+    assert sum(cost.inclusive_cycles for cost in entries) == pytest.approx(mean)
+    assert sum(result.stacks.values()) == pytest.approx(mean)
+    assert all(chain.startswith("tl_localiser_sample") for chain in result.stacks)
+
+
+def test_the_devices_own_count_is_the_modelled_one(dense):
+    device = dense.device(measure=True)
+    client = DeviceClient(device)
+    client.reset()
+    for _ in range(5):
+        result = client.sample_dense(np.full(5, -50, np.int8))
+        assert abs(result.cycles - device.runs[-1].cycles) < 60  # reading the counter itself, whole blocks
+
+
+def test_two_evaluations_measure_the_same(dense):
+    first, second = dense.evaluate(measured=15), dense.evaluate(measured=15)
+    changing = {"seconds": 0.0}
+    assert first.model_copy(update=changing) == second.model_copy(update=changing)
+
+
+def test_memory_energy_and_budget_come_from_their_places(dense):
+    result = dense.evaluate(measured=5)
+    assert result.ram.arena == 12
+    assert 0 < result.ram.stack <= 2048
+    assert result.ram.total == result.ram.arena + result.ram.state + result.ram.stack + result.ram.static
+    assert result.flash.total == dense.build.sizes.flash
+    # 84 uA/MHz at 3 V are 252 pJ a cycle
+    assert result.energy.microjoule == pytest.approx(result.cycles.median * 252e-6)
+    assert result.energy.study_microjoule == pytest.approx(result.cycles.median * 250e-6)
+    limits = {line.name: (line.limit, line.source) for line in result.budget}
+    assert limits == {"flash": (262_144, "board"), "ram": (4096, "recipe"), "latency": (200.0, "board")}
+    assert result.within_budget
+
+
+def test_a_wrong_answer_is_found_and_fails(sparse):
+    class Wrong(Host):
+        def sample(self, indices, dbm):
+            answer = super().sample(indices, dbm)
+            scores = answer.scores.copy()
+            scores[2] += 1
+            return HostAnswer(scores, answer.class_index)
+
+    result = sparse.evaluate(host=Wrong(sparse.model), measured=1)
+    assert result.mismatches == 60
+    assert result.first_mismatches[0].scores_differ == 1
+    assert not result.passed
+
+
+def test_an_interrupted_evaluation_continues(dense, tmp_path):
+    class Unplugged(Exception):
+        pass
+
+    def stop(done, total):
+        if done == 28:
+            raise Unplugged
+
+    log = tmp_path / "log.jsonl"
+    with pytest.raises(Unplugged):
+        dense.evaluate(log=log, progress=stop)
+    assert len(log.read_text().splitlines()) == 1 + 28
+    log.write_text(log.read_text() + '{"sample": 28, "cl')  # the power failed while writing
+    seen = []
+    result = dense.evaluate(log=log, progress=lambda done, total: seen.append(done))
+    assert result.mismatches == 0
+    assert seen[0] == 26  # the first recording was complete, the second begins again
+    assert not log.exists()
+
+
+def test_a_log_of_another_test_set_is_not_believed(sparse, tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"model_id": "0123456789abcdef", "board": "stm32l4", "samples": 60, "readings": 1}\n'
+                   '{"sample": 0, "class": 5, "cycles": 1, "stack": 1, "scores": [1, 2, 3, 4, 5, 6]}\n')  # fmt: skip
+    assert sparse.evaluate(log=log, measured=1).mismatches == 0
+
+
+def test_a_board_with_another_model_is_refused(dense, sparse):
+    with pytest.raises(EvaluationError, match="generated code") as caught:
+        sparse.evaluate(transport=dense.device())
+    assert "5 on the device, 40 in the generated code" in str(caught.value)
+
+
+def test_a_directory_without_generated_code_is_named(tmp_path):
+    with pytest.raises(GeneratedError, match="tinyloc codegen"):
+        load_generated(tmp_path)
+
+
+def test_the_firmware_refuses_bad_frames_and_takes_the_next(dense):
+    device = dense.device()
+    client = DeviceClient(device)
+    client.hello()
+    client.reset()
+    good = Frame(Message.HELLO, 3).encode()
+    for bad in (good[:-3] + b"\0", good[:4] + b"\x77" + good[5:], b"\xff" * 400 + b"\0"):
+        device.write(bad)
+        device.read(0.1)
+        assert client.sample_dense(np.full(5, -50, np.int8)).scores.shape == (3,)
+    with pytest.raises(DeviceRefused, match="access point 9 is beyond"):
+        client.sample(np.array([9], np.uint16), np.array([-50], np.int8))
+
+
+def test_the_rate_can_be_raised_and_falls_back(dense):
+    device = dense.device()
+    client = DeviceClient(device)
+    client.hello()
+    assert abs(client.set_baud(921_600) / 921_600 - 1) < 0.02
+    assert client.hello().board == "stm32l4"
+    other = DeviceClient(dense.device())
+    other.transport.set_baud(921_600)
+    with pytest.raises(LinkError, match=r"rates differ|never answered"):
+        other.hello()
+    with pytest.raises(DeviceRefused, match="baud"):
+        client.set_baud(30_000_000)
+
+    class Deaf(EmulatedDevice):
+        """A host whose port accepts a rate and does not run at it."""
+
+        def set_baud(self, baud: int) -> None:
+            super().set_baud(baud if baud == 115_200 else 57_600)
+
+    deaf = DeviceClient(Deaf(dense.build.elf, dense.board))
+    with pytest.raises(LinkError, match="back at 115200"):
+        deaf.set_baud(460_800)
+    assert deaf.hello().board == "stm32l4"
+
+
+def test_a_device_that_restarts_begins_its_recording_again(dense):
+    class Shaky(EmulatedDevice):
+        """Its power fails once, in the middle of a recording."""
+
+        writes = 0
+
+        def write(self, data: bytes) -> None:
+            self.writes += 1
+            if self.writes == 12:
+                self.machine._reset("power-on")
+            super().write(data)
+
+    result = dense.evaluate(transport=Shaky(dense.build.elf, dense.board), measured=1)
+    assert result.mismatches == 0
+    assert result.settings["device_restarts"] == 1
+
+
+def test_stale_state_is_noticed(dense):
+    """The fake host without its memory must differ: the comparison is of all samples, not of the first."""
+    forgetful = dataclasses.replace(dense.model, state=False)
+    result = dense.evaluate(host=Host(forgetful), measured=1)
+    assert 40 < result.mismatches < 52
