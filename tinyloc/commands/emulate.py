@@ -21,9 +21,25 @@ def emulate(
     board: BoardOption = DEFAULT_BOARD,
     arithmetic: ArithmeticOption = None,
     all_measured: Annotated[
-        bool, typer.Option("--all-measured", help="Model the cycles of every sample, not of a part of them.")
+        bool, typer.Option("--all-measured", help="Model the cycles of every sample, not of 200 of them.")
     ] = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
     """Run the firmware in the emulator on the whole test set. Exit code 1: over budget, or answers differ."""
+    from tinyloc.boards import load_board
+    from tinyloc.commands.outcome import publish
+    from tinyloc.commands.progress import samples_shown
+    from tinyloc.device.build import load_build
+    from tinyloc.device.emulator import EmulatedDevice
+    from tinyloc.device.evaluate import MEASURED_SAMPLES, evaluate
+
+    found = load_board(board)
+    layout = find_run(run, runs_dir)
+    image = load_build(layout.need(layout.firmware(board), "build", f"--board {board}"))
+    generated = layout.need(layout.generated(layout.arithmetic(arithmetic)), "codegen")
+    measured = 0 if all_measured else MEASURED_SAMPLES
+    device = EmulatedDevice(image.elf, found)
+    with samples_shown("emulated samples") as progress:
+        outcome = evaluate(layout.bundle, generated, image, found, device, measured=measured, progress=progress)
+    publish(outcome, layout, json)

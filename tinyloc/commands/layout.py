@@ -3,12 +3,15 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tinyloc.boards.errors import UserError
 from tinyloc.boards.files import write_whole
+
+if TYPE_CHECKING:
+    from tinyloc.export.bundle import Arithmetic
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run directory, or its name below --runs-dir.")]
 RunsDirOption = Annotated[Path, typer.Option("--runs-dir", help="Where runs are kept.")]
@@ -48,15 +51,18 @@ class RunLayout:
     def report(self, board: str) -> Path:
         return self.path / f"report-{board}.html"
 
-    def arithmetic(self, wanted: str | None) -> str:
+    def arithmetic(self, wanted: str | None) -> "Arithmetic":
         """The arithmetic asked for, checked against the bundle, or the bundle's default."""
         from tinyloc.export.bundle import load_bundle
 
         bundle = load_bundle(self.need(self.bundle, "export"))
+        if wanted is None:
+            return bundle.default_arithmetic
         known = [entry.arithmetic for entry in bundle.models]
-        if wanted is not None and wanted not in known:
-            raise RunError(f"{self.bundle} has no {wanted} model; it has {', '.join(known)}")
-        return wanted or bundle.default_arithmetic
+        for arithmetic in known:
+            if arithmetic == wanted:
+                return arithmetic
+        raise RunError(f"{self.bundle} has no {wanted} model; it has {', '.join(known)}")
 
     def optimise(self, wanted: str | None) -> Literal["Os", "O2"]:
         """What the model is compiled for: as asked for, else as the recipe says, else size."""
