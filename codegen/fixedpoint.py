@@ -3,6 +3,7 @@
 A real factor is a pair (multiplier, shift): factor = multiplier * 2**(shift - 31), 2**30 <= multiplier < 2**31.
 """
 
+import functools
 import math
 from typing import Any
 
@@ -18,6 +19,7 @@ def round_half_away(value: float) -> int:
     return int(math.floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
 
 
+@functools.cache
 def quantise_multiplier(factor: float) -> tuple[int, int]:
     """(multiplier, shift) of a non-negative factor; (0, 0) below 2**-32. TFLite: QuantizeMultiplier."""
     if factor == 0.0:
@@ -32,30 +34,24 @@ def quantise_multiplier(factor: float) -> tuple[int, int]:
     return multiplier, shift
 
 
-def rounding_shift_right(x: Int64s, shift: int) -> Int64s:
+def rounding_shift_right(x: Int64s, shift: int | Int64s) -> Int64s:
     """x / 2**shift, halves away from zero. gemmlowp: RoundingDivideByPOT."""
-    if shift == 0:
-        return x
-    mask = (1 << shift) - 1
+    mask = (np.int64(1) << shift) - 1
     remainder = x & mask
     threshold = (mask >> 1) + (x < 0)
     return (x >> shift) + (remainder > threshold)
 
 
-def doubling_high_multiply(x: Int64s, multiplier: int) -> Int64s:
+def doubling_high_multiply(x: Int64s, multiplier: int | Int64s) -> Int64s:
     """Rounded high half of 2 * x * multiplier for 32-bit x. gemmlowp: SaturatingRoundingDoublingHighMul."""
-    product = x * np.int64(multiplier)
-    nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    total = product + nudge
-    # gemmlowp divides towards zero, not downwards
-    return np.where(total >= 0, total >> 31, -((-total) >> 31))
+    # gemmlowp nudges by 2**30 or 1 - 2**30 and divides towards zero, which is floor(x * multiplier / 2**31 + 1/2)
+    return (x * multiplier + (1 << 30)) >> 31
 
 
-def scale_twice_rounded(x: Ints, multiplier: int, shift: int) -> Int64s:
+def scale_twice_rounded(x: Ints, multiplier: int | Int64s, shift: int | Int64s) -> Int64s:
     """x * factor with two roundings, x of 32 bits. TFLite: MultiplyByQuantizedMultiplier(int32)."""
-    wide = x.astype(np.int64)
-    left, right = max(shift, 0), max(-shift, 0)
-    return rounding_shift_right(doubling_high_multiply(wide << left, multiplier), right)
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
+    return rounding_shift_right(doubling_high_multiply(x.astype(np.int64) << left, multiplier), right)
 
 
 def reduced_multiplier(multiplier: int) -> int:
@@ -63,13 +59,12 @@ def reduced_multiplier(multiplier: int) -> int:
     return (multiplier + (1 << 15)) >> 16 if multiplier < 0x7FFF0000 else 0x7FFF
 
 
-def scale_wide(x: Ints, multiplier: int, shift: int) -> Int64s:
-    """x * factor with one rounding, x of 48 bits. TFLite: MultiplyByQuantizedMultiplier(int64)."""
-    total = 15 - shift
-    return (x.astype(np.int64) * reduced_multiplier(multiplier) + (1 << (total - 1))) >> total
+def scale_wide(x: Ints, reduced: int | Int64s, shift: int | Int64s) -> Int64s:
+    """floor(x * reduced / 2**shift + 1/2), x of 48 bits. TFLite: MultiplyByQuantizedMultiplier(int64), shift 15 - its own."""
+    return (x.astype(np.int64) * reduced + (np.int64(1) << (shift - np.int64(1)))) >> shift
 
 
-def scale_once_rounded(x: Ints, factor: float) -> Int64s:
+def scale_once_rounded(x: Ints, factor: float | npt.NDArray[np.float64]) -> Int64s:
     """round(x * factor) in double precision, halves away from zero. TFLite: reference FULLY_CONNECTED."""
     product = x.astype(np.float64) * factor
     return (np.sign(product) * np.floor(np.abs(product) + 0.5)).astype(np.int64)

@@ -8,6 +8,7 @@ from tinyloc.codegen.operators.batch_matmul import BatchMatMul
 from tinyloc.codegen.operators.concatenation import Concatenation
 from tinyloc.codegen.operators.depthwise_conv_2d import DepthwiseConv2D
 from tinyloc.codegen.operators.fully_connected import FullyConnected
+from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
 from tinyloc.codegen.operators.mul import Mul
 from tinyloc.codegen.operators.table import EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Table
@@ -49,6 +50,8 @@ BY_ELEMENT: dict[tuple[str, str], Rule] = {
     ("TANH", "int16"): Tanh16(),
 }
 
+RULES["LOOP"] = Loop(RULES, BY_ELEMENT)
+
 
 def rule_of(graph: Graph, op: Operator) -> Rule | None:
     """The rule of an operator in its element type, None when it is not supported."""
@@ -59,8 +62,8 @@ def rule_of(graph: Graph, op: Operator) -> Rule | None:
 
 
 def supported() -> list[str]:
-    """Names of the operators that can be compiled, sorted; TABLE is our own."""
-    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"TABLE"})
+    """Names of the operators that can be compiled, sorted; TABLE and LOOP are our own."""
+    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"LOOP", "TABLE"})
 
 
 __all__ = ["BY_ELEMENT", "RULES", "ElementWise", "KernelRule", "Rule", "ViewRule", "rule_of", "supported"]

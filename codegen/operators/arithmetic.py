@@ -1,8 +1,10 @@
 """Unary arithmetic: ABS, NEG, RELU and its relatives, QUANTIZE between scales, RSQRT of int8."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyloc.codegen import fixedpoint
 from tinyloc.codegen.graph import RANGE, Graph, Operator
@@ -108,6 +110,20 @@ def _inverse_root(value: int) -> tuple[int, int]:
     return estimate, -shift
 
 
+@functools.cache
+def _rsqrt_table(x_scale: float, x_zero: int, y_scale: float, y_zero: int) -> npt.NDArray[np.int8]:
+    """Output for each input -128..127, in that order."""
+    factor = 1.0 / (float(np.sqrt(np.float32(x_scale))) * float(np.float32(y_scale)))
+    multiplier, shift = fixedpoint.quantise_multiplier(factor)
+    table = np.full(256, 127, dtype=np.int8)
+    for q in range(x_zero + 1, 128):
+        root, root_shift = _inverse_root(q - x_zero)
+        data = fixedpoint.scale_twice_rounded(np.array([1]), root, root_shift + 20)
+        scaled_data = fixedpoint.scale_twice_rounded(data, multiplier, shift - 20)
+        table[q + 128] = np.clip(scaled_data + y_zero, -128, 127)[0]
+    return table
+
+
 class Rsqrt8(ElementWise):
     """RSQRT of int8; a value of zero gives the largest output. Becomes a table, so no C of its own."""
 
@@ -118,18 +134,7 @@ class Rsqrt8(ElementWise):
         (x,) = values
         assert x is not None
         tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        factor = 1.0 / (float(np.sqrt(np.float32(tx.scale))) * float(np.float32(ty.scale)))
-        multiplier, shift = fixedpoint.quantise_multiplier(factor)
-        table = np.empty(256, dtype=np.int8)
-        for q in range(-128, 128):
-            value = q - tx.zero_point
-            result = 127
-            if value > 0:
-                root, root_shift = _inverse_root(value)
-                data = fixedpoint.scale_twice_rounded(np.array([1]), root, root_shift + 20)
-                scaled_data = fixedpoint.scale_twice_rounded(data, multiplier, shift - 20)
-                result = int(np.clip(scaled_data + ty.zero_point, -128, 127)[0])
-            table[q + 128] = result
+        table = _rsqrt_table(tx.scale, tx.zero_point, ty.scale, ty.zero_point)
         return [table[x.astype(np.int64) + 128]]
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:

@@ -4,12 +4,12 @@ int8 sums are 32 bits and scaled with two roundings, int16 sums 64 bits and `wid
 the depth allows it (int8), 64 bits otherwise.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
-from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems
 from tinyloc.codegen.operators.requantise import Requantisation
 
@@ -17,6 +17,11 @@ from tinyloc.codegen.operators.requantise import Requantisation
 def requantisation(graph: Graph, op: Operator) -> Requantisation:
     """Scaling of the sums; the factor's product is in single precision, as TFLite computes it."""
     a, b, y = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
+    return _requantisation(a, b, y)
+
+
+@functools.cache
+def _requantisation(a: Tensor, b: Tensor, y: Tensor) -> Requantisation:
     factor = float(np.float32(a.scale) * np.float32(b.scale)) / float(np.float32(y.scale))
     low, high = (-128, 127) if y.element == "int8" else (-32768, 32767)
     return Requantisation("wide" if y.element == "int16" else "twice", (factor,), y.zero_point, low, high, y.element)
@@ -64,10 +69,8 @@ class BatchMatMul(KernelRule):
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         batches, rows, depth, columns = dimensions(graph, op)
         r = requantisation(graph, op)
-        multiplier, shift = fixedpoint.quantise_multiplier(r.factor[0])
+        ((multiplier, shift),) = r.wide_factors() if r.rounding == "wide" else r.twice_factors()
         suffix = "s16" if ta.element == "int16" else "s8"
-        if r.rounding == "wide":
-            multiplier, shift = fixedpoint.reduced_multiplier(multiplier), 15 - shift
         strides = (depth, 1) if op.attributes.get("adj_y") else (1, columns)  # of b: (column, depth)
         call = (
             f"tl_batch_matmul_{suffix}(x0, x1, {batches}, {rows}, {depth}, {columns}, {strides[0]}, {strides[1]}, "

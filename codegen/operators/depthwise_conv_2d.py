@@ -3,13 +3,13 @@
 int8 sums are scaled with two roundings, int16 sums (64-bit bias) `wide`. Outside the image x is its zero point.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
-from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import (
     Array,
     Constant,
@@ -19,8 +19,8 @@ from tinyloc.codegen.operators.base import (
     activation_range,
     quantised_problems,
 )
-from tinyloc.codegen.operators.fully_connected import bias_of, scaling_constants
-from tinyloc.codegen.operators.requantise import Requantisation, sum_bound
+from tinyloc.codegen.operators.fully_connected import bias_of
+from tinyloc.codegen.operators.requantise import Requantisation, scaling, sum_bound
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,7 @@ class DepthwiseConv2D(KernelRule):
 
     def _requantisation(self, graph: Graph, op: Operator) -> Requantisation:
         x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
-        assert w.quantisation is not None
-        factor = tuple(
-            float(np.float32(x.scale)) * float(np.float32(s)) / float(np.float32(y.scale)) for s in w.quantisation.scale
-        )
-        low, high = activation_range(y, op.attributes.get("activation", 0))
-        return Requantisation("wide" if x.element == "int16" else "twice", factor, y.zero_point, low, high, y.element)
+        return _requantisation(x, w, y, op.attributes.get("activation", 0))
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
@@ -106,21 +101,28 @@ class DepthwiseConv2D(KernelRule):
         g = geometry(graph, op)
         taps = self._filter(graph, op)
         r = self._requantisation(graph, op)
-        if r.rounding == "wide":
-            multipliers, shifts = r.device(self._bound(graph, op))
-        else:
-            pairs = [fixedpoint.quantise_multiplier(f) for f in r.factor]
-            multipliers, shifts = [m for m, _ in pairs], [s for _, s in pairs]
+        how, arrays = scaling(prefix, r.wide_factors() if r.rounding == "wide" else r.twice_factors(), r)
         bias = bias_of(graph, op)
-        common, constants = scaling_constants(
-            prefix, multipliers, shifts, np.zeros(g.output[2], np.int64) if bias is None else bias
+        constants = (
+            Constant(f"{prefix}_bias", "int32_t", np.zeros(g.output[2]) if bias is None else bias, f"[{g.output[2]}]"),
+            *arrays,
         )
         packed = Constant(f"{prefix}_weights", "int8_t", taps.ravel(), f"[{g.kernel[0]}][{g.kernel[1]}][{g.output[2]}]")
         suffix = "s16" if x.element == "int16" else "s8"
         sizes = ", ".join(str(n) for n in (*g.input, *g.output[:2], *g.kernel, *g.stride, *g.dilation, *g.padding))
         call = (
-            f"tl_depthwise_{suffix}(x0, {prefix}_weights, {prefix}_bias, {common}, {int(len(multipliers) > 1)}, "
-            f"(tl_conv_shape_t){{{sizes}}}, {x.zero_point}, {r.zero_point}, {r.low}, {r.high}, y);"
+            f"tl_depthwise_{suffix}(x0, {prefix}_weights, {prefix}_bias, {how}, (tl_conv_shape_t){{{sizes}}}, "
+            f"{x.zero_point}, y);"
         )
         macs = g.output[0] * g.output[1] * g.output[2] * g.kernel[0] * g.kernel[1]
         return Lowered((call,), (packed, *constants), ("tl_depthwise.h",), macs)
+
+
+@functools.cache
+def _requantisation(x: Tensor, w: Tensor, y: Tensor, activation: int) -> Requantisation:
+    assert w.quantisation is not None
+    factor = tuple(
+        float(np.float32(x.scale)) * float(np.float32(s)) / float(np.float32(y.scale)) for s in w.quantisation.scale
+    )
+    low, high = activation_range(y, activation)
+    return Requantisation("wide" if x.element == "int16" else "twice", factor, y.zero_point, low, high, y.element)

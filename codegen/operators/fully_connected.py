@@ -1,15 +1,16 @@
 """FULLY_CONNECTED: y[c] = requantise(bias[c] + sum_k w[c, k] * (x[k] - zx)), scale a channel or one for all.
 
-int8 with int32 bias rounds once (reference kernel, double precision); int16 with int64 bias is `wide`.
+LiteRT's reference kernel rounds once, in double precision; see requantise.py for how the device does that in integers.
 On the device the zero point of the input is folded into the bias, and weights are packed in the order that the inner loop
 of firmware/kernels/tl_fully_connected.h reads them.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
-from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import (
     Array,
     Constant,
@@ -20,7 +21,7 @@ from tinyloc.codegen.operators.base import (
     quantised_problems,
 )
 from tinyloc.codegen.operators.packing import pack_rows
-from tinyloc.codegen.operators.requantise import Int64s, Requantisation, sum_bound
+from tinyloc.codegen.operators.requantise import Int64s, Requantisation, scaling, sum_bound
 
 
 def _weights(graph: Graph, op: Operator) -> Int64s:
@@ -42,12 +43,15 @@ def bias_of(graph: Graph, op: Operator, position: int = 2) -> Int64s | None:
 def requantisation(graph: Graph, op: Operator) -> Requantisation:
     """How LiteRT's reference kernel scales this layer's sums."""
     x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
+    return _requantisation(x, w, y, op.attributes.get("activation", 0))
+
+
+@functools.cache
+def _requantisation(x: Tensor, w: Tensor, y: Tensor, activation: int) -> Requantisation:
     assert w.quantisation is not None
-    sx, sy = np.float32(x.scale), np.float32(y.scale)
-    scales = [np.float32(s) for s in w.quantisation.scale]
-    factor = tuple(float(sx) * float(s) / float(sy) for s in scales)
-    low, high = activation_range(y, op.attributes.get("activation", 0))
-    return Requantisation("wide" if x.element == "int16" else "once", factor, y.zero_point, low, high, y.element)
+    sx, sy = float(np.float32(x.scale)), float(np.float32(y.scale))
+    factor = tuple(sx * float(np.float32(s)) / sy for s in w.quantisation.scale)
+    return Requantisation("once", factor, y.zero_point, *activation_range(y, activation), y.element)
 
 
 class FullyConnected(KernelRule):
@@ -70,7 +74,7 @@ class FullyConnected(KernelRule):
             problems.append(f"sums reach {bound}: they overflow 32 bits; make the layer narrower or use int8")
             return problems
         try:
-            requantisation(graph, op).device(bound)
+            requantisation(graph, op).once_factors(bound)
         except ArithmeticError as error:
             problems.append(str(error))
         return problems
@@ -92,21 +96,23 @@ class FullyConnected(KernelRule):
         channels, depth = weights.shape
         batches = x.size // depth
         r = requantisation(graph, op)
-        multipliers, shifts = r.device(sum_bound(weights, bias, x))
+        how, arrays = scaling(prefix, r.once_factors(sum_bound(weights, bias, x)), r)
         sparse = bool(op.attributes.get("sparse"))
         folded = (np.zeros(channels, np.int64) if bias is None else bias) - x.zero_point * weights.sum(axis=1) * (
             not sparse
         )
-        per_channel = len(multipliers) > 1
-        common, constants = scaling_constants(prefix, multipliers, shifts, folded)
+        constants = (
+            Constant(f"{prefix}_bias", "int32_t", folded, f"[{channels}]" + ("" if sparse else ", input zero point folded in")),
+            *arrays,
+        )
         suffix = "s8" if x.element == "int8" else "s16"
         if sparse:
             packed = Constant(
                 f"{prefix}_weights", "int8_t", weights.T.astype(np.int8).ravel(), f"[{depth}][{channels}], a column an input"
             )
             call = (
-                f"tl_sparse_fully_connected_{suffix}(entries, count, {prefix}_weights, {prefix}_bias, {common}, "
-                f"{x.zero_point}, {channels}, {int(per_channel)}, {r.zero_point}, {r.low}, {r.high}, sums, y);"
+                f"tl_sparse_fully_connected_{suffix}(entries, count, {prefix}_weights, {prefix}_bias, {how}, "
+                f"{x.zero_point}, {channels}, sums, y);"
             )
             return Lowered(
                 (f"int32_t sums[{channels}];", call),
@@ -121,21 +127,8 @@ class FullyConnected(KernelRule):
             pack_rows(weights.astype(np.int8), x.element),
             f"[{channels}][{depth}], packed four rows at a time",
         )
-        call = (
-            f"tl_fully_connected_{suffix}(x0, {prefix}_weights, {prefix}_bias, {common}, {batches}, {depth}, {channels}, "
-            f"{int(per_channel)}, {r.zero_point}, {r.low}, {r.high}, y);"
-        )
+        call = f"tl_fully_connected_{suffix}(x0, {prefix}_weights, {prefix}_bias, {how}, {depth}, {channels}, y);"
+        if batches > 1:
+            call = f"for (int32_t row = 0; row < {batches}; row++, x0 += {depth}, y += {channels}) {{ {call} }}"
         assert y.size == batches * channels
         return Lowered((call,), (packed, *constants), ("tl_fully_connected.h",), batches * channels * depth)
-
-
-def scaling_constants(
-    prefix: str, multipliers: list[int], shifts: list[int], bias: Int64s
-) -> tuple[str, tuple[Constant, ...]]:
-    """The arguments `multipliers, shifts` of a kernel call, and the arrays: 4 + 4 + 1 bytes a channel."""
-    constants = (
-        Constant(f"{prefix}_bias", "int32_t", bias, f"[{bias.size}], with the input's zero point folded in"),
-        Constant(f"{prefix}_multiplier", "int32_t", np.array(multipliers), f"[{len(multipliers)}]"),
-        Constant(f"{prefix}_shift", "int8_t", np.array(shifts), f"[{len(shifts)}]"),
-    )
-    return f"{prefix}_multiplier, {prefix}_shift", constants

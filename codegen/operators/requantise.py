@@ -1,14 +1,16 @@
 """How accumulators become outputs, for operators that sum products. Arrays of one entry a channel.
 
 Three roundings occur in LiteRT's reference kernels, and a claim of byte equality names which:
-`once` (FULLY_CONNECTED with 32-bit sums: round(sum * factor) in double precision), `wide` (64-bit sums of int16
-operators: a 16-bit multiplier, one rounding), `twice` (everything else).
+`once` (FULLY_CONNECTED: round(sum * factor) in double precision, halves away from zero), `wide` (64-bit sums of int16
+operators: a 16-bit multiplier, halves upwards), `twice` (everything else).
 
-On the device `once` is floor(sum * multiplier / 2**shift + 1/2) in 64 bits. That it equals the double-precision form for
-every sum that can occur is proved at compile time by `prove_once`: both are steps in the sum, so it is enough to compare
-them on either side of each step.
+On the device `once` is done in integers: `short`, floor((sum * M + 2**(S - 1) - [sum < 0]) / 2**S) with M of 31 bits, or, where
+that is not exact, `long` with M of 62 bits. That it equals the double-precision form for every sum that can occur is
+proved at compile time: both are steps in the sum, so it is enough to compare them on either side of each step.
 """
 
+import functools
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,9 +19,12 @@ import numpy.typing as npt
 
 from tinyloc.codegen import fixedpoint
 from tinyloc.codegen.graph import RANGE, Tensor
+from tinyloc.codegen.operators.base import Constant
 
 Rounding = Literal["once", "twice", "wide"]
 Int64s = npt.NDArray[np.int64]
+
+SHORT_BITS, LONG_BITS = 31, 62
 
 
 @dataclass(frozen=True)
@@ -35,50 +40,88 @@ class Requantisation:
 
     def reference(self, sums: Int64s) -> npt.NDArray[np.integer]:  # type: ignore[type-arg]
         """sums: (..., channels) -> outputs of the same shape."""
-        result = np.empty_like(sums)
-        for channel in range(sums.shape[-1]):
-            factor = self.factor[channel if len(self.factor) > 1 else 0]
-            x = sums[..., channel]
-            if self.rounding == "once":
-                result[..., channel] = fixedpoint.scale_once_rounded(x, factor)
-            elif self.rounding == "wide":
-                result[..., channel] = fixedpoint.scale_wide(x, *fixedpoint.quantise_multiplier(factor))
-            else:
-                result[..., channel] = fixedpoint.scale_twice_rounded(x, *fixedpoint.quantise_multiplier(factor))
+        if self.rounding == "once":
+            result = fixedpoint.scale_once_rounded(sums, self._factors)
+        elif self.rounding == "wide":
+            result = fixedpoint.scale_wide(sums, *self._multipliers)
+        else:
+            result = fixedpoint.scale_twice_rounded(sums, *self._multipliers)
         return np.clip(result + self.zero_point, self.low, self.high).astype(self.element)
 
-    def device(self, bound: int) -> tuple[list[int], list[int]]:
-        """(multipliers, shifts) for tl_requantise: floor(sum * multiplier / 2**shift + 1/2), `once` and `wide`.
+    @functools.cached_property
+    def _factors(self) -> npt.NDArray[np.float64]:
+        return np.array(self.factor)
 
-        `bound` is the largest magnitude of a sum. Raises ArithmeticError where the result would not be exact.
+    @functools.cached_property
+    def _multipliers(self) -> tuple[Int64s, Int64s]:
+        pairs = self.wide_factors() if self.rounding == "wide" else self.twice_factors()
+        return np.array([m for m, _ in pairs], dtype=np.int64), np.array([s for _, s in pairs], dtype=np.int64)
+
+    def twice_factors(self) -> list[tuple[int, int]]:
+        """TFLite's (multiplier, shift) a channel for tl_scale_up and tl_scale_down."""
+        return [fixedpoint.quantise_multiplier(factor) for factor in self.factor]
+
+    def wide_factors(self) -> list[tuple[int, int]]:
+        """(16-bit multiplier, shift) a channel for tl_requantise_wide."""
+        return [(fixedpoint.reduced_multiplier(multiplier), 15 - shift) for multiplier, shift in self.twice_factors()]
+
+    def once_factors(self, bound: int) -> list[tuple[int, int]]:
+        """(M, S) a channel, exact for all sums up to `bound`: M of 31 bits if that does for all channels, else of 62.
+
+        Raises ArithmeticError where neither is exact.
         """
-        multipliers, shifts = [], []
-        for factor in self.factor:
-            multiplier, shift = fixedpoint.quantise_multiplier(factor)
-            if self.rounding == "wide":
-                multiplier, total = fixedpoint.reduced_multiplier(multiplier), 15 - shift
-            else:
-                multiplier, total = prove_once(factor, multiplier, 31 - shift, bound, self)
-            multipliers.append(multiplier)
-            shifts.append(total)
-        return multipliers, shifts
+        # 31 bits are never enough for the 65536 steps of an int16 output
+        for bits in (SHORT_BITS, LONG_BITS) if self.element == "int8" else (LONG_BITS,):
+            factors = [_exact(factor, bits, bound, self) for factor in self.factor]
+            if all(factor is not None for factor in factors):
+                return [factor for factor in factors if factor is not None]
+        raise ArithmeticError(f"a factor near {self.factor[0]!r} cannot be applied exactly to sums up to {bound}")
 
 
-def prove_once(factor: float, multiplier: int, shift: int, bound: int, r: Requantisation) -> tuple[int, int]:
-    """A (multiplier, shift) near the given one whose results equal round(sum * factor) for all |sum| <= bound."""
-    if multiplier == 0:
-        return 0, 1
+def is_long(factors: list[tuple[int, int]]) -> bool:
+    """Whether these factors need tl_requantise_long."""
+    return max(multiplier for multiplier, _ in factors) >= 1 << SHORT_BITS
+
+
+def apply_once(sums: Int64s, multiplier: int, shift: int) -> Int64s:
+    """What the device computes: floor((sum * M + 2**(S - 1) - [sum < 0]) / 2**S), in two halves when M is long."""
+    sign = sums >> 63
+    if multiplier < 1 << SHORT_BITS:
+        return (sums * multiplier + (1 << (shift - 1)) + sign) >> shift
+    high, low = multiplier >> 31, multiplier & 0x7FFFFFFF
+    top = sums * high + ((sums * low + sign) >> 31)
+    return (top + (1 << (shift - 32))) >> (shift - 31)
+
+
+def _sums_near_steps(factor: float, bound: int, r: Requantisation) -> Int64s:
+    """Sums on either side of every place where round(sum * factor) changes within the output's range."""
     low, high = r.low - r.zero_point, r.high - r.zero_point
-    # sums around every place where the double-precision result goes from v - 1 to v
-    steps = np.ceil((np.arange(low, high + 2, dtype=np.float64) - 0.5) / factor)
-    around = (steps[:, None] + np.arange(-2, 3)).astype(np.float64)
-    sums = np.unique(np.clip(around, -bound, bound)).astype(np.int64)
+    if factor == 0.0:
+        return np.zeros(1, np.int64)
+    # beyond the bound there is nothing to prove
+    first, last = max(low, int(-bound * factor) - 1), min(high, int(bound * factor) + 1)
+    steps = np.ceil((np.arange(first, last + 2, dtype=np.float64) - 0.5) / factor).astype(np.int64)
+    return np.concatenate([np.clip(steps + near, -bound, bound) for near in (-1, 0, 1)])
+
+
+@functools.cache
+def _exact(factor: float, bits: int, bound: int, r: Requantisation) -> tuple[int, int] | None:
+    """(M, S) of that many bits whose results equal round(sum * factor) for all |sum| <= bound, None if there is none."""
+    sums = _sums_near_steps(factor, bound, r)
+    low, high = r.low - r.zero_point, r.high - r.zero_point
+    if factor == 0.0:
+        return 0, 1
+    mantissa, exponent = math.frexp(factor)
+    multiplier, shift = int(math.ldexp(mantissa, bits)), bits - exponent
+    if not (1 <= shift <= 62 if bits == SHORT_BITS else 33 <= shift <= 93):
+        return None
     wanted = np.clip(fixedpoint.scale_once_rounded(sums, factor), low, high)
     for nudge in (0, 1, -1, 2, -2):
-        got = (sums * (multiplier + nudge) + (1 << (shift - 1))) >> shift
-        if np.array_equal(np.clip(got, low, high), wanted):
+        if multiplier + nudge < 1 << bits and np.array_equal(
+            np.clip(apply_once(sums, multiplier + nudge, shift), low, high), wanted
+        ):
             return multiplier + nudge, shift
-    raise ArithmeticError(f"the factor {factor!r} cannot be applied exactly to sums up to {bound}")
+    return None
 
 
 def sum_bound(weights: Int64s, bias: Int64s | None, x: Tensor) -> int:
@@ -89,3 +132,23 @@ def sum_bound(weights: Int64s, bias: Int64s | None, x: Tensor) -> int:
     if bias is not None:
         worst = worst + np.abs(bias)
     return int(worst.max())
+
+
+def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> tuple[str, tuple[Constant, ...]]:
+    """The tl_scaling_t of a layer as a C literal, and the arrays that it names."""
+    multipliers = np.array([multiplier for multiplier, _ in factors], dtype=np.int64)
+    shifts = np.array([shift for _, shift in factors])
+    size = f"[{len(factors)}]"
+    low_name = "NULL"
+    lower: tuple[Constant, ...] = ()
+    if is_long(factors):
+        low_name = f"{prefix}_multiplier_low"
+        lower = (Constant(low_name, "int32_t", multipliers & 0x7FFFFFFF, f"{size}, lower 31 bits"),)
+        multipliers, shifts = multipliers >> 31, shifts - 31
+    constants = (
+        Constant(f"{prefix}_multiplier", "int32_t", multipliers, size),
+        *lower,
+        Constant(f"{prefix}_shift", "int8_t", shifts, size),
+    )
+    numbers = f"{int(len(factors) > 1)}, {r.zero_point}, {r.low}, {r.high}"
+    return f"(tl_scaling_t){{{prefix}_multiplier, {low_name}, {prefix}_shift, {numbers}}}", constants

@@ -4,6 +4,7 @@ int8: 256 entries, one an input value. int16: 513 entries, one every 128 input v
 TFLite: LUTPopulate and LUTLookup in internal/common.h; tables are computed in single precision, as there.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ def _round(x: Floats) -> Floats:
     return (np.sign(x) * np.floor(np.abs(x) + np.float32(0.5))).astype(np.float32)
 
 
+@functools.cache
 def table_int8(x: Tensor, y: Tensor, function: Function) -> npt.NDArray[np.int8]:
     """Output for each input -128..127, in the order of the input cast to uint8: 0..127, -128..-1."""
     q = np.concatenate([np.arange(128), np.arange(-128, 0)]).astype(np.int32)
@@ -30,6 +32,7 @@ def table_int8(x: Tensor, y: Tensor, function: Function) -> npt.NDArray[np.int8]
     return np.clip(rescaled + np.float32(y.zero_point), -128, 127).astype(np.int8)
 
 
+@functools.cache
 def table_int16(x: Tensor, y: Tensor, function: Function) -> npt.NDArray[np.int16]:
     """513 samples, each moved by half of the interpolation error at the middle of its step."""
     one, two = np.float32(1.0), np.float32(2.0)

@@ -1,1 +1,33 @@
-"""Graph rewrites: each a pure function graph -> graph."""
+"""Graph rewrites: each a pure function graph -> graph, in the order of PASSES. The checker runs after each."""
+
+from collections.abc import Callable
+
+from tinyloc.codegen.graph import Graph, illegalities
+from tinyloc.codegen.passes.constants import fold_constants
+from tinyloc.codegen.passes.identities import drop_dead, drop_identities
+from tinyloc.codegen.passes.loops import fuse_loops
+from tinyloc.codegen.passes.sparse import mark_sparse_input
+from tinyloc.codegen.passes.tables import fold_tables
+
+Pass = Callable[[Graph], tuple[Graph, list[str]]]
+
+PASSES: tuple[Pass, ...] = (
+    fold_constants,
+    drop_identities,
+    fold_tables,
+    drop_dead,
+    mark_sparse_input,
+    fuse_loops,
+)
+
+
+def optimise(graph: Graph) -> tuple[Graph, list[str]]:
+    """Run all passes. Returns the graph and a line for each decision taken."""
+    decisions: list[str] = []
+    for rewrite in PASSES:
+        graph, notes = rewrite(graph)
+        problems = illegalities(graph)
+        if problems:
+            raise AssertionError(f"{rewrite.__name__} made an illegal graph: {'; '.join(problems)}")
+        decisions += notes
+    return graph, decisions

@@ -2,7 +2,7 @@
 #ifndef TL_DEPTHWISE_H
 #define TL_DEPTHWISE_H
 
-#include "tl_fixed.h"
+#include "tl_fully_connected.h"
 
 typedef struct {
     int32_t height, width, channels, out_height, out_width, kernel_height, kernel_width;
@@ -11,9 +11,8 @@ typedef struct {
 
 /* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
 #define TL_DEPTHWISE(NAME, ELEMENT, SCALE)                                                                            \
-    static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const int32_t *multiplier,   \
-                            const int8_t *shift, int32_t per_channel, const tl_conv_shape_t s, int32_t input_zero,     \
-                            int32_t zero_point, int32_t low, int32_t high, ELEMENT *y)                                 \
+    static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t scaling,  \
+                            const tl_conv_shape_t s, int32_t input_zero, ELEMENT *y)                                   \
     {                                                                                                                  \
         for (int32_t row = 0; row < s.out_height; row++) {                                                             \
             for (int32_t column = 0; column < s.out_width; column++) {                                                 \
@@ -29,8 +28,9 @@ typedef struct {
                             }                                                                                          \
                         }                                                                                              \
                     }                                                                                                  \
-                    const int32_t scale = per_channel ? c : 0;                                                         \
-                    *y++ = (ELEMENT)tl_clamp(SCALE(sum, multiplier[scale], shift[scale]) + zero_point, low, high);     \
+                    const int32_t scale = scaling.per_channel ? c : 0;                                                 \
+                    sum = SCALE(sum, scaling.multiplier[scale], scaling.shift[scale]) + scaling.zero_point;            \
+                    *y++ = (ELEMENT)tl_clamp(sum, scaling.low, scaling.high);                                          \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
@@ -42,6 +42,12 @@ static inline int32_t tl_depthwise_twice(int32_t sum, int32_t multiplier, int32_
 }
 
 TL_DEPTHWISE(tl_depthwise_s8, int8_t, tl_depthwise_twice)
-TL_DEPTHWISE(tl_depthwise_s16, int16_t, tl_requantise)
+
+static inline int32_t tl_depthwise_wide(int32_t sum, int32_t multiplier, int32_t shift)
+{
+    return tl_requantise_wide(sum, multiplier, shift);
+}
+
+TL_DEPTHWISE(tl_depthwise_s16, int16_t, tl_depthwise_wide)
 
 #endif

@@ -76,13 +76,21 @@ static inline int32_t tl_scale_up(int32_t x, int32_t multiplier, int32_t shift)
     return tl_doubling_high((int32_t)((uint32_t)x << shift), multiplier);
 }
 
-/* floor(sum * multiplier / 2^shift + 1/2); 1 <= shift <= 62 */
+/* sum * multiplier / 2^shift, halves away from zero; 1 <= shift <= 62 */
 static inline int32_t tl_requantise(int32_t sum, int32_t multiplier, int32_t shift)
 {
-    return (int32_t)(((int64_t)sum * multiplier + (INT64_C(1) << (shift - 1))) >> shift);
+    const int64_t half = INT64_C(1) << (shift - 1);
+    return (int32_t)(((int64_t)sum * multiplier + half + (sum >> 31)) >> shift);
 }
 
-/* the same for a 64-bit sum below 2^47 and a multiplier of 16 bits */
+/* the same with a multiplier of 62 bits, high * 2^31 + low, and 2^(shift + 31); 2 <= shift <= 62 */
+static inline int32_t tl_requantise_long(int32_t sum, int32_t high, int32_t low, int32_t shift)
+{
+    const int64_t top = (int64_t)sum * high + (((int64_t)sum * low + (sum >> 31)) >> 31);
+    return (int32_t)((top + (INT64_C(1) << (shift - 1))) >> shift);
+}
+
+/* floor(sum * multiplier / 2^shift + 1/2), a sum below 2^47 and a multiplier of 16 bits: int16 products in TFLite */
 static inline int32_t tl_requantise_wide(int64_t sum, int32_t multiplier, int32_t shift)
 {
     return (int32_t)((sum * multiplier + (INT64_C(1) << (shift - 1))) >> shift);

@@ -6,54 +6,29 @@
 #ifndef TL_FULLY_CONNECTED_H
 #define TL_FULLY_CONNECTED_H
 
+#include <stddef.h>
+
 #include "tl_fixed.h"
 
-/* one output from its sum: scaled, moved to the output's zero point, limited */
-static inline int32_t tl_fc_output(int32_t sum, const int32_t *multiplier, const int8_t *shift, int32_t channel,
-                                   int32_t per_channel, int32_t zero_point, int32_t low, int32_t high)
+/* How sums become outputs. multiplier_low is NULL where 31 bits of multiplier are exact. */
+typedef struct {
+    const int32_t *multiplier;
+    const int32_t *multiplier_low;
+    const int8_t *shift;
+    int32_t per_channel, zero_point, low, high;
+} tl_scaling_t;
+
+static inline int32_t tl_fc_output(int32_t sum, int32_t channel, const tl_scaling_t scaling)
 {
-    const int32_t scale = per_channel ? channel : 0;
-    return tl_clamp(tl_requantise(sum, multiplier[scale], shift[scale]) + zero_point, low, high);
+    const int32_t i = scaling.per_channel ? channel : 0;
+    const int32_t scaled =
+        scaling.multiplier_low == NULL
+            ? tl_requantise(sum, scaling.multiplier[i], scaling.shift[i])
+            : tl_requantise_long(sum, scaling.multiplier[i], scaling.multiplier_low[i], scaling.shift[i]);
+    return tl_clamp(scaled + scaling.zero_point, scaling.low, scaling.high);
 }
 
-#define TL_FULLY_CONNECTED(NAME, ELEMENT, DOT4)                                                                       \
-    static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const int32_t *multiplier,   \
-                            const int8_t *shift, int32_t batches, int32_t depth, int32_t channels,                     \
-                            int32_t per_channel, int32_t zero_point, int32_t low, int32_t high, ELEMENT *y)            \
-    {                                                                                                                  \
-        for (int32_t batch = 0; batch < batches; batch++) {                                                            \
-            const int8_t *w = weights;                                                                                 \
-            int32_t channel = 0;                                                                                       \
-            for (; channel + 4 <= channels; channel += 4) {                                                            \
-                int32_t sum[4] = {bias[channel], bias[channel + 1], bias[channel + 2], bias[channel + 3]};             \
-                int32_t k = 0;                                                                                         \
-                for (; k + 4 <= depth; k += 4) {                                                                       \
-                    DOT4(sum, x + k, w);                                                                               \
-                    w += 16;                                                                                           \
-                }                                                                                                      \
-                for (; k < depth; k++) {                                                                               \
-                    const int32_t value = x[k];                                                                        \
-                    for (int32_t row = 0; row < 4; row++) {                                                            \
-                        sum[row] += value * *w++;                                                                      \
-                    }                                                                                                  \
-                }                                                                                                      \
-                for (int32_t row = 0; row < 4; row++) {                                                                \
-                    y[channel + row] = (ELEMENT)tl_fc_output(sum[row], multiplier, shift, channel + row, per_channel,  \
-                                                             zero_point, low, high);                                   \
-                }                                                                                                      \
-            }                                                                                                          \
-            for (; channel < channels; channel++) {                                                                    \
-                int32_t sum = bias[channel];                                                                           \
-                for (int32_t k = 0; k < depth; k++) {                                                                  \
-                    sum += x[k] * *w++;                                                                                \
-                }                                                                                                      \
-                y[channel] = (ELEMENT)tl_fc_output(sum, multiplier, shift, channel, per_channel, zero_point, low, high); \
-            }                                                                                                          \
-            x += depth;                                                                                                \
-            y += channels;                                                                                             \
-        }                                                                                                              \
-    }
-
+/* sum[row] += x[0..3] . w[4 * row .. 4 * row + 3] */
 #if TL_DSP
 static inline void tl_dot4_s8(int32_t sum[4], const int8_t *x, const int8_t *w)
 {
@@ -93,6 +68,36 @@ static inline void tl_dot4_s16(int32_t sum[4], const int16_t *x, const int8_t *w
     }
 }
 #endif
+
+#define TL_FULLY_CONNECTED(NAME, ELEMENT, DOT4)                                                                        \
+    static inline void NAME(const ELEMENT *x, const int8_t *w, const int32_t *bias, const tl_scaling_t scaling,        \
+                            int32_t depth, int32_t channels, ELEMENT *y)                                               \
+    {                                                                                                                  \
+        int32_t channel = 0;                                                                                           \
+        for (; channel + 4 <= channels; channel += 4) {                                                                \
+            int32_t sum[4] = {bias[channel], bias[channel + 1], bias[channel + 2], bias[channel + 3]};                 \
+            int32_t k = 0;                                                                                             \
+            for (; k + 4 <= depth; k += 4) {                                                                           \
+                DOT4(sum, x + k, w);                                                                                   \
+                w += 16;                                                                                               \
+            }                                                                                                          \
+            for (; k < depth; k++) {                                                                                   \
+                for (int32_t row = 0; row < 4; row++) {                                                                \
+                    sum[row] += x[k] * *w++;                                                                           \
+                }                                                                                                      \
+            }                                                                                                          \
+            for (int32_t row = 0; row < 4; row++) {                                                                    \
+                y[channel + row] = (ELEMENT)tl_fc_output(sum[row], channel + row, scaling);                            \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (; channel < channels; channel++) {                                                                        \
+            int32_t sum = bias[channel];                                                                               \
+            for (int32_t k = 0; k < depth; k++) {                                                                      \
+                sum += x[k] * *w++;                                                                                    \
+            }                                                                                                          \
+            y[channel] = (ELEMENT)tl_fc_output(sum, channel, scaling);                                                 \
+        }                                                                                                              \
+    }
 
 TL_FULLY_CONNECTED(tl_fully_connected_s8, int8_t, tl_dot4_s8)
 TL_FULLY_CONNECTED(tl_fully_connected_s16, int16_t, tl_dot4_s16)

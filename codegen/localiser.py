@@ -1,0 +1,118 @@
+"""What surrounds the network in integers: the table from dBm to model input, the CRF, and the host's reference of both.
+
+The same arithmetic as firmware/localise, in NumPy; evaluation compares the device with `LocaliserReference`.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.codegen.fixedpoint import round_half_away
+from tinyloc.codegen.graph import RANGE, Graph, Tensor
+from tinyloc.codegen.interpreter import Stepper
+from tinyloc.codegen.source import read_source
+from tinyloc.export.bundle import Arithmetic, Bundle, Crf, Preprocessing
+
+Ints = npt.NDArray[np.int64]
+
+
+def rssi_table(preprocessing: Preprocessing, reading: Tensor) -> npt.NDArray[Any]:
+    """Quantised input for each raw reading -128..127 dBm, [256], index dBm + 128. 127, not heard, is the zero point."""
+    low, high = RANGE[reading.element]
+    dbm = np.arange(-128, 128, dtype=np.float64)
+    dbm[-1] = np.nan
+    scaled = preprocessing.scale(dbm).astype(np.float64) / float(np.float32(reading.scale))
+    return np.clip(np.floor(scaled + 0.5) + reading.zero_point, low, high).astype(reading.element)
+
+
+@dataclass(frozen=True)
+class IntegerCrf:
+    """A CRF in units of the quantised scores."""
+
+    transitions: Ints  # (C, C), [from][to]
+    start: Ints
+    end: Ints
+
+
+def integer_crf(crf: Crf, scores: Tensor) -> IntegerCrf:
+    """Each value divided by the scores' scale and rounded, halves away from zero."""
+
+    def quantise(values: Sequence[float]) -> Ints:
+        return np.array([round_half_away(v / float(np.float32(scores.scale))) for v in values], dtype=np.int64)
+
+    return IntegerCrf(np.array([quantise(row) for row in crf.transitions]), quantise(crf.start), quantise(crf.end))
+
+
+def viterbi(scores: Ints, crf: IntegerCrf) -> list[int]:
+    """The best path through scores (T, C); the smallest class wins a tie."""
+    best = crf.start + scores[0]
+    back = []
+    for row in scores[1:]:
+        total = best[:, None] + crf.transitions
+        back.append(total.argmax(axis=0))
+        best = total.max(axis=0) + row
+    path = [int((best + crf.end).argmax())]
+    for pointers in reversed(back):
+        path.append(int(pointers[path[-1]]))
+    return path[::-1]
+
+
+def most_frequent(path: Sequence[int]) -> int:
+    """The class seen most often, the smallest among equals."""
+    return int(np.bincount(np.asarray(path)).argmax())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One sample's result: quantised scores (C,), and the decision, -1 when none is due."""
+
+    scores: npt.NDArray[Any]
+    class_index: int
+
+
+class LocaliserReference:
+    """The host's integer localiser: raw scans in, scores and decisions out. `reset` starts a recording."""
+
+    def __init__(self, bundle_directory: Path, arithmetic: Arithmetic | None = None) -> None:
+        source = read_source(bundle_directory, arithmetic)
+        self.bundle: Bundle = source.bundle
+        self.graph: Graph = source.graph
+        scores = self.graph.tensors[self.graph.outputs[0]]
+        self.table = rssi_table(self.bundle.preprocessing, self.graph.tensors[self.graph.inputs[0]])
+        self.crf = integer_crf(self.bundle.crf, scores) if self.bundle.crf and self.bundle.window.steps > 1 else None
+        self.stepper = Stepper(self.graph)
+        self.reset()
+
+    def reset(self) -> None:
+        self.stepper.reset()
+        inputs = len(self.bundle.preprocessing.access_points)
+        self.held = np.full(inputs, 127, dtype=np.int64)
+        self.age = np.zeros(inputs, dtype=np.int64)
+        self.recent: deque[npt.NDArray[Any]] = deque(maxlen=self.bundle.window.steps)
+        self.seen = 0
+
+    def sample(self, indices: npt.NDArray[np.integer[Any]], dbm: npt.NDArray[np.integer[Any]]) -> Answer:
+        """One scan: the access points heard and their readings in dBm."""
+        self.age += 1
+        self.held[indices] = dbm
+        self.age[indices] = 0
+        readings = np.where(self.age <= self.bundle.preprocessing.hold_samples, self.held, 127)
+        (scores,) = self.stepper.step(self.table[readings + 128])
+        scores = scores.ravel()
+        self.recent.append(scores)
+        self.seen += 1
+        return Answer(scores, self._decide())
+
+    def _decide(self) -> int:
+        window = self.bundle.window
+        if self.seen < window.steps or (self.seen - window.steps) % window.hop:
+            return -1
+        rows = np.array(self.recent, dtype=np.int64)
+        if self.crf is None:
+            return most_frequent(rows.argmax(axis=1).tolist())
+        return most_frequent(viterbi(rows, self.crf))

@@ -1,0 +1,85 @@
+"""manifest.json: what the compiler decided and why. Written beside the C files, read by build, device and report."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tinyloc.boards.errors import UserError
+
+MANIFEST_VERSION = 1
+
+
+class ManifestError(UserError):
+    """A generated directory that is missing or of another version."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LayerRecord(_Strict):
+    """One generated function."""
+
+    name: str
+    operators: list[str]
+    macs: int
+    constant_bytes: int
+
+
+class PlannedBuffer(_Strict):
+    """One buffer of the arena, alive from step `first` to step `last`, both included."""
+
+    name: str
+    offset: int
+    size: int
+    first: int
+    last: int
+
+
+class StateRecord(_Strict):
+    """A member of the state struct."""
+
+    name: str
+    bytes: int
+    element: str
+    shape: list[int]
+
+
+class Manifest(_Strict):
+    """Sizes are bytes."""
+
+    version: int = MANIFEST_VERSION
+    model_id: str  # 16 hex digits, also in the image and in HELLO
+    name: str
+    arithmetic: str
+    backend: str
+    inputs: int
+    classes: int
+    window: int
+    hop: int
+    sparse: bool
+    arena_bytes: int
+    arena_lower_bound: int
+    state_bytes: int
+    constant_bytes: int
+    macs: int
+    states: list[StateRecord]
+    layers: list[LayerRecord]
+    plan: list[PlannedBuffer]
+    plan_steps: list[str]
+    decisions: list[str]
+    generator: str
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read `directory/manifest.json`; ManifestError says which command makes it."""
+    path = directory / "manifest.json"
+    if not path.is_file():
+        raise ManifestError(f"{directory}: no generated code here; make it with `tinyloc codegen`")
+    try:
+        manifest = Manifest.model_validate_json(path.read_text())
+    except ValidationError as error:
+        raise ManifestError(f"{path}: not a manifest of this tinyloc; run `tinyloc codegen` again ({error.errors()[0]['msg']})") from error
+    if manifest.version != MANIFEST_VERSION:
+        raise ManifestError(f"{path}: version {manifest.version}, this tinyloc reads {MANIFEST_VERSION}; run `tinyloc codegen` again")
+    return manifest

@@ -1,0 +1,62 @@
+"""A bundle's model as a checked graph: what the compiler and the host's reference both start from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.graph import Graph, illegalities
+from tinyloc.codegen.operators import rule_of, supported
+from tinyloc.codegen.reader import read_tflite
+from tinyloc.export.bundle import Arithmetic, Bundle, ModelFile, load_bundle
+
+
+@dataclass(frozen=True)
+class Source:
+    bundle: Bundle
+    model: ModelFile
+    graph: Graph
+
+
+def operator_problems(graph: Graph) -> list[str]:
+    """Every operator that cannot be compiled: its name in the model, why, and what to do."""
+    problems = []
+    for op in graph.operators:
+        rule = rule_of(graph, op)
+        if rule is None:
+            element = graph.tensors[op.inputs[0]].element if op.inputs else "nothing"
+            problems.append(
+                f"{op.origin[0]}: {op.kind} on {element} is not supported; rewrite it with {', '.join(supported())}"
+                " (CONTRIBUTING.md says how to add an operator)"
+            )
+        else:
+            problems += [f"{op.origin[0]}: {problem}" for problem in rule.problems(graph, op)]
+    return problems
+
+
+def check_graph(graph: Graph, where: str) -> None:
+    """Raises CompileError with every problem of the graph."""
+    problems = illegalities(graph) + operator_problems(graph)
+    if problems:
+        raise CompileError(where, problems)
+
+
+def read_source(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> Source:
+    """Read and check the model of a bundle. Raises BundleError or CompileError."""
+    bundle = load_bundle(bundle_directory)
+    model = bundle.model(arithmetic)
+    path = bundle_directory / model.path
+    graph = read_tflite(path, [(state.input, state.output) for state in model.states])
+    problems = []
+    for role, tensors, name, size in (
+        ("reading", graph.inputs, model.input, len(bundle.preprocessing.access_points)),
+        ("score", graph.outputs, model.output, len(bundle.outputs.classes)),
+    ):
+        names = [graph.tensors[t].name for t in tensors]
+        if names != [name]:
+            problems.append(f"the bundle's {role} tensor is {name!r}, the graph has {', '.join(names) or 'none'}")
+        elif graph.tensors[tensors[0]].size != size:
+            problems.append(f"{role} tensor {name!r} has {graph.tensors[tensors[0]].size} elements, the bundle names {size}")
+    if problems:
+        raise CompileError(str(path), problems)
+    check_graph(graph, str(path))
+    return Source(bundle, model, graph)

@@ -1,0 +1,170 @@
+"""Where each tensor lives: arena, state struct, argument. Views share their source's bytes, loops write in place."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tinyloc.codegen.graph import BYTES, Graph, Operator
+from tinyloc.codegen.operators import ViewRule, rule_of
+from tinyloc.codegen.plan import Lifetime, MemoryPlan, plan_memory
+
+Kind = Literal["arena", "state", "input", "output", "constant"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """`offset` is in bytes: into the arena, or into the state or argument that `name` names."""
+
+    kind: Kind
+    name: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Storage:
+    """places of all tensors, the arena's plan, and the copies (from, to) that end a step."""
+
+    places: dict[int, Place]
+    plan: MemoryPlan
+    copies: tuple[tuple[int, int], ...]
+    layers: tuple[Operator, ...]  # operators that run code, in order; step i of the plan is layer i
+    decisions: tuple[str, ...]
+
+
+def state_name(graph: Graph, before: int) -> str:
+    """C name of a state: the tensor's name without TFLite's decoration."""
+    name = graph.tensors[before].name.split(":")[0].removeprefix("serving_default_").removesuffix("_in")
+    return "".join(c if c.isalnum() else "_" for c in name)
+
+
+class _Assignment:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.root: dict[int, tuple[int, int]] = {}  # view -> (tensor, byte offset)
+        self.layers: list[Operator] = []
+        for op in graph.operators:
+            rule = rule_of(graph, op)
+            if isinstance(rule, ViewRule):
+                source = op.inputs[1] if op.kind == "SPLIT" else op.inputs[0]
+                for number, y in enumerate(op.outputs):
+                    at = rule.offset(graph, op, number)
+                    assert at is not None, op
+                    base, offset = self.resolve(source)
+                    self.root[y] = (base, offset + at * BYTES[graph.tensors[y].element])
+            else:
+                self.layers.append(op)
+        self.end = len(self.layers)  # the step in which states are copied
+        self.producer = {t: i for i, op in enumerate(self.layers) for t in op.outputs}
+        self.last_use: dict[int, int] = {}
+        for i, op in enumerate(self.layers):
+            for t in op.inputs:
+                if t != -1:
+                    self.last_use[self.resolve(t)[0]] = i
+        for t in graph.results:
+            self.last_use[self.resolve(t)[0]] = self.end
+        self.decisions: list[str] = []
+
+    def resolve(self, tensor: int) -> tuple[int, int]:
+        """(the tensor whose bytes these are, byte offset)."""
+        base, offset = self.root.get(tensor, (tensor, 0))
+        return base, offset
+
+    def in_place(self, layer: int, output: int, source: int) -> bool:
+        """Whether this loop may write `output` over the bytes of root tensor `source`, which it reads."""
+        op, graph = self.layers[layer], self.graph
+        if op.kind != "LOOP" or self.last_use.get(source) != layer:
+            return False
+        mapping = op.attributes["mapping"]
+        if graph.tensors[source].bytes != graph.tensors[output].bytes:
+            return False
+        readers = [t for t in op.inputs if t != -1 and self.resolve(t)[0] == source]
+        return all(self.resolve(t)[1] == 0 and mapping[t] == mapping[output] for t in readers) and len(
+            mapping[output]
+        ) == len(op.attributes["axes"])
+
+    def run(self) -> Storage:
+        graph = self.graph
+        places: dict[int, Place] = {i: Place("constant", t.name, 0) for i, t in enumerate(graph.tensors) if t.data is not None}
+        for t in graph.inputs:
+            places[t] = Place("input", "input", 0)
+        copies = self._states(places)
+        for t in graph.outputs:
+            base, offset = self.resolve(t)
+            if base in self.producer and offset == 0 and base not in places and base == t:
+                places[t] = Place("output", "scores", 0)
+            else:
+                copies.append((t, -1))
+        plan = self._arena(places)
+        for view, (base, offset) in self.root.items():
+            home = places[base]
+            places[view] = Place(home.kind, home.name, home.offset + offset)
+        return Storage(places, plan, tuple(copies), tuple(self.layers), tuple(self.decisions))
+
+    def _states(self, places: dict[int, Place]) -> list[tuple[int, int]]:
+        copies = []
+        for before, after in self.graph.states:
+            name = state_name(self.graph, before)
+            places[before] = Place("state", name, 0)
+            base, offset = self.resolve(after)
+            layer = self.producer.get(base)
+            # the state's own bytes may still be read by the layer that writes its next value
+            reads = [i for i, op in enumerate(self.layers) for t in op.inputs if t != -1 and self.resolve(t)[0] == before]
+            whole = offset == 0 and self.graph.tensors[base].bytes == self.graph.tensors[before].bytes
+            if layer is not None and whole and base not in places and self._overwrites(layer, base, before, reads):
+                places[base] = Place("state", name, 0)
+                self.decisions.append(f"state {name}: its next value is written over it by {self.layers[layer].origin[-1]}")
+            else:
+                copies.append((after, before))
+        return copies
+
+    def _overwrites(self, layer: int, output: int, before: int, reads: list[int]) -> bool:
+        if any(i > layer for i in reads):
+            return False
+        return layer not in reads or self.in_place_state(layer, output, before)
+
+    def in_place_state(self, layer: int, output: int, before: int) -> bool:
+        """in_place for a state: its last use is this layer by construction."""
+        saved = self.last_use.get(before)
+        self.last_use[before] = layer
+        try:
+            return self.in_place(layer, output, before)
+        finally:
+            if saved is not None:
+                self.last_use[before] = saved
+
+    def _arena(self, places: dict[int, Place]) -> MemoryPlan:
+        buffer_of: dict[int, int] = {}  # tensor -> index of lifetime
+        lifetimes: list[Lifetime] = []
+        for layer, op in enumerate(self.layers):
+            taken: set[int] = set()
+            for t in op.outputs:
+                if t in places:
+                    continue
+                last = self.last_use.get(t, layer)
+                reuse = next(
+                    (
+                        base
+                        for base in dict.fromkeys(self.resolve(x)[0] for x in op.inputs if x != -1)
+                        if base in buffer_of and buffer_of[base] not in taken and self.in_place(layer, t, base)
+                    ),
+                    None,
+                )
+                if reuse is not None:
+                    index = buffer_of[reuse]
+                    old = lifetimes[index]
+                    lifetimes[index] = Lifetime(f"{old.name}, {self.graph.tensors[t].name}", old.size, old.first, last)
+                    self.decisions.append(f"{self.graph.tensors[t].name}: written over {self.graph.tensors[reuse].name}")
+                else:
+                    index = len(lifetimes)
+                    tensor = self.graph.tensors[t]
+                    lifetimes.append(Lifetime(tensor.name, tensor.bytes, layer, last))
+                buffer_of[t] = index
+                taken.add(index)
+        plan = plan_memory(lifetimes)
+        for t, index in buffer_of.items():
+            places[t] = Place("arena", lifetimes[index].name, plan.offsets[index])
+        return plan
+
+
+def assign_storage(graph: Graph) -> Storage:
+    """Places of all tensors of an optimised graph."""
+    return _Assignment(graph).run()
