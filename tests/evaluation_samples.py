@@ -84,6 +84,12 @@ def house_evaluation(**changes: Any) -> Evaluation:
             {"name": "tl_localiser_sample", "cycles": 610.0, "instructions": 505.0, "calls": 1.0},
             {"name": "memcpy", "cycles": 155.0, "instructions": 98.0, "calls": 6.0},
         ],
+        "stacks": {
+            **{f"tl_localiser_sample;tl_model_step;{name}": cycles for name, _, _, _, cycles in LAYERS},
+            "tl_localiser_sample;tl_viterbi": 1480.0,
+            "tl_localiser_sample": 610.0,
+            "tl_localiser_sample;tl_model_step;memcpy": 155.0,
+        },
         "layers": [
             {"name": name, "operators": operators, "macs": macs, "constant_bytes": constants, "cycles": cycles}
             for name, operators, macs, constants, cycles in LAYERS

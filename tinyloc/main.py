@@ -1,10 +1,11 @@
 """Entry point of the `tinyloc` command.
 
 Exit codes: 0 done; 1 measured and found wanting (over budget, or the device answers otherwise than the host);
-2 the user can mend it (one message on stderr). Any other exception is a fault of ours and keeps its traceback.
+2 the user can mend it (one message on stderr); 3 a fault of ours, with its traceback.
 """
 
 import sys
+import traceback
 from collections.abc import Sequence
 
 import typer
@@ -24,6 +25,7 @@ from tinyloc.commands import (
     train,
 )
 
+OUR_FAULT = 3
 EXTRA_OF_MODULE = {
     "torch": "train",
     "torchcrf": "train",
@@ -78,4 +80,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def run() -> None:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    except Exception:
+        traceback.print_exc()
+        code = OUR_FAULT
+    sys.exit(code)

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tinyloc.device.report import battery, numbers
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.errors import error_figure
+from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import plan_figure
 from tinyloc.device.report.summary import latency_ms
 from tinyloc.device.report.verdict import agreement, fitting, headline, quantisation_cost
@@ -84,6 +85,7 @@ def render_html(evaluation: Evaluation) -> str:
             plan=plan_figure(evaluation.plan, len(evaluation.plan_steps)),
             confusion=confusion_figure(evaluation.classes, evaluation.confusion),
             errors=error_figure(evaluation.positions, evaluation.floor_plan),
+            flame=flame_figure(evaluation.stacks),
             functions=functions[:FUNCTIONS_SHOWN],
             functions_left=functions[FUNCTIONS_SHOWN:],
             cycles_total=sum(cost.cycles for cost in functions),

@@ -7,6 +7,7 @@ from evaluation_samples import house_evaluation, uji_evaluation
 from tinyloc.device.report.battery import CELLS, battery_life
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.errors import error_figure, floor_levels, storeys
+from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import PLAN_HEIGHT, live_bytes, plan_figure, tick_distance
 from tinyloc.device.results import Buffer, Energy
 
@@ -111,6 +112,17 @@ def test_battery_life_adds_sleep_and_inference() -> None:
     five_hz, one_hz = battery_life(energy)
     assert five_hz.microamp == pytest.approx(1.0 + 30 * 5 / 3)
     assert one_hz.days[0] == pytest.approx(CELLS[0].milliamp_hours * 1e3 / 11.0 / 24)
+
+
+def test_a_flame_stands_on_its_caller_and_is_as_wide_as_its_cycles() -> None:
+    figure = flame_figure({"main": 10.0, "main;a": 30.0, "main;b": 40.0, "main;b;c": 20.0})
+    assert figure is not None
+    boxes = {box.name: box for box in figure.boxes}
+    assert [boxes[name].width for name in ("main", "a", "b", "c")] == pytest.approx([100, 30, 60, 20])
+    assert boxes["c"].y < boxes["b"].y == boxes["a"].y < boxes["main"].y
+    assert boxes["b"].x <= boxes["c"].x and boxes["c"].x + boxes["c"].width <= boxes["b"].x + boxes["b"].width
+    assert boxes["a"].x + boxes["a"].width <= boxes["b"].x + 1e-9
+    assert flame_figure({}) is None
 
 
 def test_no_battery_life_from_unknown_currents() -> None:

@@ -84,6 +84,7 @@ def test_all_text_is_escaped() -> None:
         layers=[{"name": evil, "operators": [evil], "macs": 1, "constant_bytes": 1, "cycles": 1.0}],
         floor_plan=[{"name": evil, "x": 0, "y": 0, "width": 1, "height": 1}],
         settings={evil: evil}, versions={evil: evil},
+        stacks={evil: 5.0, f"{evil};{evil}": 5.0},
         functions=[{"name": evil, "cycles": 1.0, "instructions": 1.0, "calls": 1.0}],
         budget=[{"name": evil, "used": 1.0, "limit": 2.0, "unit": evil, "source": evil}],
     )
@@ -95,8 +96,8 @@ def test_all_text_is_escaped() -> None:
 
 def test_what_was_not_measured_is_left_out_in_words() -> None:
     bare = house_evaluation(
-        cycles=None, instructions=None, energy=None, layers=[], functions=[], plan=[], plan_steps=[], positions=None,
-        floor_plan=[], budget=[],
+        cycles=None, instructions=None, energy=None, stacks={}, layers=[], functions=[], plan=[], plan_steps=[],
+        positions=None, floor_plan=[], budget=[],
     )
     words = Page(render_html(bare)).words()
     assert "No cycles were counted" in words and "No budget was set" in words

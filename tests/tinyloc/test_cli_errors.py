@@ -82,6 +82,19 @@ def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) ->
         main([])
 
 
+def test_the_console_script_tells_our_faults_from_a_failed_evaluation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: list[str], prog_name: str) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(entry, "app", broken)
+    with pytest.raises(SystemExit) as stop:
+        entry.run()
+    assert stop.value.code == 3
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_a_module_of_ours_that_is_missing_is_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: list[str], prog_name: str) -> None:
         raise ModuleNotFoundError("No module named 'tinyloc.nosuch'", name="tinyloc.nosuch")
