@@ -5,10 +5,9 @@ onnx2tf makes the general form when the layout of the convolution's input was ch
 
 from typing import Any
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tinyloc.export.flatbuffer import constant, graph, operator_name, set_constant
+from tinyloc.export.flatbuffer import constant, graph, operator_code, operator_name, own_constant, set_constant
 
 
 def depthwise(model: Any) -> None:
@@ -22,6 +21,7 @@ def depthwise(model: Any) -> None:
         channels = int(image.shape[3])
         if values is None or values.shape[3] != 1 or channels == 1 or values.shape[0] != channels:
             continue
+        weights = own_constant(model, operator, 1)
         set_constant(model, weights, values.transpose(3, 1, 2, 0))
         if weights.quantization is not None:
             weights.quantization.quantizedDimension = 3
@@ -32,14 +32,4 @@ def depthwise(model: Any) -> None:
         options.fusedActivationFunction = old.fusedActivationFunction
         operator.builtinOptions = options
         operator.builtinOptionsType = schema.BuiltinOptions.DepthwiseConv2DOptions
-        operator.opcodeIndex = _operator_code(model, schema.BuiltinOperator.DEPTHWISE_CONV_2D)
-
-
-def _operator_code(model: Any, builtin: int) -> int:
-    for index, code in enumerate(model.operatorCodes):
-        if code.builtinCode == builtin:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, np.iinfo(np.int8).max), 3
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
+        operator.opcodeIndex = operator_code(model, schema.BuiltinOperator.DEPTHWISE_CONV_2D)

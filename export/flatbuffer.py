@@ -4,6 +4,7 @@ The object API of the schema (`ModelT`, `TensorT`, ...) lets a pass change a sca
 file again. Passes over it live in names.py, depthwise.py and requantise.py.
 """
 
+import copy
 from typing import Any
 
 import flatbuffers
@@ -58,6 +59,17 @@ def operator_name(model: Any, operator: Any) -> str:
     return OPERATOR_NAMES.get(builtin, f"operator {builtin}")
 
 
+def operator_code(model: Any, builtin: int, version: int = 2) -> int:
+    """Index of a built-in operator in the file's table, added when it is not there."""
+    for index, code in enumerate(model.operatorCodes):
+        if code.builtinCode == builtin:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
 def constant(model: Any, tensor: Any) -> Array | None:
     """The data of a constant tensor in its shape, None for a value that is computed."""
     data = model.buffers[tensor.buffer].data
@@ -75,6 +87,18 @@ def set_constant(model: Any, tensor: Any, values: Array) -> None:
     model.buffers.append(buffer)
     tensor.buffer = len(model.buffers) - 1
     tensor.shape = np.array(values.shape, np.int32)
+
+
+def own_constant(model: Any, operator: Any, position: int) -> Any:
+    """The constant at an operator's input, as a tensor that no other operator reads: converters share equal constants."""
+    part = graph(model)
+    index = int(operator.inputs[position])
+    readers = sum(int(i) == index for other in part.operators for i in other.inputs)
+    if readers > 1:
+        part.tensors.append(copy.deepcopy(part.tensors[index]))
+        index = len(part.tensors) - 1
+        operator.inputs = [index if k == position else int(i) for k, i in enumerate(operator.inputs)]
+    return part.tensors[index]
 
 
 def scales(tensor: Any) -> Array:

@@ -15,7 +15,7 @@ import onnx
 import onnxruntime
 
 from tinyloc.export.errors import ExportError
-from tinyloc.export.flatbuffer import constant, dump, graph, operator_name, tensor_name
+from tinyloc.export.flatbuffer import constant, dump, graph, operator_name, own_constant, tensor_name
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.to_onnx import StepNames
 
@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 
 SAME_KIND = {
     "FULLY_CONNECTED": {"Gemm", "MatMul", "Relu"}, "BATCH_MATMUL": {"MatMul"}, "CONV_2D": {"Conv"},
-    "DEPTHWISE_CONV_2D": {"Conv"}, "MUL": {"Mul"}, "ADD": {"Add"}, "SUB": {"Sub"}, "EXP": {"Exp"}, "LOG": {"Log"},
+    "DEPTHWISE_CONV_2D": {"Conv"}, "MUL": {"Mul"}, "ADD": {"Add"}, "SUB": {"Sub"}, "EXP": {"Exp"}, "LOG": {"Log"}, "RSQRT": {"Exp"}, "ABS": {"Abs"},
     "LOGISTIC": {"Sigmoid"}, "TANH": {"Tanh"}, "RELU": {"Relu"}, "RESHAPE": {"Reshape", "Squeeze", "Unsqueeze"},
     "CONCATENATION": {"Concat"}, "STRIDED_SLICE": {"Slice"}, "SLICE": {"Slice"}, "TRANSPOSE": {"Transpose"},
 }  # fmt: skip
@@ -45,7 +45,7 @@ def name_step(model: Any, names: StepNames) -> None:
         tensor.name = name
     for index in part.outputs:
         tensor = part.tensors[index]
-        found = re.fullmatch(r"(?:Identity|StatefulPartitionedCall)(?:[_:](\d+))?", tensor_name(tensor))
+        found = re.fullmatch(r"(?:Identity|(?:Stateful)?PartitionedCall)(?:[_:](\d+))?", tensor_name(tensor))
         if found is None or int(found[1] or 0) >= len(names.outputs):
             raise ExportError(f"onnx2tf named an output {tensor_name(tensor)}; expected one of Identity_k with k < "
                               f"{len(names.outputs)}: is it the pinned version?")
@@ -115,8 +115,7 @@ def name_values(model: Any, path: Path, names: StepNames, inputs: dict[str, Arra
         for position, source in enumerate(operator.inputs):
             if source >= 0 and constant(model, part.tensors[source]) is not None:
                 role = {1: "weight", 2: "bias"}.get(position, "constant") if kind in WEIGHTED else "constant"
-                if tensor_name(part.tensors[source]).startswith("tensor_"):
-                    part.tensors[source].name = _unique(f"{label}/{role}", used)
+                own_constant(model, operator, position).name = _unique(f"{label}/{role}", used)
 
 
 WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
@@ -148,10 +147,17 @@ def same_operators(float_model: Any, model: Any) -> dict[int, int]:
         )
     same: dict[int, int] = dict(zip(graph(model).inputs, graph(float_model).inputs, strict=True))
     for a, b in zip(ours, theirs, strict=True):
-        for here, there in zip([*a.inputs, *a.outputs], [*b.inputs, *b.outputs], strict=False):
+        for position, (here, there) in enumerate(zip(a.inputs, b.inputs, strict=False)):
+            if here >= 0 and constant(model, graph(model).tensors[here]) is not None:
+                here = _index(model, own_constant(model, a, position))
             if here >= 0 and there >= 0:
                 same.setdefault(int(here), int(there))
+        same.setdefault(int(a.outputs[0]), int(b.outputs[0]))
     return same
+
+
+def _index(model: Any, tensor: Any) -> int:
+    return next(i for i, other in enumerate(graph(model).tensors) if other is tensor)
 
 
 def copy_names(float_model: Any, model: Any, same: dict[int, int]) -> None:

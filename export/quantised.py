@@ -12,6 +12,7 @@ from tinyloc.export.depthwise import depthwise
 from tinyloc.export.flatbuffer import dump, load
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.requantise import Range, requantise
+from tinyloc.export.rsqrt import rsqrt
 from tinyloc.export.to_onnx import StepNames
 from tinyloc.export.to_tflite import Converted
 
@@ -23,6 +24,7 @@ def float_file(converted: Converted, onnx: Path, names: StepNames, sample: dict[
     model = load(converted.float)
     naming.name_step(model, names)
     depthwise(model)
+    rsqrt(model)
     naming.name_values(model, onnx, names, sample)
     return model
 
@@ -49,6 +51,7 @@ def integer_file(
     model = load(getattr(converted, arithmetic))
     naming.name_step(model, names)
     depthwise(model)
+    rsqrt(model)
     naming.copy_names(float_model, model, naming.same_operators(float_model, model))
     requantise(model, ranges, names, arithmetic)
     return dump(model)

@@ -3,7 +3,7 @@
 The graph of a Mamba block, in the letters of training/models/mamba.py; the names are those of the layers below and
 appear in the exported files:
 
-    norm        v = x * exp(-log(FC(x * x)) / 2)    mean of squares and epsilon are weights and bias of FC: no SUM, no MEAN
+    norm        w = x * RSQRT(FC(|x|)); v = w * RSQRT(FC(w * w))    means are FC with equal weights: no SUM, no MEAN
     u_proj, z_proj      u, z = FC(v), FC(v)         in_proj in two, each with its own scale; the norm's weight folded in
     conv        u = CONV(window of states and u)    depthwise, over the K samples
     conv_silu   u = u * sigmoid(u)
@@ -14,7 +14,7 @@ appear in the exported files:
     gate        y = y * (z * sigmoid(z))
     out_proj    x = x + FC(y)
 
-Kernels that are wrong or missing (SUM, SELECT, DIV in int16) are not needed. State tensors are of rank 2, (1, n), and
+Kernels that are wrong or missing (SUM, SELECT, DIV and NEG in int16) are not needed. State tensors are of rank 2, (1, n), and
 so is everything but the operands of CONV and BATCH_MATMUL: converters permute what has a higher rank. C.h stays of
 rank 3, else it would become an FC with variable weights. h is (N, E) here, so that the channels come last as in u.
 """
@@ -39,14 +39,25 @@ def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
 
 
 class NormScale(nn.Module):
-    """x / sqrt(mean(x^2) + epsilon) by logarithm and exponential."""
+    """x / sqrt(mean(x^2) + epsilon), in two strides.
+
+    Behind the first block a mean square may span several hundred to one, which neither 16 bits nor TFLite's RSQRT (a
+    table of 513 evenly spaced points) can follow. Dividing by the root of the mean absolute value first halves that span
+    in decibels, and whatever error it makes the second stride takes out again, because it measures what came of it.
+    Epsilon only keeps a silent input finite; it is small enough not to matter where it is added.
+
+    exp(-log(a) / 2) is written here because ONNX has no reciprocal root; rsqrt.py makes RSQRT of it.
+    """
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.mean_square = _linear(torch.full((1, hidden), 1.0 / hidden), torch.tensor([NORM_EPSILON]))
+        mean = torch.full((1, hidden), 1.0 / hidden)
+        self.mean_magnitude = _linear(mean, torch.tensor([NORM_EPSILON]))
+        self.mean_square = _linear(mean, torch.tensor([NORM_EPSILON]))
 
     def forward(self, x: Tensor) -> Tensor:
         """(1, H) -> (1, H)."""
+        x = x * torch.exp(-0.5 * torch.log(self.mean_magnitude(torch.abs(x))))
         return x * torch.exp(-0.5 * torch.log(self.mean_square(x * x)))
 
 

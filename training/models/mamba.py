@@ -26,7 +26,7 @@ from tinyloc.training.models.localiser import Localiser, State
 from tinyloc.training.models.scan import scan_step, selective_scan
 from tinyloc.training.models.settings import ModelSettings
 
-NORM_EPSILON = 1e-5
+NORM_EPSILON = 1e-6
 SMALLEST_DT, LARGEST_DT = 0.001, 0.1
 """Range of the step size at the start of training, as in the paper's section 3.6."""
 
