@@ -12,7 +12,6 @@
 
 import io
 import json
-import pickle
 import platform
 import time
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 from torch.nn import functional
 
@@ -187,8 +186,8 @@ def _interrupted(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any]
         saved: dict[str, Any] = torch.load(resume, weights_only=True)
         if saved["recipe"] == recipe.model_dump_json():
             return saved
-    except (RuntimeError, KeyError, EOFError, TypeError, pickle.UnpicklingError) as error:
-        raise TrainingError(f"{resume}: not readable ({error}); {way_out}") from error
+    except Exception as error:  # a damaged file makes torch.load raise almost anything
+        raise TrainingError(f"{resume}: not readable ({_one_line(error)}); {way_out}") from error
     raise TrainingError(f"{directory} holds an interrupted training of another recipe ({saved['name']}); {way_out}")
 
 
@@ -370,7 +369,11 @@ def load_run(directory: Path) -> TrainedRun:
         with np.load(directory / "test.npz") as arrays:
             test_set = TestSet(**{name: arrays[name] for name in TestSet.__dataclass_fields__})
         figures = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError, json.JSONDecodeError, ValidationError) as error:
-        raise TrainingError(f"{directory}: the run cannot be read ({error}); train it again") from error
+    except Exception as error:  # a damaged file makes torch.load and np.load raise almost anything
+        raise TrainingError(f"{directory}: the run cannot be read ({_one_line(error)}); train it again") from error
     model.eval()
     return TrainedRun(directory, recipe, record, model, test_set, calibration, figures)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -100,9 +100,10 @@ def test_forward_fill_holds_so_many_samples_and_no_more() -> None:
 def test_scaling_is_fitted_on_what_is_heard_in_training_only() -> None:
     fitted = preprocess.fit([recording([[-90, NAN], [-50, -70]])], ["a", "b"], exponent=2.0, hold_samples=5)
     assert (fitted.floor_dbm, fitted.ceiling_dbm) == (-91.0, -50.0)
-    x = preprocess.model_input(np.array([[-50, NAN], [-91, -20]], np.float32), fitted.model_copy(update={"hold_samples": 0}))
+    x = fitted.scale(np.array([[-50, NAN], [-91, -20]], np.float32))
     assert x.tolist() == [[1.0, 0.0], [0.0, 1.0]]
-    assert 0 < preprocess.model_input(np.array([[-90, -70]], np.float32), fitted)[0, 0]
+    weakest = fitted.scale(np.array([-90], np.float32))[0]
+    assert weakest > 0  # told from one that is not heard
 
 
 def test_silent_training_data_is_refused() -> None:

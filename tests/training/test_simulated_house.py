@@ -81,7 +81,8 @@ def test_readings_are_whole_dbm_at_5_hz_with_gaps(house_a: DataSet) -> None:
     for recording in house_a.test:
         heard = recording.rssi_dbm[~np.isnan(recording.rssi_dbm)]
         assert np.array_equal(heard, np.rint(heard))
-        assert radio.LOWEST_DBM <= heard.min() and heard.max() <= radio.HIGHEST_DBM
+        assert heard.min() >= radio.LOWEST_DBM
+        assert heard.max() <= radio.HIGHEST_DBM
         assert np.allclose(np.diff(recording.time_s), 0.2)
         assert 0.05 < np.isnan(recording.rssi_dbm).mean() < 0.6
 
@@ -95,11 +96,11 @@ def test_level_falls_with_distance_walls_and_floors() -> None:
     plan = HOUSES["house-b"]
     walls = radio.walls(plan)
     source = np.array(plan.access_points[0])  # in the living room
-    near, far = source + [[1.0, 0.5, 0.0]], source + [[3.0, 1.5, 0.0]]  # the same room, no wall between
+    near, far = np.add(source, [[1.0, 0.5, 0.0]]), np.add(source, [[3.0, 1.5, 0.0]])  # the same room, no wall between
     levels = [radio.mean_level(plan, walls, 0, place)[0] for place in (near, far)]
     assert radio.wall_loss(walls, source, far)[0] == 0
     assert levels[0] - levels[1] == pytest.approx(20 * np.log10(3))
-    hall, upstairs = np.array([[4.8, 0.4, 1.2]]), source + [[0.2, 0.0, STOREY_M]]
+    hall, upstairs = np.array([[4.8, 0.4, 1.2]]), np.add(source, [[0.2, 0.0, STOREY_M]])
     assert radio.wall_loss(walls, source, hall)[0] == radio.INNER_WALL_DB
     plain = radio.RSSI_1M_DBM - 20 * np.log10(np.linalg.norm(upstairs - source))
     assert radio.mean_level(plan, walls, 0, upstairs)[0] == pytest.approx(plain - radio.FLOOR_DB)
@@ -117,7 +118,7 @@ def test_shadowing_has_unit_variance_and_is_smooth() -> None:
     field = radio.random_field(np.random.default_rng(3))
     places = np.random.default_rng(4).uniform(0, 60, (4000, 3))
     assert field(places).std() == pytest.approx(1.0, abs=0.15)
-    step = field(places) - field(places + [0.1, 0.0, 0.0])
+    step = field(places) - field(np.add(places, [0.1, 0.0, 0.0]))
     assert step.std() < 0.2
 
 

@@ -68,7 +68,9 @@ def test_readings_keep_dbm_and_missing_is_nan(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("inside", ["", "UJIndoorLoc/"])
-def test_the_zip_gives_what_the_folder_gives(folder: Path, tmp_path_factory: pytest.TempPathFactory, inside: str) -> None:
+def test_the_zip_gives_what_the_folder_gives(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, inside: str
+) -> None:
     archive = tmp_path_factory.mktemp("zip") / "UJIIndoorLoc.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for name in (uji.TRAINING_FILE, uji.TEST_FILE):
