@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyloc.boards.files import whole_directory
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.localiser import integer_crf, rssi_table
+from tinyloc.codegen.reference import integer_crf, rssi_table
 from tinyloc.codegen.loop_text import lower_loop
 from tinyloc.codegen.manifest import LayerRecord, Manifest, PlannedBuffer, StateRecord
 from tinyloc.codegen.operators import KernelRule, rule_of

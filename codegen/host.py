@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.boards.errors import UserError
-from tinyloc.codegen.localiser import Answer
+from tinyloc.codegen.reference import Answer
 from tinyloc.codegen.manifest import read_manifest
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
