@@ -1,7 +1,7 @@
-"""Cycles of straight-line Thumb code on a Cortex-M3 or Cortex-M4: a table, and the pipelining of loads.
+"""Cycles of straight-line Thumb code on a Cortex-M3 or Cortex-M4: a table, and what neighbours do to each other.
 
-Sources: "Cortex-M4 Technical Reference Manual" (ARM DDI 0439B), table 3-1, table 7-1 (FPU) and section 3.3.2
-(load/store timings); "Cortex-M3 Technical Reference Manual" (ARM DDI 0337I), table 3-1 and section 3.3.2. What the
+Sources: "Cortex-M4 Technical Reference Manual" (ARM DDI 0439D), tables 3-1, 3-2 and 7-1 (FPU) and section 3.3.2
+"Load/store timings"; "Cortex-M3 Technical Reference Manual" (ARM DDI 0337I), table 3-1 and section 3.3.2. What the
 manuals give as a range is one value here, named in `note`. Memory is taken to answer without wait states (the STM32's
 ART accelerator and the caches of the other parts hide them in loops, not everywhere).
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from capstone.arm import ARM_OP_MEM, ARM_OP_REG, ARM_REG_D0, ARM_REG_D31, ARM_REG_PC
+from capstone.arm import ARM_OP_MEM, ARM_OP_REG, ARM_REG_D0, ARM_REG_D31, ARM_REG_PC, ARM_REG_SP
 
 from tinyloc.boards import Core
 
@@ -21,10 +21,10 @@ REFILL = 2
 
 @dataclass(frozen=True)
 class Cost:
-    """Cycles of one or more instructions: `m3`, `m4`, plus `per_register` for each register transferred."""
+    """Cycles of one or more instructions, plus `per_register` for each register moved; None: the core lacks it."""
 
     mnemonics: str
-    m3: int
+    m3: int | None
     m4: int
     per_register: int = 0
     note: str = ""
@@ -36,27 +36,31 @@ SINGLE_LOADS = frozenset(
 SINGLE_STORES = frozenset(("str", "strb", "strh", "strt", "strbt", "strht"))
 
 COSTS = (
-    Cost(" ".join(sorted(SINGLE_LOADS)), 2, 2, note="1 right after an independent single load; 64-bit vldr 3"),
+    Cost(" ".join(sorted(SINGLE_LOADS)), 2, 2, note="1 after an independent single load; 3 into the pc; vldr.64 3"),
     Cost(" ".join(sorted(SINGLE_STORES)), 1, 1, note="2 with a register offset unless right after a single load"),
-    Cost("ldrd strd", 1, 1, 1, note="1 + N"),
-    Cost("ldm ldmdb ldmib pop", 1, 1, 1, note="1 + N, + P when the pc is loaded"),
-    Cost("stm stmdb stmib push", 1, 1, 1, note="1 + N"),
+    Cost("ldrd strd", 1, 1, 1, note="N = 2"),
+    Cost("ldm ldmdb ldmib pop", 1, 1, 1, note="N registers"),
+    Cost("stm stmdb stmib push", 1, 1, 1, note="N registers"),
     Cost("ldrex ldrexb ldrexh strex strexb strexh", 2, 2),
-    Cost("tbb tbh", 2, 2, note="2 + P"),
+    Cost("tbb tbh", 4, 4, note="at least 6 with the refill"),
     Cost("mla mls", 2, 1),
     Cost("smull umull", 4, 1, note="M3: 3 to 5 with early termination, middle taken"),
     Cost("smlal umlal", 6, 1, note="M3: 4 to 7 with early termination, middle rounded up"),
     Cost("udiv sdiv", 7, 7, note="2 to 12 by the leading zeros of the operands, middle taken"),
     Cost("mrs msr cps", 2, 2, note="1 or 2"),
-    Cost("dsb dmb isb", 2, 2, note="1 + B, B at least 1"),
-    Cost("vdiv vsqrt", 1, 14),
-    Cost("vmla vmls vnmla vnmls vfma vfms vfnma vfnms", 1, 3),
-    Cost("vstr", 1, 2, note="64 bits 3"),
-    Cost("vldmia vldmdb vpop vstmia vstmdb vpush vldm vstm", 1, 1, 1, note="1 + N"),
+    Cost("isb", 3, 3, note="1 + B, B as long as a refill"),
+    Cost("vdiv vsqrt", None, 14),
+    Cost("vmla vmls vnmla vnmls vfma vfms vfnma vfnms", None, 3),
+    Cost("vstr", None, 2, note="64 bits 3"),
+    Cost("vldmia vldmdb vpop vstmia vstmdb vpush vldm vstm", None, 1, 1, note="N words"),
 )
 """All other instructions take one cycle: moves, ALU, shifts, bit fields, saturation, MUL, the M4's DSP instructions,
-vadd, vmul, vcvt, vcmp, it (which the core may fold to zero), branches not taken. A taken branch adds REFILL; whether
-one was taken is known from the next block. An instruction whose `it` condition fails is charged as if executed."""
+vadd, vmul, vcvt, vcmp, dsb, it (which the core may fold to zero), branches not taken. A taken branch adds REFILL;
+whether one was taken is known from the next block. An instruction whose `it` condition fails is charged as executed.
+
+A load or store whose base or index the instruction just before it computed stalls for one cycle more (ADDRESS_STALL).
+A single load with base update is not pipelined on the M3."""
+ADDRESS_STALL = 1
 
 _BY_NAME = {name: cost for cost in COSTS for name in cost.mnemonics.split()}
 _OTHER = Cost("(all others)", 1, 1)
@@ -64,7 +68,10 @@ _OTHER = Cost("(all others)", 1, 1)
 
 @cache
 def _table(core: Core) -> dict[str, tuple[int, int]]:
-    return {name: (cost.m3 if core == "cortex-m3" else cost.m4, cost.per_register) for name, cost in _BY_NAME.items()}
+    return {
+        name: ((cost.m3 or 1) if core == "cortex-m3" else cost.m4, cost.per_register)
+        for name, cost in _BY_NAME.items()
+    }
 
 
 def block_cycles(block: Sequence[Any], core: Core) -> int:
@@ -72,24 +79,30 @@ def block_cycles(block: Sequence[Any], core: Core) -> int:
     table = _table(core)
     total = 0
     loaded: int | None = None  # register that the single load just before this instruction writes
+    computed: frozenset[int] = frozenset()  # registers that the data-processing instruction just before writes
     for instruction in block:
         name = instruction.insn_name()
         cycles, per_register = table.get(name, (1, 0))
         operands = instruction.operands
+        address = _address_registers(name, operands)
+        if not address.isdisjoint(computed):
+            cycles += ADDRESS_STALL
         if per_register:
             cycles += per_register * _transferred(name, operands)
         if name in SINGLE_LOADS:
-            if loaded is not None and not _addressed_by(operands, loaded):
+            pipelined = core != "cortex-m3" or not instruction.writeback
+            if loaded is not None and loaded not in address and pipelined:
                 cycles -= 1
-            cycles += _is_double(name, operands)
-            to_pc = operands[0].type == ARM_OP_REG and operands[0].reg == ARM_REG_PC
-            loaded = None if to_pc else operands[0].reg
+            to_pc = operands[0].reg == ARM_REG_PC
+            cycles += to_pc + _is_double(name, operands)
+            loaded = operands[0].reg if pipelined and not to_pc else None
         else:
             if name in SINGLE_STORES and loaded is None and _register_offset(operands):
                 cycles += 1
             elif name == "vstr":
                 cycles += _is_double(name, operands)
             loaded = None
+        computed = frozenset() if address else frozenset(instruction.regs_access()[1])
         total += cycles
     return total
 
@@ -112,8 +125,17 @@ def _double_register(register: int) -> bool:
     return bool(ARM_REG_D0 <= register <= ARM_REG_D31)
 
 
-def _addressed_by(operands: Sequence[Any], register: int) -> bool:
-    return any(operand.type == ARM_OP_MEM and register in (operand.mem.base, operand.mem.index) for operand in operands)
+def _address_registers(name: str, operands: Sequence[Any]) -> frozenset[int]:
+    """Registers that make the address of a load or store; the pc does not count."""
+    registers: set[int] = set()
+    for operand in operands:
+        if operand.type == ARM_OP_MEM:
+            registers |= {operand.mem.base, operand.mem.index}
+    if name.startswith(("ldm", "stm", "vldm", "vstm")):
+        registers.add(operands[0].reg)
+    elif name in ("push", "pop", "vpush", "vpop"):
+        registers.add(ARM_REG_SP)
+    return frozenset(registers - {0, ARM_REG_PC})
 
 
 def _register_offset(operands: Sequence[Any]) -> bool:
@@ -123,7 +145,9 @@ def _register_offset(operands: Sequence[Any]) -> bool:
 def table_rows() -> list[tuple[str, str, str, str]]:
     """The table as text: instructions, Cortex-M3, Cortex-M4, note. docs/emulator.md shows it."""
 
-    def cell(base: int, each: int) -> str:
+    def cell(base: int | None, each: int) -> str:
+        if base is None:
+            return "-"
         return f"{base} + N" if each else str(base)
 
     rows = [(c.mnemonics, cell(c.m3, c.per_register), cell(c.m4, c.per_register), c.note) for c in COSTS]
