@@ -154,9 +154,9 @@ class Profiler:
             self._enter(function)
         elif kind == RETURN:
             self._return_to(address, function)
-        else:  # a tail call: the callee returns for its caller
-            parent = self._node.parent or self._root
-            self._node = parent
+        else:  # a tail call: the callee returns for its caller, but what is measured keeps its callees
+            if self._node is not self._entry_node:
+                self._node = self._node.parent or self._root
             self._enter(function)
 
     def _enter(self, function: str) -> None:

@@ -145,6 +145,12 @@ def test_a_tail_call_belongs_to_the_caller_of_its_caller(firmware, board):
     assert {f.name: f.calls for f in run.functions} == {"tl_localiser_sample": 1, "middle": 1, "last": 1}
 
 
+def test_what_is_measured_may_end_in_a_tail_call(firmware, board):
+    (run,) = measured(firmware, board, naked("last", "nop\nbx lr") + naked("tl_localiser_sample", "nop\nb last"))
+    assert run.instructions == 4
+    assert set(run.folded) == {"tl_localiser_sample", "tl_localiser_sample;last"}
+
+
 def test_recursion_is_counted_once(firmware, board):
     source = "NOIPA u32 down(u32 n) { return n ? down(n - 1) + n : 0; }"
     (run,) = measured(firmware, board, source + "NOIPA void tl_localiser_sample(u32 n) { down(n); }")
