@@ -45,19 +45,14 @@ class StateRecord(_Strict):
     shape: list[int]
 
 
-class Manifest(_Strict):
-    """Sizes are bytes."""
+class ModelManifest(_Strict):
+    """What is known of any generated model. Sizes are bytes."""
 
     version: int = MANIFEST_VERSION
     model_id: str  # 16 hex digits, also in the image and in HELLO
     name: str
     arithmetic: str
     backend: str
-    inputs: int
-    classes: int
-    window: int
-    hop: int
-    sparse: bool
     arena_bytes: int
     arena_lower_bound: int
     state_bytes: int
@@ -69,6 +64,35 @@ class Manifest(_Strict):
     plan_steps: list[str]
     decisions: list[str]
     generator: str
+
+
+class Manifest(ModelManifest):
+    """A localiser's step."""
+
+    inputs: int
+    classes: int
+    window: int
+    hop: int
+    sparse: bool
+
+
+class ArgumentRecord(_Strict):
+    """An input or output of a plain network. `scale` is None for integers that stand for themselves, such as indices."""
+
+    argument: str  # its name in C
+    tensor: str
+    element: str
+    shape: list[int]
+    size: int  # elements
+    scale: float | None
+    zero_point: int | None
+
+
+class GraphManifest(ModelManifest):
+    """A plain network: arrays in, arrays out."""
+
+    inputs: list[ArgumentRecord]
+    outputs: list[ArgumentRecord]
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -1,8 +1,10 @@
 """Where each tensor lives: arena, state struct, argument. Views share their source's bytes, loops write in place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, Graph, Operator
 from tinyloc.codegen.operators import ViewRule, rule_of
 from tinyloc.codegen.plan import Lifetime, MemoryPlan, plan_memory
@@ -21,24 +23,31 @@ class Place:
 
 @dataclass(frozen=True)
 class Storage:
-    """places of all tensors, the arena's plan, and the copies (from, to) that end a step."""
+    """places of all tensors, the arena's plan, and the copies (tensor, C pointer to copy it to) that end a step."""
 
     places: dict[int, Place]
     plan: MemoryPlan
-    copies: tuple[tuple[int, int], ...]
+    copies: tuple[tuple[int, str], ...]
     layers: tuple[Operator, ...]  # operators that run code, in order; step i of the plan is layer i
     decisions: tuple[str, ...]
 
 
-def state_name(graph: Graph, before: int) -> str:
-    """C name of a state: the tensor's name without TFLite's decoration."""
-    name = graph.tensors[before].name.split(":")[0].removeprefix("serving_default_").removesuffix("_in")
-    return "".join(c if c.isalnum() else "_" for c in name)
+def state_names(graph: Graph) -> dict[int, str]:
+    """C names of the states: the tensors' names without TFLite's decoration, told apart by a number where needed."""
+    names: dict[int, str] = {}
+    for before, _ in graph.states:
+        plain = graph.tensors[before].name.split(":")[0].removeprefix("serving_default_").removesuffix("_in")
+        name = "".join(c if c.isascii() and c.isalnum() else "_" for c in plain)
+        if not name or name[0].isdigit():
+            name = f"state_{name}"
+        names[before] = name if name not in names.values() else f"{name}_{before}"
+    return names
 
 
 class _Assignment:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         self.graph = graph
+        self.inputs, self.outputs = inputs, outputs
         self.root: dict[int, tuple[int, int]] = {}  # view -> (tensor, byte offset)
         self.layers: list[Operator] = []
         for op in graph.operators:
@@ -84,37 +93,52 @@ class _Assignment:
     def run(self) -> Storage:
         graph = self.graph
         places: dict[int, Place] = {i: Place("constant", t.name, 0) for i, t in enumerate(graph.tensors) if t.data is not None}
-        for t in graph.inputs:
-            places[t] = Place("input", "input", 0)
+        for t, name in zip(graph.inputs, self.inputs, strict=True):
+            places[t] = Place("input", name, 0)
         copies = self._states(places)
-        for t in graph.outputs:
+        for t, name in zip(graph.outputs, self.outputs, strict=True):
             base, offset = self.resolve(t)
             if base in self.producer and offset == 0 and base not in places and base == t:
-                places[t] = Place("output", "scores", 0)
+                places[t] = Place("output", name, 0)
             else:
-                copies.append((t, -1))
+                copies.insert(0, (t, name))  # before states move on
         plan = self._arena(places)
         for view, (base, offset) in self.root.items():
             home = places[base]
             places[view] = Place(home.kind, home.name, home.offset + offset)
         return Storage(places, plan, tuple(copies), tuple(self.layers), tuple(self.decisions))
 
-    def _states(self, places: dict[int, Place]) -> list[tuple[int, int]]:
-        copies = []
+    def _states(self, places: dict[int, Place]) -> list[tuple[int, str]]:
+        names = state_names(self.graph)
+        pending: list[tuple[int, int]] = []  # (next value, state) to copy
         for before, after in self.graph.states:
-            name = state_name(self.graph, before)
+            name = names[before]
             places[before] = Place("state", name, 0)
             base, offset = self.resolve(after)
             layer = self.producer.get(base)
             # the state's own bytes may still be read by the layer that writes its next value
             reads = [i for i, op in enumerate(self.layers) for t in op.inputs if t != -1 and self.resolve(t)[0] == before]
+            if any(self.resolve(t)[0] == before for t in self.graph.results):
+                reads.append(self.end)  # kept by another state, or handed out
             whole = offset == 0 and self.graph.tensors[base].bytes == self.graph.tensors[before].bytes
             if layer is not None and whole and base not in places and self._overwrites(layer, base, before, reads):
                 places[base] = Place("state", name, 0)
                 self.decisions.append(f"state {name}: its next value is written over it by {self.layers[layer].origin[-1]}")
-            else:
-                copies.append((after, before))
-        return copies
+            elif base != before:
+                pending.append((after, before))
+        return [(after, f"state->{names[before]}") for after, before in self._ordered(pending)]
+
+    def _ordered(self, pending: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """A state is overwritten after all copies from it (delay lines: each state takes the one before it)."""
+        ordered = []
+        while pending:
+            free = [(a, b) for a, b in pending if not any(self.resolve(c)[0] == b for c, d in pending if d != b)]
+            if not free:
+                names = ", ".join(self.graph.tensors[before].name for _, before in pending)
+                raise CompileError(self.graph.name, [f"states {names} exchange their values; let one pass through an operator"])
+            ordered.append(free[0])
+            pending = [pair for pair in pending if pair != free[0]]
+        return ordered
 
     def _overwrites(self, layer: int, output: int, before: int, reads: list[int]) -> bool:
         if any(i > layer for i in reads):
@@ -165,6 +189,6 @@ class _Assignment:
         return plan
 
 
-def assign_storage(graph: Graph) -> Storage:
-    """Places of all tensors of an optimised graph."""
-    return _Assignment(graph).run()
+def assign_storage(graph: Graph, inputs: Sequence[str], outputs: Sequence[str]) -> Storage:
+    """Places of all tensors of an optimised graph. `inputs` and `outputs` are the C names of the arguments."""
+    return _Assignment(graph, inputs, outputs).run()

@@ -67,8 +67,16 @@ class Add(ElementWise):
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         f = _factors(graph, op)
-        unit = 1 << f.left_shift
-        left = scaled(f"{offset(operands[0], -ta.zero_point)} * {unit}", *f.a)
-        right = scaled(f"{offset(operands[1], -tb.zero_point)} * {unit}", *f.b)
+        left = _operand(offset(operands[0], -ta.zero_point), f.left_shift, f.a)
+        right = _operand(offset(operands[1], -tb.zero_point), f.left_shift, f.b)
+        # each side is at most half of 2**(left_shift + 16) or, for int8, of 255 * 2**20
         total = scaled(f"{left} {'+' if self.sign > 0 else '-'} {right}", *f.output)
         return Expression(clamped(total, ty.zero_point, *activation_range(ty, op.attributes.get("activation", 0))))
+
+
+def _operand(text: str, left_shift: int, factor: tuple[int, int]) -> str:
+    """(text << left_shift) * factor; the operand of the larger scale is halved, which is exact."""
+    if factor == (1 << 30, 0):
+        return f"{text} * {1 << (left_shift - 1)}"
+    # -32768 << 15 is -2**30, which the narrow form may not take; it may be shifted left by one all the same
+    return scaled(f"{text} * {1 << left_shift}", *factor, (1 << 30) - 1)

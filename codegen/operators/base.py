@@ -5,7 +5,7 @@ call of a kernel in firmware/kernels.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Lowered:
-    """C statements of one layer, over the pointers `x0`, `x1`, ... (activation inputs) and `y` (output)."""
+    """C statements of one layer, over the pointers of operand_names and `y` (or `y0`, `y1`, ... of several outputs)."""
 
     statements: tuple[str, ...]
     constants: tuple[Constant, ...] = ()
@@ -144,4 +144,7 @@ def clamp(values: npt.NDArray[np.int64], low: int, high: int, element: str) -> A
     return np.clip(values, low, high).astype(element)
 
 
-RuleFactory = Callable[[], Rule]
+def operand_names(graph: Graph, op: Operator) -> dict[int, str]:
+    """The C pointers of a layer's operands: `x0`, `x1`, ... for those that are not constant, each once."""
+    operands = [t for t in dict.fromkeys(op.inputs) if t != -1 and not graph.is_constant(t)]
+    return {t: f"x{i}" for i, t in enumerate(operands)}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems
+from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, operand_names, quantised_problems
 from tinyloc.codegen.operators.requantise import Requantisation
 
 
@@ -72,8 +72,9 @@ class BatchMatMul(KernelRule):
         ((multiplier, shift),) = r.wide_factors() if r.rounding == "wide" else r.twice_factors()
         suffix = "s16" if ta.element == "int16" else "s8"
         strides = (depth, 1) if op.attributes.get("adj_y") else (1, columns)  # of b: (column, depth)
+        a, b = (operand_names(graph, op)[t] for t in op.inputs)
         call = (
-            f"tl_batch_matmul_{suffix}(x0, x1, {batches}, {rows}, {depth}, {columns}, {strides[0]}, {strides[1]}, "
+            f"tl_batch_matmul_{suffix}({a}, {b}, {batches}, {rows}, {depth}, {columns}, {strides[0]}, {strides[1]}, "
             f"{ta.zero_point}, {tb.zero_point}, {multiplier}, {shift}, {ty.zero_point}, y);"
         )
         return Lowered((call,), (), ("tl_batch_matmul.h",), batches * rows * depth * columns)

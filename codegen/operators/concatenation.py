@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems
+from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, operand_names, quantised_problems
 
 
 class Concatenation(KernelRule):
@@ -31,10 +31,15 @@ class Concatenation(KernelRule):
         axis = op.attributes["axis"] % len(y.shape)
         outer = prod(y.shape[:axis])
         row = prod(y.shape[axis:]) * BYTES[y.element]
-        statements = []
+        names = operand_names(graph, op)
+        statements, constants = [], []
         at = 0
         for number, tensor in enumerate(op.inputs):
-            size = prod(graph.tensors[tensor].shape[axis:]) * BYTES[y.element]
-            statements.append(f"tl_copy_rows((uint8_t *)y + {at}, x{number}, {outer}, {row}, {size});")
+            x = graph.tensors[tensor]
+            if x.data is not None:
+                names[tensor] = f"{prefix}_part{number}"
+                constants.append(Constant(names[tensor], f"{x.element}_t", x.data.ravel(), f"{list(x.shape)} {x.name}"))
+            size = prod(x.shape[axis:]) * BYTES[y.element]
+            statements.append(f"tl_copy_rows((uint8_t *)y + {at}, {names[tensor]}, {outer}, {row}, {size});")
             at += size
-        return Lowered(tuple(statements), (), ("tl_copy.h",))
+        return Lowered(tuple(statements), tuple(constants), ("tl_copy.h",))

@@ -111,11 +111,11 @@ class DepthwiseConv2D(KernelRule):
         suffix = "s16" if x.element == "int16" else "s8"
         sizes = ", ".join(str(n) for n in (*g.input, *g.output[:2], *g.kernel, *g.stride, *g.dilation, *g.padding))
         call = (
-            f"tl_depthwise_{suffix}(x0, {prefix}_weights, {prefix}_bias, {how}, (tl_conv_shape_t){{{sizes}}}, "
+            f"tl_depthwise_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, (tl_conv_shape_t){{{sizes}}}, "
             f"{x.zero_point}, y);"
         )
         macs = g.output[0] * g.output[1] * g.output[2] * g.kernel[0] * g.kernel[1]
-        return Lowered((call,), (packed, *constants), ("tl_depthwise.h",), macs)
+        return Lowered((how, call), (packed, *constants), ("tl_depthwise.h",), macs)
 
 
 @functools.cache

@@ -111,11 +111,11 @@ class FullyConnected(KernelRule):
                 f"{prefix}_weights", "int8_t", weights.T.astype(np.int8).ravel(), f"[{depth}][{channels}], a column an input"
             )
             call = (
-                f"tl_sparse_fully_connected_{suffix}(entries, count, {prefix}_weights, {prefix}_bias, {how}, "
+                f"tl_sparse_fully_connected_{suffix}(entries, count, {prefix}_weights, {prefix}_bias, &scaling, "
                 f"{x.zero_point}, {channels}, sums, y);"
             )
             return Lowered(
-                (f"int32_t sums[{channels}];", call),
+                (how, f"int32_t sums[{channels}];", call),
                 (packed, *constants),
                 ("tl_sparse.h",),
                 channels * depth,
@@ -127,8 +127,8 @@ class FullyConnected(KernelRule):
             pack_rows(weights.astype(np.int8), x.element),
             f"[{channels}][{depth}], packed four rows at a time",
         )
-        call = f"tl_fully_connected_{suffix}(x0, {prefix}_weights, {prefix}_bias, {how}, {depth}, {channels}, y);"
+        call = f"tl_fully_connected_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {depth}, {channels}, y);"
         if batches > 1:
             call = f"for (int32_t row = 0; row < {batches}; row++, x0 += {depth}, y += {channels}) {{ {call} }}"
         assert y.size == batches * channels
-        return Lowered((call,), (packed, *constants), ("tl_fully_connected.h",), batches * channels * depth)
+        return Lowered((how, call), (packed, *constants), ("tl_fully_connected.h",), batches * channels * depth)

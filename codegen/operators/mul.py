@@ -16,6 +16,7 @@ from tinyloc.codegen.operators.base import (
     clamp,
     quantised_problems,
 )
+from tinyloc.codegen.operators.ranges import magnitude, value_range
 from tinyloc.codegen.operators.scalar import clamped, offset, scaled
 
 
@@ -38,5 +39,6 @@ class Mul(ElementWise):
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         product = f"{offset(operands[0], -ta.zero_point)} * {offset(operands[1], -tb.zero_point)}"
+        reach = [magnitude(value_range(graph, t), graph.tensors[t].zero_point) for t in op.inputs]
         bounds = activation_range(ty, op.attributes.get("activation", 0))
-        return Expression(clamped(scaled(product, *_factor(graph, op)), ty.zero_point, *bounds))
+        return Expression(clamped(scaled(product, *_factor(graph, op), reach[0] * reach[1]), ty.zero_point, *bounds))

@@ -4,9 +4,10 @@ Three roundings occur in LiteRT's reference kernels, and a claim of byte equalit
 `once` (FULLY_CONNECTED: round(sum * factor) in double precision, halves away from zero), `wide` (64-bit sums of int16
 operators: a 16-bit multiplier, halves upwards), `twice` (everything else).
 
-On the device `once` is done in integers: `short`, floor((sum * M + 2**(S - 1) - [sum < 0]) / 2**S) with M of 31 bits, or, where
-that is not exact, `long` with M of 62 bits. That it equals the double-precision form for every sum that can occur is
-proved at compile time: both are steps in the sum, so it is enough to compare them on either side of each step.
+On the device `once` is done in integers: `short`, floor(sum * M / 2**S + 1/2) with M of 31 bits, or, where that is not exact,
+`long` with M of 62 bits. An M that is a trifle too large sends halves away from zero. That the result equals the
+double-precision form for every sum that can occur is proved at compile time: both are steps in the sum, so it is enough to
+compare them on either side of each step.
 """
 
 import functools
@@ -84,12 +85,11 @@ def is_long(factors: list[tuple[int, int]]) -> bool:
 
 
 def apply_once(sums: Int64s, multiplier: int, shift: int) -> Int64s:
-    """What the device computes: floor((sum * M + 2**(S - 1) - [sum < 0]) / 2**S), in two halves when M is long."""
-    sign = sums >> 63
+    """What the device computes: floor(sum * M / 2**S + 1/2), in two halves when M is long."""
     if multiplier < 1 << SHORT_BITS:
-        return (sums * multiplier + (1 << (shift - 1)) + sign) >> shift
+        return (sums * multiplier + (1 << (shift - 1))) >> shift
     high, low = multiplier >> 31, multiplier & 0x7FFFFFFF
-    top = sums * high + ((sums * low + sign) >> 31)
+    top = sums * high + ((sums * low) >> 31)
     return (top + (1 << (shift - 32))) >> (shift - 31)
 
 
@@ -116,7 +116,7 @@ def _exact(factor: float, bits: int, bound: int, r: Requantisation) -> tuple[int
     if not (1 <= shift <= 62 if bits == SHORT_BITS else 33 <= shift <= 93):
         return None
     wanted = np.clip(fixedpoint.scale_once_rounded(sums, factor), low, high)
-    for nudge in (0, 1, -1, 2, -2):
+    for nudge in (0, 1, 2, 3, -1, -2):
         if multiplier + nudge < 1 << bits and np.array_equal(
             np.clip(apply_once(sums, multiplier + nudge, shift), low, high), wanted
         ):
@@ -135,7 +135,7 @@ def sum_bound(weights: Int64s, bias: Int64s | None, x: Tensor) -> int:
 
 
 def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> tuple[str, tuple[Constant, ...]]:
-    """The tl_scaling_t of a layer as a C literal, and the arrays that it names."""
+    """A statement that declares the layer's tl_scaling_t `scaling`, and the arrays that it names."""
     multipliers = np.array([multiplier for multiplier, _ in factors], dtype=np.int64)
     shifts = np.array([shift for _, shift in factors])
     size = f"[{len(factors)}]"
@@ -150,5 +150,14 @@ def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> t
         *lower,
         Constant(f"{prefix}_shift", "int8_t", shifts, size),
     )
-    numbers = f"{int(len(factors) > 1)}, {r.zero_point}, {r.low}, {r.high}"
-    return f"(tl_scaling_t){{{prefix}_multiplier, {low_name}, {prefix}_shift, {numbers}}}", constants
+    fields = {
+        "multiplier": f"{prefix}_multiplier",
+        "multiplier_low": low_name,
+        "shift": f"{prefix}_shift",
+        "per_channel": int(len(factors) > 1),
+        "zero_point": r.zero_point,
+        "low": r.low,
+        "high": r.high,
+    }
+    text = ", ".join(f".{name} = {value}" for name, value in fields.items())
+    return f"static const tl_scaling_t scaling = {{{text}}};", constants

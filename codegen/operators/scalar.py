@@ -8,11 +8,14 @@ def offset(operand: str, amount: int) -> str:
     return f"({operand} {'+' if amount > 0 else '-'} {abs(amount)})"
 
 
-def scaled(text: str, multiplier: int, shift: int) -> str:
-    """text * factor, rounded twice."""
+def scaled(text: str, multiplier: int, shift: int, bound: int = 1 << 30) -> str:
+    """text * factor, rounded twice. `bound` is the largest magnitude that text can have, 2**30 when nothing is known."""
     if shift > 0:
         return f"tl_scale_up({text}, {multiplier}, {shift})"
-    return f"tl_scale_down({text}, {multiplier}, {-shift})"
+    if bound > 1 << 30 or shift < -30:
+        return f"tl_scale_down_sum({text}, {multiplier}, {-shift})"
+    kind = "tl_scale_down_narrow" if bound < 1 << 30 else "tl_scale_down"
+    return f"{kind}({text}, {multiplier}, {-shift})"
 
 
 def clamped(text: str, zero_point: int, low: int, high: int) -> str:

@@ -21,10 +21,15 @@ PASSES: tuple[Pass, ...] = (
 )
 
 
-def optimise(graph: Graph) -> tuple[Graph, list[str]]:
-    """Run all passes. Returns the graph and a line for each decision taken."""
+def optimise(graph: Graph, sparse_input: bool = True) -> tuple[Graph, list[str]]:
+    """Run all passes. Returns the graph and a line for each decision taken.
+
+    `sparse_input`: whether the caller can give a single input as a list of entries, see passes/sparse.py.
+    """
     decisions: list[str] = []
     for rewrite in PASSES:
+        if rewrite is mark_sparse_input and not sparse_input:
+            continue
         graph, notes = rewrite(graph)
         problems = illegalities(graph)
         if problems:

@@ -1,0 +1,168 @@
+"""An optimised graph as C functions: one a layer, their calls in order, and what ends a step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinyloc.codegen.graph import BYTES, Graph, Operator
+from tinyloc.codegen.loop_text import lower_loop
+from tinyloc.codegen.manifest import LayerRecord, PlannedBuffer, StateRecord
+from tinyloc.codegen.operators import KernelRule, rule_of
+from tinyloc.codegen.operators.base import Constant, Lowered, operand_names
+from tinyloc.codegen.operators.loop import Loop
+from tinyloc.codegen.passes import optimise
+from tinyloc.codegen.storage import Place, Storage, assign_storage, state_names
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One function of model.c and its call."""
+
+    name: str
+    comment: str
+    parameters: str
+    lines: tuple[str, ...]
+    call: str
+    lowered: Lowered
+    operators: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """`graph` is the optimised one; `decisions` are lines for the manifest."""
+
+    graph: Graph
+    storage: Storage
+    layers: tuple[Layer, ...]
+    decisions: tuple[str, ...]
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the first layer walks a list of heard inputs."""
+        return any(op.attributes.get("sparse") for op in self.storage.layers)
+
+    @property
+    def constants(self) -> list[Constant]:
+        """Arrays of weights.c; layers that name the same one share it."""
+        found: dict[str, Constant] = {}
+        for layer in self.layers:
+            for constant in layer.lowered.constants:
+                found.setdefault(constant.name, constant)
+        return list(found.values())
+
+    @property
+    def states(self) -> list[dict[str, Any]]:
+        """Members of the state struct, for templates."""
+        names = state_names(self.graph)
+        tensors = self.graph.tensors
+        return [
+            {
+                "name": names[before],
+                "element": tensors[before].element,
+                "size": tensors[before].size,
+                "shape": list(tensors[before].shape),
+                "zero_point": tensors[before].zero_point,
+                "bytes": tensors[before].bytes,
+            }
+            for before, _ in self.graph.states
+        ]
+
+    @property
+    def headers(self) -> list[str]:
+        """Kernel headers, sorted."""
+        return sorted({h for layer in self.layers for h in layer.lowered.headers} | {"tl_fixed.h"})
+
+    @property
+    def calls(self) -> list[str]:
+        """Statements of a step: the layers, then the copies that keep states and outputs."""
+        lines = [layer.call for layer in self.layers]
+        for source, target in self.storage.copies:
+            size = self.graph.tensors[source].bytes
+            place = self.storage.places[source]
+            lines.append(f"memcpy({target}, {pointer(self.graph, source, place)}, {size});")
+        return lines
+
+    def figures(self) -> dict[str, Any]:
+        """What every kind of manifest says of the program."""
+        states = self.states
+        notes = [f"{layer.name}: {layer.lowered.note}" for layer in self.layers if layer.lowered.note]
+        plan = self.storage.plan
+        return {
+            "arena_bytes": plan.size,
+            "arena_lower_bound": plan.lower_bound,
+            "state_bytes": sum(-(-int(s["bytes"]) // 4) * 4 for s in states),
+            "constant_bytes": sum(c.bytes for c in self.constants),
+            "macs": sum(layer.lowered.macs for layer in self.layers),
+            "states": [
+                StateRecord(name=s["name"], bytes=s["bytes"], element=s["element"], shape=s["shape"]) for s in states
+            ],
+            "layers": [
+                LayerRecord(
+                    name=layer.name,
+                    operators=list(layer.operators),
+                    macs=layer.lowered.macs,
+                    constant_bytes=sum(c.bytes for c in layer.lowered.constants),
+                )
+                for layer in self.layers
+            ],
+            "plan": [
+                PlannedBuffer(name=b.name, offset=offset, size=b.size, first=b.first, last=b.last)
+                for b, offset in zip(plan.lifetimes, plan.offsets, strict=True)
+            ],
+            "plan_steps": [*(layer.name for layer in self.layers), "keep states"],
+            "decisions": [*self.decisions, *self.storage.decisions, *notes],
+        }
+
+
+def make_program(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], sparse_input: bool = False) -> Program:
+    """Optimise a checked graph, place its tensors and lower its operators.
+
+    inputs, outputs: C names of the arguments, one for each of graph.inputs and graph.outputs. `sparse_input` lets the
+    first layer take a list of entries in place of its input.
+    """
+    graph, decisions = optimise(graph, sparse_input=sparse_input)
+    storage = assign_storage(graph, inputs, outputs)
+    layers = tuple(_layer(graph, storage, number, op) for number, op in enumerate(storage.layers))
+    return Program(graph, storage, layers, tuple(decisions))
+
+
+def pointer(graph: Graph, tensor: int, place: Place) -> str:
+    """C expression of a tensor's first element, of its element type."""
+    element = f"{graph.tensors[tensor].element}_t"
+    if place.kind == "arena":
+        return f"({element} *)(arena->bytes + {place.offset})"
+    base = f"state->{place.name}" if place.kind == "state" else place.name
+    items = place.offset // BYTES[graph.tensors[tensor].element]
+    return f"{base} + {items}" if items else base
+
+
+def _layer(graph: Graph, storage: Storage, number: int, op: Operator) -> Layer:
+    rule = rule_of(graph, op)
+    what = "loop" if op.kind == "LOOP" else op.kind.lower()
+    prefix = f"layer_{number:02d}_{what}"
+    sparse = bool(op.attributes.get("sparse"))
+    names = operand_names(graph, op)
+    outputs = {t: "y" if len(op.outputs) == 1 else f"y{i}" for i, t in enumerate(op.outputs)}
+    if isinstance(rule, Loop):
+        lowered = lower_loop(graph, op, rule, prefix, {**names, **outputs})
+    else:
+        assert isinstance(rule, KernelRule), op.kind
+        lowered = rule.lower(graph, op, prefix)
+    parameters = ["const tl_entry_t *entries, uint16_t count"] if sparse else []
+    arguments = ["entries, count"] if sparse else []
+    for tensor, name in [] if sparse else names.items():
+        parameters.append(f"const {graph.tensors[tensor].element}_t *{name}")
+        arguments.append(pointer(graph, tensor, storage.places[tensor]))
+    for tensor, name in outputs.items():
+        parameters.append(f"{graph.tensors[tensor].element}_t *{name}")
+        arguments.append(pointer(graph, tensor, storage.places[tensor]))
+    shapes = ", ".join(f"{graph.tensors[t].name} {list(graph.tensors[t].shape)}" for t in op.outputs)
+    return Layer(
+        prefix,
+        f"{', '.join(op.origin)} -> {shapes}".replace("*/", "* /"),
+        ", ".join(parameters),
+        lowered.statements,
+        f"{prefix}({', '.join(arguments)});",
+        lowered,
+        op.origin,
+    )
