@@ -90,7 +90,7 @@ def set_constant(model: Any, tensor: Any, values: Array) -> None:
 
 
 def own_constant(model: Any, operator: Any, position: int) -> Any:
-    """The constant at an operator's input, as a tensor that no other operator reads: converters share equal constants."""
+    """The constant at an operator's input, as a tensor of its own: converters share equal constants."""
     part = graph(model)
     index = int(operator.inputs[position])
     readers = sum(int(i) == index for other in part.operators for i in other.inputs)

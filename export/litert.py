@@ -3,6 +3,7 @@
 BUILTIN_REF on purpose: generated code is compared with it byte for byte, and delegates such as XNNPACK round otherwise.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tinyloc.export.errors import ExportError
+from tinyloc.export.flatbuffer import graph, load, tensor_name
 from tinyloc.export.to_onnx import StepNames
 
 Array = npt.NDArray[Any]
@@ -42,6 +44,8 @@ class StepRunner:
         self._states = [
             (details[i], outputs[o]) for i, o in zip(names.state_inputs, names.state_outputs, strict=True)
         ]
+        self._computed = _computed_names(content)
+        self._kept = self._readable() if keep else []
         self.reset()
 
     def reset(self) -> None:
@@ -63,8 +67,12 @@ class StepRunner:
         """The state tensors as the next step will read them, each (1, n)."""
         return self._state
 
+    def set_state(self, real: Sequence[Array]) -> None:
+        """Real values (1, n) -> the state that the next step reads."""
+        self._state = [quantise(value, tensor) for value, (tensor, _) in zip(real, self._states, strict=True)]
+
     def quantise(self, x: Array) -> Array:
-        """Model input (..., P) in float -> the file's integers, half away from zero, saturated. A float file: as it is."""
+        """Model input (..., P) -> the file's integers, half away from zero, saturated. A float file: as it is."""
         return quantise(x, self._input)
 
     def dequantise(self, scores: Array) -> npt.NDArray[np.float32]:
@@ -84,16 +92,22 @@ class StepRunner:
         return self.values()
 
     def values(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Real values of all tensors of the last step by name. Needs `keep`."""
-        found = {}
+        """Real values of all computed tensors of the last step, by name. Needs `keep`."""
+        return {name: dequantise(self._interpreter.get_tensor(detail["index"]), detail) for name, detail in self._kept}
+
+    def _readable(self) -> list[tuple[str, dict[str, Any]]]:
+        found = []
         for detail in self._interpreter.get_tensor_details():
-            try:
-                raw = self._interpreter.get_tensor(detail["index"])
-            except ValueError:  # a tensor without data, such as a missing bias
-                continue
-            if detail["name"] and raw.dtype in (np.float32, np.int8, np.int16):
-                found[str(detail["name"])] = dequantise(raw, detail)
+            if detail["dtype"] in (np.float32, np.int8, np.int16) and str(detail["name"]) in self._computed:
+                found.append((str(detail["name"]), detail))
         return found
+
+
+def _computed_names(content: bytes) -> set[str]:
+    """Inputs and what operators compute; LiteRT lists constants and scratch memory as tensors too."""
+    part = graph(load(content))
+    indices = [*part.inputs, *(i for operator in part.operators for i in operator.outputs)]
+    return {tensor_name(part.tensors[i]) for i in indices}
 
 
 def quantise(x: Array, detail: dict[str, Any]) -> Array:
@@ -105,7 +119,8 @@ def quantise(x: Array, detail: dict[str, Any]) -> Array:
     limits = np.iinfo(dtype)
     scaled = x.astype(np.float64) / scale
     rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + zero_point
-    return np.clip(rounded, limits.min, limits.max).astype(dtype)
+    integers: Array = np.clip(rounded, limits.min, limits.max).astype(dtype)
+    return integers
 
 
 def dequantise(raw: Array, detail: dict[str, Any]) -> npt.NDArray[np.float32]:

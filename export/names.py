@@ -1,8 +1,8 @@
 """Give the tensors of converted files the names of the PyTorch layers they come from.
 
-TensorFlow's names (`model_24/tf.math.multiply_37/Mul`) say nothing. The float file's tensors are matched with ONNX values
-by what they hold on a few samples; the integer files have the float file's operators in the same order, with QUANTIZE
-in between. Messages, parity tables and generated functions then speak of `blocks.0/u_proj`.
+TensorFlow's names (`model_24/tf.math.multiply_37/Mul`) say nothing. The float file's tensors are matched with ONNX
+values by what they hold for one sample; the integer files have the float file's operators in the same order, with
+QUANTIZE in between. Messages, parity tables and generated functions then speak of `blocks.0/u_proj`.
 """
 
 import re
@@ -22,19 +22,34 @@ from tinyloc.export.to_onnx import StepNames
 Array = npt.NDArray[Any]
 
 SAME_KIND = {
-    "FULLY_CONNECTED": {"Gemm", "MatMul", "Relu"}, "BATCH_MATMUL": {"MatMul"}, "CONV_2D": {"Conv"},
-    "DEPTHWISE_CONV_2D": {"Conv"}, "MUL": {"Mul"}, "ADD": {"Add"}, "SUB": {"Sub"}, "EXP": {"Exp"}, "LOG": {"Log"}, "RSQRT": {"Exp"}, "ABS": {"Abs"},
-    "LOGISTIC": {"Sigmoid"}, "TANH": {"Tanh"}, "RELU": {"Relu"}, "RESHAPE": {"Reshape", "Squeeze", "Unsqueeze"},
-    "CONCATENATION": {"Concat"}, "STRIDED_SLICE": {"Slice"}, "SLICE": {"Slice"}, "TRANSPOSE": {"Transpose"},
-}  # fmt: skip
+    "ABS": {"Abs"},
+    "ADD": {"Add"},
+    "BATCH_MATMUL": {"MatMul"},
+    "CONCATENATION": {"Concat"},
+    "CONV_2D": {"Conv"},
+    "DEPTHWISE_CONV_2D": {"Conv"},
+    "EXP": {"Exp"},
+    "FULLY_CONNECTED": {"Gemm", "MatMul", "Relu"},
+    "LOG": {"Log"},
+    "LOGISTIC": {"Sigmoid"},
+    "MUL": {"Mul"},
+    "RELU": {"Relu"},
+    "RESHAPE": {"Reshape", "Squeeze", "Unsqueeze"},
+    "RSQRT": {"Exp"},
+    "SLICE": {"Slice"},
+    "STRIDED_SLICE": {"Slice"},
+    "SUB": {"Sub"},
+    "TANH": {"Tanh"},
+    "TRANSPOSE": {"Transpose"},
+}
 """ONNX operators that a TFLite operator may come from: settles which of several equal values is meant."""
 
 
 def name_step(model: Any, names: StepNames) -> None:
     """Name inputs and outputs of a converted file, and put both in the order of `names`. In place.
 
-    onnx2tf keeps input names inside TensorFlow's (`serving_default_NAME:0`). It numbers outputs in the order of the ONNX
-    file: `Identity_2` in the float file, `StatefulPartitionedCall:2` in the integer files.
+    onnx2tf keeps input names inside TensorFlow's (`serving_default_NAME:0`). It numbers outputs in the order of the
+    ONNX file: `Identity_2` in the float file, `StatefulPartitionedCall:2` in the integer files.
     """
     part = graph(model)
     for index in part.inputs:
@@ -95,7 +110,7 @@ def name_values(model: Any, path: Path, names: StepNames, inputs: dict[str, Arra
     runner = StepRunner(dump(model), names, keep=True)
     found = runner.values_for(inputs)
     candidates = onnx_values(path, inputs)
-    used = {name for name in (*names.inputs, *names.outputs)}
+    used = {*names.inputs, *names.outputs}
     for operator in part.operators:
         index = operator.outputs[0]
         kind = operator_name(model, operator)

@@ -29,18 +29,16 @@ def float_file(converted: Converted, onnx: Path, names: StepNames, sample: dict[
     return model
 
 
-def measure_ranges(float_model: bytes, names: StepNames, windows: Array) -> dict[str, Range]:
-    """Least and greatest value of every tensor along windows (B, T, P), each from the zero state."""
+def measure_ranges(float_model: bytes, names: StepNames, x: Array) -> dict[str, Range]:
+    """Least and greatest value of every computed tensor along one stream (T, P), the state carried all through."""
     runner = StepRunner(float_model, names, keep=True)
     low: dict[str, float] = {}
     high: dict[str, float] = {}
-    for window in windows:
-        runner.reset()
-        for reading in window:
-            runner.step(reading)
-            for name, value in runner.values().items():
-                low[name] = min(low.get(name, np.inf), float(value.min()))
-                high[name] = max(high.get(name, -np.inf), float(value.max()))
+    for reading in x:
+        runner.step(reading)
+        for name, value in runner.values().items():
+            low[name] = min(low.get(name, np.inf), float(value.min()))
+            high[name] = max(high.get(name, -np.inf), float(value.max()))
     return {name: (low[name], high[name]) for name in low}
 
 

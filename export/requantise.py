@@ -1,9 +1,9 @@
 """Set the scales of an integer TFLite file from ranges that were measured well.
 
 Three things are wrong with the scales that come out of the converter. Its calibrator logs the inputs of operators that
-work in place after they ran, so some ranges are several times too wide. A state's input and output are calibrated apart,
-so a step could not run on its own output. And values that CONCATENATION joins get a QUANTIZE between them. Here every
-value gets the range that the float file showed along whole recordings; values that must share a scale (a state's two
+work in place after they ran, so some ranges are several times too wide. A state's input and output are calibrated
+apart, so a step could not run on its own output. And values that CONCATENATION joins get a QUANTIZE between them. Here
+every value gets the range that the float file showed along a long stream; values that must share a scale (a state's two
 ends, the operands of views and of CONCATENATION) share the union; QUANTIZEs that this makes identities are removed.
 
 Scale and zero point as in TFLite's quantisation specification: int8 is asymmetric with 0 represented exactly, int16 is

@@ -1,6 +1,7 @@
 """LOG -> MUL by -1/2 -> EXP becomes RSQRT: one operator and one table instead of three and two.
 
-ONNX has no reciprocal square root, and onnx2tf makes SQRT and DIV of any other spelling, which TFLite does not quantise.
+ONNX has no reciprocal square root, and onnx2tf makes SQRT and DIV of any other spelling, which TFLite does not
+quantise.
 """
 
 from typing import Any

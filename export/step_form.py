@@ -14,9 +14,9 @@ appear in the exported files:
     gate        y = y * (z * sigmoid(z))
     out_proj    x = x + FC(y)
 
-Kernels that are wrong or missing (SUM, SELECT, DIV and NEG in int16) are not needed. State tensors are of rank 2, (1, n), and
-so is everything but the operands of CONV and BATCH_MATMUL: converters permute what has a higher rank. C.h stays of
-rank 3, else it would become an FC with variable weights. h is (N, E) here, so that the channels come last as in u.
+Kernels that are wrong or missing (SUM, SELECT, DIV and NEG in int16) are not needed. State tensors are of rank 2,
+(1, n), and so is everything but the operands of CONV and BATCH_MATMUL: converters permute what has a higher rank. C.h
+stays of rank 3, else it would become an FC with variable weights. h is (N, E) here: the channels come last, as in u.
 """
 
 from typing import cast
@@ -42,8 +42,8 @@ class NormScale(nn.Module):
     """x / sqrt(mean(x^2) + epsilon), in two strides.
 
     Behind the first block a mean square may span several hundred to one, which neither 16 bits nor TFLite's RSQRT (a
-    table of 513 evenly spaced points) can follow. Dividing by the root of the mean absolute value first halves that span
-    in decibels, and whatever error it makes the second stride takes out again, because it measures what came of it.
+    table of 513 evenly spaced points) can follow. Dividing by the root of the mean absolute value first halves that
+    span in decibels. What error this makes the second stride takes out again, because it measures what came of it.
     Epsilon only keeps a silent input finite; it is small enough not to matter where it is added.
 
     exp(-log(a) / 2) is written here because ONNX has no reciprocal root; rsqrt.py makes RSQRT of it.
@@ -121,7 +121,7 @@ class FoldedBlock(nn.Module):
         super().__init__()
         self.inner = block.inner
         in_proj = block.in_proj.weight * norm.weight
-        low, b, c = block.x_proj.weight.split([block.rank, block.states, block.states])
+        low, b, c = torch.split(block.x_proj.weight, [block.rank, block.states, block.states])
         self.norm = NormScale(block.hidden)
         self.u_proj, self.z_proj = _linear(in_proj[: self.inner]), _linear(in_proj[self.inner :])
         self.conv, self.conv_silu = WindowConv(block.conv), Silu()

@@ -1,7 +1,7 @@
 """PyTorch -> ONNX, one time step.
 
-The legacy exporter on purpose: the dynamo exporter turns some activations into Greater and Where, and a SELECT in TFLite
-forces one scale on all that it joins.
+The legacy exporter on purpose: the dynamo exporter turns some activations into Greater and Where, and a SELECT in
+TFLite forces one scale on all that it joins.
 """
 
 import contextlib
@@ -80,19 +80,15 @@ def to_onnx(model: Localiser, path: Path) -> StepNames:
     return names
 
 
-def record(model: Localiser, windows: Array) -> dict[str, Array]:
-    """Inputs of the step form along calibration windows, states carried: name -> (samples, n).
-
-    windows: (B, T, P), each starting from the zero state.
-    """
+def record(model: Localiser, x: Array) -> dict[str, Array]:
+    """Inputs of the step form along one stream (T, P), the state carried: name -> (T, n)."""
     names = StepNames(model.state_names)
     step = step_form(model)
     rows: dict[str, list[Array]] = {name: [] for name in names.inputs}
+    state = flat_state(model, model.initial_state(1))
     with torch.no_grad():
-        for window in torch.from_numpy(windows):
-            state = flat_state(model, model.initial_state(1))
-            for sample in window:
-                for name, value in zip(names.inputs, [sample[None], *state], strict=True):
-                    rows[name].append(value.numpy())
-                state = list(step(sample[None], *state)[1:])
+        for sample in torch.from_numpy(x):
+            for name, value in zip(names.inputs, [sample[None], *state], strict=True):
+                rows[name].append(value.numpy())
+            state = list(step(sample[None], *state)[1:])
     return {name: np.concatenate(values).astype(np.float32) for name, values in rows.items()}

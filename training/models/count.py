@@ -9,6 +9,6 @@ def published_parameters(model: Localiser) -> int:
 
 
 def live_parameters(model: Localiser, steps: int) -> int:
-    """Parameters that decisions depend on: with windows of one sample no CRF transition is ever taken, they are dead."""
+    """Parameters that decisions depend on: with windows of one sample no CRF transition is ever taken."""
     dead = model.crf.transitions.numel() if model.crf is not None and steps == 1 else 0
     return published_parameters(model) - dead

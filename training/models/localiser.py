@@ -1,7 +1,6 @@
 """What every localiser offers: a window form to train, and the same network as one step with explicit state."""
 
 from abc import ABC, abstractmethod
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +53,7 @@ class Localiser(nn.Module, ABC):
         """
         if self.crf is not None:
             return self.crf.negative_log_likelihood(emissions, labels, mask)
-        return cast(Tensor, nn.functional.cross_entropy(emissions[mask], labels[mask]))
+        return nn.functional.cross_entropy(emissions[mask], labels[mask])
 
     @torch.no_grad()
     def stream(self, x: Tensor) -> Tensor:

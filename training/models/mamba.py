@@ -87,7 +87,7 @@ class MambaBlock(nn.Module):
         u, z = self.in_proj(x).chunk(2, dim=-1)  # (B, E) each
         window = torch.cat([conv, u[:, None]], dim=1)  # (B, K, E), oldest first
         taps = self.conv.weight[:, 0].T  # (K, E)
-        u = functional.silu((window * taps).sum(1) + self.conv.bias)
+        u = functional.silu((window * taps).sum(1) + cast(Tensor, self.conv.bias))
         dt, b, c = self._select(u)
         y, scan = scan_step(u, dt, -self.a_log.exp(), b, c, self.d, scan)
         return self.out_proj(y * functional.silu(z)), window[:, 1:], scan

@@ -53,7 +53,7 @@ def selective_scan(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Te
     u_t, dt_t, b_t, c_t = time_first
     decay = torch.exp(dt_t[..., None] * a)  # (T, B, E, N)
     drive = (dt_t * u_t)[..., None] * b_t[:, :, None, :]
-    h = cast(Tensor, _LinearRecurrence.apply(decay, drive))
+    h = cast(Tensor, _LinearRecurrence.apply(decay, drive))  # type: ignore[no-untyped-call]
     y = torch.matmul(h, c_t[..., None])[..., 0] + d * u_t  # (T, B, E)
     return y.transpose(0, 1)
 

@@ -1,0 +1,227 @@
+"""From a finished run to its bundle: ONNX, TFLite, parity of every stage, contract, bundle.json."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.boards.files import whole_directory
+from tinyloc.export import contract, parity
+from tinyloc.export.bundle import MISSING_DBM, Arithmetic, Bundle, Crf, ModelFile, State, sha256
+from tinyloc.export.errors import ExportError
+from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
+from tinyloc.export.quantised import float_file, integer_file, measure_ranges
+from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
+from tinyloc.export.to_tflite import to_tflite
+from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.preprocess import model_input
+from tinyloc.training.run import TrainedRun, load_run
+
+Array = npt.NDArray[np.float32]
+Tell = Callable[[str], None]
+
+CALIBRATION_SAMPLES = 3000
+PARITY_SAMPLES = 600
+EXPLAIN_SAMPLES = 200
+FLOAT_BOUND = 1e-3
+"""Error that a float stage may add: single precision, and where the norm's epsilon is added (step_form.py)."""
+INTEGER_BOUND: dict[Arithmetic, float] = {"int8": 0.15, "int16x8": 0.08}
+"""Error over which an arithmetic is not fit to be a bundle's default."""
+TOOLS = ("tinyloc", "torch", "onnx", "onnx2tf", "tensorflow", "ai-edge-litert", "numpy")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files of a step and what each stage cost."""
+
+    names: StepNames
+    float_file: bytes
+    files: dict[Arithmetic, bytes]
+    stages: list[parity.StageError]
+
+
+def export_model(
+    model: Localiser,
+    calibration: Array,
+    streams: parity.Streams,
+    onnx: Path,
+    arithmetics: Sequence[Arithmetic],
+    tell: Tell = lambda line: None,
+) -> Exported:
+    """Export the step of a model. Writes `onnx`, returns the TFLite files.
+
+    calibration (T, P): a stream of model input that ranges are measured on. streams: recordings for the parity checks.
+    Raises ExportError when a stage fails, departs from the one before, or an integer file breaks its contract.
+    """
+    tell("ONNX")
+    names = to_onnx(model, onnx)
+    recorded = record(model, calibration)
+    stages, scores = _float_stages(model, onnx, names, streams)
+    tell("TFLite (onnx2tf)")
+    converted = to_tflite(onnx, recorded)
+    middle = len(calibration) // 2
+    exact = float_file(converted, onnx, names, {name: rows[middle : middle + 1] for name, rows in recorded.items()})
+    content = dump(exact)
+    reference = parity.tflite_scores(content, names, streams)
+    stages.append(_bounded(parity.compare("tflite", "onnx", reference, scores)))
+    tell(f"ranges of {len(calibration)} samples")
+    ranges = measure_ranges(content, names, calibration)
+    files: dict[Arithmetic, bytes] = {}
+    for arithmetic in arithmetics:
+        files[arithmetic] = integer_file(converted, exact, names, ranges, arithmetic)
+        broken = contract.problems(files[arithmetic], names, arithmetic)
+        if broken:
+            raise ExportError(f"the {arithmetic} file breaks its contract: {'; '.join(broken)}")
+        found = parity.tflite_scores(files[arithmetic], names, streams)
+        stages.append(parity.compare(arithmetic, "tflite", found, reference))
+    return Exported(names, content, files, stages)
+
+
+def _float_stages(
+    model: Localiser, onnx: Path, names: StepNames, streams: parity.Streams
+) -> tuple[list[parity.StageError], Array]:
+    window = parity.window_scores(model, streams)
+    step = parity.step_scores(model, streams)
+    folded = parity.step_form_scores(model, streams)
+    scores = parity.onnx_scores(onnx, names, streams)
+    stages = [
+        parity.compare("step", "window", step, window),
+        parity.compare("step form", "step", folded, step),
+        parity.compare("onnx", "step form", scores, folded),
+    ]
+    return [_bounded(stage) for stage in stages], scores
+
+
+def _bounded(stage: parity.StageError) -> parity.StageError:
+    if not stage.error <= FLOAT_BOUND:
+        raise ExportError(
+            f"stage {stage.stage} departs from {stage.against} by {stage.error:.2g} of the scores' deviation, more "
+            f"than {FLOAT_BOUND:.0e}: a fault of the export, or a tool is not of the version that pyproject.toml pins"
+        )
+    return stage
+
+
+def export_run(
+    run_directory: Path,
+    arithmetics: Sequence[Arithmetic] | None = None,
+    explain: bool = False,
+    tell: Tell = lambda line: None,
+) -> Path:
+    """Export a finished run to `run_directory/bundle`, whole or not at all; returns that directory.
+
+    arithmetics: those of the recipe when not given. `tell` gets lines of text: what is done, then the table of stages,
+    and with `explain` a table of layers for each integer file. Raises ExportError, TrainingError.
+    """
+    run = load_run(run_directory)
+    wanted = list(arithmetics or run.recipe.export.arithmetics)
+    default = run.recipe.export.default if run.recipe.export.default in wanted else wanted[0]
+    streams = parity_streams(run)
+    directory = run_directory / "bundle"
+    with whole_directory(directory) as place:
+        exported = export_model(
+            run.model, calibration_stream(run.calibration), streams, place / "model.onnx", wanted, tell
+        )
+        tell(parity.stage_table(exported.stages))
+        _check_default(exported.stages, default, tell)
+        for arithmetic, content in exported.files.items():
+            (place / f"model_{arithmetic}.tflite").write_bytes(content)
+            if explain:
+                layers = parity.layer_errors(
+                    exported.float_file, content, exported.names, streams[0][:EXPLAIN_SAMPLES]
+                )
+                tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
+        shutil.copy(run_directory / "test.npz", place / "test.npz")
+        bundle = _bundle(run, exported, place, default)
+        (place / "bundle.json").write_text(json.dumps(bundle.model_dump(mode="json"), indent=1) + "\n")
+    return directory
+
+
+def calibration_stream(windows: Array) -> Array:
+    """(W, T, P) -> one stream (N, P) of at most CALIBRATION_SAMPLES: windows one after the other, state carried.
+
+    Short windows from a zero state would never show the values that a state reaches in a long recording.
+    """
+    count = max(1, min(len(windows), CALIBRATION_SAMPLES // windows.shape[1]))
+    stream: Array = windows[:count].reshape(-1, windows.shape[2]).astype(np.float32)
+    return stream
+
+
+def parity_streams(run: TrainedRun, limit: int = PARITY_SAMPLES) -> list[Array]:
+    """The first `limit` test samples as model input, a recording each."""
+    streams: list[Array] = []
+    left = limit
+    for recording in run.test_set.recordings():
+        if left <= 0:
+            break
+        raw = run.test_set.rssi_dbm[recording][:left]
+        dbm = np.where(raw == MISSING_DBM, np.nan, raw.astype(np.float32)).astype(np.float32)
+        streams.append(model_input(dbm, run.preprocessing))
+        left -= len(raw)
+    return streams
+
+
+def _check_default(stages: Sequence[parity.StageError], default: Arithmetic, tell: Tell) -> None:
+    for stage in stages:
+        for arithmetic, bound in INTEGER_BOUND.items():
+            if stage.stage != arithmetic or stage.error <= bound:
+                continue
+            found = f"{arithmetic} is off by {stage.error:.2f} of the scores' deviation (bound {bound:g})"
+            if arithmetic == default:
+                raise ExportError(
+                    f"{found} and is the default arithmetic; set another under [export] in the recipe, or see which "
+                    "layer costs it with `tinyloc export --explain`"
+                )
+            tell(f"note: {found}; it is in the bundle but is not the default")
+
+
+def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmetic) -> Bundle:
+    crf = run.model.crf
+    return Bundle(
+        name=run.name,
+        architecture=run.model.settings.architecture,
+        seed=run.seed,
+        preprocessing=run.preprocessing,
+        window=run.window,
+        outputs=run.outputs,
+        crf=None
+        if crf is None
+        else Crf(transitions=crf.transitions.tolist(), start=crf.start.tolist(), end=crf.end.tolist()),
+        models=[_model_file(place, kind, content, exported.names) for kind, content in exported.files.items()],
+        default_arithmetic=default,
+        parameters=run.record.parameters,
+        parameters_published=run.record.parameters_published,
+        float_metrics=run.record.test,
+        budget=run.recipe.budget.limits(),
+        data=run.record.data_title,
+        licence=run.record.licence,
+        versions={**run.versions, **_versions()},
+        settings={"recipe": run.record.settings, "parity": [stage.as_dict() for stage in exported.stages]},
+    )
+
+
+def _model_file(place: Path, arithmetic: Arithmetic, content: bytes, names: StepNames) -> ModelFile:
+    path = f"model_{arithmetic}.tflite"
+    shapes = {tensor_name(tensor): [int(n) for n in tensor.shape] for tensor in graph(load(content)).tensors}
+    states = [
+        State(name=name, input=source, output=target, shape=shapes[source])
+        for name, source, target in zip(names.states, names.state_inputs, names.state_outputs, strict=True)
+    ]
+    return ModelFile(
+        arithmetic=arithmetic, path=path, sha256=sha256(place / path), input=INPUT, output=OUTPUT, states=states
+    )
+
+
+def _versions() -> dict[str, Any]:
+    found = {}
+    for name in TOOLS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
