@@ -1,6 +1,7 @@
 """One self-contained HTML page from an evaluation: no scripts, no network, everything escaped."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,24 @@ FLASH_PARTS = {
 }
 
 
-def _plain(value: Any) -> str:
-    """A setting as one would write it."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+def flat_settings(settings: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Settings as lines: {"a": {"b": [1]}} -> [("a.b", "[1]")]. What is not set is left out."""
+    lines = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            lines += flat_settings(value, f"{above}{name}.")
+        elif value is not None:
+            lines.append((f"{above}{name}", value if isinstance(value, str) else json.dumps(value, default=str)))
+    return lines
+
+
+def parity_stages(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parity table that the export left in the settings, [] when there is none."""
+    stages = settings.get("parity")
+    wanted = {"stage", "against", "error", "agreement"}
+    if not isinstance(stages, list):
+        return []
+    return [stage for stage in stages if isinstance(stage, Mapping) and wanted <= set(stage)]
 
 
 def _environment() -> Environment:
@@ -56,7 +72,6 @@ def _environment() -> Environment:
         "milliseconds": numbers.milliseconds,
         "microjoules": numbers.microjoules,
         "limit_name": numbers.limit_name,
-        "plain": _plain,
     }
     environment.globals["share"] = numbers.share
     environment.globals["measured"] = numbers.measured
@@ -90,6 +105,8 @@ def render_html(evaluation: Evaluation) -> str:
             functions_left=functions[FUNCTIONS_SHOWN:],
             cycles_total=sum(cost.cycles for cost in functions),
             layer_cycles=sum(layer.cycles or 0 for layer in evaluation.layers),
+            parity=parity_stages(evaluation.settings),
+            settings=flat_settings({k: v for k, v in evaluation.settings.items() if k != "parity"}),
             cells=battery.CELLS,
             lives=battery.battery_life(evaluation.energy),
             left_out=battery.LEFT_OUT,

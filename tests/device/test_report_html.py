@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from evaluation_samples import LAYERS, house_evaluation, uji_evaluation
 
-from tinyloc.device.report.html import render_html
+from tinyloc.device.report.html import parity_stages, render_html
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CHROMIUM_FLAGS = [
@@ -118,6 +118,18 @@ def test_many_classes_become_a_picture_with_the_worst_confusions() -> None:
     words = Page(page).words()
     assert "Most frequent confusions" in words and "Classes with the lowest F1" in words
     assert page.count("decided ") > 59
+
+
+def test_settings_are_shown_line_by_line_and_parity_as_a_table() -> None:
+    words = Page(render_html(house_evaluation())).words()
+    assert "recipe.training.epochs 60" in words and 'recipe.export.arithmetics ["int8", "int16x8"]' in words
+    assert "patience" not in words
+    assert "int16x8 tflite 1.3 % 99.80 %" in words
+
+
+def test_parity_of_another_shape_is_left_out() -> None:
+    for parity in ("none", [{"stage": "x"}], [3], None):
+        assert parity_stages({"parity": parity}) == []
 
 
 def test_the_same_evaluation_gives_the_same_page() -> None:

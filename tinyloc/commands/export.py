@@ -18,8 +18,11 @@ def export(
     """Export a trained run as ONNX and quantised TFLite, check them, and write the bundle."""
     layout = find_run(run, runs_dir)
 
+    from tinyloc.export.bundle import load_bundle
     from tinyloc.export.pipeline import export_run
 
-    export_run(layout.path, explain=explain)
-    write_json(json, {})
-    typer.echo(str(layout.bundle))
+    bundle = load_bundle(export_run(layout.path, explain=explain, tell=typer.echo))
+    forms = [{"arithmetic": m.arithmetic, "bytes": (layout.bundle / m.path).stat().st_size} for m in bundle.models]
+    write_json(json, {"name": bundle.name, "models": forms, "parity": bundle.settings.get("parity")})
+    sizes = ", ".join(f"{form['arithmetic']} {form['bytes']:,} bytes" for form in forms)
+    typer.echo(f"{layout.bundle}: {sizes}; default {bundle.default_arithmetic}")

@@ -68,7 +68,7 @@ class RunLayout:
         """What the model is compiled for: as asked for, else as the recipe says, else size."""
         from tinyloc.export.bundle import load_bundle
 
-        level = wanted or load_bundle(self.bundle).settings.get("build", {}).get("optimise", "Os")
+        level = wanted or load_bundle(self.bundle).settings.get("recipe", {}).get("build", {}).get("optimise", "Os")
         if level == "Os":
             return "Os"
         if level == "O2":

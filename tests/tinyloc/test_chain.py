@@ -1,0 +1,102 @@
+"""The whole path through the command line on a small model: train, export, codegen, build, emulate, report, flash."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tinyloc.main import main
+
+RECIPE = """\
+name = "small"
+title = "A small MLP, badly trained"
+[data]
+name = "house-a"
+[model]
+architecture = "mlp"
+hidden = [8]
+[training]
+epochs = 2
+batch = 64
+learning_rate = 0.01
+[export]
+arithmetics = ["int8"]
+default = "int8"
+[budget]
+ram_bytes = 16384
+"""
+
+pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no arm-none-eabi-gcc here")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory with everything up to the firmware in it; each stage leaves its figures as JSON."""
+    place = tmp_path_factory.mktemp("chain")
+    (place / "small.toml").write_text(RECIPE)
+    runs = ["--runs-dir", str(place / "runs")]
+    assert main(["train", str(place / "small.toml"), *runs, "--json", str(place / "train.json")]) == 0
+    for stage in ("export", "codegen", "build"):
+        assert main([stage, "small", *runs, "--json", str(place / f"{stage}.json")]) == 0, stage
+    return place / "runs" / "small"
+
+
+def figures(run: Path, stage: str) -> dict[str, object]:
+    content = json.loads((run.parents[1] / f"{stage}.json").read_text())
+    assert isinstance(content, dict)
+    return content
+
+
+def test_every_stage_leaves_its_figures(run: Path) -> None:
+    assert figures(run, "train")["name"] == "small"
+    assert figures(run, "export")["models"]
+    assert figures(run, "codegen")["arithmetic"] == "int8"
+    flash = figures(run, "build")["flash"]
+    assert isinstance(flash, dict)
+    assert flash["total"] == sum(count for name, count in flash.items() if name != "total") > 0
+
+
+def test_the_emulated_device_answers_as_the_host_and_the_report_says_so(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["emulate", str(run), "--json", str(run / "emulate.json")]) == 0
+    said = capsys.readouterr().out
+    result = json.loads((run / "emulate.json").read_text())
+    assert result["mismatches"] == 0 and result["samples"] > 1000 and result["passed"]
+    assert "Passed" in said and f"{result['macro_f1']:.3f}" in said and "report-stm32l4.html" in said
+    for key in ("accuracy", "flash_bytes", "ram_bytes", "cycles_median", "instructions_median", "energy_uj"):
+        assert result[key] > 0, key
+    assert (run / "report-stm32l4.html").read_text().count("<h2>") >= 5
+
+
+def test_over_budget_is_exit_code_1_with_a_table(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tight = run.parent / "tight"
+    shutil.copytree(run, tight)
+    bundle = tight / "bundle" / "bundle.json"
+    content = json.loads(bundle.read_text())
+    bundle.write_text(json.dumps({**content, "budget": {"ram_bytes": 1000}}))
+    assert main(["emulate", str(tight)]) == 1
+    said = capsys.readouterr().out
+    assert "Over budget" in said and "OVER" in said and "recipe" in said
+
+
+def test_a_form_that_was_not_exported_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["codegen", str(run), "--arithmetic", "int16x8"]) == 2
+    assert "no int16x8 model; it has int8" in capsys.readouterr().err
+
+
+def test_an_unknown_optimisation_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", str(run), "--optimise", "O3"]) == 2
+    assert "--optimise O3: must be Os (size) or O2 (speed)" in capsys.readouterr().err
+
+
+def test_flash_shows_the_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["flash", str(run), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("openocd ") and "firmware.elf" in said
+
+
+def test_evaluate_without_a_board_says_so(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run), "--port", "/dev/nosuch"]) == 2
+    assert "/dev/nosuch" in capsys.readouterr().err
