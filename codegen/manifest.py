@@ -1,6 +1,7 @@
 """manifest.json: what the compiler decided and why. Written beside the C files, read by build, device and report."""
 
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -95,13 +96,25 @@ class GraphManifest(ModelManifest):
     outputs: list[ArgumentRecord]
 
 
+_Kind = TypeVar("_Kind", bound=ModelManifest)
+
+
 def read_manifest(directory: Path) -> Manifest:
     """Read `directory/manifest.json`; ManifestError says which command makes it."""
+    return _read(directory, Manifest)
+
+
+def read_graph_manifest(directory: Path) -> GraphManifest:
+    """The same for a network that was compiled without a bundle."""
+    return _read(directory, GraphManifest)
+
+
+def _read(directory: Path, kind: type[_Kind]) -> _Kind:
     path = directory / "manifest.json"
     if not path.is_file():
         raise ManifestError(f"{directory}: no generated code here; make it with `tinyloc codegen`")
     try:
-        manifest = Manifest.model_validate_json(path.read_text())
+        manifest = kind.model_validate_json(path.read_text())
     except ValidationError as error:
         raise ManifestError(f"{path}: not a manifest of this tinyloc; run `tinyloc codegen` again ({error.errors()[0]['msg']})") from error
     if manifest.version != MANIFEST_VERSION:

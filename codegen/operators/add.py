@@ -23,6 +23,10 @@ from tinyloc.codegen.operators.base import (
 from tinyloc.codegen.operators.scalar import clamped, offset, scaled
 
 
+_NARROW = (1 << 30) - 1
+"""Every value on the way lies in -2**30 .. 2**30 - 1: 16 bits << 15, 9 bits << 20, and sums of two halves of those."""
+
+
 @dataclass(frozen=True)
 class _Factors:
     left_shift: int
@@ -69,8 +73,7 @@ class Add(ElementWise):
         f = _factors(graph, op)
         left = _operand(offset(operands[0], -ta.zero_point), f.left_shift, f.a)
         right = _operand(offset(operands[1], -tb.zero_point), f.left_shift, f.b)
-        # each side is at most half of 2**(left_shift + 16) or, for int8, of 255 * 2**20
-        total = scaled(f"{left} {'+' if self.sign > 0 else '-'} {right}", *f.output)
+        total = scaled(f"{left} {'+' if self.sign > 0 else '-'} {right}", *f.output, _NARROW)
         return Expression(clamped(total, ty.zero_point, *activation_range(ty, op.attributes.get("activation", 0))))
 
 
@@ -78,5 +81,4 @@ def _operand(text: str, left_shift: int, factor: tuple[int, int]) -> str:
     """(text << left_shift) * factor; the operand of the larger scale is halved, which is exact."""
     if factor == (1 << 30, 0):
         return f"{text} * {1 << (left_shift - 1)}"
-    # -32768 << 15 is -2**30, which the narrow form may not take; it may be shifted left by one all the same
-    return scaled(f"{text} * {1 << left_shift}", *factor, (1 << 30) - 1)
+    return scaled(f"{text} * {1 << left_shift}", *factor, _NARROW)

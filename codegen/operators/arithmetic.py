@@ -61,20 +61,26 @@ class Rescale(ElementWise):
 
 
 class Neg(ElementWise):
-    """y = clamp(zx + zy - x); TFLite demands equal scales."""
+    """y = -x on the raw integers, as LiteRT's kernel does: it knows no zero point, and the lowest value stays as it is."""
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
-        return quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
+        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
+        if not problems:
+            tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+            if (np.float32(tx.scale), tx.zero_point) != (np.float32(ty.scale), -ty.zero_point):
+                problems.append(
+                    f"NEG of {tx.name} means -real only when scales are equal and zero points opposite;"
+                    " write 0 - x (SUB) or x * -1 (MUL)"
+                )
+        return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         (x,) = values
         assert x is not None
-        tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        return [clamp(tx.zero_point + ty.zero_point - x.astype(np.int64), *RANGE[ty.element], ty.element)]
+        return [np.negative(x)]
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
-        tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        return Expression(clamped(f"-{operands[0]}", tx.zero_point + ty.zero_point, *RANGE[ty.element]))
+        return Expression(f"({graph.tensors[op.outputs[0]].element}_t)-{operands[0]}")
 
 
 def _inverse_root(value: int) -> tuple[int, int]:

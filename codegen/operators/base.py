@@ -130,6 +130,8 @@ def quantised_problems(graph: Graph, tensors: Sequence[int], elements: Sequence[
             problems.append(f"tensor {tensor.name} has a scale a channel where one scale is needed")
         elif not tensor.scale > 0.0 or not np.isfinite(tensor.scale):
             problems.append(f"tensor {tensor.name} has scale {tensor.scale}")
+        elif tensor.element == "int16" and tensor.zero_point:
+            problems.append(f"int16 tensor {tensor.name} has zero point {tensor.zero_point}: TFLite quantises int16 symmetrically")
     return problems
 
 

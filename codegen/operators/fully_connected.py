@@ -112,10 +112,10 @@ class FullyConnected(KernelRule):
             )
             call = (
                 f"tl_sparse_fully_connected_{suffix}(entries, count, {prefix}_weights, {prefix}_bias, &scaling, "
-                f"{x.zero_point}, {channels}, sums, y);"
+                f"{x.zero_point}, {channels}, y);"
             )
             return Lowered(
-                (how, f"int32_t sums[{channels}];", call),
+                (how, call),
                 (packed, *constants),
                 ("tl_sparse.h",),
                 channels * depth,

@@ -71,8 +71,8 @@ class Requantisation:
 
         Raises ArithmeticError where neither is exact.
         """
-        # 31 bits are never enough for the 65536 steps of an int16 output
-        for bits in (SHORT_BITS, LONG_BITS) if self.element == "int8" else (LONG_BITS,):
+        # 31 bits are rarely enough for the 65536 steps of an int16 output
+        for bits in (SHORT_BITS, LONG_BITS) if self.element == "int8" else (LONG_BITS, SHORT_BITS):
             factors = [_exact(factor, bits, bound, self) for factor in self.factor]
             if all(factor is not None for factor in factors):
                 return [factor for factor in factors if factor is not None]
@@ -113,7 +113,7 @@ def _exact(factor: float, bits: int, bound: int, r: Requantisation) -> tuple[int
         return 0, 1
     mantissa, exponent = math.frexp(factor)
     multiplier, shift = int(math.ldexp(mantissa, bits)), bits - exponent
-    if not (1 <= shift <= 62 if bits == SHORT_BITS else 33 <= shift <= 93):
+    if not (1 <= shift <= 62 if bits == SHORT_BITS else 64 <= shift <= 94):
         return None
     wanted = np.clip(fixedpoint.scale_once_rounded(sums, factor), low, high)
     for nudge in (0, 1, 2, 3, -1, -2):
@@ -139,18 +139,25 @@ def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> t
     multipliers = np.array([multiplier for multiplier, _ in factors], dtype=np.int64)
     shifts = np.array([shift for _, shift in factors])
     size = f"[{len(factors)}]"
-    low_name = "NULL"
+    kind, low_name = "TL_SHORT", "NULL"
     lower: tuple[Constant, ...] = ()
-    if is_long(factors):
-        low_name = f"{prefix}_multiplier_low"
+    if r.rounding != "once":
+        kind = "TL_ANY"  # a convolution, which reads multiplier and shift in its own way
+    elif is_long(factors):
+        kind, low_name = "TL_LONG", f"{prefix}_multiplier_low"
         lower = (Constant(low_name, "int32_t", multipliers & 0x7FFFFFFF, f"{size}, lower 31 bits"),)
-        multipliers, shifts = multipliers >> 31, shifts - 31
+        multipliers, shifts = multipliers >> 31, shifts - 64
+    elif shifts.min() >= 33:
+        shifts = shifts - 33
+    else:
+        kind, shifts = "TL_ANY", shifts - 1
     constants = (
         Constant(f"{prefix}_multiplier", "int32_t", multipliers, size),
         *lower,
         Constant(f"{prefix}_shift", "int8_t", shifts, size),
     )
     fields = {
+        "kind": kind,
         "multiplier": f"{prefix}_multiplier",
         "multiplier_low": low_name,
         "shift": f"{prefix}_shift",

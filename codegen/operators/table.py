@@ -60,13 +60,19 @@ def look_up_int16(values: Array, table: npt.NDArray[np.int16]) -> Array:
     return (base + ((slope * (wide & 0x7F) + 64) >> 7)).astype(np.int16)
 
 
+def _by_double(function: Callable[[Any], Any], x: Floats) -> Floats:
+    """The function rounded to single precision once: what C libraries give, and NumPy's vector forms do not always."""
+    with np.errstate(over="ignore"):
+        return np.asarray(function(x.astype(np.float64)), dtype=np.float64).astype(np.float32)
+
+
 def _exp(x: Floats, _: Tensor) -> Floats:
-    return np.exp(x)
+    return _by_double(np.exp, x)
 
 
 def _log(x: Floats, y: Tensor) -> Floats:
     lowest = np.float32(y.scale) * np.float32((-128 if y.element == "int8" else -32768) - y.zero_point)
-    return np.where(x > 0, np.log(np.maximum(x, np.float32(1e-38))), lowest).astype(np.float32)
+    return np.where(x > 0, _by_double(np.log, np.maximum(x, np.float32(1e-38))), lowest).astype(np.float32)
 
 
 def _rsqrt(x: Floats, y: Tensor) -> Floats:
@@ -76,7 +82,7 @@ def _rsqrt(x: Floats, y: Tensor) -> Floats:
 
 
 def _tanh(x: Floats, _: Tensor) -> Floats:
-    return np.tanh(x)
+    return _by_double(np.tanh, x)
 
 
 def _logistic(x: Floats, _: Tensor) -> Floats:

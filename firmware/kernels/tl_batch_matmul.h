@@ -15,7 +15,7 @@ static inline void tl_batch_matmul_s8(const int8_t *a, const int8_t *b, int32_t 
                 for (int32_t k = 0; k < depth; k++) {
                     sum += (a[row * depth + k] - a_zero) * (b[column * column_stride + k * depth_stride] - b_zero);
                 }
-                sum = shift > 0 ? tl_scale_up(sum, multiplier, shift) : tl_scale_down(sum, multiplier, -shift);
+                sum = shift > 0 ? tl_scale_up(sum, multiplier, shift) : tl_scale_down_sum(sum, multiplier, -shift);
                 *y++ = (int8_t)tl_sat8(sum + zero_point);
             }
         }

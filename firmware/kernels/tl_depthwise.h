@@ -11,7 +11,7 @@ typedef struct {
 
 /* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
 #define TL_DEPTHWISE(NAME, ELEMENT, SCALE)                                                                            \
-    static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t scaling,  \
+    static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling,  \
                             const tl_conv_shape_t s, int32_t input_zero, ELEMENT *y)                                   \
     {                                                                                                                  \
         for (int32_t row = 0; row < s.out_height; row++) {                                                             \
@@ -28,9 +28,9 @@ typedef struct {
                             }                                                                                          \
                         }                                                                                              \
                     }                                                                                                  \
-                    const int32_t scale = scaling.per_channel ? c : 0;                                                 \
-                    sum = SCALE(sum, scaling.multiplier[scale], scaling.shift[scale]) + scaling.zero_point;            \
-                    *y++ = (ELEMENT)tl_clamp(sum, scaling.low, scaling.high);                                          \
+                    const int32_t scale = scaling->per_channel ? c : 0;                                                 \
+                    sum = SCALE(sum, scaling->multiplier[scale], scaling->shift[scale]) + scaling->zero_point;            \
+                    *y++ = (ELEMENT)tl_clamp(sum, scaling->low, scaling->high);                                          \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
@@ -38,7 +38,7 @@ typedef struct {
 
 static inline int32_t tl_depthwise_twice(int32_t sum, int32_t multiplier, int32_t shift)
 {
-    return shift > 0 ? tl_scale_up(sum, multiplier, shift) : tl_scale_down(sum, multiplier, -shift);
+    return shift > 0 ? tl_scale_up(sum, multiplier, shift) : tl_scale_down_sum(sum, multiplier, -shift);
 }
 
 TL_DEPTHWISE(tl_depthwise_s8, int8_t, tl_depthwise_twice)

@@ -53,21 +53,42 @@ static inline int32_t tl_doubling_high(int32_t x, int32_t multiplier)
     return (int32_t)(((int64_t)x * multiplier + (INT64_C(1) << 30)) >> 31);
 }
 
-/* x / 2^shift, halves away from zero; 0 <= shift <= 31 */
-static inline int32_t tl_shift_right(int32_t x, int32_t shift)
+/* the same for -2^30 <= x < 2^30: one instruction after a shift */
+static inline int32_t tl_doubling_high_narrow(int32_t x, int32_t multiplier)
 {
-    if (shift == 0) {
-        return x;
-    }
-    /* rounding half up of x, or of x - 1 when x is negative, is rounding half away from zero; the sum may not wrap */
-    const int64_t wide = (int64_t)x + (x >> 31) + (INT64_C(1) << (shift - 1));
-    return (int32_t)(wide >> shift);
+#if TL_DSP
+    int32_t y;
+    __asm__("smmulr %0, %1, %2" : "=r"(y) : "r"((int32_t)((uint32_t)x << 1)), "r"(multiplier));
+    return y;
+#else
+    return tl_doubling_high(x, multiplier);
+#endif
 }
 
-/* x * multiplier * 2^(-shift - 31), rounded twice; shift >= 0 */
+/* x / 2^shift, halves away from zero; |x| <= 2^30, 0 <= shift <= 30 */
+static inline int32_t tl_shift_right(int32_t x, int32_t shift)
+{
+    /* rounding half up, of x - 1 when x is negative, is rounding half away from zero */
+    return shift == 0 ? x : (x + (x >> 31) + (1 << (shift - 1))) >> shift;
+}
+
+/* x * multiplier * 2^(-shift - 31), rounded twice; |x| <= 2^30, 0 <= shift <= 30 */
 static inline int32_t tl_scale_down(int32_t x, int32_t multiplier, int32_t shift)
 {
     return tl_shift_right(tl_doubling_high(x, multiplier), shift);
+}
+
+/* the same for -2^30 <= x < 2^30 */
+static inline int32_t tl_scale_down_narrow(int32_t x, int32_t multiplier, int32_t shift)
+{
+    return tl_shift_right(tl_doubling_high_narrow(x, multiplier), shift);
+}
+
+/* the same for any x and shift: sums of convolutions */
+static inline int32_t tl_scale_down_sum(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const int64_t high = tl_doubling_high(x, multiplier);
+    return shift == 0 ? (int32_t)high : (int32_t)((high + (x >> 31) + (INT64_C(1) << (shift - 1))) >> shift);
 }
 
 /* x * multiplier * 2^(shift - 31), rounded once; x * 2^shift must fit 32 bits */
@@ -76,18 +97,24 @@ static inline int32_t tl_scale_up(int32_t x, int32_t multiplier, int32_t shift)
     return tl_doubling_high((int32_t)((uint32_t)x << shift), multiplier);
 }
 
-/* sum * multiplier / 2^shift, halves away from zero; 1 <= shift <= 62 */
+/* floor(sum * multiplier / 2^(shift + 33) + 1/2), 0 <= shift <= 30: the upper half of the product is enough */
 static inline int32_t tl_requantise(int32_t sum, int32_t multiplier, int32_t shift)
 {
-    const int64_t half = INT64_C(1) << (shift - 1);
-    return (int32_t)(((int64_t)sum * multiplier + half + (sum >> 31)) >> shift);
+    const int32_t high = (int32_t)(((int64_t)sum * multiplier) >> 32);
+    return ((high >> shift) + 1) >> 1;
 }
 
-/* the same with a multiplier of 62 bits, high * 2^31 + low, and 2^(shift + 31); 2 <= shift <= 62 */
-static inline int32_t tl_requantise_long(int32_t sum, int32_t high, int32_t low, int32_t shift)
+/* the same with a multiplier of 62 bits, upper * 2^31 + lower, and 2^(shift + 64) */
+static inline int32_t tl_requantise_long(int32_t sum, int32_t upper, int32_t lower, int32_t shift)
 {
-    const int64_t top = (int64_t)sum * high + (((int64_t)sum * low + (sum >> 31)) >> 31);
-    return (int32_t)((top + (INT64_C(1) << (shift - 1))) >> shift);
+    const int32_t high = (int32_t)(((int64_t)sum * upper + (((int64_t)sum * lower) >> 31)) >> 32);
+    return ((high >> shift) + 1) >> 1;
+}
+
+/* any shift from 0 on of 2^(shift + 1), for factors of 1/4 and more */
+static inline int32_t tl_requantise_any(int32_t sum, int32_t multiplier, int32_t shift)
+{
+    return (int32_t)(((((int64_t)sum * multiplier) >> shift) + 1) >> 1);
 }
 
 /* floor(sum * multiplier / 2^shift + 1/2), a sum below 2^47 and a multiplier of 16 bits: int16 products in TFLite */
@@ -139,7 +166,7 @@ static inline int32_t tl_tanh16(int32_t q, int32_t multiplier, int32_t shift, co
 static inline uint32_t tl_load4(const void *bytes)
 {
     uint32_t word;
-    memcpy(&word, bytes, sizeof word);
+    __builtin_memcpy(&word, bytes, sizeof word); /* one LDR, also in a freestanding build */
     return word;
 }
 

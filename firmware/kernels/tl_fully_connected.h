@@ -10,92 +10,124 @@
 
 #include "tl_fixed.h"
 
-/* How sums become outputs. multiplier_low is NULL where 31 bits of multiplier are exact. */
+/* How sums become outputs, see codegen/operators/requantise.py. Arrays have an entry a channel, or one for all. */
+typedef enum { TL_SHORT, TL_LONG, TL_ANY } tl_scaling_kind_t; /* tl_requantise, _long, _any */
+
 typedef struct {
+    tl_scaling_kind_t kind;
     const int32_t *multiplier;
-    const int32_t *multiplier_low;
+    const int32_t *multiplier_low; /* TL_LONG */
     const int8_t *shift;
     int32_t per_channel, zero_point, low, high;
 } tl_scaling_t;
 
-static inline int32_t tl_fc_output(int32_t sum, int32_t channel, const tl_scaling_t scaling)
+static inline int32_t tl_fc_output(int32_t sum, int32_t channel, const tl_scaling_t *s)
 {
-    const int32_t i = scaling.per_channel ? channel : 0;
-    const int32_t scaled =
-        scaling.multiplier_low == NULL
-            ? tl_requantise(sum, scaling.multiplier[i], scaling.shift[i])
-            : tl_requantise_long(sum, scaling.multiplier[i], scaling.multiplier_low[i], scaling.shift[i]);
-    return tl_clamp(scaled + scaling.zero_point, scaling.low, scaling.high);
+    const int32_t i = s->per_channel ? channel : 0;
+    const int32_t multiplier = s->multiplier[i], shift = s->shift[i];
+    const int32_t scaled = s->kind == TL_SHORT  ? tl_requantise(sum, multiplier, shift)
+                           : s->kind == TL_LONG ? tl_requantise_long(sum, multiplier, s->multiplier_low[i], shift)
+                                                : tl_requantise_any(sum, multiplier, shift);
+    return tl_clamp(scaled + s->zero_point, s->low, s->high);
 }
 
-/* sum[row] += x[0..3] . w[4 * row .. 4 * row + 3] */
+/* Four sums as scalars: GCC keeps an array of them in memory. */
+typedef struct {
+    int32_t row0, row1, row2, row3;
+} tl_sums_t;
+
+/* row r += x[0..3] . w[4 * r .. 4 * r + 3] */
 #if TL_DSP
-static inline void tl_dot4_s8(int32_t sum[4], const int8_t *x, const int8_t *w)
+static inline int32_t tl_dot_word(int32_t sum, uint32_t weights, uint32_t first, uint32_t second)
+{
+    sum = tl_smlad(tl_sxtb16(weights), first, sum);
+    return tl_smlad(tl_sxtb16_ror8(weights), second, sum);
+}
+
+static inline tl_sums_t tl_dot4_words(tl_sums_t sum, const int8_t *w, uint32_t first, uint32_t second)
+{
+    sum.row0 = tl_dot_word(sum.row0, tl_load4(w), first, second);
+    sum.row1 = tl_dot_word(sum.row1, tl_load4(w + 4), first, second);
+    sum.row2 = tl_dot_word(sum.row2, tl_load4(w + 8), first, second);
+    sum.row3 = tl_dot_word(sum.row3, tl_load4(w + 12), first, second);
+    return sum;
+}
+
+static inline tl_sums_t tl_dot4_s8(tl_sums_t sum, const int8_t *x, const int8_t *w)
 {
     const uint32_t word = tl_load4(x);
-    const uint32_t even = tl_sxtb16(word), odd = tl_sxtb16_ror8(word);
-    for (int32_t row = 0; row < 4; row++) {
-        const uint32_t weights = tl_load4(w + 4 * row);
-        sum[row] = tl_smlad(tl_sxtb16(weights), even, sum[row]);
-        sum[row] = tl_smlad(tl_sxtb16_ror8(weights), odd, sum[row]);
-    }
+    return tl_dot4_words(sum, w, tl_sxtb16(word), tl_sxtb16_ror8(word));
 }
 
-static inline void tl_dot4_s16(int32_t sum[4], const int16_t *x, const int8_t *w)
+static inline tl_sums_t tl_dot4_s16(tl_sums_t sum, const int16_t *x, const int8_t *w)
 {
-    const uint32_t first = tl_load4(x), second = tl_load4(x + 2);
-    for (int32_t row = 0; row < 4; row++) {
-        const uint32_t weights = tl_load4(w + 4 * row);
-        sum[row] = tl_smlad(tl_sxtb16(weights), first, sum[row]);
-        sum[row] = tl_smlad(tl_sxtb16_ror8(weights), second, sum[row]);
-    }
+    return tl_dot4_words(sum, w, tl_load4(x), tl_load4(x + 2));
 }
 #else
-static inline void tl_dot4_s8(int32_t sum[4], const int8_t *x, const int8_t *w)
+static inline int32_t tl_dot_bytes(int32_t sum, const int8_t *w, int32_t x0, int32_t x1, int32_t x2, int32_t x3)
+{
+    return sum + x0 * w[0] + x1 * w[1] + x2 * w[2] + x3 * w[3];
+}
+
+static inline tl_sums_t tl_dot4_s8(tl_sums_t sum, const int8_t *x, const int8_t *w)
 {
     const int32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-    for (int32_t row = 0; row < 4; row++) {
-        sum[row] += x0 * w[4 * row] + x1 * w[4 * row + 1] + x2 * w[4 * row + 2] + x3 * w[4 * row + 3];
-    }
+    sum.row0 = tl_dot_bytes(sum.row0, w, x0, x1, x2, x3);
+    sum.row1 = tl_dot_bytes(sum.row1, w + 4, x0, x1, x2, x3);
+    sum.row2 = tl_dot_bytes(sum.row2, w + 8, x0, x1, x2, x3);
+    sum.row3 = tl_dot_bytes(sum.row3, w + 12, x0, x1, x2, x3);
+    return sum;
 }
 
 /* the middle bytes of a word of weights are swapped, see packing.py */
-static inline void tl_dot4_s16(int32_t sum[4], const int16_t *x, const int8_t *w)
+static inline tl_sums_t tl_dot4_s16(tl_sums_t sum, const int16_t *x, const int8_t *w)
 {
-    const int32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-    for (int32_t row = 0; row < 4; row++) {
-        sum[row] += x0 * w[4 * row] + x1 * w[4 * row + 2] + x2 * w[4 * row + 1] + x3 * w[4 * row + 3];
-    }
+    const int32_t x0 = x[0], x1 = x[2], x2 = x[1], x3 = x[3];
+    sum.row0 = tl_dot_bytes(sum.row0, w, x0, x1, x2, x3);
+    sum.row1 = tl_dot_bytes(sum.row1, w + 4, x0, x1, x2, x3);
+    sum.row2 = tl_dot_bytes(sum.row2, w + 8, x0, x1, x2, x3);
+    sum.row3 = tl_dot_bytes(sum.row3, w + 12, x0, x1, x2, x3);
+    return sum;
 }
 #endif
 
+/* One copy in the image, called by every layer of its kind: a layer spends its time inside. */
+#define TL_SHARED static __attribute__((noinline, unused))
+
 #define TL_FULLY_CONNECTED(NAME, ELEMENT, DOT4)                                                                        \
-    static inline void NAME(const ELEMENT *x, const int8_t *w, const int32_t *bias, const tl_scaling_t scaling,        \
+    TL_SHARED void NAME(const ELEMENT *x, const int8_t *w, const int32_t *bias, const tl_scaling_t *scaling,        \
                             int32_t depth, int32_t channels, ELEMENT *y)                                               \
     {                                                                                                                  \
+        const tl_scaling_t s = *scaling; /* a store to y may not make GCC read it again */                             \
+        const int32_t words = depth / 4, rest = depth % 4;                                                             \
         int32_t channel = 0;                                                                                           \
         for (; channel + 4 <= channels; channel += 4) {                                                                \
-            int32_t sum[4] = {bias[channel], bias[channel + 1], bias[channel + 2], bias[channel + 3]};                 \
-            int32_t k = 0;                                                                                             \
-            for (; k + 4 <= depth; k += 4) {                                                                           \
-                DOT4(sum, x + k, w);                                                                                   \
+            tl_sums_t sum = {bias[channel], bias[channel + 1], bias[channel + 2], bias[channel + 3]};                  \
+            const ELEMENT *at = x;                                                                                     \
+            for (int32_t k = words; k > 0; k--) {                                                                      \
+                sum = DOT4(sum, at, w);                                                                                \
+                at += 4;                                                                                               \
                 w += 16;                                                                                               \
             }                                                                                                          \
-            for (; k < depth; k++) {                                                                                   \
-                for (int32_t row = 0; row < 4; row++) {                                                                \
-                    sum[row] += x[k] * *w++;                                                                           \
-                }                                                                                                      \
+            for (int32_t k = rest; k > 0; k--) {                                                                       \
+                const int32_t value = *at++;                                                                           \
+                sum.row0 += value * w[0];                                                                              \
+                sum.row1 += value * w[1];                                                                              \
+                sum.row2 += value * w[2];                                                                              \
+                sum.row3 += value * w[3];                                                                              \
+                w += 4;                                                                                                \
             }                                                                                                          \
-            for (int32_t row = 0; row < 4; row++) {                                                                    \
-                y[channel + row] = (ELEMENT)tl_fc_output(sum[row], channel + row, scaling);                            \
-            }                                                                                                          \
+            y[channel] = (ELEMENT)tl_fc_output(sum.row0, channel, &s);                                                 \
+            y[channel + 1] = (ELEMENT)tl_fc_output(sum.row1, channel + 1, &s);                                         \
+            y[channel + 2] = (ELEMENT)tl_fc_output(sum.row2, channel + 2, &s);                                         \
+            y[channel + 3] = (ELEMENT)tl_fc_output(sum.row3, channel + 3, &s);                                         \
         }                                                                                                              \
-        for (; channel < channels; channel++) {                                                                        \
+        for (int32_t left = channels % 4; left > 0; left--, channel++) {                                               \
             int32_t sum = bias[channel];                                                                               \
             for (int32_t k = 0; k < depth; k++) {                                                                      \
                 sum += x[k] * *w++;                                                                                    \
             }                                                                                                          \
-            y[channel] = (ELEMENT)tl_fc_output(sum, channel, scaling);                                                 \
+            y[channel] = (ELEMENT)tl_fc_output(sum, channel, &s);                                                      \
         }                                                                                                              \
     }
 

@@ -1,29 +1,61 @@
 /* FULLY_CONNECTED on a list of heard inputs; every other input equals the zero point and adds nothing.
  *
- * Weights lie column by column: the products of one input with all channels are side by side. tl_entry_t is the
- * generated model's: { uint16_t index; tl_input_t value; }.
+ * Weights lie column by column: the products of one input with all channels are side by side. Eight sums stay in registers
+ * while the list is walked. tl_entry_t is the generated model's: { uint16_t index; tl_input_t value; }.
  */
 #ifndef TL_SPARSE_H
 #define TL_SPARSE_H
 
 #include "tl_fully_connected.h"
 
-/* sums[channels] is scratch */
+/* row r += value * w[r] */
+static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const int8_t *w)
+{
+#if TL_DSP
+    const uint32_t word = tl_load4(w);
+    const int32_t even = (int32_t)tl_sxtb16(word), odd = (int32_t)tl_sxtb16_ror8(word);
+    sum.row0 += value * (int16_t)even;
+    sum.row1 += value * (int16_t)odd;
+    sum.row2 += value * (even >> 16);
+    sum.row3 += value * (odd >> 16);
+#else
+    sum.row0 += value * w[0];
+    sum.row1 += value * w[1];
+    sum.row2 += value * w[2];
+    sum.row3 += value * w[3];
+#endif
+    return sum;
+}
+
 #define TL_SPARSE_FULLY_CONNECTED(NAME, ELEMENT)                                                                       \
-    static inline void NAME(const tl_entry_t *entries, uint16_t count, const int8_t *weights, const int32_t *bias,     \
-                            const tl_scaling_t scaling, int32_t input_zero_point, int32_t channels, int32_t *sums,     \
-                            ELEMENT *y)                                                                                \
+    TL_SHARED void NAME(const tl_entry_t *entries, uint16_t count, const int8_t *weights, const int32_t *bias,         \
+                        const tl_scaling_t *scaling, int32_t input_zero_point, int32_t channels, ELEMENT *y)           \
     {                                                                                                                  \
-        memcpy(sums, bias, (size_t)channels * sizeof sums[0]);                                                         \
-        for (uint16_t entry = 0; entry < count; entry++) {                                                             \
-            const int32_t value = entries[entry].value - input_zero_point;                                             \
-            const int8_t *column = weights + (int32_t)entries[entry].index * channels;                                 \
-            for (int32_t channel = 0; channel < channels; channel++) {                                                 \
-                sums[channel] += value * column[channel];                                                              \
+        const tl_scaling_t s = *scaling;                                                                               \
+        const tl_entry_t *const end = entries + count;                                                                 \
+        int32_t channel = 0;                                                                                           \
+        for (int32_t blocks = channels / 8; blocks > 0; blocks--) {                                                    \
+            const int32_t *const b = bias + channel;                                                                   \
+            tl_sums_t first = {b[0], b[1], b[2], b[3]}, second = {b[4], b[5], b[6], b[7]};                             \
+            const int8_t *const columns = weights + channel;                                                           \
+            for (const tl_entry_t *entry = entries; entry < end; entry++) {                                            \
+                const int8_t *const column = columns + (int32_t)entry->index * channels;                               \
+                const int32_t value = entry->value - input_zero_point;                                                 \
+                first = tl_scaled_column4(first, value, column);                                                       \
+                second = tl_scaled_column4(second, value, column + 4);                                                 \
+            }                                                                                                          \
+            const int32_t sums[8] = {first.row0,  first.row1,  first.row2,  first.row3,                                \
+                                     second.row0, second.row1, second.row2, second.row3};                              \
+            for (int32_t row = 0; row < 8; row++, channel++) {                                                         \
+                y[channel] = (ELEMENT)tl_fc_output(sums[row], channel, &s);                                            \
             }                                                                                                          \
         }                                                                                                              \
-        for (int32_t channel = 0; channel < channels; channel++) {                                                     \
-            y[channel] = (ELEMENT)tl_fc_output(sums[channel], channel, scaling);                                       \
+        for (int32_t left = channels % 8; left > 0; left--, channel++) {                                               \
+            int32_t sum = bias[channel];                                                                               \
+            for (const tl_entry_t *entry = entries; entry < end; entry++) {                                            \
+                sum += (entry->value - input_zero_point) * weights[(int32_t)entry->index * channels + channel];        \
+            }                                                                                                          \
+            y[channel] = (ELEMENT)tl_fc_output(sum, channel, &s);                                                      \
         }                                                                                                              \
     }
 
