@@ -16,7 +16,6 @@ from typing import Any
 from unicorn import (
     UC_ARCH_ARM,
     UC_ERR_INSN_INVALID,
-    UC_HOOK_BLOCK,
     UC_HOOK_INTR,
     UC_HOOK_MEM_INVALID,
     UC_HOOK_MEM_READ,
@@ -39,6 +38,7 @@ from unicorn import (
 
 from tinyloc.boards import Board, BoardError, Memory
 from tinyloc.device.emulator import disassembly
+from tinyloc.device.emulator.block_hook import BlockHook
 from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
 from tinyloc.device.emulator.image import Image, ImageError, load_image
 from tinyloc.device.emulator.peripherals import BadAccess, Peripheral
@@ -142,13 +142,15 @@ class Machine:
         self._map_peripherals()
         self.profiler = Profiler(self.image, board.core, self._code, ENTRIES)
         self.profiler.on_new_block = self._check_block
-        self.profiler.on_call = self._check_stack
+        self.profiler.stop = self._uc.emu_stop
         self._stack_limit = self.image.symbols.get(STACK_LIMIT, 0)
+        if self._stack_limit not in [memory.base for memory in board.memory]:  # there an overflow leaves the memory
+            self.profiler.on_call = self._check_stack
         self._uc.hook_add(UC_HOOK_MEM_INVALID, self._on_invalid)
         self._uc.hook_add(UC_HOOK_INTR, self._on_interrupt)
         if check_alignment:
             self._uc.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, self._on_access)
-        self._block_hook: Any = None
+        self._block_hook: BlockHook | None = None
         self.measure = measure
         self._reset("power-on")
         _watch(self)
@@ -274,7 +276,7 @@ class Machine:
     @property
     def measure(self) -> bool:
         """Whether blocks are counted."""
-        return bool(self._block_hook is not None)
+        return self._block_hook is not None
 
     @measure.setter
     def measure(self, wanted: bool) -> None:
@@ -282,11 +284,10 @@ class Machine:
             return
         if wanted:
             self.profiler.resume()
-            self._block_hook = self._uc.hook_add(UC_HOOK_BLOCK, self.profiler.block)
-        else:
-            self._uc.hook_del(self._block_hook)
+            self._block_hook = BlockHook(self._uc, self.profiler.block)
+        elif self._block_hook is not None:
+            self._block_hook.remove()
             self._block_hook = None
-        self._uc.ctl_flush_tb()
 
     def _reset(self, cause: str) -> None:
         self.part.reset(cause)
@@ -321,6 +322,8 @@ class Machine:
                 raise EmulatorCrash(site) from error
             finally:
                 self._started = None
+            if self._block_hook is not None and self._block_hook.raised is not None:
+                raise self._block_hook.raised
             self._pc = self._uc.reg_read(_PC)
             if self._crash is not None:
                 site, self._crash = self._crash, None

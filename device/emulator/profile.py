@@ -95,7 +95,7 @@ class Profiler:
         self.instructions = 0
         self.deadline = 0
         """The run is stopped when `cycles` passes this."""
-        self._mark = (0, 0)
+        self._cycles_mark = self._instructions_mark = 0
         self._root = Node("", None)
         self._node = self._root
         self._stack: list[tuple[int, Node]] = []  # return address, node to go back to
@@ -104,6 +104,7 @@ class Profiler:
         self.runs: list[RunCost] = []
         self.on_new_block: Callable[[int, list[Any]], None] | None = None
         self.on_call: Callable[[], None] | None = None
+        self.stop: Callable[[], None] = lambda: None
 
     def resume(self) -> None:
         """Forget where execution was: blocks ran that were not seen."""
@@ -119,8 +120,8 @@ class Profiler:
         """Call chain now, innermost first."""
         return self._node.chain()
 
-    def block(self, engine: Any, address: int, size: int, _: Any = None) -> None:
-        """Unicorn's hook: a block is about to run."""
+    def block(self, address: int, size: int) -> None:
+        """A block is about to run."""
         block = self._blocks.get(address)
         if block is None or block.size != size:
             block = self._decode(address, size)
@@ -135,14 +136,14 @@ class Profiler:
         self.instructions += block.instructions
         self._last = block
         if self.cycles > self.deadline:
-            engine.emu_stop()
+            self.stop()
 
     def _settle(self) -> None:
         """Charge what ran since the last call or return to the function it ran in."""
-        cycles, instructions = self._mark
-        self._node.cycles += self.cycles - cycles
-        self._node.instructions += self.instructions - instructions
-        self._mark = (self.cycles, self.instructions)
+        node, cycles, instructions = self._node, self.cycles, self.instructions
+        node.cycles += cycles - self._cycles_mark
+        node.instructions += instructions - self._instructions_mark
+        self._cycles_mark, self._instructions_mark = cycles, instructions
 
     def _transfer(self, last: Block, address: int, block: Block) -> None:
         kind, function = last.kind, block.function
