@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
+from tinyloc.codegen.libm import Floats, single_precision
 from tinyloc.codegen.operators.base import Array, Constant, ElementWise, Expression, quantised_problems
 
-Floats = npt.NDArray[np.float32]
 Function = Callable[[Floats, Tensor], Floats]
 
 
@@ -46,7 +46,7 @@ def table_int16(x: Tensor, y: Tensor, function: Function) -> npt.NDArray[np.int1
         sample = _round(function(at, y) * inverse)
         middle = _round(function(at + step / two, y) * inverse)
         interpolated = _round((function(following, y) * inverse + sample) / two)
-        bias = _round((interpolated - middle) / two)
+        bias = np.nan_to_num(_round((interpolated - middle) / two))  # samples beyond single precision saturate
         last = _round(function(np.array([high], dtype=np.float32), y) * inverse * one)
     return np.clip(np.concatenate([sample - bias, last]), -32768, 32767).astype(np.int16)
 
@@ -60,19 +60,13 @@ def look_up_int16(values: Array, table: npt.NDArray[np.int16]) -> Array:
     return (base + ((slope * (wide & 0x7F) + 64) >> 7)).astype(np.int16)
 
 
-def _by_double(function: Callable[[Any], Any], x: Floats) -> Floats:
-    """The function rounded to single precision once: what C libraries give, and NumPy's vector forms do not always."""
-    with np.errstate(over="ignore"):
-        return np.asarray(function(x.astype(np.float64)), dtype=np.float64).astype(np.float32)
-
-
 def _exp(x: Floats, _: Tensor) -> Floats:
-    return _by_double(np.exp, x)
+    return single_precision("exp", x)
 
 
 def _log(x: Floats, y: Tensor) -> Floats:
     lowest = np.float32(y.scale) * np.float32((-128 if y.element == "int8" else -32768) - y.zero_point)
-    return np.where(x > 0, _by_double(np.log, np.maximum(x, np.float32(1e-38))), lowest).astype(np.float32)
+    return np.where(x > 0, single_precision("log", np.maximum(x, np.float32(1e-38))), lowest).astype(np.float32)
 
 
 def _rsqrt(x: Floats, y: Tensor) -> Floats:
@@ -82,12 +76,11 @@ def _rsqrt(x: Floats, y: Tensor) -> Floats:
 
 
 def _tanh(x: Floats, _: Tensor) -> Floats:
-    return _by_double(np.tanh, x)
+    return single_precision("tanh", x)
 
 
 def _logistic(x: Floats, _: Tensor) -> Floats:
-    with np.errstate(over="ignore"):
-        return np.float32(1.0) / (np.float32(1.0) + np.exp(-x))
+    return np.float32(1.0) / (np.float32(1.0) + single_precision("exp", -x))
 
 
 class TableFunction(ElementWise):
