@@ -12,6 +12,7 @@ BOARDS_DIR = Path(__file__).parent
 
 Core = Literal["cortex-m3", "cortex-m4f"]
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
+Word = Annotated[int, Field(ge=0, lt=1 << 32)]
 
 
 class BoardError(UserError):
@@ -51,6 +52,34 @@ class Alias(_Strict):
     size: int = Field(gt=0)
 
 
+class FixedWords(_Strict):
+    """32-bit words that must stand at that place of the flash, or the part does not start or locks itself.
+
+    The build writes them into the image, emulator and flasher refuse an image without them. Words that are all
+    0xFFFFFFFF stay blank: the image may put nothing there.
+    """
+
+    name: str
+    base: Address
+    words: list[Word] = Field(min_length=1)
+    why: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return 4 * len(self.words)
+
+    @property
+    def content(self) -> bytes:
+        """As they lie in the flash."""
+        return b"".join(word.to_bytes(4, "little") for word in self.words)
+
+    @property
+    def blank(self) -> bool:
+        """Nothing is written there."""
+        return all(word == 0xFFFF_FFFF for word in self.words)
+
+
 class Uart(_Strict):
     name: str
     model: str
@@ -82,9 +111,26 @@ class Budget(_Strict):
     latency_ms: float = Field(gt=0)
 
 
-class Flash(_Strict):
+class FlashTool(_Strict):
+    """A program that writes an image, and the command: `{elf}` and `{bin}` stand for the files of the build.
+
+    Command `["copy", "{bin}", LABEL]` is no program: the file is copied to the mounted drive of that label.
+    """
+
     tool: str
-    command: list[str]
+    command: list[str] = Field(min_length=1)
+    note: str = ""
+
+
+class Flash(FlashTool):
+    """The tool to use when none is named, and what else can do it."""
+
+    other: list[FlashTool] = []
+
+    @property
+    def tools(self) -> dict[str, FlashTool]:
+        """All tools by name, the preferred one first."""
+        return {tool.tool: tool for tool in (self, *self.other)}
 
 
 class Board(_Strict):
@@ -98,10 +144,16 @@ class Board(_Strict):
     build: Build
     memory: list[Memory]
     alias: list[Alias] = []
+    fixed: list[FixedWords] = []
     uart: Uart
     energy: Energy
     budget: Budget
     flash: Flash
+
+    @property
+    def ram(self) -> list[Memory]:
+        """The memories that data is placed in; no array crosses from one to the next."""
+        return [memory for memory in self.memory if "w" in memory.access]
 
     @property
     def directory(self) -> Path:

@@ -16,10 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tinyloc.boards import BOARDS_DIR, Board
+from tinyloc.boards import BOARDS_DIR, Board, FixedWords
 from tinyloc.boards.errors import UserError
 from tinyloc.boards.files import whole_directory
-from tinyloc.device.footprint import flash_bytes, largest_symbols_table, read_symbols, static_ram_bytes
+from tinyloc.boards.fixed import ERASED, fixed_problems
+from tinyloc.device.footprint import (
+    flash_bytes,
+    flash_content,
+    largest_symbols_table,
+    read_symbols,
+    static_ram_bytes,
+)
 
 FIRMWARE_DIR = Path(__file__).resolve().parent.parent / "firmware"
 GENERATED_FILES = ("model.h", "model.c", "weights.c")
@@ -78,10 +85,11 @@ def build_firmware(generated_dir: Path, board: Board, out_dir: Path, optimise: O
         work = Path(name).resolve()
         (work / "board.h").write_text(board_header(board))
         (work / "memory.ld").write_text(memory_script(board))
+        (work / "fixed.c").write_text(fixed_source(board))
         objects = _compile(compiler, work, generated_dir, board, optimise)
         _link(compiler, work, objects, board)
         objcopy = str(Path(compiler).with_name("arm-none-eabi-objcopy"))
-        _run([objcopy, "-O", "binary", "firmware.elf", "firmware.bin"], work)
+        _run([objcopy, "-O", "binary", "--gap-fill", f"{ERASED:#x}", "firmware.elf", "firmware.bin"], work)
         (work / "stack.txt").write_text("".join(sorted(_stack_usage(work))))
         elf = work / "firmware.elf"
         sizes = Sizes(flash_bytes(elf), static_ram_bytes(elf), board.build.stack_bytes)
@@ -114,16 +122,43 @@ def board_header(board: Board) -> str:
 #define TL_UART_BASE 0x{board.uart.base:08X}u
 #define TL_UART_BAUD {board.uart.baud}u
 #define TL_UART_MAX_BAUD {board.uart.max_baud}u
+#define TL_RAM_BANKS {len(board.ram)}
 #endif
 """
 
 
 def memory_script(board: Board) -> str:
-    """memory.ld: the memories of board.toml in upper case, and the size of the stack."""
-    regions = "\n".join(
-        f"  {m.name.upper()} ({m.access}) : ORIGIN = 0x{m.base:08X}, LENGTH = 0x{m.size:X}" for m in board.memory
+    """memory.ld: the memories of board.toml in upper case, and the size of the stack.
+
+    Fixed words at the end of a memory are cut off it: FIXED_ and their name is where they go, unless they stay blank.
+    """
+    regions: list[tuple[str, str, int, int]] = []
+    for memory in board.memory:
+        end = memory.base + memory.size
+        tail = next((block for block in board.fixed if block.base + block.size == end), None)
+        if tail is not None:
+            end = tail.base
+        regions.append((memory.name, memory.access, memory.base, end - memory.base))
+        if tail is not None and not tail.blank:
+            regions.append((f"fixed_{tail.name}", "r", tail.base, tail.size))
+    lines = "\n".join(
+        f"  {name.upper()} ({access}) : ORIGIN = 0x{base:08X}, LENGTH = 0x{size:X}"
+        for name, access, base, size in regions
     )
-    return f"MEMORY\n{{\n{regions}\n}}\n__stack_size = {board.build.stack_bytes};\n"
+    return f"MEMORY\n{{\n{lines}\n}}\n__stack_size = {board.build.stack_bytes};\n"
+
+
+def fixed_source(board: Board) -> str:
+    """fixed.c: the fixed words of board.toml, each block in a section `.fixed.<name>` for the board's linker script."""
+
+    def array(block: FixedWords) -> str:
+        words = ", ".join(f"0x{word:08X}u" for word in block.words)
+        return (
+            f'__attribute__((used, section(".fixed.{block.name}")))\n'
+            f"const uint32_t tl_fixed_{block.name}[{len(block.words)}] = {{{words}}};\n"
+        )
+
+    return "#include <stdint.h>\n" + "".join(array(block) for block in board.fixed if not block.blank)
 
 
 def firmware_sources(board: Board) -> list[Path]:
@@ -159,6 +194,8 @@ def _compile(compiler: str, work: Path, generated: Path, board: Board, optimise:
     """Compile everything below `work`; gives the object files relative to it, in a fixed order."""
     sources = {f"firmware/{path.relative_to(FIRMWARE_DIR).with_suffix('')}": path for path in firmware_sources(board)}
     sources |= {f"generated/{path.stem}": path for path in (generated / "model.c", generated / "weights.c")}
+    if any(not block.blank for block in board.fixed):
+        sources["fixed"] = work / "fixed.c"
     common = [
         compiler, *_LANGUAGE, *_WARNINGS, *_SECTIONS, *_TRUE_CALLS, *board.build.flags,
         "-I.", f"-I{generated}", f"-I{FIRMWARE_DIR}", f"-I{FIRMWARE_DIR / 'kernels'}",
@@ -194,6 +231,8 @@ def _link(compiler: str, work: Path, objects: Sequence[str], board: Board) -> No
     ]  # fmt: skip
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     if result.returncode == 0:
+        if problems := fixed_problems(board, flash_content(work / "firmware.elf")):
+            raise BuildError(f"{board.build.linker_script} does not place what the part needs: {'; '.join(problems)}")
         return
     overflows = _OVERFLOW.findall(result.stderr)
     if not overflows:

@@ -114,6 +114,18 @@ def flash_bytes(elf: Path) -> int:
     return sum(section.size for section in read_sections(elf) if section.loaded)
 
 
+def flash_content(elf: Path) -> list[tuple[int, bytes]]:
+    """What the image puts into flash: (address, content)."""
+    return _with_elf(
+        elf,
+        lambda file: [
+            (int(segment["p_paddr"]), bytes(segment.data()))
+            for segment in file.iter_segments()
+            if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]
+        ],
+    )
+
+
 def static_ram_bytes(elf: Path) -> int:
     """.data and .bss, with arena and state, without the stack."""
     return sum(s.size for s in read_sections(elf) if s.writable and s.name != STACK_SECTION)

@@ -37,15 +37,18 @@ from unicorn import (
 )
 
 from tinyloc.boards import Board, BoardError, Memory
+from tinyloc.boards.fixed import fixed_problems
 from tinyloc.device.emulator import disassembly
+from tinyloc.device.emulator.aducm3029 import Aducm3029
 from tinyloc.device.emulator.block_hook import BlockHook
+from tinyloc.device.emulator.cc2650 import Cc2650
 from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
 from tinyloc.device.emulator.image import Image, ImageError, load_image
-from tinyloc.device.emulator.peripherals import BadAccess, Peripheral
+from tinyloc.device.emulator.peripherals import BadAccess, Part, Peripheral
 from tinyloc.device.emulator.profile import Profiler
 from tinyloc.device.emulator.stm32l4 import Stm32l4
 
-PART_MODELS: dict[str, Callable[..., Stm32l4]] = {"stm32_usart": Stm32l4}
+PART_MODELS: dict[str, Callable[..., Part]] = {"stm32_usart": Stm32l4, "adi_uart": Aducm3029, "pl011": Cc2650}
 """Peripherals of a part, by the UART model that board.toml names."""
 
 CPU_MODELS = {"cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3, "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4}
@@ -54,7 +57,7 @@ ENTRIES = frozenset({"tl_localiser_sample", "tl_localiser_sample_dense"})
 STACK_LIMIT = "__stack_start"
 """Linker symbol: the lowest address of the stack."""
 PAGE = 0x1000
-WINDOW = 0x400
+WINDOW = 0x40
 """Peripherals begin and end at multiples of this."""
 NOWHERE = 0xFFFF_FFFE
 IDLE_LOOKS = 8
@@ -125,9 +128,12 @@ class Machine:
         if board.uart.model not in PART_MODELS:
             known = ", ".join(PART_MODELS)
             raise BoardError(f"board {board.name}: no emulator model {board.uart.model!r}; there are: {known}")
+        if problems := fixed_problems(board, self.image.segments):
+            raise ImageError(f"{self.image.path}: {board.part} would not start: {'; '.join(problems)}")
         self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB)  # with UC_MODE_MCLASS it would become a Cortex-M33
         self._uc.ctl_set_cpu_model(CPU_MODELS[board.core])
         self._memories: list[tuple[Memory, mmap.mmap, int]] = []
+        self._closed: dict[tuple[int, int], str] = {}  # base and size of memory that is off, and why
         self._map_memory()
         self._load()
         self._free_cycles = 0
@@ -138,7 +144,8 @@ class Machine:
         self._crash: CrashSite | None = None
         self._pc = 0
         self._started: float | None = None
-        self.part = PART_MODELS[board.uart.model](board, self, self._look, self._progress, self._request_reset)
+        part = PART_MODELS[board.uart.model]
+        self.part = part(board, self, self._look, self._progress, self._request_reset, self._gate)
         self._map_peripherals()
         self.profiler = Profiler(self.image, board.core, self._code, ENTRIES)
         self.profiler.on_new_block = self._check_block
@@ -186,6 +193,17 @@ class Machine:
                     f"{self.image.path}: {len(content)} bytes at {address:#010x} lie outside the flash of "
                     f"{self.board.part}; link it with the board's script"
                 )
+
+    def _gate(self, base: int, size: int, closed: str | None) -> None:
+        """Close a range of memory, with the reason, or open it; its content stays."""
+        if closed is not None:
+            if (base, size) not in self._closed:
+                self._uc.mem_unmap(base, size)
+            self._closed[base, size] = closed
+        elif self._closed.pop((base, size), None) is not None:
+            for memory, _, pointer in self._memories:
+                if memory.base <= base < memory.base + memory.size:
+                    self._uc.mem_map_ptr(base, size, _protection(memory.access), pointer + base - memory.base)
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of the emulated memory."""
@@ -374,6 +392,9 @@ class Machine:
 
     def _on_invalid(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> bool:
         reason = _ACCESS.get(access, "bad access at {address:#010x}").format(address=address, size=size)
+        for (base, length), closed in self._closed.items():
+            if base <= address < base + length:
+                reason = f"access to {address:#010x}: {closed}"
         jump = access in (UC_MEM_FETCH_UNMAPPED, UC_MEM_FETCH_PROT)
         self._crash = self._site(reason, self._call_site() if jump else None)
         return False

@@ -94,6 +94,80 @@ class Clock(Protocol):
         ...
 
 
+class Gate(Protocol):
+    """Opens and closes a range of the board's memory."""
+
+    def __call__(self, base: int, size: int, closed: str | None) -> None:
+        """`closed` says why every access to the range crashes; None opens it."""
+        ...
+
+
+class Watching(Protocol):
+    """A watchdog."""
+
+    def expired(self) -> bool:
+        """Whether it would have reset the part by now."""
+        ...
+
+
+class Uart(RegisterFile):
+    """What the machine asks of a UART: `received` waits to be read by the firmware, `sent` came out of the TX pin.
+
+    `look` is called at every look for a byte that is not there, `progress` at every byte sent: the machine stops after
+    some looks without progress.
+    """
+
+    def __init__(
+        self, name: str, base: int, registers: dict[int, Register], wired: Callable[[], bool], look: Callable[[], None],
+        progress: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.wired, self.look, self.progress = wired, look, progress
+        self.received = bytearray()
+        self.sent = bytearray()
+        self.before_rate_change: Callable[[], None] = lambda: None
+        super().__init__(name, base, registers)
+
+    @property
+    def baud(self) -> float:
+        """Bits a second, 0 when it is not set up."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        self.before_rate_change()
+        super().reset()
+        self.received.clear()
+
+    def send(self, byte: int, works: bool) -> None:
+        """The firmware wrote a byte; it comes out when the transmitter works and the pins are the UART's."""
+        self.progress()
+        if works and self.wired():
+            self.sent.append(byte)
+
+
+class Part(Protocol):
+    """The peripherals of a part, and what the machine asks of it."""
+
+    @property
+    def system(self) -> "SystemControl": ...
+
+    @property
+    def uart(self) -> Uart: ...
+
+    @property
+    def watchdog(self) -> Watching: ...
+
+    @property
+    def peripherals(self) -> list[Peripheral]: ...
+
+    def core_hz(self) -> int:
+        """Core clock now."""
+        ...
+
+    def reset(self, cause: str) -> None:
+        """Reset the part: power-on, software or watchdog."""
+        ...
+
+
 class SystemControl(RegisterFile):
     """System control space of an ARMv7-M core: SysTick, NVIC, SCB, debug. No interrupt is ever taken."""
 

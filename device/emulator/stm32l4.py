@@ -11,9 +11,11 @@ from tinyloc.device.emulator.peripherals import (
     BadAccess,
     Clock,
     Dwt,
+    Gate,
     Peripheral,
     RegisterFile,
     SystemControl,
+    Uart,
     named,
 )
 
@@ -239,43 +241,28 @@ class Watchdog(RegisterFile):
         return (self.clock.cycles() - self._fed) / max(self.rcc.system_hz(), 1) > self.timeout_s()
 
 
-class Usart(RegisterFile):
-    """USART of the STM32L4. `received` waits to be read by the firmware, `sent` is what came out of the TX pin.
-
-    `look` is called at every look for a byte that is not there, `progress` at every byte sent: the machine stops after
-    some looks without progress.
-    """
+class Usart(Uart):
+    """USART of the STM32L4."""
 
     def __init__(
         self, name: str, base: int, clocked: Callable[[], bool], clock_hz: Callable[[], int], wired: Callable[[], bool],
         look: Callable[[], None], progress: Callable[[], None],
     ) -> None:  # fmt: skip
-        self.clocked, self.clock_hz, self.wired, self.look, self.progress = clocked, clock_hz, wired, look, progress
-        self.received = bytearray()
-        self.sent = bytearray()
-        self.before_rate_change: Callable[[], None] = lambda: None
-        super().__init__(
-            name,
-            base,
-            named("""
-                00 CR1
-                04 CR2
-                08 CR3
-                0c BRR 0 ffff
-                10 GTPR
-                14 RTOR
-                18 RQR
-                1c ISR c0 0
-                20 ICR
-                24 RDR 0 0
-                28 TDR
-            """),
-        )
-
-    def reset(self) -> None:
-        self.before_rate_change()
-        super().reset()
-        self.received.clear()
+        self.clocked, self.clock_hz = clocked, clock_hz
+        table = named("""
+            00 CR1
+            04 CR2
+            08 CR3
+            0c BRR 0 ffff
+            10 GTPR
+            14 RTOR
+            18 RQR
+            1c ISR c0 0
+            20 ICR
+            24 RDR 0 0
+            28 TDR
+        """)
+        super().__init__(name, base, table, wired, look, progress)
 
     @property
     def baud(self) -> float:
@@ -304,9 +291,7 @@ class Usart(RegisterFile):
         if not self.clocked():
             return
         if offset == 0x28:  # TDR
-            self.progress()
-            if self.values["CR1"] & 9 == 9 and self.wired():
-                self.sent.append(value & 0xFF)
+            self.send(value & 0xFF, self.values["CR1"] & 9 == 9)
             return
         super().write(offset, size, value)
 
@@ -327,7 +312,7 @@ class Stm32l4:
 
     def __init__(
         self, board: Board, clock: Clock, look: Callable[[], None], progress: Callable[[], None],
-        reset_request: Callable[[], None],
+        reset_request: Callable[[], None], gate: Gate,
     ) -> None:  # fmt: skip
         self.system = SystemControl(clock, reset_request, CPUID_M4_R0P1)
         flash = FlashRegisters()

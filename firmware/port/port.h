@@ -18,6 +18,10 @@ typedef enum {
 
 /// The chip: port/<name> ///
 
+/* Make all RAM usable; called before anything else and before the first push. To be written naked, without the stack.
+ * A chip whose RAM is all there after reset leaves it out. */
+void tl_port_memory_on(void);
+
 /* Start the watchdog, then the clock (TL_CLOCK_HZ), pins and UART (TL_UART_BAUD). Called once, before all others. */
 void tl_port_init(void);
 
@@ -57,6 +61,7 @@ uint16_t tl_port_stack_high_water(void);
 
 uint32_t tl_port_stack_size(void);
 
+/* Reset the whole chip. A port may bring its own where the core's reset request does less. */
 _Noreturn void tl_port_restart(void);
 
 #endif

@@ -1,13 +1,18 @@
 /* From reset to main: paint the stack, make .data and .bss, start the board. */
+#include "board.h"
 #include "port/cortex_m/core.h"
 #include "port/port.h"
 
 #define STACK_PAINT 0xA5A5A5A5u
 
 extern uint32_t __data_start[], __data_end[], __data_load[], __bss_start[], __bss_end[];
+#if TL_RAM_BANKS > 1
+extern uint32_t __bss2_start[], __bss2_end[];
+#endif
 
 int main(void);
-_Noreturn void tl_reset_entry(void);
+void tl_reset_entry(void);
+_Noreturn void tl_start(void);
 
 /* The 16 words of the architecture. No interrupt is ever enabled, so no further vector can be taken. */
 typedef union {
@@ -34,7 +39,24 @@ __attribute__((used, section(".vectors"))) const tl_vector_t tl_vectors[16] = {
     {.handler = tl_fault_entry}, /* SysTick */
 };
 
-_Noreturn void tl_reset_entry(void) {
+__attribute__((weak, naked)) void tl_port_memory_on(void) {
+    __asm volatile("bx lr");
+}
+
+/* Naked, so that nothing is pushed before the RAM is there. */
+__attribute__((naked)) void tl_reset_entry(void) {
+    __asm volatile(
+        "bl tl_port_memory_on \n"
+        "b  tl_start          \n");
+}
+
+static void clear(uint32_t *from, const uint32_t *to) {
+    for (; from < to; from++) {
+        *from = 0;
+    }
+}
+
+__attribute__((used)) _Noreturn void tl_start(void) {
     /* volatile: what lies below the stack pointer is no object of C, and the compiler may drop plain stores to it */
     uint32_t *top;
     __asm volatile("mov %0, sp" : "=r"(top));
@@ -50,9 +72,10 @@ _Noreturn void tl_reset_entry(void) {
     for (uint32_t *to = __data_start; to < __data_end; to++) {
         *to = *from++;
     }
-    for (uint32_t *word = __bss_start; word < __bss_end; word++) {
-        *word = 0;
-    }
+    clear(__bss_start, __bss_end);
+#if TL_RAM_BANKS > 1
+    clear(__bss2_start, __bss2_end);
+#endif
     tl_port_init();
     tl_port_cycles_init();
     (void)main();
@@ -71,7 +94,7 @@ uint32_t tl_port_stack_size(void) {
     return (uint32_t)((uintptr_t)__stack_end - (uintptr_t)__stack_start);
 }
 
-_Noreturn void tl_port_restart(void) {
+__attribute__((weak)) _Noreturn void tl_port_restart(void) {
     __asm volatile("dsb" ::: "memory");
     SCB_AIRCR = 0x05FA0004u; /* key, SYSRESETREQ */
     for (;;) {
