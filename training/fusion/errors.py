@@ -1,0 +1,7 @@
+"""Errors of this area that the user can mend."""
+
+from tinyloc.boards.errors import UserError
+
+
+class FusionError(UserError):
+    """A setting, recording or result that is missing or wrong; the message says where and what to do."""

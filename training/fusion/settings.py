@@ -1,0 +1,39 @@
+"""Settings of the filter and of the rules that choose its covariance."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+HISTORY = 10
+"""Epochs that the student and the published rule look back on."""
+
+RuleName = Literal["fixed", "gated", "adaptive", "variance"]
+
+
+class FilterSettings(BaseModel):
+    """An extended Kalman filter over [x, y, vx, vy] and its covariance rule.
+
+    The base variance of a fix is r². "gated" multiplies it by `far` beyond a normalised innovation of `gate`. "adaptive"
+    is the published rule: error e = |fix - student's prediction|; median and MAD of the last ten errors give the
+    thresholds median + k1 MAD and median + k2 MAD; between them R is multiplied by `moderate`, beyond the second for
+    `persistence` epochs in a row by `far`. With `clean` only errors below the second threshold enter the window, so that
+    a long blockage does not become the norm. "variance" takes R from the student: see rules.variance_scale.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: RuleName = "fixed"
+    acceleration: float = Field(default=0.6, gt=0, description="m/s²/√Hz: process noise")
+    r: float = Field(default=0.5, gt=0, description="m: standard deviation of a fix")
+    step_noise: float = Field(default=0.25, gt=0, description="m/s: of a step's velocity")
+    gate: float = Field(default=3.0, gt=0)
+    k1: float = Field(default=2.0, gt=0)
+    k2: float = Field(default=5.0, gt=0)
+    moderate: float = Field(default=4.0, ge=1)
+    far: float = Field(default=100.0, ge=1)
+    persistence: int = Field(default=2, ge=1)
+    clean: bool = False
+    floor: float = Field(default=0.05, ge=0, description="m: least MAD")
+    trust: float = Field(default=1.0, ge=0, description="share of the student's predicted variance of the fix")
+    surprise: float = Field(default=0.5, ge=0, description="share of the squared error beyond the predicted variance")
+    pull: float = Field(default=0.0, ge=0, description="weight of the student's prediction as a measurement")

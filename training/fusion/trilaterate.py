@@ -1,0 +1,110 @@
+"""Position from ranges: linear least squares to start, then Gauss-Newton, with the covariance of the result.
+
+The same arithmetic, in single precision, is firmware/fusion/trilaterate.c.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+ITERATIONS = 6
+RANGE_NOISE_M = 0.10
+"""Least standard deviation of a range that the covariance assumes."""
+MAX_RANGE_M = 200.0
+"""DW1000 links end before; longer ranges, negative ones and NaN are dropped and counted."""
+MIN_SPREAD = 0.02
+"""Anchors whose smaller principal spread is below this part of the larger are collinear: two solutions mirror."""
+STEP_M = 5.0
+"""Longest Gauss-Newton step."""
+
+
+class Fix(IntEnum):
+    """What became of an epoch."""
+
+    GOOD = 0
+    FEW = 1  # fewer than three usable ranges
+    COLLINEAR = 2  # the anchors heard lie on a line
+    FAR = 3  # no convergence, or further from all anchors than the ranges say
+
+
+@dataclass(frozen=True)
+class Fixes:
+    """Results of N epochs. Where `status` is not GOOD the numbers are 0, never NaN."""
+
+    position_m: Floats  # (N, 2)
+    covariance: Floats  # (N, 3) xx, xy, yy in m²
+    residual_m: Floats  # (N,) root of the mean squared residual
+    status: npt.NDArray[np.int8]  # (N,) of Fix
+    bad_ranges: npt.NDArray[np.int16]  # (N,) not NaN for drop-out: negative, absurd or infinite
+
+    @property
+    def good(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.status == Fix.GOOD)
+
+
+def trilaterate(anchors: Floats, ranges: Floats) -> Fixes:
+    """Fixes from anchors (A, 2) and ranges (N, A) in m; NaN means that there is none."""
+    count = len(ranges)
+    with np.errstate(invalid="ignore"):
+        usable = np.isfinite(ranges) & (ranges >= 0) & (ranges <= MAX_RANGE_M)
+    bad = (~usable & ~np.isnan(ranges)).sum(axis=1)
+    weight = usable.astype(float)  # (N, A)
+    r = np.where(usable, ranges, 0.0)
+    heard = weight.sum(axis=1)
+    divisor = np.maximum(heard, 1.0)
+    centre = weight @ anchors / divisor[:, None]
+    offset = (anchors[None] - centre[:, None]) * weight[..., None]  # (N, A, 2)
+    sxx, sxy, syy = (offset[..., 0] ** 2).sum(1), (offset[..., 0] * offset[..., 1]).sum(1), (offset[..., 1] ** 2).sum(1)
+    determinant, trace = sxx * syy - sxy * sxy, sxx + syy
+    status = np.zeros(count, dtype=np.int8)
+    # for eigenvalues a >= b: b/a <= s² exactly when det/trace² <= s²/(1+s²)², nearly s²
+    status[determinant <= MIN_SPREAD**2 * trace * trace] = Fix.COLLINEAR
+    status[heard < 3] = Fix.FEW
+    solvable = status == Fix.GOOD
+    determinant = np.where(solvable, determinant, 1.0)
+    # linear: r² - |a|² = |p|² - 2 a.p, less its mean over the anchors
+    square = (offset**2).sum(axis=2) - r * r
+    square = (square - ((square * weight).sum(1) / divisor)[:, None]) * weight
+    bx, by = 0.5 * (offset[..., 0] * square).sum(1), 0.5 * (offset[..., 1] * square).sum(1)
+    x = centre[:, 0] + (syy * bx - sxy * by) / determinant
+    y = centre[:, 1] + (sxx * by - sxy * bx) / determinant
+    last_step = np.zeros(count)
+    for _ in range(ITERATIONS):
+        ux, uy, miss = _lines(anchors, r, weight, x, y)
+        jxx, jxy, jyy = (ux * ux).sum(1), (ux * uy).sum(1), (uy * uy).sum(1)
+        damped = 1e-3
+        jxx, jyy = jxx + damped, jyy + damped
+        det = jxx * jyy - jxy * jxy
+        gx, gy = (ux * miss).sum(1), (uy * miss).sum(1)
+        dx, dy = (jyy * gx - jxy * gy) / det, (jxx * gy - jxy * gx) / det
+        length = np.sqrt(dx * dx + dy * dy)
+        shrink = np.where(length > STEP_M, STEP_M / np.maximum(length, STEP_M), 1.0)
+        x, y = x + dx * shrink, y + dy * shrink
+        last_step = length
+    ux, uy, miss = _lines(anchors, r, weight, x, y)
+    jxx, jxy, jyy = (ux * ux).sum(1), (ux * uy).sum(1), (uy * uy).sum(1)
+    det = jxx * jyy - jxy * jxy
+    squared = (miss * miss).sum(1)
+    variance = np.maximum(RANGE_NOISE_M**2, squared / np.maximum(heard - 2.0, 1.0))
+    far = (last_step > 0.5) | (det < 1e-4) | ~np.isfinite(x + y) | (np.hypot(x - centre[:, 0], y - centre[:, 1]) > MAX_RANGE_M)
+    status[solvable & far] = Fix.FAR
+    good = status == Fix.GOOD
+    det = np.where(good, det, 1.0)
+    covariance = np.stack([jyy, -jxy, jxx], axis=1) * (variance / det)[:, None]
+    return Fixes(
+        position_m=np.where(good[:, None], np.stack([x, y], axis=1), 0.0),
+        covariance=np.where(good[:, None], covariance, 0.0),
+        residual_m=np.where(good, np.sqrt(squared / divisor), 0.0),
+        status=status,
+        bad_ranges=bad.astype(np.int16),
+    )
+
+
+def _lines(anchors: Floats, r: Floats, weight: Floats, x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Unit vectors from anchors to the point, and how much longer the ranges are than the distances: (N, A) each."""
+    dx, dy = x[:, None] - anchors[:, 0], y[:, None] - anchors[:, 1]
+    distance = np.maximum(np.sqrt(dx * dx + dy * dy), 1e-3)
+    return weight * dx / distance, weight * dy / distance, weight * (r - distance)
