@@ -71,6 +71,7 @@ def _environment() -> Environment:
         "metres": numbers.metres,
         "milliseconds": numbers.milliseconds,
         "microjoules": numbers.microjoules,
+        "operators_in_short": numbers.operators_in_short,
         "limit_name": numbers.limit_name,
     }
     environment.globals["share"] = numbers.share

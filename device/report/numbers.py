@@ -1,4 +1,8 @@
-"""Numbers as text, the same in the terminal and on the page."""
+"""Numbers and names as text, the same in the terminal and on the page."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
 
 
 def grouped(value: float) -> str:
@@ -46,4 +50,15 @@ def measured(value: float, unit: str) -> str:
 
 def limit_name(name: str) -> str:
     """A budget line's name as one reads it."""
-    return "RAM" if name == "ram" else name
+    return {"ram": "RAM", "latency": "latency (worst)"}.get(name, name)
+
+
+def operators_in_short(operators: Sequence[str]) -> str:
+    """What a layer stands for: one operator with its place, or the kinds of many with their counts.
+
+    ["MUL #3 a/Mul", "ADD #4 a/Add", "MUL #5 a/Mul_1"] -> "MUL ×2, ADD"; ["MUL #3 a/Mul"] -> "MUL a/Mul".
+    """
+    if len(operators) == 1:
+        return re.sub(r" #\d+", "", operators[0])
+    kinds = Counter(operator.split(" ")[0] for operator in operators)
+    return ", ".join(f"{kind} ×{count}" if count > 1 else kind for kind, count in kinds.items())

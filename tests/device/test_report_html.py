@@ -124,7 +124,7 @@ def test_settings_are_shown_line_by_line_and_parity_as_a_table() -> None:
     words = Page(render_html(house_evaluation())).words()
     assert "recipe.training.epochs 60" in words and 'recipe.export.arithmetics ["int8", "int16x8"]' in words
     assert "patience" not in words
-    assert "int16x8 tflite 1.3 % 99.80 %" in words
+    assert "int16x8 tflite 0.013 99.80 %" in words
 
 
 def test_parity_of_another_shape_is_left_out() -> None:

@@ -8,7 +8,15 @@ import pytest
 from evaluation_samples import house_evaluation, uji_evaluation
 from rich.console import Console
 
-from tinyloc.device.report.numbers import grouped, measured, metres, microjoules, milliseconds, size
+from tinyloc.device.report.numbers import (
+    grouped,
+    measured,
+    metres,
+    microjoules,
+    milliseconds,
+    operators_in_short,
+    size,
+)
 from tinyloc.device.report.summary import summary
 from tinyloc.device.report.text import verdict
 from tinyloc.device.results import Evaluation
@@ -76,6 +84,8 @@ def test_summary_of_what_was_not_measured_is_null() -> None:
         (grouped(12_345.6), "12,346"), (grouped(0.1), "0.1"), (grouped(6.0), "6"), (size(1023), "1,023 B"),
         (size(1024), "1.0 KB"), (metres(2.0), "2.00 m"), (metres(12.34), "12.3 m"), (milliseconds(0.15), "0.150 ms"),
         (milliseconds(200.0), "200 ms"), (microjoules(0.5), "0.500 µJ"), (microjoules(1234.0), "1,234 µJ"),
+        (operators_in_short(["MUL #3 a/Mul", "ADD #4 a/Add", "MUL #5 b"]), "MUL ×2, ADD"),
+        (operators_in_short(["MUL #3 a/Mul"]), "MUL a/Mul"),
         (measured(2048, "B"), "2.0 KB"), (measured(3.5, "mA"), "3.5 mA"),
     ],
 )

@@ -75,7 +75,7 @@ def test_over_budget_is_exit_code_1_with_a_table(run: Path, capsys: pytest.Captu
     shutil.copytree(run, tight)
     bundle = tight / "bundle" / "bundle.json"
     content = json.loads(bundle.read_text())
-    bundle.write_text(json.dumps({**content, "budget": {"ram_bytes": 1000}}))
+    bundle.write_text(json.dumps({**content, "budget": {"ram_bytes": 100}}))
     assert main(["emulate", str(tight)]) == 1
     said = capsys.readouterr().out
     assert "Over budget" in said and "OVER" in said and "recipe" in said
