@@ -4,10 +4,10 @@ import json
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from tinyloc.device.emulator.profile import RunCost
 from tinyloc.device.energy import energy
 from tinyloc.device.footprint import measure_flash, measure_ram
 from tinyloc.device.generated import Generated, load_generated
+from tinyloc.device.host_answers import BackgroundHost, GivenHost, HostAnswers, HostLocaliser
 from tinyloc.device.link import Hello
 from tinyloc.device.results import Cost, Distribution, Evaluation, Layer, Quality, Sample
 from tinyloc.device.transport import Transport
@@ -37,46 +38,6 @@ FIRST_MISMATCHES = 20
 
 class EvaluationError(UserError):
     """The device, the bundle and the generated code do not belong together; the message says what to do."""
-
-
-class HostAnswer(Protocol):
-    """The host's integer result of one sample."""
-
-    @property
-    def scores(self) -> npt.NDArray[np.integer[Any]]: ...
-
-    @property
-    def class_index(self) -> int: ...
-
-
-class HostLocaliser(Protocol):
-    """The integer reference that the device must equal."""
-
-    def reset(self) -> None: ...
-
-    def sample(self, indices: npt.NDArray[np.uint16], dbm: npt.NDArray[np.int8]) -> HostAnswer: ...
-
-
-@dataclass(frozen=True)
-class HostAnswers:
-    """The host's answers to N samples."""
-
-    class_index: npt.NDArray[np.int32]  # (N,)
-    scores: npt.NDArray[np.int32]  # (N, C)
-
-
-def host_answers(host: HostLocaliser, test_set: TestSet, classes: int) -> HostAnswers:
-    """Run the reference over the test set, reset at every recording."""
-    answers = HostAnswers(
-        np.full(len(test_set.label), -1, np.int32), np.zeros((len(test_set.label), classes), np.int32)
-    )
-    for recording in test_set.recordings():
-        host.reset()
-        for index in range(recording.start, recording.stop):
-            answer = host.sample(*test_set.sparse(index))
-            answers.class_index[index] = answer.class_index
-            answers.scores[index] = answer.scores
-    return answers
 
 
 def evaluate(
@@ -103,7 +64,7 @@ def evaluate(
         baud: rate to change to for the test set; on a serial port only.
         log: JSONL file that lets an interrupted evaluation continue; it is removed at the end.
     Raises:
-        EvaluationError, LinkError, BundleError, GeneratedError, and EmulatorCrash from the emulator.
+        EvaluationError, LinkError, BundleError, GeneratedError, HostError, and EmulatorCrash from the emulator.
     """
     started = time.monotonic()
     bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
@@ -113,29 +74,23 @@ def evaluate(
     _check_device(hello, generated, bundle, board, transport.name)
     if baud is not None and baud != transport.baud:
         client.set_baud(baud)
-    if host is None:
-        from tinyloc.codegen.reference import LocaliserReference
-
-        host = LocaliserReference(bundle_dir, generated.arithmetic)
-    expected = host_answers(host, test_set, generated.classes)
     emulated = transport if isinstance(transport, EmulatedDevice) else None
     chosen = _chosen(len(test_set.label), measured)
     if emulated is not None:
         emulated.runs.clear()
-    exchange = ExchangeLog(log, hello, test_set) if log is not None else None
 
     def before(index: int) -> None:
         if emulated is not None:
             emulated.measure = index in chosen
 
-    try:
+    source = GivenHost(host, test_set) if host is not None else BackgroundHost(bundle_dir, generated.arithmetic)
+    exchange = ExchangeLog(log, hello, test_set) if log is not None else None
+    with source, closing(exchange) if exchange is not None else nullcontext():
         answers = collect(
             client, test_set, generated.classes, independent=_independent(bundle, generated), before=before,
             progress=progress, log=exchange,
         )  # fmt: skip
-    finally:
-        if exchange is not None:
-            exchange.close()
+        expected = source.answers()
     runs = emulated.runs if emulated is not None else []
     evaluation = _evaluation(bundle, test_set, generated, build, board, transport, hello, expected, answers, runs)
     if exchange is not None:

@@ -15,6 +15,7 @@ from tinyloc.device.client import DeviceClient, DeviceRefused
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.evaluate import EvaluationError, evaluate
 from tinyloc.device.generated import GeneratedError, load_generated
+from tinyloc.device.host_answers import BackgroundHost, GivenHost, HostError
 from tinyloc.device.link import Frame, Message
 from tinyloc.device.transport import LinkError
 from tinyloc.export.bundle import (
@@ -25,6 +26,7 @@ from tinyloc.export.bundle import (
     State,
     TestSet,
     Window,
+    load_test_set,
     sha256,
 )
 
@@ -305,3 +307,12 @@ def test_stale_state_is_noticed(dense):
     forgetful = dataclasses.replace(dense.model, state=False)
     result = dense.evaluate(host=Host(forgetful), measured=1)
     assert 40 < result.mismatches < 52
+
+
+def test_the_host_in_another_process_gives_the_same_answers_or_its_error(tmp_path, dense):
+    with BackgroundHost(dense.bundle, "int16x8") as host, pytest.raises(HostError, match="reference failed"):
+        host.answers()  # the bundle of this file has no real model
+    test_set = load_test_set(dense.bundle)
+    given = GivenHost(Host(dense.model), test_set).answers()
+    assert given.scores.shape == (52, 3)
+    assert (given.class_index >= 0).sum() == 21
