@@ -170,7 +170,7 @@ def layer_errors(float_file: bytes, integer_file: bytes, names: StepNames, x: Ar
 
 def real_limits(tensor: Any) -> tuple[float, float]:
     """Least and greatest real value of a quantised tensor, widened by half a step."""
-    limits = np.iinfo(DTYPES[tensor.type])
+    limits = np.iinfo(np.dtype(DTYPES[tensor.type]).name)
     scale, zero_point = float(scales(tensor)[0]), int(tensor.quantization.zeroPoint[0])
     return (limits.min - zero_point - 0.5) * scale, (limits.max - zero_point + 0.5) * scale
 

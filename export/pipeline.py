@@ -207,7 +207,8 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
 
 def _model_file(place: Path, arithmetic: Arithmetic, content: bytes, names: StepNames) -> ModelFile:
     path = f"model_{arithmetic}.tflite"
-    shapes = {tensor_name(tensor): [int(n) for n in tensor.shape] for tensor in graph(load(content)).tensors}
+    part = graph(load(content))
+    shapes = {tensor_name(part.tensors[i]): [int(n) for n in part.tensors[i].shape] for i in part.inputs}
     states = [
         State(name=name, input=source, output=target, shape=shapes[source])
         for name, source, target in zip(names.states, names.state_inputs, names.state_outputs, strict=True)

@@ -1,0 +1,267 @@
+"""A trained run exported for real, once: stages, contract, scales, names, bundle; then what happens to damaged files."""
+
+import copy
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyloc.export import contract, parity, pipeline
+from tinyloc.export.bundle import load_bundle, load_test_set
+from tinyloc.export.errors import ExportError
+from tinyloc.export.flatbuffer import constant, dump, graph, load, operator_name, scales, set_constant, tensor_name
+from tinyloc.export.litert import StepRunner
+from tinyloc.export.to_onnx import StepNames
+from tinyloc.training.recipe import parse_recipe
+from tinyloc.training.run import load_run, train
+
+RECIPE = """
+name = "tiny-export"
+seed = 3
+[data]
+name = "house-a"
+options = { training_walks = 1, living_minutes = 2.0 }
+[input]
+hold_s = 1.0
+[window]
+steps = 10
+hop = 5
+[model]
+architecture = "mamba"
+hidden = 4
+crf = true
+[training]
+epochs = 12
+batch = 8
+learning_rate = 0.03
+chunk = 20
+chunks_per_epoch = 32
+[export]
+arithmetics = ["int8", "int16x8"]
+default = "int16x8"
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run directory, its bundle, what the export said, and the export's own result."""
+
+    run: Path
+    bundle: Path
+    told: list[str]
+    exported: pipeline.Exported
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    directory = tmp_path_factory.mktemp("runs") / "tiny-export"
+    train(parse_recipe(RECIPE, "test"), directory)
+    told: list[str] = []
+    kept: list[pipeline.Exported] = []
+    original = pipeline.export_model
+
+    def keep(*arguments, **options):
+        kept.append(original(*arguments, **options))
+        return kept[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "export_model", keep)
+        bundle = pipeline.export_run(directory, explain=True, tell=told.append)
+    return Finished(directory, bundle, told, kept[0])
+
+
+@pytest.fixture
+def int16(finished):
+    """The int16x8 file, to be damaged."""
+    return load(finished.exported.files["int16x8"])
+
+
+def problems(model, finished, arithmetic="int16x8"):
+    return contract.problems(dump(model), finished.exported.names, arithmetic)
+
+
+def tensor(model, name):
+    return next(t for t in graph(model).tensors if tensor_name(t) == name)
+
+
+# The result
+
+
+def test_the_bundle_is_complete_and_describes_the_run(finished):
+    bundle, run = load_bundle(finished.bundle), load_run(finished.run)
+    assert bundle.name == "tiny-export"
+    assert bundle.architecture == "mamba"
+    assert bundle.default_arithmetic == "int16x8"
+    assert bundle.preprocessing == run.preprocessing
+    assert (bundle.window.steps, bundle.window.hop) == (10, 5)
+    assert bundle.parameters == run.record.parameters
+    assert bundle.crf is not None
+    np.testing.assert_allclose(bundle.crf.transitions, run.model.crf.transitions.detach().numpy())
+    assert {"onnx2tf", "torch", "tensorflow"} <= bundle.versions.keys()
+    assert {path.name for path in finished.bundle.iterdir()} == {
+        "bundle.json", "model.onnx", "model_int8.tflite", "model_int16x8.tflite", "test.npz",
+    }
+    np.testing.assert_array_equal(load_test_set(finished.bundle).rssi_dbm, run.test_set.rssi_dbm)
+
+
+def test_the_bundle_names_tensors_that_the_files_have(finished):
+    for entry in load_bundle(finished.bundle).models:
+        runner = StepRunner((finished.bundle / entry.path).read_bytes(), StepNames(tuple(s.name for s in entry.states)))
+        assert [list(value.shape) for value in runner.state] == [state.shape for state in entry.states]
+        assert [state.name for state in entry.states] == ["conv_0", "scan_0"]
+
+
+def test_every_stage_stays_near_the_one_before(finished):
+    errors = {stage.stage: stage for stage in finished.exported.stages}
+    assert list(errors) == ["step", "step form", "onnx", "tflite", "int8", "int16x8"]
+    for stage in ("step", "onnx", "tflite"):
+        assert errors[stage].error < 1e-5
+    assert errors["step form"].error < 1e-4
+    assert errors["int16x8"].error < 0.03
+    assert errors["int16x8"].agreement > 0.98
+    assert errors["int16x8"].error < errors["int8"].error
+
+
+def test_both_integer_files_hold_their_contract(finished):
+    for arithmetic, content in finished.exported.files.items():
+        assert contract.problems(content, finished.exported.names, arithmetic) == []
+
+
+def test_the_graph_is_the_one_that_was_designed(int16):
+    kinds = [operator_name(int16, operator) for operator in graph(int16).operators]
+    counts = {kind: kinds.count(kind) for kind in set(kinds)}
+    assert counts == {
+        "FULLY_CONNECTED": 11, "MUL": 11, "ADD": 3, "RESHAPE": 8, "RSQRT": 2, "LOGISTIC": 3, "ABS": 1, "EXP": 1, "LOG": 1,
+        "BATCH_MATMUL": 1, "CONCATENATION": 1, "STRIDED_SLICE": 1, "DEPTHWISE_CONV_2D": 1,
+    }  # fmt: skip
+
+
+def test_tensors_carry_the_names_of_layers(int16):
+    names = [tensor_name(t) for t in graph(int16).tensors]
+    assert {"embed", "blocks.0/u_proj", "blocks.0/dt_proj/weight", "blocks.0/conv/conv/bias", "head/weight"} <= set(names)
+    used = {int(i) for operator in graph(int16).operators for i in (*operator.inputs, *operator.outputs) if i >= 0}
+    assert len({names[i] for i in used}) == len(used)
+
+
+def test_scales_come_from_the_ranges_not_from_the_converters_calibrator(int16):
+    """The converter gives EXP's output, used in place by MUL, the range of the product."""
+    scale = float(scales(tensor(int16, "blocks.0/scan/Exp"))[0])
+    assert scale == pytest.approx(1 / 32767, rel=0.01)
+    assert float(scales(tensor(int16, "reading"))[0]) == pytest.approx(1 / 32767)
+
+
+def test_readings_use_the_whole_int8_range(finished):
+    reading = tensor(load(finished.exported.files["int8"]), "reading")
+    assert float(scales(reading)[0]) == pytest.approx(1 / 255)
+    assert int(reading.quantization.zeroPoint[0]) == -128
+
+
+def test_biases_follow_the_new_scales(finished, int16):
+    run = load_run(finished.run)
+    bias, weight, source = (tensor(int16, name) for name in ("embed/bias", "embed/weight", "reading"))
+    np.testing.assert_allclose(scales(bias), scales(weight) * scales(source), rtol=1e-6)
+    real = constant(int16, bias) * scales(bias).astype(np.float64)
+    np.testing.assert_allclose(real, run.model.embed.bias.detach().numpy(), atol=2 * float(scales(bias).max()))
+
+
+def test_a_reset_runner_repeats_its_answers(finished):
+    runner = StepRunner(finished.exported.files["int16x8"], finished.exported.names)
+    x = pipeline.parity_streams(load_run(finished.run), 40)[0]
+    first, again = runner.run(x), runner.run(x)
+    np.testing.assert_array_equal(first, again)
+    later = np.stack([runner.dequantise(runner.step(row)) for row in runner.quantise(x)])  # state goes on
+    assert (later[0] != first[0]).any()
+
+
+def test_progress_ends_in_the_tables(finished):
+    text = "\n".join(finished.told)
+    assert "int16x8      tflite" in text
+    assert "blocks.0/scan/MatMul" in text
+
+
+def test_explain_points_at_the_layer_that_costs_the_accuracy(finished, int16):
+    weight = tensor(int16, "blocks.0/c_proj/weight")
+    set_constant(int16, weight, (constant(int16, weight) // 32 * 32).astype(np.int8))
+    x = pipeline.parity_streams(load_run(finished.run), 60)[0]
+    layers = parity.layer_errors(finished.exported.float_file, dump(int16), finished.exported.names, x)
+    worst = max(layers, key=lambda layer: layer.added)
+    assert worst.name == "blocks.0/c_proj"
+    assert worst.operator == "FULLY_CONNECTED"
+    assert any(line.startswith("* blocks.0/c_proj ") for line in parity.layer_table(layers).splitlines())
+
+
+# Damaged files
+
+
+def test_an_operator_without_integer_code_is_named_with_its_place(finished, int16):
+    exp = next(o for o in graph(int16).operators if operator_name(int16, o) == "EXP")
+    int16.operatorCodes[exp.opcodeIndex].builtinCode = 61
+    int16.operatorCodes[exp.opcodeIndex].deprecatedBuiltinCode = 61
+    found = problems(int16, finished)
+    assert found == ["operator TOPK_V2 at blocks.0/scan/Exp has no integer code"] or "at blocks.0/scan/Exp" in found[0]
+
+
+def test_a_float_tensor_and_an_open_shape_are_found_together(finished, int16):
+    tensor(int16, "embed").type = 0
+    tensor(int16, "scores").shapeSignature = np.array([-1, 4])
+    found = problems(int16, finished)
+    assert "embed is float" in found
+    assert "scores has no static shape" in found
+
+
+def test_an_untied_state_is_found(finished, int16):
+    state = tensor(int16, "scan_0_in")
+    state.quantization = copy.deepcopy(state.quantization)
+    state.quantization.scale = scales(state) * np.float32(1.01)
+    assert problems(int16, finished) == [
+        "scan_0_in and scan_0_out differ in scale: the step cannot run on its own output"
+    ]
+
+
+def test_the_wrong_arithmetic_is_found(finished, int16):
+    assert any("is INT16 in an int8 file" in line for line in problems(int16, finished, "int8"))
+
+
+def test_renamed_inputs_are_found(finished, int16):
+    tensor(int16, "reading").name = "x"
+    assert problems(int16, finished)[0] == "inputs are x, conv_0_in, scan_0_in instead of reading, conv_0_in, scan_0_in"
+    with pytest.raises(ExportError, match="no tensor reading"):
+        StepRunner(dump(int16), finished.exported.names)
+
+
+# Failures
+
+
+def test_a_failed_export_leaves_the_old_bundle_alone(finished, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(finished.run, run)
+    before = (run / "bundle" / "bundle.json").read_text()
+    bad = [parity.StageError("int16x8", "tflite", 0.5, 0.6, 3.0)]
+    broken = pipeline.Exported(finished.exported.names, b"", {"int16x8": b"x"}, bad)
+    monkeypatch.setattr(pipeline, "export_model", lambda *_: broken)
+    with pytest.raises(ExportError, match=r"int16x8 is off by 0\.50.*--explain"):
+        pipeline.export_run(run)
+    assert (run / "bundle" / "bundle.json").read_text() == before
+    assert sorted(p.name for p in run.iterdir()) == sorted(p.name for p in finished.run.iterdir())
+
+
+def test_a_poor_arithmetic_that_is_not_the_default_is_noted_only(capsys):
+    told: list[str] = []
+    pipeline._check_default([parity.StageError("int8", "tflite", 0.5, 0.6, 3.0)], "int16x8", told.append)
+    assert told == ["note: int8 is off by 0.50 of the scores' deviation (bound 0.15); it is in the bundle but is not the default"]
+
+
+def test_a_stage_that_departs_is_an_error():
+    with pytest.raises(ExportError, match="stage onnx departs from step form by 0.01"):
+        pipeline._bounded(parity.StageError("onnx", "step form", 0.01, 1.0, 0.1))
+    with pytest.raises(ExportError, match="nan"):
+        pipeline._bounded(parity.StageError("onnx", "step form", float("nan"), 1.0, 0.1))
+
+
+def test_parity_is_kept_in_the_bundle(finished):
+    content = json.loads((finished.bundle / "bundle.json").read_text())
+    kept = {stage["stage"]: stage["error"] for stage in content["settings"]["parity"]}
+    assert kept["int16x8"] == finished.exported.stages[-1].error
