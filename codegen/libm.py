@@ -1,8 +1,8 @@
 """Functions in single precision as the C library computes them, which is what LiteRT fills its tables with.
 
-NumPy's own vector forms differ from the C library in the last bit now and then, and so does the correctly rounded value:
-glibc's logf is off by up to 0.8 of a last place. One such bit can move an entry of a table by one. Where there is no C
-library to ask, the value rounded from double precision is used.
+NumPy's own vector forms differ from the C library in the last bit now and then, and so does the correctly rounded
+value: glibc's logf is off by up to 0.8 of a last place. One such bit can move an entry of a table by one. Where there
+is no C library to ask, the value rounded from double precision is used.
 """
 
 import ctypes

@@ -53,7 +53,7 @@ class _Assignment:
         for op in graph.operators:
             rule = rule_of(graph, op)
             if isinstance(rule, ViewRule):
-                source = op.inputs[1] if op.kind == "SPLIT" else op.inputs[0]
+                source = rule.source(op)
                 for number, y in enumerate(op.outputs):
                     at = rule.offset(graph, op, number)
                     assert at is not None, op
@@ -92,7 +92,9 @@ class _Assignment:
 
     def run(self) -> Storage:
         graph = self.graph
-        places: dict[int, Place] = {i: Place("constant", t.name, 0) for i, t in enumerate(graph.tensors) if t.data is not None}
+        places: dict[int, Place] = {
+            i: Place("constant", t.name, 0) for i, t in enumerate(graph.tensors) if t.data is not None
+        }
         for t, name in zip(graph.inputs, self.inputs, strict=True):
             places[t] = Place("input", name, 0)
         copies = self._states(places)
@@ -117,13 +119,17 @@ class _Assignment:
             base, offset = self.resolve(after)
             layer = self.producer.get(base)
             # the state's own bytes may still be read by the layer that writes its next value
-            reads = [i for i, op in enumerate(self.layers) for t in op.inputs if t != -1 and self.resolve(t)[0] == before]
+            reads = [
+                i for i, op in enumerate(self.layers) for t in op.inputs if t != -1 and self.resolve(t)[0] == before
+            ]
             if any(self.resolve(t)[0] == before for t in self.graph.results):
                 reads.append(self.end)  # kept by another state, or handed out
             whole = offset == 0 and self.graph.tensors[base].bytes == self.graph.tensors[before].bytes
             if layer is not None and whole and base not in places and self._overwrites(layer, base, before, reads):
                 places[base] = Place("state", name, 0)
-                self.decisions.append(f"state {name}: its next value is written over it by {self.layers[layer].origin[-1]}")
+                self.decisions.append(
+                    f"state {name}: its next value is written over it by {self.layers[layer].origin[-1]}"
+                )
             elif base != before:
                 pending.append((after, before))
         return [(after, f"state->{names[before]}") for after, before in self._ordered(pending)]
@@ -135,7 +141,9 @@ class _Assignment:
             free = [(a, b) for a, b in pending if not any(self.resolve(c)[0] == b for c, d in pending if d != b)]
             if not free:
                 names = ", ".join(self.graph.tensors[before].name for _, before in pending)
-                raise CompileError(self.graph.name, [f"states {names} exchange their values; let one pass through an operator"])
+                raise CompileError(
+                    self.graph.name, [f"states {names} exchange their values; let one pass through an operator"]
+                )
             ordered.append(free[0])
             pending = [pair for pair in pending if pair != free[0]]
         return ordered
@@ -176,7 +184,9 @@ class _Assignment:
                     index = buffer_of[reuse]
                     old = lifetimes[index]
                     lifetimes[index] = Lifetime(f"{old.name}, {self.graph.tensors[t].name}", old.size, old.first, last)
-                    self.decisions.append(f"{self.graph.tensors[t].name}: written over {self.graph.tensors[reuse].name}")
+                    self.decisions.append(
+                        f"{self.graph.tensors[t].name}: written over {self.graph.tensors[reuse].name}"
+                    )
                 else:
                     index = len(lifetimes)
                     tensor = self.graph.tensors[t]

@@ -6,10 +6,11 @@ from tinyloc.codegen.operators.arithmetic import Neg, Rescale, Rsqrt8
 from tinyloc.codegen.operators.base import ElementWise, KernelRule, Rule, ViewRule
 from tinyloc.codegen.operators.batch_matmul import BatchMatMul
 from tinyloc.codegen.operators.concatenation import Concatenation
+from tinyloc.codegen.operators.copy import Copy
 from tinyloc.codegen.operators.depthwise_conv_2d import DepthwiseConv2D
 from tinyloc.codegen.operators.fully_connected import FullyConnected
-from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
+from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.operators.mul import Mul
 from tinyloc.codegen.operators.table import EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Table
 from tinyloc.codegen.operators.view import Part, Reshape
@@ -19,6 +20,7 @@ RULES: dict[str, Rule] = {
     "ADD": Add(+1),
     "BATCH_MATMUL": BatchMatMul(),
     "CONCATENATION": Concatenation(),
+    "COPY": Copy(),
     "DEPTHWISE_CONV_2D": DepthwiseConv2D(),
     "EXP": EXP,
     "EXPAND_DIMS": Reshape(),
@@ -38,6 +40,8 @@ RULES: dict[str, Rule] = {
     "STRIDED_SLICE": Part(),
     "SUB": Add(-1),
     "TABLE": Table(),
+    "TRANSPOSE": Part(),
+    "UNPACK": Part(),
 }
 
 # Operators that mean another thing in int8 than in int16.
@@ -62,8 +66,8 @@ def rule_of(graph: Graph, op: Operator) -> Rule | None:
 
 
 def supported() -> list[str]:
-    """Names of the operators that can be compiled, sorted; TABLE and LOOP are our own."""
-    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"LOOP", "TABLE"})
+    """Names of the operators that can be compiled, sorted; COPY, LOOP and TABLE are our own."""
+    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"COPY", "LOOP", "TABLE"})
 
 
 __all__ = ["BY_ELEMENT", "RULES", "ElementWise", "KernelRule", "Rule", "ViewRule", "rule_of", "supported"]

@@ -28,7 +28,9 @@ class Constant:
 
     @property
     def bytes(self) -> int:
-        return int(self.values.size) * {"int8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "int64_t": 8}[self.ctype]
+        return (
+            int(self.values.size) * {"int8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "int64_t": 8}[self.ctype]
+        )
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,29 @@ class KernelRule(Rule):
 
 
 class ViewRule(Rule):
-    """An operator whose output is its input's bytes, seen in another shape or from an offset."""
+    """An operator that only names elements of its input: in another shape, a part of them, in another order."""
 
     @abstractmethod
+    def views(self, graph: Graph, op: Operator, x: Array) -> list[Array]:
+        """Each output as a NumPy view of the input."""
+
+    def source(self, op: Operator) -> int:
+        """The input that is seen through the operator."""
+        return op.inputs[0]
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        x = values[op.inputs.index(self.source(op))]
+        assert x is not None
+        return [
+            np.ascontiguousarray(view).reshape(graph.tensors[t].shape)
+            for view, t in zip(self.views(graph, op, x), op.outputs, strict=True)
+        ]
+
     def offset(self, graph: Graph, op: Operator, output: int) -> int | None:
-        """Element offset of output number `output` in the flat input; None when its elements are not contiguous."""
+        """Element offset of output number `output` in the flat input; None when they do not lie in one piece."""
+        tensor = graph.tensors[self.source(op)]
+        view = self.views(graph, op, np.arange(tensor.size).reshape(tensor.shape))[output]
+        return int(view.flat[0]) if view.flags.c_contiguous else None
 
 
 ACTIVATION_BOUNDS: dict[int, tuple[float | None, float | None]] = {
@@ -131,7 +151,9 @@ def quantised_problems(graph: Graph, tensors: Sequence[int], elements: Sequence[
         elif not tensor.scale > 0.0 or not np.isfinite(tensor.scale):
             problems.append(f"tensor {tensor.name} has scale {tensor.scale}")
         elif tensor.element == "int16" and tensor.zero_point:
-            problems.append(f"int16 tensor {tensor.name} has zero point {tensor.zero_point}: TFLite quantises int16 symmetrically")
+            problems.append(
+                f"int16 tensor {tensor.name} has zero point {tensor.zero_point}: TFLite quantises int16 symmetrically"
+            )
     return problems
 
 

@@ -1,4 +1,4 @@
-"""DEPTHWISE_CONV_2D: y[h, w, c] = requantise(bias[c] + sum_ij w[i, j, c] * (x[...] - zx)), NHWC, batch 1.
+"""DEPTHWISE_CONV_2D: y[h, w, c] = requantise(bias[c] + sum_ij w[i, j, c] * (x[..., c // m] - zx)), NHWC, batch 1.
 
 int8 sums are scaled with two roundings, int16 sums (64-bit bias) `wide`. Outside the image x is its zero point.
 """
@@ -48,14 +48,19 @@ def geometry(graph: Graph, op: Operator) -> Geometry:
     return Geometry((x[1], x[2], x[3]), (y[1], y[2], y[3]), (w[1], w[2]), stride, dilation, (padding[0], padding[1]))
 
 
+def _multiplier(graph: Graph, op: Operator) -> int:
+    """Filters a channel; TFLite's own kernels go by the shapes, not by the option."""
+    return graph.tensors[op.inputs[1]].shape[-1] // graph.tensors[op.inputs[0]].shape[-1]
+
+
 class DepthwiseConv2D(KernelRule):
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (op.inputs[0], op.outputs[0]), ("int8", "int16")) + activation_problems(op)
         x, w = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
         if w.data is None or w.element != "int8" or w.quantisation is None or any(w.quantisation.zero_point):
             return [*problems, f"the filter {w.name} must be constant, symmetric int8"]
-        if op.attributes["depth_multiplier"] != 1:
-            problems.append(f"depth multiplier {op.attributes['depth_multiplier']}: only 1 is supported")
+        if x.shape[-1] * _multiplier(graph, op) != w.shape[-1]:
+            problems.append(f"{w.shape[-1]} filters are not a multiple of {x.shape[-1]} channels")
         if x.shape[0] != 1:
             problems.append(f"batch {x.shape[0]}: only 1 is supported")
         if not problems and self._bound(graph, op) >= 2**31:
@@ -80,7 +85,7 @@ class DepthwiseConv2D(KernelRule):
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
         assert values[0] is not None
         g = geometry(graph, op)
-        image = values[0][0].astype(np.int64) - x.zero_point
+        image = np.repeat(values[0][0].astype(np.int64) - x.zero_point, _multiplier(graph, op), axis=-1)
         taps = self._filter(graph, op).astype(np.int64)
         sums = np.zeros(g.output, dtype=np.int64)
         for oh in range(g.output[0]):
@@ -109,7 +114,7 @@ class DepthwiseConv2D(KernelRule):
         )
         packed = Constant(f"{prefix}_weights", "int8_t", taps.ravel(), f"[{g.kernel[0]}][{g.kernel[1]}][{g.output[2]}]")
         suffix = "s16" if x.element == "int16" else "s8"
-        sizes = ", ".join(str(n) for n in (*g.input, *g.output[:2], *g.kernel, *g.stride, *g.dilation, *g.padding))
+        sizes = ", ".join(str(n) for n in (*g.input, *g.output, *g.kernel, *g.stride, *g.dilation, *g.padding))
         call = (
             f"tl_depthwise_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, (tl_conv_shape_t){{{sizes}}}, "
             f"{x.zero_point}, y);"

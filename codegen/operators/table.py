@@ -46,9 +46,11 @@ def table_int16(x: Tensor, y: Tensor, function: Function) -> npt.NDArray[np.int1
         sample = _round(function(at, y) * inverse)
         middle = _round(function(at + step / two, y) * inverse)
         interpolated = _round((function(following, y) * inverse + sample) / two)
-        bias = np.nan_to_num(_round((interpolated - middle) / two))  # samples beyond single precision saturate
+        bias = _round((interpolated - middle) / two)
         last = _round(function(np.array([high], dtype=np.float32), y) * inverse * one)
-    return np.clip(np.concatenate([sample - bias, last]), -32768, 32767).astype(np.int16)
+        samples = np.concatenate([sample - bias, last])
+    # where the function overflows single precision, LiteRT's conversion of not-a-number gives 0
+    return np.clip(np.nan_to_num(samples, nan=0.0), -32768, 32767).astype(np.int16)
 
 
 def look_up_int16(values: Array, table: npt.NDArray[np.int16]) -> Array:

@@ -1,6 +1,7 @@
-"""Operators that move no bytes: RESHAPE, SQUEEZE, EXPAND_DIMS, and SPLIT, SLICE, STRIDED_SLICE of contiguous parts."""
+"""Operators that only name elements: RESHAPE, SQUEEZE, EXPAND_DIMS, and SPLIT, SLICE, STRIDED_SLICE, UNPACK, TRANSPOSE.
 
-from collections.abc import Sequence
+Where the elements lie in one piece they move no bytes; else passes/parts.py makes copies of them.
+"""
 
 import numpy as np
 
@@ -17,25 +18,31 @@ class Reshape(ViewRule):
             return [f"{x.size} elements cannot be reshaped into {y.shape}"]
         return []
 
-    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
-        assert values[0] is not None
-        return [values[0].reshape(graph.tensors[op.outputs[0]].shape)]
+    def views(self, graph: Graph, op: Operator, x: Array) -> list[Array]:
+        return [x.reshape(graph.tensors[op.outputs[0]].shape)]
 
     def offset(self, graph: Graph, op: Operator, output: int) -> int | None:
         return 0
 
 
 class Part(ViewRule):
-    """SPLIT, SPLIT_V, SLICE, STRIDED_SLICE: what of the input each output is, found with NumPy's own slicing."""
+    """What of the input each output is, found with NumPy's own slicing."""
 
-    def _parts(self, graph: Graph, op: Operator, x: Array) -> list[Array]:
+    def source(self, op: Operator) -> int:
+        return op.inputs[1] if op.kind == "SPLIT" else op.inputs[0]
+
+    def views(self, graph: Graph, op: Operator, x: Array) -> list[Array]:
         constants = [graph.tensors[t].data for t in op.inputs]
         if op.kind == "SPLIT":
             axis = int(np.asarray(constants[0]).item())
             return list(np.split(x, len(op.outputs), axis=axis))
         if op.kind == "SPLIT_V":
-            sizes, axis_array = np.asarray(constants[1]), np.asarray(constants[2])
-            return list(np.split(x, np.cumsum(sizes)[:-1], axis=int(axis_array.item())))
+            axis = int(np.asarray(constants[2]).item())
+            return list(np.split(x, np.cumsum(_split_sizes(np.asarray(constants[1]), x.shape[axis]))[:-1], axis=axis))
+        if op.kind == "UNPACK":
+            return list(np.moveaxis(x, op.attributes["axis"], 0))
+        if op.kind == "TRANSPOSE":
+            return [np.transpose(x, np.asarray(constants[1]).tolist())]
         if op.kind == "SLICE":
             begin, size = np.asarray(constants[1]).tolist(), np.asarray(constants[2]).tolist()
             ends = [b + s if s >= 0 else n for b, s, n in zip(begin, size, x.shape, strict=True)]
@@ -43,28 +50,34 @@ class Part(ViewRule):
         return [_strided(x, op, *(np.asarray(c).tolist() for c in constants[1:]))]
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
-        problems = []
-        source = op.inputs[1] if op.kind == "SPLIT" else op.inputs[0]
-        for tensor in op.inputs:
-            if tensor != source and not graph.is_constant(tensor):
-                problems.append(f"{graph.tensors[tensor].name} is computed: sizes and axes must be constants")
-        if op.attributes.get("ellipsis_mask") or op.attributes.get("new_axis_mask"):
+        source = self.source(op)
+        problems = [
+            f"{graph.tensors[tensor].name} is computed: sizes and axes must be constants"
+            for tensor in op.inputs
+            if tensor != source and not graph.is_constant(tensor)
+        ]
+        if op.attributes.get("ellipsis_mask") or op.attributes.get("new_axis_mask") or op.attributes.get("offset"):
             problems.append("an ellipsis or a new axis in STRIDED_SLICE is not supported; slice every axis by name")
-        if not problems and any(self.offset(graph, op, i) is None for i in range(len(op.outputs))):
-            problems.append(f"the part taken of {graph.tensors[source].shape} is not contiguous; move the axis to the front")
+        if problems:
+            return problems
+        x = graph.tensors[source]
+        try:
+            views = self.views(graph, op, np.zeros(x.shape, dtype=x.element))
+        except (ValueError, IndexError, TypeError) as error:
+            return [f"sizes and axes do not fit {x.name} of shape {x.shape}: {error}"]
+        for view, t in zip(views, op.outputs, strict=False):
+            if view.size != graph.tensors[t].size:
+                problems.append(
+                    f"{graph.tensors[t].name} has shape {graph.tensors[t].shape}, the operator gives {view.shape}"
+                )
+        if len(views) != len(op.outputs):
+            problems.append(f"{len(views)} parts for {len(op.outputs)} outputs")
         return problems
 
-    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
-        x = values[1] if op.kind == "SPLIT" else values[0]
-        assert x is not None
-        parts = self._parts(graph, op, x)
-        return [part.reshape(graph.tensors[t].shape) for part, t in zip(parts, op.outputs, strict=True)]
 
-    def offset(self, graph: Graph, op: Operator, output: int) -> int | None:
-        source = graph.tensors[op.inputs[1] if op.kind == "SPLIT" else op.inputs[0]]
-        part = self._parts(graph, op, np.arange(source.size).reshape(source.shape))[output].ravel()
-        first = int(part[0])
-        return first if np.array_equal(part, np.arange(first, first + part.size)) else None
+def _split_sizes(sizes: Array, total: int) -> Array:
+    """A size of -1 is what the others leave."""
+    return np.where(sizes == -1, total - (sizes.sum() + 1), sizes)
 
 
 def _strided(x: Array, op: Operator, begin: list[int], end: list[int], strides: list[int]) -> Array:

@@ -6,6 +6,7 @@ from tinyloc.codegen.graph import Graph, illegalities
 from tinyloc.codegen.passes.constants import fold_constants
 from tinyloc.codegen.passes.identities import drop_dead, drop_identities
 from tinyloc.codegen.passes.loops import fuse_loops
+from tinyloc.codegen.passes.parts import copy_parts
 from tinyloc.codegen.passes.sparse import mark_sparse_input
 from tinyloc.codegen.passes.tables import fold_tables
 
@@ -15,6 +16,7 @@ PASSES: tuple[Pass, ...] = (
     fold_constants,
     drop_identities,
     fold_tables,
+    copy_parts,
     drop_dead,
     mark_sparse_input,
     fuse_loops,

@@ -1,4 +1,5 @@
-"""Drop operators that change nothing: QUANTIZE between equal scales, views of the same shape, and values nobody reads."""
+"""Drop operators that change nothing: QUANTIZE between equal scales, views of the same shape, and values nobody
+reads."""
 
 import numpy as np
 
@@ -9,12 +10,13 @@ from tinyloc.codegen.operators import ViewRule, rule_of
 def _is_identity(graph: Graph, op: Operator) -> bool:
     if len(op.outputs) != 1:
         return False
-    source = op.inputs[1] if op.kind == "SPLIT" else op.inputs[0]
+    rule = rule_of(graph, op)
+    source = rule.source(op) if isinstance(rule, ViewRule) else op.inputs[0]
     x, y = graph.tensors[source], graph.tensors[op.outputs[0]]
     if x.shape != y.shape or x.element != y.element:
         return False
-    if isinstance(rule_of(graph, op), ViewRule):
-        return True
+    if isinstance(rule, ViewRule):
+        return rule.offset(graph, op, 0) == 0
     return op.kind == "QUANTIZE" and (np.float32(x.scale), x.zero_point) == (np.float32(y.scale), y.zero_point)
 
 

@@ -78,7 +78,7 @@ class TFLiteModel:
             t.quantization.quantizedDimension = axis
         if data is not None:
             buffer = schema.BufferT()
-            values = np.ascontiguousarray(data).astype(element)
+            values = np.array(data, dtype=element, order="C")
             assert values.shape == tuple(shape), (values.shape, shape)
             buffer.data = np.frombuffer(values.tobytes(), np.uint8)
             self.model.buffers.append(buffer)
