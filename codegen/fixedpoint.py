@@ -1,4 +1,5 @@
-"""Fixed-point arithmetic as TFLite defines it, on NumPy arrays: the slow, plain reference of firmware/kernels/tl_fixed.h.
+"""Fixed-point arithmetic as TFLite defines it, on NumPy arrays: the slow, plain reference of
+firmware/kernels/tl_fixed.h.
 
 A real factor is a pair (multiplier, shift): factor = multiplier * 2**(shift - 31), 2**30 <= multiplier < 2**31.
 """
@@ -16,7 +17,7 @@ Int64s = npt.NDArray[np.int64]
 
 def round_half_away(value: float) -> int:
     """The nearest integer, halves away from zero (C's round)."""
-    return int(math.floor(abs(value) + 0.5)) * (1 if value >= 0 else -1)
+    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
 
 
 @functools.cache
@@ -60,7 +61,7 @@ def reduced_multiplier(multiplier: int) -> int:
 
 
 def scale_wide(x: Ints, reduced: int | Int64s, shift: int | Int64s) -> Int64s:
-    """floor(x * reduced / 2**shift + 1/2), x of 48 bits. TFLite: MultiplyByQuantizedMultiplier(int64), shift 15 - its own."""
+    """floor(x * reduced / 2**shift + 1/2), x of 48 bits. TFLite: MultiplyByQuantizedMultiplier(int64)."""
     return (x.astype(np.int64) * reduced + (np.int64(1) << (shift - np.int64(1)))) >> shift
 
 

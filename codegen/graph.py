@@ -127,9 +127,7 @@ class Graph:
 
         return dataclasses.replace(
             self,
-            operators=tuple(
-                dataclasses.replace(op, inputs=tuple(new(t) for t in op.inputs)) for op in self.operators
-            ),
+            operators=tuple(dataclasses.replace(op, inputs=tuple(new(t) for t in op.inputs)) for op in self.operators),
             outputs=tuple(new(t) for t in self.outputs),
             states=tuple((before, new(after)) for before, after in self.states),
         )
@@ -150,19 +148,19 @@ def illegalities(graph: Graph) -> list[str]:
                 problems.append(f"constant {tensor.name} does not have the shape and type it claims")
     for op in graph.operators:
         where = f"{op.kind} ({', '.join(op.origin)})"
-        for tensor in op.inputs:
-            if tensor != -1 and tensor not in known:
-                problems.append(f"{where} reads {graph.tensors[tensor].name} before it is written")
-        for tensor in op.outputs:
-            if tensor in known:
-                problems.append(f"{where} writes {graph.tensors[tensor].name} a second time")
-            known.add(tensor)
-            quantisation = graph.tensors[tensor].quantisation
+        for read in op.inputs:
+            if read != -1 and read not in known:
+                problems.append(f"{where} reads {graph.tensors[read].name} before it is written")
+        for written in op.outputs:
+            if written in known:
+                problems.append(f"{where} writes {graph.tensors[written].name} a second time")
+            known.add(written)
+            quantisation = graph.tensors[written].quantisation
             if quantisation is None or quantisation.per_channel:
-                problems.append(f"{where} writes {graph.tensors[tensor].name}, which has no single scale")
-    for tensor in graph.results:
-        if tensor not in known:
-            problems.append(f"result {graph.tensors[tensor].name} is never written")
+                problems.append(f"{where} writes {graph.tensors[written].name}, which has no single scale")
+    for result in graph.results:
+        if result not in known:
+            problems.append(f"result {graph.tensors[result].name} is never written")
     for before, after in graph.states:
         a, b = graph.tensors[before], graph.tensors[after]
         if (a.shape, a.element) != (b.shape, b.element):

@@ -92,7 +92,10 @@ class HostNetwork:
         given = []
         for record, values in zip(self.manifest.inputs, inputs, strict=True):
             if values.dtype != record.element or values.size != record.size:
-                raise HostError(f"input {record.tensor} takes {record.size} of {record.element}, not {values.size} of {values.dtype}")
+                raise HostError(
+                    f"input {record.tensor} takes {record.size} of {record.element}, "
+                    f"not {values.size} of {values.dtype}"
+                )
             given.append(np.ascontiguousarray(values))
         results = [np.zeros(record.shape, record.element) for record in self.manifest.outputs]
         pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (*given, *results)]

@@ -42,9 +42,7 @@ class Stepper:
 
     def step(self, *inputs: Array) -> list[Array]:
         """One sample: the graph's inputs in order -> its outputs in order."""
-        sources = {
-            t: x.reshape(self.graph.tensors[t].shape) for t, x in zip(self.graph.inputs, inputs, strict=True)
-        }
+        sources = {t: x.reshape(self.graph.tensors[t].shape) for t, x in zip(self.graph.inputs, inputs, strict=True)}
         values = run_graph(self.graph, {**sources, **self.state})
         self.state = {before: values[after] for before, after in self.graph.states}
         return [values[t] for t in self.graph.outputs]

@@ -69,7 +69,9 @@ class _LoopText:
                 if data is not None:
                     name = f"{self.prefix}_constant{len([c for c in self.constants if '_constant' in c])}"
                     ctype = f"{self.graph.tensors[tensor].element}_t"
-                    self.constants[name] = Constant(name, ctype, data.ravel(), f"{list(data.shape)} {self.graph.tensors[tensor].name}")
+                    self.constants[name] = Constant(
+                        name, ctype, data.ravel(), f"{list(data.shape)} {self.graph.tensors[tensor].name}"
+                    )
                 else:
                     name = self.names[tensor]
                 self.scalar[tensor] = f"v{tensor}"

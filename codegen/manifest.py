@@ -78,7 +78,8 @@ class Manifest(ModelManifest):
 
 
 class ArgumentRecord(_Strict):
-    """An input or output of a plain network. `scale` is None for integers that stand for themselves, such as indices."""
+    """An input or output of a plain network. `scale` is None for integers that stand for themselves, such as
+    indices."""
 
     argument: str  # its name in C
     tensor: str
@@ -116,7 +117,11 @@ def _read(directory: Path, kind: type[_Kind]) -> _Kind:
     try:
         manifest = kind.model_validate_json(path.read_text())
     except ValidationError as error:
-        raise ManifestError(f"{path}: not a manifest of this tinyloc; run `tinyloc codegen` again ({error.errors()[0]['msg']})") from error
+        raise ManifestError(
+            f"{path}: not a manifest of this tinyloc; run `tinyloc codegen` again ({error.errors()[0]['msg']})"
+        ) from error
     if manifest.version != MANIFEST_VERSION:
-        raise ManifestError(f"{path}: version {manifest.version}, this tinyloc reads {MANIFEST_VERSION}; run `tinyloc codegen` again")
+        raise ManifestError(
+            f"{path}: version {manifest.version}, this tinyloc reads {MANIFEST_VERSION}; run `tinyloc codegen` again"
+        )
     return manifest

@@ -1,7 +1,8 @@
 """The static memory plan: where in the arena each buffer lies. Offline, deterministic, never worse than greedy.
 
-Greedy by size places the largest buffer first, each at the lowest offset where it meets no buffer alive at the same time.
-Local search then tries other orders, as long as the arena is larger than the largest live set (which no plan can beat).
+Greedy by size places the largest buffer first, each at the lowest offset where it meets no buffer alive at the same
+time. Local search then tries other orders, as long as the arena is larger than the largest live set, which no plan can
+beat.
 Cost: O(n^2) a placement; at most `SEARCH_ROUNDS` placements.
 """
 

@@ -19,9 +19,7 @@ _ELEMENTS: dict[int, ElementType] = {
 }
 _TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
 _OPERATOR_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
-ACTIVATIONS = {
-    value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)
-}
+ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
 
 # What is read of each operator's options: attribute name -> name of the flatbuffer's accessor.
 _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
@@ -97,9 +95,7 @@ class _Reader:
             )
         subgraph = self.model.Subgraphs(0)
         tensors = tuple(self._tensor(subgraph.Tensors(i)) for i in range(subgraph.TensorsLength()))
-        operators = tuple(
-            self._operator(subgraph.Operators(i), i, tensors) for i in range(subgraph.OperatorsLength())
-        )
+        operators = tuple(self._operator(subgraph.Operators(i), i, tensors) for i in range(subgraph.OperatorsLength()))
         self._check_elements(tensors, operators)
         inputs = [int(i) for i in subgraph.InputsAsNumpy()]
         outputs = [int(i) for i in subgraph.OutputsAsNumpy()]
@@ -154,7 +150,9 @@ class _Reader:
         for tensor in (*inputs, *outputs):
             if not -1 <= tensor < len(tensors):
                 raise ValueError(f"operator {index} names tensor {tensor} of {len(tensors)}")
-        return Operator(kind, inputs, outputs, self._options(kind, source), (f"{kind} #{index} {tensors[outputs[0]].name}",))
+        return Operator(
+            kind, inputs, outputs, self._options(kind, source), (f"{kind} #{index} {tensors[outputs[0]].name}",)
+        )
 
     @staticmethod
     def _options(kind: str, source: Any) -> Mapping[str, Any]:

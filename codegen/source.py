@@ -55,7 +55,9 @@ def read_source(bundle_directory: Path, arithmetic: Arithmetic | None = None) ->
         if names != [name]:
             problems.append(f"the bundle's {role} tensor is {name!r}, the graph has {', '.join(names) or 'none'}")
         elif graph.tensors[tensors[0]].size != size:
-            problems.append(f"{role} tensor {name!r} has {graph.tensors[tensors[0]].size} elements, the bundle names {size}")
+            problems.append(
+                f"{role} tensor {name!r} has {graph.tensors[tensors[0]].size} elements, the bundle names {size}"
+            )
     if problems:
         raise CompileError(str(path), problems)
     check_graph(graph, str(path))

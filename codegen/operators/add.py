@@ -22,7 +22,6 @@ from tinyloc.codegen.operators.base import (
 )
 from tinyloc.codegen.operators.scalar import clamped, offset, scaled
 
-
 _NARROW = (1 << 30) - 1
 """Every value on the way lies in -2**30 .. 2**30 - 1: 16 bits << 15, 9 bits << 20, and sums of two halves of those."""
 

@@ -61,7 +61,8 @@ class Rescale(ElementWise):
 
 
 class Neg(ElementWise):
-    """y = -x on the raw integers, as LiteRT's kernel does: it knows no zero point, and the lowest value stays as it is."""
+    """y = -x on the raw integers, as LiteRT's kernel does: it knows no zero point, and the lowest value stays as it
+    is."""
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))

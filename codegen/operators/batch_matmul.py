@@ -1,7 +1,7 @@
 """BATCH_MATMUL of two activations: y[m, n] = requantise(sum_k (a[m, k] - za) * (b[k, n] - zb)).
 
-int8 sums are 32 bits and scaled with two roundings, int16 sums 64 bits and `wide`. On the device the sum is 32 bits where
-the depth allows it (int8), 64 bits otherwise.
+int8 sums are 32 bits and scaled with two roundings, int16 sums 64 bits and `wide`. On the device the sum is 32 bits
+where the depth allows it (int8), 64 bits otherwise.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """FULLY_CONNECTED: y[c] = requantise(bias[c] + sum_k w[c, k] * (x[k] - zx)), scale a channel or one for all.
 
 LiteRT's reference kernel rounds once, in double precision; see requantise.py for how the device does that in integers.
-On the device the zero point of the input is folded into the bias, and weights are packed in the order that the inner loop
-of firmware/kernels/tl_fully_connected.h reads them.
+On the device the zero point of the input is folded into the bias, and weights are packed in the order that the inner
+loop of firmware/kernels/tl_fully_connected.h reads them.
 """
 
 import functools
@@ -61,7 +61,10 @@ class FullyConnected(KernelRule):
         if w.data is None:
             return [*problems, f"the weights {w.name} are computed, not constant; use BATCH_MATMUL (keep them 3-D)"]
         if w.element != "int8" or w.quantisation is None:
-            return [*problems, f"the weights {w.name} are {w.element} or have no scale: only quantised int8 weights are"]
+            return [
+                *problems,
+                f"the weights {w.name} are {w.element} or have no scale: only quantised int8 weights are",
+            ]
         if any(w.quantisation.zero_point):
             problems.append(f"the weights {w.name} have a zero point other than 0; quantise them symmetrically")
         x = graph.tensors[op.inputs[0]]
@@ -102,13 +105,21 @@ class FullyConnected(KernelRule):
             not sparse
         )
         constants = (
-            Constant(f"{prefix}_bias", "int32_t", folded, f"[{channels}]" + ("" if sparse else ", input zero point folded in")),
+            Constant(
+                f"{prefix}_bias",
+                "int32_t",
+                folded,
+                f"[{channels}]" + ("" if sparse else ", input zero point folded in"),
+            ),
             *arrays,
         )
         suffix = "s8" if x.element == "int8" else "s16"
         if sparse:
             packed = Constant(
-                f"{prefix}_weights", "int8_t", weights.T.astype(np.int8).ravel(), f"[{depth}][{channels}], a column an input"
+                f"{prefix}_weights",
+                "int8_t",
+                weights.T.astype(np.int8).ravel(),
+                f"[{depth}][{channels}], a column an input",
             )
             call = (
                 f"tl_sparse_fully_connected_{suffix}(entries, count, {prefix}_weights, {prefix}_bias, &scaling, "

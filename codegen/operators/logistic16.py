@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.operators.base import Array, Constant, ElementWise, Expression, quantised_problems
 
+
 def _sigmoid_table() -> npt.NDArray[np.uint16]:
     def sigmoid(x: float) -> float:
         return 1.0 / (1.0 + math.exp(-x))

@@ -34,7 +34,9 @@ class Mul(ElementWise):
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         product = (a - ta.zero_point) * (b - tb.zero_point)
         scaled_product = fixedpoint.scale_twice_rounded(product, *_factor(graph, op))
-        return [clamp(scaled_product + ty.zero_point, *activation_range(ty, op.attributes.get("activation", 0)), ty.element)]
+        return [
+            clamp(scaled_product + ty.zero_point, *activation_range(ty, op.attributes.get("activation", 0)), ty.element)
+        ]
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))

@@ -2,8 +2,8 @@
 
 Four rows are taken together. Of each row, four weights make a word; the four words of a block lie side by side. What of
 the depth does not fill a word follows, one byte a row, and rows that do not fill a block of four follow in plain order.
-Inside a word of an int16 layer the two middle bytes are swapped, so that SXTB16 gives the pairs (0, 1) and (2, 3) that lie
-side by side in an int16 input; an int8 input is split by the same instruction and needs no swap.
+Inside a word of an int16 layer the two middle bytes are swapped, so that SXTB16 gives the pairs (0, 1) and (2, 3) that
+lie side by side in an int16 input; an int8 input is split by the same instruction and needs no swap.
 """
 
 import numpy as np

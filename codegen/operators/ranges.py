@@ -1,4 +1,5 @@
-"""Bounds of values that are known at compile time. A narrower bound allows a cheaper instruction, never another result."""
+"""Bounds of values that are known at compile time. A narrower bound allows a cheaper instruction, never another
+result."""
 
 import numpy as np
 

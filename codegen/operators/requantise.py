@@ -4,10 +4,10 @@ Three roundings occur in LiteRT's reference kernels, and a claim of byte equalit
 `once` (FULLY_CONNECTED: round(sum * factor) in double precision, halves away from zero), `wide` (64-bit sums of int16
 operators: a 16-bit multiplier, halves upwards), `twice` (everything else).
 
-On the device `once` is done in integers: `short`, floor(sum * M / 2**S + 1/2) with M of 31 bits, or, where that is not exact,
-`long` with M of 62 bits. An M that is a trifle too large sends halves away from zero. That the result equals the
-double-precision form for every sum that can occur is proved at compile time: both are steps in the sum, so it is enough to
-compare them on either side of each step.
+On the device `once` is done in integers: `short`, floor(sum * M / 2**S + 1/2) with M of 31 bits, or, where that is not
+exact, `long` with M of 62 bits. An M that is a trifle too large sends halves away from zero. That the result equals the
+double-precision form for every sum that can occur is proved at compile time: both are steps in the sum, so it is
+enough to compare them on either side of each step.
 """
 
 import functools
@@ -106,7 +106,7 @@ def _sums_near_steps(factor: float, bound: int, r: Requantisation) -> Int64s:
 
 @functools.cache
 def _exact(factor: float, bits: int, bound: int, r: Requantisation) -> tuple[int, int] | None:
-    """(M, S) of that many bits whose results equal round(sum * factor) for all |sum| <= bound, None if there is none."""
+    """(M, S) of that many bits whose results equal round(sum * factor) for all |sum| <= bound, else None."""
     sums = _sums_near_steps(factor, bound, r)
     low, high = r.low - r.zero_point, r.high - r.zero_point
     if factor == 0.0:

@@ -9,7 +9,7 @@ def offset(operand: str, amount: int) -> str:
 
 
 def scaled(text: str, multiplier: int, shift: int, bound: int = 1 << 30) -> str:
-    """text * factor, rounded twice. `bound` is the largest magnitude that text can have, 2**30 when nothing is known."""
+    """text * factor, rounded twice. `bound` is the largest magnitude that text can have, 2**30 if unknown."""
     if shift > 0:
         return f"tl_scale_up({text}, {multiplier}, {shift})"
     if bound > 1 << 30 or shift < -30:

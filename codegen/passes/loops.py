@@ -1,9 +1,10 @@
 """Element-wise chains become one loop, the sum of products at their end included.
 
-A LOOP is a nest over `axes`; its body are the original operators, run on scalars, so that the result keeps every rounding of
-the unfused graph and no intermediate value touches memory. An operator whose output lacks the inner axes runs outside of
-the inner loops. A BATCH_MATMUL of a vector and a matrix sums over the innermost axis: with it the selective scan of Mamba
-(decay, state update, read-out, gate) is a single loop. The order of the axes is chosen so that all this holds.
+A LOOP is a nest over `axes`; its body are the original operators, run on scalars, so that the result keeps every
+rounding of the unfused graph and no intermediate value touches memory. An operator whose output lacks the inner axes
+runs outside of the inner loops. A BATCH_MATMUL of a vector and a matrix sums over the innermost axis: with it the
+selective scan of Mamba (decay, state update, read-out, gate) is a single loop. The order of the axes is chosen so that
+all this holds.
 """
 
 import itertools
@@ -46,7 +47,7 @@ def _mapping(graph: Graph, op: Operator) -> tuple[tuple[int, ...], Mapping_] | N
     outer = extent(y.shape)
     own = tuple(range(len(outer)))
     if is_reduction(graph, op):
-        a, b = (graph.tensors[t] for t in op.inputs)
+        a = graph.tensors[op.inputs[0]]
         depth_axis = len(outer)
         by_row = a.size == y.size * a.shape[-1] and y.shape[-1] == 1  # (M, K) x (K, 1), else (1, K) x (K, N)
         matrix = (*own, depth_axis) if by_row else (depth_axis, *own)
@@ -58,7 +59,7 @@ def _mapping(graph: Graph, op: Operator) -> tuple[tuple[int, ...], Mapping_] | N
         return (outer, {op.inputs[0]: own, op.outputs[0]: own}) if extent(x.shape) == outer else None
     if not isinstance(rule_of(graph, op), ElementWise):
         return None
-    axis_of = {}
+    axis_of: dict[int, int] = {}
     for dimension, size in enumerate(y.shape):
         if size != 1:
             axis_of[dimension] = len(axis_of)
@@ -227,9 +228,7 @@ def _loop(graph: Graph, group: Group) -> Operator:
     written = [t for op in body for t in op.outputs]
     inputs = tuple(dict.fromkeys(t for op in body for t in op.inputs if t not in written))
     inside = set(group.members)
-    outputs = tuple(
-        t for t in written if t in graph.results or any(user not in inside for user in graph.consumers(t))
-    )
+    outputs = tuple(t for t in written if t in graph.results or any(user not in inside for user in graph.consumers(t)))
     return Operator(
         "LOOP",
         inputs,

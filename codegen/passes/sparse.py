@@ -1,7 +1,7 @@
 """A first layer fed by raw scans walks the heard access points only.
 
-A radio scan names what it hears, 18 of 520 in UJIIndoorLoc; what it does not name equals the input's zero point and adds
-nothing to a sum of w * (x - zero point). The weights are stored column by column.
+A radio scan names what it hears, 18 of 520 in UJIIndoorLoc; what it does not name equals the input's zero point and
+adds nothing to a sum of w * (x - zero point). The weights are stored column by column.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """int8 operators that depend on one value only become a table of 256 entries.
 
 A cone is a set of element-wise operators between one int8 tensor, the root, and one int8 result, all of the same shape,
-other operands being single constants. Softplus written with seven operators is one look-up. The table is filled by running
-the cone on all 256 inputs, so it is exact by construction.
+other operands being single constants. Softplus written with seven operators is one look-up. The table is filled by
+running the cone on all 256 inputs, so it is exact by construction.
 """
 
 import dataclasses
@@ -51,9 +51,7 @@ def _tabulate(graph: Graph, cone: list[Operator], root: int, result: int) -> np.
     """The cone on all inputs, in the order of the input cast to uint8."""
     inputs = np.concatenate([np.arange(128), np.arange(-128, 0)]).astype(np.int8)
     inside = {root, *(op.outputs[0] for op in cone)}
-    tensors = tuple(
-        dataclasses.replace(t, shape=(256,)) if i in inside else t for i, t in enumerate(graph.tensors)
-    )
+    tensors = tuple(dataclasses.replace(t, shape=(256,)) if i in inside else t for i, t in enumerate(graph.tensors))
     small = Graph("cone", tensors, tuple(cone), (root,), (result,))
     return run_graph(small, {root: inputs})[result]
 
@@ -67,9 +65,9 @@ def fold_tables(graph: Graph) -> tuple[Graph, list[str]]:
         if y not in roots:
             operators.append(op)
             continue
-        inner_only = all(
-            graph.operators[user].outputs[0] in roots for user in graph.consumers(y)
-        ) and y not in graph.results
+        inner_only = (
+            all(graph.operators[user].outputs[0] in roots for user in graph.consumers(y)) and y not in graph.results
+        )
         cone = _cone(graph, y, roots[y])
         if inner_only or (len(cone) == 1 and op.kind in CHEAP_ALONE):
             operators.append(op)
