@@ -19,7 +19,7 @@ class EmulatedDevice:
     """
 
     def __init__(
-        self, elf: Path, board: Board, measure: bool = False, *, check_alignment: bool = False, baud: int | None = None
+        self, elf: Path, board: Board, measure: bool = False, *, check_alignment: bool = True, baud: int | None = None
     ) -> None:
         self.machine = Machine(elf, board, measure=measure, check_alignment=check_alignment)
         self._baud = baud or board.uart.baud

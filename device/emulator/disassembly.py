@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from capstone import CS_ARCH_ARM, CS_MODE_MCLASS, CS_MODE_THUMB, Cs
-from capstone.arm import ARM_GRP_THUMB2DSP, ARM_GRP_VFP2, ARM_GRP_VFP3, ARM_GRP_VFP4
+from capstone.arm import ARM_GRP_THUMB2DSP, ARM_GRP_VFP2, ARM_GRP_VFP3, ARM_GRP_VFP4, ARM_OP_MEM
 
 from tinyloc.boards import Core
 from tinyloc.device.emulator.image import Image, ImageError
@@ -17,6 +17,8 @@ _DSP_PREFIXES = (
     "usub16", "sasx", "ssax", "uasx", "usax", "shasx", "shsax", "uhasx", "uhsax", "uqasx", "uqsax", "sel", "usad8",
     "usada8", "ssat16", "usat16", "umaal",
 )  # fmt: skip
+
+_WORD_ALIGNED = ("ldrd", "strd", "ldm", "stm", "vldr", "vstr", "vldm", "vstm")
 
 
 @cache
@@ -37,6 +39,23 @@ def text(code: bytes, address: int) -> str:
     for instruction in disassembler().disasm(code, address, 1):
         return f"{instruction.mnemonic} {instruction.op_str}".strip()
     return f".byte {code[:4].hex(' ')}" if code else "(no code here)"
+
+
+def aligned_base(instruction: Any) -> str | None:
+    """Base register of a double, multiple, exclusive or FPU transfer, which must be word-aligned; None for others.
+
+    Transfers by way of sp or pc do not count: these are always aligned.
+    """
+    name = instruction.insn_name()
+    if not name.startswith(_WORD_ALIGNED):
+        return None
+    for operand in instruction.operands:
+        if operand.type == ARM_OP_MEM:
+            base = instruction.reg_name(operand.mem.base)
+            break
+    else:
+        base = instruction.reg_name(instruction.operands[0].reg)  # ldm r0!, {...}
+    return None if base in ("sp", "pc") else str(base)
 
 
 def is_fpu(instruction: Any) -> bool:

@@ -106,15 +106,17 @@ def test_floating_point_needs_cpacr(firmware, board):
     assert machine.read_memory(0x20000000, 4) == b"\x06\0\0\0"
 
 
-def test_unaligned_multiple_load_is_caught_when_asked(firmware, board):
+def test_an_unaligned_double_load_is_caught(firmware, board):
     source = (
         "NOIPA unsigned long long pair(unsigned long long *p) { return *p; }"
         "void start(void) { REG(0x20000000) = (u32)pair((void *)0x20000102); uart_on(); get(); }"
     )
     elf = firmware(source)
     with pytest.raises(EmulatorCrash, match="unaligned") as caught:
-        Machine(elf, board, check_alignment=True).run()
+        Machine(elf, board).run()
     assert caught.value.site.function == "pair"
+    assert caught.value.site.instruction.startswith("ldrd")
+    Machine(elf, board, check_alignment=False).run()
 
 
 def test_both_windows_show_the_same_sram2(firmware, board):
