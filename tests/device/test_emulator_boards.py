@@ -48,10 +48,8 @@ static inline u32 get(void) { while (REG(0x40001018) & 0x10) {} return REG(0x400
 static inline void put(u32 byte) { while (REG(0x40001018) & 0x20) {} REG(0x40001000) = byte; }
 """,
 }
-SCRIPTS = {
-    "aducm3029": ".vectors 0 : { KEEP(*(.vectors)) } .fixed 0x180 : { KEEP(*(.fixed*)) } .text : { *(.text*) *(.rodata*) }",
-    "cc2650": ".vectors 0 : { KEEP(*(.vectors)) } .text : { *(.text*) *(.rodata*) } .fixed 0x1FFA8 : { KEEP(*(.fixed*)) }",
-}
+SECTIONS = ".vectors 0 : { KEEP(*(.vectors)) } .text 0x200 : { *(.text*) *(.rodata*) } .fixed %s : { KEEP(*(.fixed*)) }"
+SCRIPTS = {"aducm3029": SECTIONS % "0x180", "cc2650": SECTIONS % "0x1FFA8"}
 ECHO = "void start(void) { uart_on(); for (;;) put(get() + 1); }"
 M3_BOARDS = sorted(PRELUDES)
 
@@ -278,10 +276,11 @@ def test_an_image_with_wrong_fixed_words_is_refused(small, name, index, value, t
         Machine(elf, load_board(name))
 
 
-@pytest.mark.parametrize("name", M3_BOARDS)
-def test_an_image_without_fixed_words_is_refused(small, name):
-    with pytest.raises(ImageError, match="would not start: .* is missing"):
-        Machine(small(name, ECHO, fixed=""), load_board(name))
+def test_an_image_without_fixed_words_is_refused(small):
+    with pytest.raises(ImageError, match=r"CC2650F128 would not start: ccfg .* is missing"):
+        Machine(small("cc2650", ECHO, fixed=""), load_board("cc2650"))
+    with pytest.raises(ImageError, match=r"ADuCM3029 would not start: read_protection .* must be"):
+        Machine(small("aducm3029", ECHO, fixed=""), load_board("aducm3029"))  # the linker fills the gap with zeros
 
 
 def test_an_image_that_writes_into_the_blank_word_is_refused(small):

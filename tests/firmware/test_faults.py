@@ -10,21 +10,26 @@ from elftools.elf.elffile import ELFFile
 from host_device import ERROR, HELLO, frame
 from unicorn.arm_const import UC_ARM_REG_SP
 
-from tinyloc.boards import load_board
+from tinyloc.boards import Board, board_names, load_board
 from tinyloc.device.build import build_firmware
 from tinyloc.device.emulator.machine import Machine
 
 FIXTURES = Path(__file__).parent / "fixtures"
-BOARD = load_board("stm32l4")
-STACK_START = BOARD.region("ram").base
+STACK_START = 0x2000_0000  # of every board
 PC, LR = 0x0800_0ABC, 0x0800_0123
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 
 
+@pytest.fixture(scope="module", params=board_names())
+def board(request):
+    return load_board(request.param)
+
+
 @pytest.fixture(scope="module")
-def elf(tmp_path_factory):
-    return build_firmware(FIXTURES / "dense_int16", BOARD, tmp_path_factory.mktemp("fault") / "build").elf
+def elf(board, tmp_path_factory):
+    assert board.region("ram").base == STACK_START
+    return build_firmware(FIXTURES / "dense_int16", board, tmp_path_factory.mktemp("fault") / "build").elf
 
 
 def handler(elf: Path) -> int:
@@ -33,9 +38,9 @@ def handler(elf: Path) -> int:
         return int(symbol["st_value"])
 
 
-def fault_at(elf: Path, stack_pointer: int | None) -> tuple[list[bytes], Machine]:
+def fault_at(elf: Path, board: Board, stack_pointer: int | None) -> tuple[list[bytes], Machine]:
     """Boot, take a fault with the stack at that address (None: where it is), and read what is sent."""
-    machine = Machine(elf, BOARD)
+    machine = Machine(elf, board)
     machine.run()
     uart, uc = machine.part.uart, machine._uc
     pushed = struct.pack("<8I", 0, 1, 2, 3, 12, LR, PC, 1 << 24)
@@ -59,8 +64,8 @@ def fault_at(elf: Path, stack_pointer: int | None) -> tuple[list[bytes], Machine
         pytest.param(STACK_START - 8, 0, 0, id="after a stack overflow, when nothing could be pushed"),
     ],
 )
-def test_a_fault_is_told_and_the_device_restarts(elf, stack_pointer, pc, lr):
-    (told,), machine = fault_at(elf, stack_pointer)
+def test_a_fault_is_told_and_the_device_restarts(elf, board, stack_pointer, pc, lr):
+    (told,), machine = fault_at(elf, board, stack_pointer)
     version, kind, seq, code, _, told_pc, told_lr = struct.unpack_from("<BBHBIII", told)
     assert (version, kind, seq, code) == (1, ERROR, 0, 12)
     assert (told_pc, told_lr) == (pc, lr)
