@@ -115,8 +115,8 @@ def _watch_all() -> None:
 class Machine:
     """A board with an image in its flash, powered on.
 
-    `measure` counts blocks and models cycles (near 1 µs a block); without it the code runs free. It can be switched
-    between runs. `check_alignment` looks at the address of each transfer that must be aligned (some percent of the time).
+    `measure` counts blocks, models cycles (near 1 µs a block) and, with `check_alignment`, looks at the address of each
+    transfer that must be aligned; without it the code runs free. It can be switched between runs.
     Raises ImageError, BoardError.
     """
 
@@ -154,8 +154,8 @@ class Machine:
             self.profiler.on_call = self._check_stack
         self._uc.hook_add(UC_HOOK_MEM_INVALID, self._on_invalid)
         self._uc.hook_add(UC_HOOK_INTR, self._on_interrupt)
-        if check_alignment:
-            self._hook_aligned_transfers()
+        self._transfers = self._aligned_transfers() if check_alignment else []
+        self._transfer_hooks: list[int] = []
         self._block_hook: BlockHook | None = None
         self.measure = measure
         self._reset("power-on")
@@ -301,8 +301,13 @@ class Machine:
             return
         if wanted:
             self.profiler.resume()
+            for address, number in self._transfers:
+                hook = self._uc.hook_add(UC_HOOK_CODE, self._on_aligned, number, address, address)
+                self._transfer_hooks.append(hook)
             self._block_hook = BlockHook(self._uc, self.profiler.block)
         elif self._block_hook is not None:
+            while self._transfer_hooks:
+                self._uc.hook_del(self._transfer_hooks.pop())
             self._block_hook.remove()
             self._block_hook = None
 
@@ -420,18 +425,18 @@ class Machine:
             return self._site(reason, self._call_site())
         return self._site("undefined instruction")
 
-    def _hook_aligned_transfers(self) -> None:
-        """Look at the base register of every instruction that needs a word-aligned address. Its offset is whole words.
+    def _aligned_transfers(self) -> list[tuple[int, int]]:
+        """(address, base register) of every instruction that needs a word-aligned address. Its offset is whole words.
 
-        Not by hooks on memory: with those, Unicorn 2.1.4 loses registers in this mode.
+        Looked at one by one, not by hooks on memory: with those, Unicorn 2.1.4 loses registers in this mode.
         """
+        found = []
         for start, code in self.image.code:
             for instruction in disassembly.instructions(code, start):
                 base = disassembly.aligned_base(instruction)
                 if base is not None:
-                    number = getattr(arm_const, f"UC_ARM_REG_{base.upper()}")
-                    address = instruction.address
-                    self._uc.hook_add(UC_HOOK_CODE, self._on_aligned, number, address, address)
+                    found.append((instruction.address, getattr(arm_const, f"UC_ARM_REG_{base.upper()}")))
+        return found
 
     def _on_aligned(self, uc: Uc, address: int, size: int, number: int) -> None:
         place = uc.reg_read(number)

@@ -113,10 +113,10 @@ def test_an_unaligned_double_load_is_caught(firmware, board):
     )
     elf = firmware(source)
     with pytest.raises(EmulatorCrash, match="unaligned") as caught:
-        Machine(elf, board).run()
+        Machine(elf, board, measure=True).run()
     assert caught.value.site.function == "pair"
     assert caught.value.site.instruction.startswith("ldrd")
-    Machine(elf, board, check_alignment=False).run()
+    Machine(elf, board, measure=True, check_alignment=False).run()
 
 
 def test_both_windows_show_the_same_sram2(firmware, board):
