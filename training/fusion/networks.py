@@ -1,0 +1,60 @@
+"""Networks that forecast the next position: students of a few kilobytes and the teacher."""
+
+import torch
+from torch import Tensor, nn
+
+from tinyloc.training.fusion.rules import CHANNELS
+from tinyloc.training.fusion.scaling import INPUTS, OUTPUTS
+from tinyloc.training.fusion.settings import HISTORY
+
+
+class MlpStudent(nn.Module):
+    """(B, INPUTS) -> (B, OUTPUTS) through two hidden layers with ReLU."""
+
+    def __init__(self, hidden: tuple[int, int] = (56, 32)) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            [nn.Linear(INPUTS, hidden[0]), nn.Linear(hidden[0], hidden[1]), nn.Linear(hidden[1], OUTPUTS)]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = torch.relu(layer(x))
+        out: Tensor = self.layers[-1](x)
+        return out
+
+
+class GruStudent(nn.Module):
+    """(B, INPUTS) -> (B, OUTPUTS) by a GRU over the rows of the history, the absolute position beside each."""
+
+    def __init__(self, hidden: int = 32) -> None:
+        super().__init__()
+        self.gru = nn.GRU(CHANNELS + 2, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, OUTPUTS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x[:, : HISTORY * CHANNELS].reshape(-1, HISTORY, CHANNELS)
+        place = x[:, None, HISTORY * CHANNELS :].expand(-1, HISTORY, 2)
+        hidden, _ = self.gru(torch.cat([rows, place], dim=2))
+        out: Tensor = self.head(hidden[:, -1])
+        return out
+
+
+class Teacher(nn.Module):
+    """Reads a whole walk: (B, N, INPUTS) -> (B, N, OUTPUTS), two GRU layers over the epochs so far."""
+
+    def __init__(self, hidden: int = 128) -> None:
+        super().__init__()
+        self.inward = nn.Linear(INPUTS, hidden)
+        self.gru = nn.GRU(hidden, hidden, num_layers=2, batch_first=True)
+        self.head = nn.Linear(hidden, OUTPUTS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden, _ = self.gru(torch.relu(self.inward(x)))
+        out: Tensor = self.head(hidden)
+        return out
+
+
+def parameters(network: nn.Module) -> int:
+    """How many numbers the network has; one byte each in int8, biases apart."""
+    return sum(p.numel() for p in network.parameters())

@@ -1,0 +1,83 @@
+"""Particle filter over position, heading error and step scale: an offline reference that knows walls and every range.
+
+Far too large for a microcontroller; it tells what the readings hold. Bootstrap filter after Gordon, Salmond, Smith (1993),
+systematic resampling; ranges are Gaussian in sight with an exponential tail, particles that pass a wall lose their weight.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.training.fusion.batch import K_DEFAULT
+from tinyloc.training.fusion.dead_reckoning import reckon
+from tinyloc.training.fusion.simulate import Walk
+from tinyloc.training.fusion.sites import Site
+from tinyloc.training.fusion.trilaterate import trilaterate
+
+Floats = npt.NDArray[np.float64]
+SIGHT_STD_M, TAIL_M, TAIL_SHARE = 0.15, 1.0, 0.5
+FLOOR = 1e-4
+"""Least likelihood of one range: no single range decides."""
+INDEPENDENT = 0.3
+"""Successive ranges share their multipath: their log likelihoods count for this part."""
+
+
+def particle_track(walk: Walk, site: Site, seed: int, particles: int = 400) -> Floats:
+    """Positions (N, 2) of the weighted mean; before the first fix 0."""
+    assert walk.imu is not None
+    generator = np.random.default_rng(seed)
+    reckoning = reckon(walk.imu, walk.time_s, K_DEFAULT, walk.start_heading)
+    fixes = trilaterate(walk.anchors_m, walk.ranges_m)
+    walls = np.array([(w.x0, w.y0, w.x1, w.y1) for w in site.walls])
+    count = len(walk.time_s)
+    track = np.zeros((count, 2))
+    first = int(np.argmax(fixes.good))
+    p = fixes.position_m[first] + generator.normal(0, 1.0, (particles, 2))
+    turn, scale = generator.normal(0, 0.05, particles), 1 + generator.normal(0, 0.04, particles)
+    logs = np.zeros(particles)
+    for n in range(first, count):
+        dt = float(walk.time_s[n] - walk.time_s[n - 1]) if n else 0.0
+        if reckoning.fresh[n]:
+            velocity = reckoning.velocity_mps[n]
+        moving = not reckoning.still[n]
+        if n > first and dt > 0:
+            spread = 0.25 if moving else 0.03
+            v = velocity if moving and reckoning.fresh[: n + 1].any() else np.zeros(2)
+            c, s = np.cos(turn), np.sin(turn)
+            step = np.stack([c * v[0] - s * v[1], s * v[0] + c * v[1]], 1) * scale[:, None] * dt
+            moved = p + step + generator.normal(0, spread * dt**0.5 * 0.5, p.shape)
+            logs[_blocked(p, moved, walls)] -= 8.0
+            p = moved
+            turn += generator.normal(0, 0.01 * dt**0.5, particles)
+        r = walk.ranges_m[n]
+        heard = np.isfinite(r) & (r >= 0)
+        away = r[heard][None] - np.linalg.norm(p[:, None] - walk.anchors_m[heard][None], axis=2)
+        sight = np.exp(-0.5 * (away / SIGHT_STD_M) ** 2) / (SIGHT_STD_M * 2.5066)
+        tail = np.where(away > 0, np.exp(-np.maximum(away, 0) / TAIL_M) / TAIL_M, 0.0)
+        logs += INDEPENDENT * np.log((1 - TAIL_SHARE) * sight + TAIL_SHARE * tail + FLOOR).sum(axis=1)
+        weight = np.exp(logs - logs.max())
+        weight /= weight.sum()
+        track[n] = weight @ p
+        if 1.0 / (weight**2).sum() < particles / 2:
+            places = np.searchsorted(np.cumsum(weight), (np.arange(particles) + generator.random()) / particles)
+            chosen = np.minimum(places, particles - 1)
+            p, turn, scale = p[chosen], turn[chosen], scale[chosen] + generator.normal(0, 0.002, particles)
+            logs = np.zeros(particles)
+        else:
+            logs = np.log(np.maximum(weight, 1e-300))
+    return track
+
+
+def _blocked(start: Floats, end: Floats, walls: Floats) -> npt.NDArray[np.bool_]:
+    """Which steps (P,) cross a wall (W, 4)."""
+    if not len(walls):
+        return np.zeros(len(start), dtype=bool)
+    a, b = walls[None, :, :2], walls[None, :, 2:]
+    p, q = start[:, None], end[:, None]
+
+    def side(origin: Floats, tip: Floats, point: Floats) -> Floats:
+        one, two = tip - origin, point - origin
+        result: Floats = one[..., 0] * two[..., 1] - one[..., 1] * two[..., 0]
+        return result
+
+    crossed = (side(p, q, a) * side(p, q, b) <= 0) & (side(a, b, p) * side(a, b, q) < 0)
+    return np.asarray(crossed.any(axis=1))

@@ -1,0 +1,214 @@
+"""The study: methods by settings over many seeds, from committed settings to JSON."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from tinyloc.boards.files import write_whole
+from tinyloc.training.fusion.batch import Batch, prepare
+from tinyloc.training.fusion.distil import DistilSettings, teach, train_student, train_teacher
+from tinyloc.training.fusion.networks import MlpStudent, parameters
+from tinyloc.training.fusion.particle import particle_track
+from tinyloc.training.fusion.quantised import IntegerStudent, quantise
+from tinyloc.training.fusion.rollout import Rollout, roll_out
+from tinyloc.training.fusion.rules import make_rule
+from tinyloc.training.fusion.scaling import Frame
+from tinyloc.training.fusion.scores import Interval, Score, errors, ratio, score
+from tinyloc.training.fusion.settings import FilterSettings
+from tinyloc.training.fusion.simulate import simulate
+from tinyloc.training.fusion.sites import Site, site
+from tinyloc.training.fusion.storage import save_student
+from tinyloc.training.fusion.tuning import track, tune
+
+Progress = Callable[[str], None]
+TRAIN_SEED, TUNE_SEED, TEST_SEED = 1_000, 20_000, 30_000
+"""First seeds of the three groups of walks."""
+
+
+class StudySettings(BaseModel):
+    """How much is simulated and searched."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train_walks: int = 80
+    labelled_walks: int = 6
+    tune_walks: int = 10
+    test_walks: int = 24
+    trials: int = 32
+    seed: int = 0
+    distil: DistilSettings = DistilSettings()
+
+
+class StudyRecord(BaseModel):
+    """Everything that the tables need, and how it came about."""
+
+    site: str
+    title: str
+    settings: StudySettings
+    tuned: dict[str, FilterSettings]
+    scores: dict[str, Score]
+    ratios: dict[str, Interval]
+    """RMSE of "method / rival" over the same walks; "max method / rival" for the greatest errors."""
+    student_bytes: int
+    teacher_parameters: int
+    forecast_rmse_m: dict[str, float]
+    """Of the next position, one epoch ahead, on test walks: each student, and the teacher."""
+    trouble: dict[str, int]
+
+
+METHODS = {
+    "uwb": "trilateration alone",
+    "pdr": "dead reckoning alone",
+    "fixed": "EKF, fixed R",
+    "gated": "EKF, innovation gate",
+    "adaptive_undistilled": "adaptive EKF, published rule, undistilled student",
+    "adaptive": "adaptive EKF, published rule, distilled student",
+    "variance": "R from the distilled student's variance",
+    "steered_few": "R and position from a student trained on the labelled walks only",
+    "steered_undistilled": "R and position from the undistilled student",
+    "steered": "R and position from the distilled student",
+    "particle": "particle filter, offline, knows the walls",
+}
+
+
+def frame_of(place: Site) -> Frame:
+    """Frame of the networks' absolute position; a site whose people wander stands for any room and hides it."""
+    if place.people:
+        return Frame((0.0, 0.0), 0.0)
+    low, high = place.anchors.min(axis=0), place.anchors.max(axis=0)
+    middle = (low + high) / 2
+    return Frame((float(middle[0]), float(middle[1])), float((high - low).max() / 2))
+
+
+def integer(network: nn.Module, rollout: Rollout, frame: Frame) -> IntegerStudent:
+    """The int8 form of an MLP student, calibrated on what it was trained on."""
+    assert isinstance(network, MlpStudent)
+    calibration = frame.inputs(rollout.history[rollout.usable][::7])
+    layers = [(layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()) for layer in network.layers]
+    return quantise(layers, calibration, frame)
+
+
+def train_all(
+    place: Site, batch: Batch, base: list[FilterSettings], settings: StudySettings, progress: Progress
+) -> tuple[dict[str, IntegerStudent], nn.Module]:
+    """Teacher and students on the histories of the base filters, then again with those of the student at work."""
+    torch.set_num_threads(1)
+    frame, distil, seed = frame_of(place), settings.distil, settings.seed
+    rollouts = [roll_out(batch, chosen, make_rule(chosen, None, len(batch))) for chosen in base]
+    progress("teacher")
+    first = integer(train_student(rollouts, None, frame, distil, seed + 7), rollouts[0], frame)
+    at_work = FilterSettings(rule="variance", r=0.5, acceleration=0.5, pull=0.15)
+    rollouts.append(roll_out(batch, at_work, make_rule(at_work, first, len(batch))))
+    teacher = train_teacher(rollouts, frame, distil, seed)
+    lessons = [teach(teacher, rollout, frame) for rollout in rollouts]
+    few = [_head(rollout, settings.labelled_walks) for rollout in rollouts]
+    progress("students")
+    networks = {
+        "distilled": train_student(rollouts, lessons, frame, distil, seed),
+        "undistilled": train_student(rollouts, None, frame, distil, seed),
+        "few": train_student(few, None, frame, distil, seed),
+    }
+    return {name: integer(network, rollouts[-1], frame) for name, network in networks.items()}, teacher
+
+
+def run_site(name: str, settings: StudySettings, out: Path, progress: Progress) -> StudyRecord:
+    """The whole study of one simulated site; writes NAME.json and the student's NAME-student.json into `out`."""
+    place = site(name)
+    progress(f"{name}: {settings.train_walks} walks to train on")
+    training = prepare([simulate(place, TRAIN_SEED + i) for i in range(settings.train_walks)])
+    tuning = prepare([simulate(place, TUNE_SEED + i) for i in range(settings.tune_walks)])
+    walks = [simulate(place, TEST_SEED + i) for i in range(settings.test_walks)]
+    testing = prepare(walks)
+    tuned = {m: tune(tuning, m, None, settings.trials, settings.seed) for m in ("fixed", "gated")}
+    loose = FilterSettings(rule="fixed", r=1.0, acceleration=0.6, step_noise=0.15)
+    students, teacher = train_all(place, training, [tuned["fixed"], tuned["gated"], loose], settings, progress)
+    owner = {
+        "fixed": None, "gated": None, "adaptive_undistilled": "undistilled", "adaptive": "distilled",
+        "variance": "distilled", "steered_few": "few", "steered_undistilled": "undistilled", "steered": "distilled",
+    }  # fmt: skip
+    found, trouble = {}, {"backwards": 0, "gaps": 0, "diverged": 0}
+    for method, whose in owner.items():
+        progress(f"{name}: {method}")
+        student = students[whose] if whose else None
+        if method not in tuned:
+            tuned[method] = tune(tuning, method.split("_")[0], student, settings.trials, settings.seed)
+        result = track(testing, tuned[method], student)
+        found[method] = errors(result.position_m, testing.truth_m, result.started & testing.valid)
+        for kind in trouble:
+            trouble[kind] += int(getattr(result.trouble, kind).sum())
+    found["uwb"] = errors(testing.fix_m, testing.truth_m, testing.fixed)
+    found["pdr"] = errors(reckoned(testing), testing.truth_m, testing.valid & (np.cumsum(testing.fixed, axis=1) > 0))
+    if not place.people:
+        progress(f"{name}: particle filter")
+        started = np.cumsum(testing.fixed, axis=1) > 0
+        tracks = np.zeros_like(testing.fix_m)
+        for row, walk in enumerate(walks):
+            tracks[row, : len(walk.time_s)] = particle_track(walk, place, settings.seed + row)
+        found["particle"] = errors(tracks, testing.truth_m, testing.valid & started)
+    scores = {method: score(found[method]) for method in METHODS if method in found}
+    record = StudyRecord(
+        site=name,
+        title=place.title,
+        settings=settings,
+        tuned=tuned,
+        scores=scores,
+        ratios=_ratios(scores),
+        student_bytes=students["distilled"].constant_bytes,
+        teacher_parameters=parameters(teacher),
+        forecast_rmse_m=_forecasts(testing, students, teacher, frame_of(place), tuned["steered"]),
+        trouble=trouble,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    save_student(students["distilled"], out / f"{name}-student.json")
+    write_whole(out / f"{name}.json", record.model_dump_json(indent=1) + "\n")
+    return record
+
+
+def reckoned(batch: Batch) -> np.ndarray:
+    """Dead reckoning alone from the first fix, (B, N, 2)."""
+    position = np.zeros_like(batch.fix_m)
+    velocity, here, begun = np.zeros((len(batch), 2)), np.zeros((len(batch), 2)), np.zeros(len(batch), dtype=bool)
+    for n in range(batch.time_s.shape[1]):
+        dt = batch.time_s[:, n] - batch.time_s[:, n - 1] if n else np.zeros(len(batch))
+        velocity = np.where(batch.stepped[:, n, None], batch.velocity_mps[:, n], velocity)
+        velocity = np.where((batch.still[:, n] & ~batch.stepped[:, n])[:, None], 0.0, velocity)
+        here = here + velocity * (dt * begun)[:, None]
+        new = ~begun & batch.fixed[:, n]
+        here[new], begun = batch.fix_m[new, n], begun | new
+        position[:, n] = here
+    return position
+
+
+def _ratios(scores: dict[str, Score]) -> dict[str, Interval]:
+    result = {}
+    for method in ("adaptive", "variance", "steered"):
+        for rival in ("fixed", "gated", f"{method}_undistilled", "steered_few"):
+            if rival in scores and not (rival == "steered_few" and method != "steered"):
+                one, other = scores[method], scores[rival]
+                result[f"{method} / {rival}"] = ratio(one.rmse_of_walk, other.rmse_of_walk)
+                result[f"max {method} / {rival}"] = ratio(one.max_of_walk, other.max_of_walk)
+    return result
+
+
+def _forecasts(
+    batch: Batch, students: dict[str, IntegerStudent], teacher: nn.Module, frame: Frame, settings: FilterSettings
+) -> dict[str, float]:
+    rollout = roll_out(batch, settings, make_rule(settings, students["distilled"], len(batch)))
+    said = {n: s.outputs(frame.inputs(rollout.history[rollout.usable]))[:, :2] for n, s in students.items()}
+    said["teacher"] = teach(teacher, rollout, frame)[rollout.usable][:, :2].astype(float)
+    truth = rollout.target_m[rollout.usable]
+    return {n: round(float(np.sqrt(((o - truth) ** 2).sum(axis=1).mean())), 4) for n, o in said.items()}
+
+
+def _head(rollout: Rollout, walks: int) -> Rollout:
+    return Rollout(
+        history=rollout.history[:walks],
+        target_m=rollout.target_m[:walks],
+        fix_error_m2=rollout.fix_error_m2[:walks],
+        usable=rollout.usable[:walks],
+        fixed=rollout.fixed[:walks],
+    )
