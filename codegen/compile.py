@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,13 +25,16 @@ _LOCALISER = {"model.h": "model.h.j2", "model.c": "model.c.j2", **_COMMON}
 _NETWORK = {"model.h": "network.h.j2", "model.c": "network.c.j2", **_COMMON}
 
 
-def compile_bundle(bundle_directory: Path, output: Path, arithmetic: Arithmetic | None = None) -> Manifest:
+def compile_bundle(
+    bundle_directory: Path, output: Path, arithmetic: Arithmetic | None = None, *, sparse_input: bool = True
+) -> Manifest:
     """Write model.h, model.c, weights.h, weights.c and manifest.json into `output`, replacing it as a whole.
 
-    Raises BundleError, or CompileError with every problem of the model; nothing is written then.
+    Without `sparse_input` a wide first layer is dense; answers are the same, and the difference in cycles is what
+    walking the heard access points only is worth. Raises BundleError, or CompileError with every problem of the model; nothing is written then.
     """
     source = read_source(bundle_directory, arithmetic)
-    program = make_program(source.graph, ["input"], ["scores"], sparse_input=True)
+    program = make_program(source.graph, ["input"], ["scores"], sparse_input=sparse_input)
     manifest = _localiser_manifest(source, program)
     files = _render_localiser(source, program, manifest)
     files["manifest.json"] = manifest.model_dump_json(indent=2) + "\n"
@@ -68,13 +72,16 @@ def compile_graph(graph: Graph, output: Path, content_hash: str = "") -> GraphMa
     )
     parameters = [f"const {a.element}_t {a.argument}[{a.size}]" for a in manifest.inputs]
     parameters += [f"{a.element}_t {a.argument}[{a.size}]" for a in manifest.outputs]
+    common = program_values(program)
+    words = set(re.findall(r"\w+", " ".join(common["calls"])))
     values = {
         "name": manifest.name.replace("\\", "/").replace('"', "'").replace("*/", "* /"),
         "model_id": manifest.model_id,
         "inputs": manifest.inputs,
         "outputs": manifest.outputs,
         "parameters": ", ".join(parameters),
-        **program_values(program),
+        "unused": [a.argument for a in manifest.inputs if a.argument not in words],
+        **common,
     }
     files = render(_NETWORK, values)
     files["manifest.json"] = manifest.model_dump_json(indent=2) + "\n"

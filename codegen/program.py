@@ -48,6 +48,11 @@ class Program:
         for layer in self.layers:
             for constant in layer.lowered.constants:
                 found.setdefault(constant.name, constant)
+        for source, _ in self.storage.copies:  # an output that depends on no input
+            data, place = self.graph.tensors[source].data, self.storage.places[source]
+            if data is not None:
+                element = self.graph.tensors[source].element
+                found[place.name] = Constant(place.name, f"{element}_t", data.ravel(), self.graph.tensors[source].name)
         return list(found.values())
 
     @property

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyloc.codegen.errors import CompileError
-from tinyloc.codegen.graph import Graph, illegalities
-from tinyloc.codegen.operators import rule_of, supported
+from tinyloc.codegen.graph import Graph, Operator, broadcast_shape, illegalities
+from tinyloc.codegen.operators import ElementWise, Rule, rule_of, supported
+from tinyloc.codegen.operators.base import shape_problems
 from tinyloc.codegen.reader import read_tflite
 from tinyloc.export.bundle import Arithmetic, Bundle, ModelFile, load_bundle
 
@@ -29,8 +30,20 @@ def operator_problems(graph: Graph) -> list[str]:
                 " (CONTRIBUTING.md says how to add an operator)"
             )
         else:
-            problems += [f"{op.origin[0]}: {problem}" for problem in rule.problems(graph, op)]
+            problems += [f"{op.origin[0]}: {problem}" for problem in _problems_of(graph, op, rule)]
     return problems
+
+
+def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
+    try:
+        problems = rule.problems(graph, op)
+        if not problems and isinstance(rule, ElementWise):
+            shape = broadcast_shape(graph.tensors[t].shape for t in op.inputs)
+            problems = shape_problems(graph, op.outputs[0], shape)
+        return problems
+    # a rule may take for granted that TFLite wrote the file: number of operands, rank, sizes that fit
+    except (ValueError, IndexError, TypeError, KeyError, AttributeError, AssertionError, ArithmeticError) as error:
+        return [f"its operands are not what {op.kind} takes ({error}); the file is damaged"]
 
 
 def check_graph(graph: Graph, where: str) -> None:

@@ -93,7 +93,7 @@ class _Assignment:
     def run(self) -> Storage:
         graph = self.graph
         places: dict[int, Place] = {
-            i: Place("constant", t.name, 0) for i, t in enumerate(graph.tensors) if t.data is not None
+            i: Place("constant", f"tl_constant_{i}", 0) for i, t in enumerate(graph.tensors) if t.data is not None
         }
         for t, name in zip(graph.inputs, self.inputs, strict=True):
             places[t] = Place("input", name, 0)

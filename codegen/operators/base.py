@@ -150,11 +150,21 @@ def quantised_problems(graph: Graph, tensors: Sequence[int], elements: Sequence[
             problems.append(f"tensor {tensor.name} has a scale a channel where one scale is needed")
         elif not tensor.scale > 0.0 or not np.isfinite(tensor.scale):
             problems.append(f"tensor {tensor.name} has scale {tensor.scale}")
+        elif not RANGE[tensor.element][0] <= tensor.zero_point <= RANGE[tensor.element][1]:
+            problems.append(f"tensor {tensor.name} has zero point {tensor.zero_point}, outside of {tensor.element}")
         elif tensor.element == "int16" and tensor.zero_point:
             problems.append(
                 f"int16 tensor {tensor.name} has zero point {tensor.zero_point}: TFLite quantises int16 symmetrically"
             )
     return problems
+
+
+def shape_problems(graph: Graph, tensor: int, expected: Sequence[int]) -> list[str]:
+    """A tensor whose shape is not what the operator's operands give."""
+    found = graph.tensors[tensor]
+    if found.shape == tuple(expected):
+        return []
+    return [f"{found.name} has shape {found.shape}, its operands give {tuple(expected)}; the file is damaged or dynamic"]
 
 
 def broadcast(graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[npt.NDArray[np.int64]]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, operand_names, quantised_problems
+from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, operand_names, quantised_problems, shape_problems
 from tinyloc.codegen.operators.requantise import Requantisation
 
 
@@ -52,6 +52,13 @@ class BatchMatMul(KernelRule):
             problems.append("a constant operand; export the product as a linear layer (FULLY_CONNECTED)")
         if a.shape[:-2] != b.shape[:-2]:
             problems.append(f"batches {a.shape[:-2]} and {b.shape[:-2]} differ: broadcasting is not supported here")
+        y, (rows, depth) = graph.tensors[op.outputs[0]], a.shape[-2:]
+        if b.shape[-1 if op.attributes.get("adj_y") else -2] != depth:
+            problems.append(f"{a.shape} and {b.shape} do not multiply")
+        columns = b.shape[-2 if op.attributes.get("adj_y") else -1]
+        problems += shape_problems(graph, op.outputs[0], (*a.shape[:-2], rows, columns))
+        if y.element != a.element:
+            problems.append(f"the result is {y.element}, the operands are {a.element}")
         if op.attributes.get("adj_x"):
             problems.append("a transposed first operand is not supported; transpose the product instead")
         return problems

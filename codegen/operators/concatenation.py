@@ -6,7 +6,15 @@ from math import prod
 import numpy as np
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, operand_names, quantised_problems
+from tinyloc.codegen.operators.base import (
+    Array,
+    Constant,
+    KernelRule,
+    Lowered,
+    operand_names,
+    quantised_problems,
+    shape_problems,
+)
 
 
 class Concatenation(KernelRule):
@@ -19,6 +27,12 @@ class Concatenation(KernelRule):
             x = graph.tensors[tensor]
             if (np.float32(x.scale), x.zero_point) != (np.float32(y.scale), y.zero_point):
                 problems.append(f"{x.name} has another scale than {y.name}; requantise it first")
+        shapes = [graph.tensors[t].shape for t in op.inputs]
+        whole = list(shapes[0])
+        whole[op.attributes["axis"]] = sum(shape[op.attributes["axis"]] for shape in shapes)
+        problems += shape_problems(graph, op.outputs[0], whole)
+        if any(len(shape) != len(whole) for shape in shapes):
+            problems.append(f"the parts have different ranks: {shapes}")
         if op.attributes.get("activation", 0):
             problems.append("a fused activation; put it before or after")
         return problems

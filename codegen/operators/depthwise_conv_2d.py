@@ -18,8 +18,9 @@ from tinyloc.codegen.operators.base import (
     activation_problems,
     activation_range,
     quantised_problems,
+    shape_problems,
 )
-from tinyloc.codegen.operators.fully_connected import bias_of
+from tinyloc.codegen.operators.fully_connected import bias_of, channel_problems
 from tinyloc.codegen.operators.requantise import Requantisation, scaling, sum_bound
 
 
@@ -33,6 +34,17 @@ class Geometry:
     stride: tuple[int, int]
     dilation: tuple[int, int]
     padding: tuple[int, int]
+
+
+def output_size(op: Operator, image: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, int]:
+    """(H, W) of the output; `kernel` has H and W at 1 and 2. TFLite: ComputeOutSize."""
+    sizes = []
+    for i, axis in ((1, "h"), (2, "w")):
+        stride, dilation = op.attributes[f"stride_{axis}"], op.attributes.get(f"dilation_{axis}", 1)
+        reach = (kernel[i] - 1) * dilation + 1
+        room = image[i] if op.attributes["padding"] == 0 else image[i] - reach + 1
+        sizes.append(-(-room // stride))
+    return sizes[0], sizes[1]
 
 
 def geometry(graph: Graph, op: Operator) -> Geometry:
@@ -59,6 +71,11 @@ class DepthwiseConv2D(KernelRule):
         x, w = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
         if w.data is None or w.element != "int8" or w.quantisation is None or any(w.quantisation.zero_point):
             return [*problems, f"the filter {w.name} must be constant, symmetric int8"]
+        if len(x.shape) != 4 or len(w.shape) != 4 or w.shape[0] != 1:
+            return [*problems, f"{x.name} {x.shape} and the filter {w.shape} must be of rank 4"]
+        problems += channel_problems(graph, op, w.shape[-1])
+        if not problems:
+            problems += shape_problems(graph, op.outputs[0], (x.shape[0], *output_size(op, x.shape, w.shape), w.shape[3]))
         if x.shape[-1] * _multiplier(graph, op) != w.shape[-1]:
             problems.append(f"{w.shape[-1]} filters are not a multiple of {x.shape[-1]} channels")
         if x.shape[0] != 1:

@@ -40,6 +40,21 @@ def bias_of(graph: Graph, op: Operator, position: int = 2) -> Int64s | None:
     return data.astype(np.int64).ravel()
 
 
+def channel_problems(graph: Graph, op: Operator, channels: int) -> list[str]:
+    """Weights or a bias whose scales or sizes do not fit the output channels."""
+    w = graph.tensors[op.inputs[1]]
+    problems = []
+    if w.quantisation is None or len(w.quantisation.scale) not in (1, channels):
+        problems.append(f"the weights {w.name} need one scale, or one for each of {channels} channels")
+    elif not all(s > 0.0 and np.isfinite(s) for s in w.quantisation.scale):
+        problems.append(f"the weights {w.name} have a scale that is not a positive number")
+    if len(op.inputs) > 2 and op.inputs[2] != -1:
+        bias = graph.tensors[op.inputs[2]]
+        if bias.data is None or bias.size != channels or bias.element not in ("int32", "int64"):
+            problems.append(f"the bias {bias.name} must be {channels} constants of int32 or int64")
+    return problems
+
+
 def requantisation(graph: Graph, op: Operator) -> Requantisation:
     """How LiteRT's reference kernel scales this layer's sums."""
     x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
@@ -70,6 +85,10 @@ class FullyConnected(KernelRule):
         x = graph.tensors[op.inputs[0]]
         if x.size % w.shape[-1]:
             problems.append(f"{x.size} inputs do not fill rows of {w.shape[-1]} weights")
+        y, channels = graph.tensors[op.outputs[0]], w.shape[0]
+        if len(w.shape) != 2 or y.size * w.shape[-1] != x.size * channels:
+            problems.append(f"weights of shape {w.shape} do not lead from {x.shape} to {y.shape}")
+        problems += channel_problems(graph, op, channels)
         if problems:
             return problems
         bound = sum_bound(_weights(graph, op), bias_of(graph, op), x)

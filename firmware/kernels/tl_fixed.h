@@ -194,6 +194,22 @@ static inline int32_t tl_smlad(uint32_t a, uint32_t b, int32_t sum)
     __asm__("smlad %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(sum));
     return y;
 }
+
+/* sum + low(a) * low(b) */
+static inline int32_t tl_smlabb(uint32_t a, int32_t b, int32_t sum)
+{
+    int32_t y;
+    __asm__("smlabb %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(sum));
+    return y;
+}
+
+/* sum + high(a) * low(b) */
+static inline int32_t tl_smlatb(uint32_t a, int32_t b, int32_t sum)
+{
+    int32_t y;
+    __asm__("smlatb %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(sum));
+    return y;
+}
 #endif
 
 #endif

@@ -8,16 +8,16 @@
 
 #include "tl_fully_connected.h"
 
-/* row r += value * w[r] */
+/* row r += value * w[r]; value fits 16 bits */
 static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const int8_t *w)
 {
 #if TL_DSP
     const uint32_t word = tl_load4(w);
-    const int32_t even = (int32_t)tl_sxtb16(word), odd = (int32_t)tl_sxtb16_ror8(word);
-    sum.row0 += value * (int16_t)even;
-    sum.row1 += value * (int16_t)odd;
-    sum.row2 += value * (even >> 16);
-    sum.row3 += value * (odd >> 16);
+    const uint32_t even = tl_sxtb16(word), odd = tl_sxtb16_ror8(word);
+    sum.row0 = tl_smlabb(even, value, sum.row0);
+    sum.row1 = tl_smlabb(odd, value, sum.row1);
+    sum.row2 = tl_smlatb(even, value, sum.row2);
+    sum.row3 = tl_smlatb(odd, value, sum.row3);
 #else
     sum.row0 += value * w[0];
     sum.row1 += value * w[1];
