@@ -1,4 +1,4 @@
-"""Goes the whole path for each recipe below, keeps the figures in docs/bench.json and writes the README's table.
+"""Goes the whole path for each recipe on each board, keeps the figures in docs/bench.json, writes the README's table.
 
 Training is skipped where a finished run of the recipe is there already; the rest is always done anew.
 """
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import Any
 
 from table import rewritten
 
+from tinyloc.boards import board_names
+
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = ("uji-mlp", "house-a-mamba")
-BOARD = "stm32l4"
-TIMED = ("codegen", "build", "emulate")
+RECIPES = ("uji-mlp", "uji-mlp-16", "house-a-mamba")
 
 
 def tinyloc(*arguments: str) -> float:
@@ -32,37 +33,40 @@ def tinyloc(*arguments: str) -> float:
     return time.monotonic() - began
 
 
-def measure(recipe: str, runs: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    """The figures of one recipe on the emulated board, and the seconds of the stages after export."""
+def measure(recipe: str, boards: list[str], runs: Path) -> Iterator[tuple[dict[str, Any], dict[str, float]]]:
+    """For each board the figures of one recipe, and the seconds of the stages after export."""
     run = runs / recipe
     if not (run / "run.json").is_file():
         tinyloc("train", recipe, "--runs-dir", str(runs))
     tinyloc("export", str(run))
-    with tempfile.TemporaryDirectory() as directory:
-        result = Path(directory) / "result.json"
-        seconds = {
-            "codegen": tinyloc("codegen", str(run)),
-            "build": tinyloc("build", str(run), "--board", BOARD),
-            "emulate": tinyloc("emulate", str(run), "--board", BOARD, "--json", str(result)),
-        }
-        return {"recipe": recipe, **json.loads(result.read_text())}, seconds
+    codegen = tinyloc("codegen", str(run))
+    for board in boards:
+        with tempfile.TemporaryDirectory() as directory:
+            result = Path(directory) / "result.json"
+            seconds = {
+                "codegen": codegen,
+                "build": tinyloc("build", str(run), "--board", board),
+                "emulate": tinyloc("emulate", str(run), "--board", board, "--json", str(result)),
+            }
+            yield {"recipe": recipe, **json.loads(result.read_text())}, seconds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
+    parser.add_argument("--board", action="append", help="default: all boards")
     parser.add_argument("recipes", nargs="*", default=RECIPES)
     arguments = parser.parse_args()
-    measured = [measure(recipe, arguments.runs_dir.resolve()) for recipe in arguments.recipes]
+    boards, runs = arguments.board or board_names(), arguments.runs_dir.resolve()
+    measured = [found for recipe in arguments.recipes for found in measure(recipe, boards, runs)]
+    stages = measured[0][1]
     bench = {
         "date": date.today().isoformat(),
         "version": version("tinyloc"),
-        "board": BOARD,
-        "seconds_at_most": {stage: round(max(seconds[stage] for _, seconds in measured), 1) for stage in TIMED},
+        "seconds_at_most": {stage: round(max(seconds[stage] for _, seconds in measured), 1) for stage in stages},
         "results": [result for result, _ in measured],
     }
     record = ROOT / "docs" / "bench.json"
-    record.parent.mkdir(exist_ok=True)
     record.write_text(json.dumps(bench, indent=1) + "\n")
     readme = ROOT / "README.md"
     readme.write_text(rewritten(readme.read_text(), bench))

@@ -5,8 +5,8 @@ from typing import Any
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 HEAD = (
-    "| recipe | arithmetic | macro F1 (float) | accuracy (float) | equal to the host | flash | RAM | cycles | energy |",
-    "|---|---|---|---|---|---|---|---|---|",
+    "| recipe | board | form | macro F1 (float) | accuracy (float) | as the host | flash | RAM | cycles | energy |",
+    "|---|---|---|---|---|---|---|---|---|---|",
 )
 
 
@@ -14,7 +14,7 @@ def row(result: dict[str, Any]) -> str:
     """One line of the table, from the JSON of `tinyloc emulate`."""
     same = result["samples"] - result["mismatches"]
     return (
-        f"| `{result['recipe']}` | {result['arithmetic']} "
+        f"| `{result['recipe']}` | {result['board']} | {result['arithmetic']} "
         f"| {result['macro_f1']:.3f} ({result['float_macro_f1']:.3f}) "
         f"| {result['accuracy']:.3f} ({result['float_accuracy']:.3f}) "
         f"| {same:,} of {result['samples']:,} "
@@ -31,8 +31,9 @@ def table(bench: dict[str, Any]) -> str:
             *HEAD,
             *(row(result) for result in bench["results"]),
             "",
-            f"Measured by `make bench` on {bench['date']} with tinyloc {bench['version']}, {bench['board']} emulated; "
-            f"cycles and energy are those of a sample. Slowest run of each stage on that machine: {', '.join(seconds)}.",
+            f"Measured by `make bench` on {bench['date']} with tinyloc {bench['version']}, all boards emulated; "
+            "cycles and energy are the median of a sample, \"as the host\" counts samples with equal class and scores. "
+            f"Slowest run of each stage on that machine: {', '.join(seconds)}.",
         ]
     )
 
