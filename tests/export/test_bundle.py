@@ -26,7 +26,11 @@ def directory(tmp_path):
     """A small bundle on disk."""
     (tmp_path / "model_int8.tflite").write_bytes(b"model")
     entry = ModelFile(
-        arithmetic="int8", path="model_int8.tflite", sha256=sha256(tmp_path / "model_int8.tflite"), input="reading", output="scores"
+        arithmetic="int8",
+        path="model_int8.tflite",
+        sha256=sha256(tmp_path / "model_int8.tflite"),
+        input="reading",
+        output="scores",
     )
     bundle = Bundle(
         name="b", architecture="mlp", seed=1,
@@ -52,7 +56,7 @@ def test_a_whole_bundle_is_read_back(directory):
     bundle = load_bundle(directory)
     assert bundle.model().path == "model_int8.tflite"
     assert bundle.preprocessing.access_points == ["a", "b", "c"]
-    with pytest.raises(BundleError, match="no int16x8 model .it has int8."):
+    with pytest.raises(BundleError, match=r"no int16x8 model \(it has int8\)"):
         bundle.model("int16x8")
 
 

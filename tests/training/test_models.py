@@ -143,7 +143,8 @@ def test_viterbi_finds_the_best_of_all_paths(ties):
 def test_viterbi_agrees_with_pytorch_crf():
     torch.manual_seed(2)
     crf, emissions = CRF(6), torch.randn(4, 12, 6)
-    assert crf.decode(emissions).tolist() == crf.chain.decode(emissions)
+    everything = torch.ones(4, 12, dtype=torch.bool)
+    assert crf.decode(emissions).tolist() == crf.chain.decode(emissions, everything)
 
 
 def test_first_maximum_is_the_first():
