@@ -18,11 +18,8 @@ def quantisations(element: str, count: int, seed: int) -> list[tuple[float, int]
     return [(float(s), int(chance.choice(ZEROS))) for s in scales]
 
 
-@pytest.mark.parametrize("element", ["int8", "int16"])
-@pytest.mark.parametrize("kind", ["ADD", "SUB", "MUL"])
-def test_two_operands(kind: str, element: str) -> None:
+def add_two_operands(model: TFLiteModel, kind: str, element: str) -> None:
     """Random scales, every fused activation, broadcasting in both directions, constants on either side."""
-    model = TFLiteModel()
     chance = np.random.default_rng(7)
     shapes = [((1, 5), (1, 5)), ((2, 3, 4), (1, 3, 1)), ((1, 4), (3, 1)), ((4,), (2, 4)), ((1, 2, 3, 4), (4,))]
     q = iter(quantisations(element, 200, 1))
@@ -46,6 +43,13 @@ def test_two_operands(kind: str, element: str) -> None:
         options = {"potScaleInt16": False} if kind != "MUL" else {}
         model.operator(kind, operands, [y], fusedActivationFunction=number % 4, **options)
         model.output(y)
+
+
+@pytest.mark.parametrize("element", ["int8", "int16"])
+@pytest.mark.parametrize("kind", ["ADD", "SUB", "MUL"])
+def test_two_operands(kind: str, element: str) -> None:
+    model = TFLiteModel()
+    add_two_operands(model, kind, element)
     assert_all_equal(model)
 
 
@@ -76,11 +80,8 @@ def test_quantize_between_element_types(source: str, target: str) -> None:
     assert_all_equal(model, with_litert=source == "int16")  # LiteRT 2.1 has no QUANTIZE from int8 to int16
 
 
-@pytest.mark.parametrize("element", ["int8", "int16"])
-@pytest.mark.parametrize("kind", ["EXP", "LOG", "RSQRT", "LOGISTIC", "TANH"])
-def test_functions_on_every_input(kind: str, element: str) -> None:
-    """All 256 or 65,536 inputs, so that each entry and each interpolation of the table is seen."""
-    model = TFLiteModel()
+def add_function(model: TFLiteModel, kind: str, element: str, values: int) -> None:
+    """A function at six scales on many values at once."""
     chance = np.random.default_rng(17)
     for scale, zero in quantisations(element, 6, 23):
         if element == "int16":
@@ -94,8 +95,15 @@ def test_functions_on_every_input(kind: str, element: str) -> None:
             top = {"EXP": np.exp(min(scale * 127, 9.0)), "LOG": 3.0, "RSQRT": 1 / np.sqrt(scale * 9)}[kind]
             scale_y = float(top / (128 if element == "int8" else 32768) * chance.uniform(0.5, 2))
             zero_y = 0 if element == "int16" else int(chance.choice(ZEROS))
-        values = 256 if element == "int8" else 4096
         x = model.input((1, values), element, scale, zero)
         model.output(model.unary(kind, [x], (1, values), element, scale_y, zero_y))
+
+
+@pytest.mark.parametrize("element", ["int8", "int16"])
+@pytest.mark.parametrize("kind", ["EXP", "LOG", "RSQRT", "LOGISTIC", "TANH"])
+def test_functions(kind: str, element: str) -> None:
+    """So many random inputs that each entry of a table and each part of its interpolation is seen."""
+    model = TFLiteModel()
+    add_function(model, kind, element, 256 if element == "int8" else 4096)
     positive = kind == "RSQRT"  # LiteRT refuses to run on other values
     assert_all_equal(model, count=12 if element == "int16" else 6, positive=positive)

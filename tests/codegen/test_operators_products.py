@@ -46,11 +46,8 @@ def output_zero(element: str, chance: np.random.Generator) -> int:
     return int(chance.choice([-128, 5, 0, 127])) if element == "int8" else 0
 
 
-@pytest.mark.parametrize("element", ELEMENTS)
-def test_fully_connected(element: str) -> None:
+def add_fully_connected(model: TFLiteModel, element: str, chance: np.random.Generator) -> None:
     """Odd depths and channels, rows, scale a channel or one for all, with and without bias, every activation."""
-    chance = np.random.default_rng(2)
-    model = TFLiteModel()
     for number, (depth, channels, rows) in enumerate(
         [(1, 1, 1), (3, 2, 1), (4, 4, 1), (5, 5, 3), (7, 9, 1), (8, 3, 2), (17, 6, 1), (31, 8, 1), (64, 13, 1), (129, 7, 1)]
     ):
@@ -60,6 +57,12 @@ def test_fully_connected(element: str) -> None:
         y = model.tensor((rows, channels), element, output_scale(model, x, scales, depth, element, chance), output_zero(element, chance))
         model.operator("FULLY_CONNECTED", [x, w, bias], [y], fusedActivationFunction=number % 4)
         model.output(y)
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_fully_connected(element: str) -> None:
+    model = TFLiteModel()
+    add_fully_connected(model, element, np.random.default_rng(2))
     assert_all_equal(model)
 
 
@@ -90,10 +93,7 @@ def convolution_sizes(h: int, w: int, kernel: Any, stride: Any, dilation: Any, p
     return valid_size(h, kernel[0], stride[0], dilation[0]), valid_size(w, kernel[1], stride[1], dilation[1])
 
 
-@pytest.mark.parametrize("element", ELEMENTS)
-def test_depthwise_conv_2d(element: str) -> None:
-    chance = np.random.default_rng(4)
-    model = TFLiteModel()
+def add_depthwise(model: TFLiteModel, element: str, chance: np.random.Generator) -> None:
     for number, (h, w, c, _, kernel, stride, dilation, padding, per_channel) in enumerate(CONVOLUTIONS):
         multiplier = 1 if number % 3 else (2, 3, 8)[number // 3]
         x = scaled(model, (1, h, w, c), element, chance)
@@ -109,14 +109,17 @@ def test_depthwise_conv_2d(element: str) -> None:
             depthMultiplier=multiplier, fusedActivationFunction=number % 4,
         )  # fmt: skip
         model.output(y)
-    assert_all_equal(model)
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
-def test_batch_matmul(element: str) -> None:
-    """Batches, rows, columns, a transposed second operand, and the product of a matrix with itself."""
-    chance = np.random.default_rng(6)
+def test_depthwise_conv_2d(element: str) -> None:
     model = TFLiteModel()
+    add_depthwise(model, element, np.random.default_rng(4))
+    assert_all_equal(model)
+
+
+def add_batch_matmul(model: TFLiteModel, element: str, chance: np.random.Generator) -> None:
+    """Batches, rows, columns, a transposed second operand, and the product of a matrix with itself."""
     for number, (batch, m, k, n, adj_y) in enumerate(
         [((1,), 1, 5, 4, False), ((1,), 6, 3, 1, False), ((2,), 3, 4, 5, False), ((2, 2), 2, 9, 3, True), ((1,), 1, 1, 1, True)]
     ):
@@ -134,6 +137,12 @@ def test_batch_matmul(element: str) -> None:
             z = model.tensor((1, 4, 4), element, output_scale(model, square, scale, 4, element, chance))
             model.operator("BATCH_MATMUL", [square, square], [z])
             model.output(z)
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_batch_matmul(element: str) -> None:
+    model = TFLiteModel()
+    add_batch_matmul(model, element, np.random.default_rng(6))
     assert_all_equal(model)
 
 

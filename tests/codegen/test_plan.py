@@ -4,6 +4,7 @@ import itertools
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tinyloc.codegen.plan import Lifetime, greedy_order, lower_bound, place, plan_memory
 
 lifetimes = st.lists(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 Array = npt.NDArray[Any]
-NO_OPTIONS = {"QUANTIZE", "LOGISTIC", "TANH", "RELU", "RELU6", "RELU_N1_TO_1", "LOG", "RSQRT", "SQRT", "PRELU", "CUSTOM"}
+NO_OPTIONS = {"QUANTIZE", "LOGISTIC", "TANH", "RELU", "RELU6", "RELU_N1_TO_1", "LOG", "RSQRT", "SQRT", "PRELU", "SIN", "CUSTOM"}
 SPELLING = {
     "PAD": "Pad",
     "PADV2": "PadV2",

@@ -1,0 +1,60 @@
+"""The kernels as the cores run them: with the DSP instructions of the Cortex-M4, portable on it, and on the Cortex-M3."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from arm_cores import COMPILER, ArmNetwork
+from equality import assert_same, load, random_inputs, reference_outputs
+from test_operators_element_wise import add_function, add_two_operands
+from test_operators_products import add_batch_matmul, add_depthwise, add_fully_connected
+from tflite_models import TFLiteModel
+
+from tinyloc.codegen.compile import compile_graph
+
+VARIANTS = {"dsp": ("cortex-m4", []), "portable": ("cortex-m4", ["-DTL_PORTABLE"]), "m3": ("cortex-m3", [])}
+pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+
+
+def everything(element: str) -> TFLiteModel:
+    """Odd sizes, extreme zero points, saturation and shifts of both signs in each kind of kernel."""
+    model = TFLiteModel()
+    chance = np.random.default_rng(31)
+    add_fully_connected(model, element, chance)
+    add_depthwise(model, element, chance)
+    add_batch_matmul(model, element, chance)
+    for kind in ("ADD", "SUB", "MUL"):
+        add_two_operands(model, kind, element)
+    for kind in ("EXP", "LOGISTIC", "TANH"):
+        add_function(model, kind, element, values=300)
+    return model
+
+
+@pytest.mark.parametrize("element", ["int8", "int16"])
+def test_every_core_gives_the_reference(element: str, tmp_path: Path) -> None:
+    graph = load(everything(element))
+    compile_graph(graph, tmp_path / "generated")
+    samples = random_inputs(graph, seed=5, count=3)
+    expected = [reference_outputs(graph, inputs) for inputs in samples]
+    for name, (core, flags) in VARIANTS.items():
+        network = ArmNetwork(tmp_path / "generated", core, flags)
+        for inputs, wanted in zip(samples, expected, strict=True):
+            assert_same(f"NumPy and C on {name}", wanted, network.run(*inputs), graph)
+
+
+def test_variants_are_what_they_say(tmp_path: Path) -> None:
+    """SMLAD is in the DSP form only: the comparison above compares two things."""
+    model = TFLiteModel()
+    add_fully_connected(model, "int8", np.random.default_rng(2))
+    compile_graph(load(model), tmp_path / "generated")
+    found = {}
+    for name, (core, flags) in VARIANTS.items():
+        ArmNetwork(tmp_path / "generated", core, flags)
+        listing = subprocess.run(
+            ["arm-none-eabi-objdump", "-d", str(tmp_path / "generated" / "model.elf")],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        found[name] = "smlad" in listing
+    assert found == {"dsp": True, "portable": False, "m3": False}

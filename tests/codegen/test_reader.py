@@ -1,0 +1,182 @@
+"""Files that are damaged, not quantised, or use what is not supported: one clear CompileError, nothing written."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_passes import selective_scan, softplus
+from tflite_models import TFLiteModel
+
+from tinyloc.codegen.compile import compile_tflite
+from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.program import make_program
+from tinyloc.codegen.reader import read_tflite
+from tinyloc.codegen.source import check_graph
+
+FILES = ("manifest.json", "model.c", "model.h", "weights.c", "weights.h")
+
+
+def some_model() -> TFLiteModel:
+    """Constants, options, several operators."""
+    model = TFLiteModel()
+    after, y = selective_scan(model, "int8", 3, 4)
+    flat = model.unary("RESHAPE", [y, model.constant([1, 3])], (1, 3), "int8", 0.03)
+    w = model.constant(np.arange(12).reshape(4, 3), "int8", 0.05)
+    bias = model.constant(np.arange(4), "int32", 0.05 * 0.03)
+    wide = model.unary("FULLY_CONNECTED", [flat, w, bias], (1, 4), "int8", 0.1, fusedActivationFunction=1)
+    model.output(softplus(model, wide, (1, 4)), after)
+    return model
+
+
+def refusal(model: TFLiteModel, folder: Path) -> list[str]:
+    """The problems that the compiler names; nothing may be written."""
+    with pytest.raises(CompileError) as caught:
+        compile_tflite(model.write(folder / "model.tflite"), folder / "out")
+    assert not (folder / "out").exists()
+    return caught.value.problems
+
+
+def survives(content: bytes, path: Path) -> bool:
+    """Whether a file is read; any exception but CompileError goes through to the test."""
+    path.write_bytes(content)
+    try:
+        graph = read_tflite(path)
+        check_graph(graph, "model")
+        make_program(graph, [f"x{i}" for i in range(len(graph.inputs))], [f"y{i}" for i in range(len(graph.outputs))])
+    except CompileError as error:
+        assert str(error).startswith(("model", str(path)))
+        return False
+    return True
+
+
+def test_truncated_files(tmp_path: Path) -> None:
+    content = some_model().content()
+    assert survives(content, tmp_path / "m.tflite")
+    lengths = [*range(0, 64), *range(64, len(content) - 1, 23)]
+    assert sum(survives(content[:n], tmp_path / "m.tflite") for n in lengths) <= len(lengths) // 10
+
+
+def test_flipped_bits_and_overwritten_words(tmp_path: Path) -> None:
+    """The reader may accept a file whose weights changed; it may not raise anything else, hang or take all memory."""
+    content = some_model().content()
+    chance = random.Random(5)
+    refused = 0
+    for _ in range(350):
+        damaged = bytearray(content)
+        for _ in range(chance.choice([1, 1, 1, 8, 64])):
+            at = chance.randrange(8, len(damaged) - 4)
+            if chance.random() < 0.5:
+                damaged[at] ^= 1 << chance.randrange(8)
+            else:
+                word = chance.choice([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, chance.getrandbits(32)])
+                damaged[at : at + 4] = word.to_bytes(4, "little")
+        refused += not survives(bytes(damaged), tmp_path / "m.tflite")
+    assert refused > 50
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"\0\0\0\0TFL3", b"\xff" * 4 + b"TFL3" + b"\xff" * 64, b"PK\3\4" * 50])
+def test_what_is_no_model(content: bytes, tmp_path: Path) -> None:
+    assert not survives(content, tmp_path / "m.tflite")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="cannot be read"):
+        read_tflite(tmp_path / "nowhere.tflite")
+
+
+def test_a_float_model(tmp_path: Path) -> None:
+    model = TFLiteModel()
+    x = model.tensor((1, 4), "float32", None, name="reading")
+    model.graph.inputs.append(x)
+    y = model.tensor((1, 4), "float32", None)
+    model.operator("TANH", [x], [y])
+    model.output(y)
+    problems = refusal(model, tmp_path)
+    assert any("reading" in p and "FLOAT32" in p and "TANH #0" in p for p in problems)
+
+
+def test_a_hybrid_model(tmp_path: Path) -> None:
+    """int8 weights, float activations: what dynamic-range quantisation makes."""
+    model = TFLiteModel()
+    x = model.tensor((1, 4), "float32", None)
+    model.graph.inputs.append(x)
+    y = model.tensor((1, 3), "float32", None)
+    model.operator("FULLY_CONNECTED", [x, model.constant(np.ones((3, 4)), "int8", 0.1), -1], [y])
+    model.output(y)
+    assert any("FLOAT32" in p and "fully quantised" in p for p in refusal(model, tmp_path))
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    """An operator nobody knows, a custom one, an unsupported use, a tensor without scale: each with its name."""
+    model = TFLiteModel()
+    x = model.input((1, 4))
+    model.output(model.unary("SIN", [x], (1, 4), "int8", 0.1))
+    model.output(model.unary("CUSTOM", [x], (1, 4), "int8", 0.1))
+    computed = model.input((3, 4))
+    model.output(model.unary("FULLY_CONNECTED", [x, computed, -1], (1, 3), "int8", 0.1))
+    model.output(model.tensor((1, 4), "int8", None))
+    model.operator("ABS", [x], [model.graph.outputs[-1]])
+    problems = refusal(model, tmp_path)
+    text = "\n".join(problems)
+    assert len(problems) >= 4
+    for word in ("SIN #0", "CUSTOM MyOperator", "not constant", "ABS #3"):
+        assert word in text
+
+
+def test_a_dynamic_shape(tmp_path: Path) -> None:
+    model = TFLiteModel()
+    x = model.input((1, 4))
+    model.output(model.unary("ABS", [x], (1, 4), "int8", 0.1))
+    model.graph.tensors[x].shape = np.array([1, -1], np.int32)
+    assert any("dynamic" in p for p in refusal(model, tmp_path))
+
+
+def test_a_dynamic_batch_is_read_as_one(tmp_path: Path) -> None:
+    """A signature of -1 beside a static shape of 1 is how converters write a batch."""
+    model = TFLiteModel()
+    x = model.input((1, 4))
+    model.output(model.unary("ABS", [x], (1, 4), "int8", 0.1))
+    model.graph.tensors[x].shapeSignature = np.array([-1, 4], np.int32)
+    manifest = compile_tflite(model.write(tmp_path / "model.tflite"), tmp_path / "out")
+    assert manifest.inputs[0].shape == [1, 4]
+
+
+def test_states_that_are_not_there(tmp_path: Path) -> None:
+    path = some_model().write(tmp_path / "model.tflite")
+    with pytest.raises(CompileError, match="state tensor 'h' is not there; the graph has h_in"):
+        compile_tflite(path, tmp_path / "out", [("h", "h_out")])
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "word"), [(0.0, 0, "scale"), (-0.5, 0, "scale"), (float("nan"), 0, "scale"), (float("inf"), 0, "scale"), (0.1, 300, "zero point")]
+)
+def test_scales_that_mean_nothing(scale: float, zero: int, word: str, tmp_path: Path) -> None:
+    model = TFLiteModel()
+    model.output(model.unary("ABS", [model.input((1, 4), scale=scale, zero=zero)], (1, 4), "int8", 0.1))
+    assert any(word in p for p in refusal(model, tmp_path))
+
+
+def test_a_constant_of_the_wrong_size(tmp_path: Path) -> None:
+    model = some_model()
+    model.graph.tensors[[i for i, t in enumerate(model.graph.tensors) if t.buffer][0]].shape = np.array([7, 7], np.int32)
+    assert refusal(model, tmp_path)
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = some_model().write(tmp_path / "model.tflite")
+    for name in ("a", "b"):
+        compile_tflite(path, tmp_path / name, [("h_in", "h_out")])
+    for file in FILES:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == sorted(FILES)
+
+
+def test_an_older_result_stays_when_a_model_is_refused(tmp_path: Path) -> None:
+    compile_tflite(some_model().write(tmp_path / "model.tflite"), tmp_path / "out")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    model = TFLiteModel()
+    model.output(model.unary("SIN", [model.input((1, 4))], (1, 4), "int8", 0.1))
+    with pytest.raises(CompileError):
+        compile_tflite(model.write(tmp_path / "other.tflite"), tmp_path / "out")
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
