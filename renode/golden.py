@@ -1,0 +1,100 @@
+"""Keywords of the robot tests: golden requests, and whether a captured reply is the right one.
+
+Runs in Robot Framework's Python, beside Renode: standard library only. The golden file is written by device/renode.py.
+"""
+
+import binascii
+import json
+import struct
+import tempfile
+from pathlib import Path
+
+CYCLES_SLACK = 40
+"""Instructions between the two readings of the counter that are not the function measured in the emulator."""
+
+
+def cobs_decode(encoded):
+    """The payload of one COBS frame without its delimiter."""
+    out = bytearray()
+    place = 0
+    while place < len(encoded):
+        code = encoded[place]
+        if code == 0 or place + code > len(encoded):
+            raise AssertionError(f"no COBS frame: {encoded.hex(' ')}")
+        out += encoded[place + 1 : place + code]
+        place += code
+        if code < 0xFF and place < len(encoded):
+            out.append(0)
+    return bytes(out)
+
+
+def frames(captured):
+    """(type, seq, body) of each frame; raises AssertionError for a wrong checksum or version."""
+    found = []
+    for encoded in captured.split(b"\0"):
+        if not encoded:
+            continue
+        payload = cobs_decode(encoded)
+        (checksum,) = struct.unpack("<H", payload[-2:])
+        if checksum != binascii.crc_hqx(payload[:-2], 0xFFFF) or payload[0] != 1:
+            raise AssertionError(f"a frame with a wrong checksum or version: {payload.hex(' ')}")
+        found.append((payload[1], struct.unpack("<H", payload[2:4])[0], payload[4:-2]))
+    return found
+
+
+class golden:  # Robot Framework looks for a class named as the file
+    ROBOT_LIBRARY_SCOPE = "TEST"
+
+    def __init__(self):
+        self._exchanges = {}
+        self._tolerance = 0.0
+        self._read = 0
+
+    def load_golden(self, path):
+        content = json.loads(Path(path).read_text())
+        self._exchanges = {exchange["name"]: exchange for exchange in content["exchanges"]}
+        self._tolerance = content["tolerance"]
+        self._read = 0
+
+    def new_capture_file(self):
+        """A path that does not exist yet: Renode makes the file."""
+        return str(Path(tempfile.mkdtemp(prefix="tinyloc-renode-")) / "uart.bin")
+
+    def sample_names(self):
+        return [name for name in self._exchanges if name.startswith("sample ")]
+
+    def request_bytes(self, name):
+        return [f"0x{byte:02X}" for byte in self._exchanges[name]["request"]]
+
+    def reply_should_match(self, name, path):
+        """Exactly one frame came since the last call, and it is the golden one."""
+        captured = Path(path).read_bytes()
+        new, self._read = captured[self._read :], len(captured)
+        found = frames(new)
+        if len(found) != 1:
+            raise AssertionError(f"{name}: expected one frame, got {len(found)}: {new.hex(' ')}")
+        self.check(self._exchanges[name], *found[0])
+
+    def check(self, expected, kind, seq, body):
+        """Raise AssertionError with what differs from the golden exchange."""
+        name = expected["name"]
+        if (kind, seq) != (expected["type"], expected["seq"]):
+            raise AssertionError(
+                f"{name}: type {kind:#x} seq {seq}, expected type {expected['type']:#x} seq {expected['seq']}"
+            )
+        if "scores" not in expected:
+            if list(body) != expected["body"]:
+                raise AssertionError(f"{name}: body {body.hex(' ')}, expected {bytes(expected['body']).hex(' ')}")
+            return
+        class_index, cycles, _stack, count = struct.unpack_from("<hIHH", body)
+        scores = list(struct.unpack_from(f"<{count}{'b' if expected['score_bytes'] == 1 else 'h'}", body, 10))
+        if (class_index, scores) != (expected["class"], expected["scores"]):
+            raise AssertionError(
+                f"{name}: class {class_index} {scores}, expected {expected['class']} {expected['scores']}"
+            )
+        allowed = self._tolerance * expected["instructions"] + CYCLES_SLACK
+        if abs(cycles - expected["instructions"]) > allowed:
+            raise AssertionError(
+                f"{name}: {cycles} instructions in Renode, {expected['instructions']} in the emulator, "
+                f"more than {allowed:.0f} apart"
+            )
