@@ -100,7 +100,9 @@ def step_form_scores(model: Localiser, streams: Streams) -> Array:
 
 def onnx_scores(path: Path, names: StepNames, streams: Streams) -> Array:
     """The ONNX file in ONNX Runtime -> (N, C)."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # a step is too small to share out
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     shapes = {value.name: value.shape for value in session.get_inputs()}
 
     def run(x: Array, state: list[Any]) -> list[Any]:
