@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from tinyloc.main import main
 
@@ -79,6 +80,24 @@ def test_over_budget_is_exit_code_1_with_a_table(run: Path, capsys: pytest.Captu
     assert main(["emulate", str(tight)]) == 1
     said = capsys.readouterr().out
     assert "Over budget" in said and "OVER" in said and "recipe" in said
+
+
+def test_a_firmware_that_crashes_is_exit_code_1_and_names_the_function(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = run.parent / "broken"
+    shutil.copytree(run, broken)
+    image = broken / "firmware" / "stm32l4" / "firmware.elf"
+    with image.open("r+b") as file:
+        elf = ELFFile(file)
+        (symbol,) = elf.get_section_by_name(".symtab").get_symbol_by_name("tl_model_step")
+        address = symbol["st_value"] & ~1
+        (segment,) = [s for s in elf.iter_segments() if s["p_vaddr"] <= address < s["p_vaddr"] + s["p_filesz"]]
+        file.seek(segment["p_offset"] + address - segment["p_vaddr"])
+        file.write(b"\x00\xde")  # udf #0
+    assert main(["emulate", str(broken)]) == 1
+    said = capsys.readouterr().err
+    assert "crashed in tl_model_step" in said and "udf" in said
 
 
 def test_a_form_that_was_not_exported_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

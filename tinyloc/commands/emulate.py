@@ -26,12 +26,12 @@ def emulate(
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
-    """Run the firmware in the emulator on the whole test set. Exit code 1: over budget, or answers differ."""
+    """Run the firmware in the emulator on the whole test set. Exit code 1: over budget, answers differ, or a crash."""
     from tinyloc.boards import load_board
     from tinyloc.commands.outcome import publish
     from tinyloc.commands.progress import samples_shown
     from tinyloc.device.build import load_build
-    from tinyloc.device.emulator import EmulatedDevice
+    from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
     from tinyloc.device.evaluate import MEASURED_SAMPLES, evaluate
 
     found = load_board(board)
@@ -40,6 +40,10 @@ def emulate(
     generated = layout.need(layout.generated(layout.arithmetic(arithmetic)), "codegen")
     measured = 0 if all_measured else MEASURED_SAMPLES
     device = EmulatedDevice(image.elf, found)
-    with samples_shown("emulated samples") as progress:
-        outcome = evaluate(layout.bundle, generated, image, found, device, measured=measured, progress=progress)
+    try:
+        with samples_shown("emulated samples") as progress:
+            outcome = evaluate(layout.bundle, generated, image, found, device, measured=measured, progress=progress)
+    except EmulatorCrash as crash:  # what the firmware did is the result
+        typer.echo(str(crash), err=True)
+        raise typer.Exit(1) from crash
     publish(outcome, layout, json)
