@@ -1,0 +1,108 @@
+#include "fusion/trilaterate.h"
+
+#include "fusion/real.h"
+
+#define ITERATIONS 6
+#define RANGE_NOISE_M 0.10f
+#define MAX_RANGE_M 200.0f
+#define MIN_SPREAD 0.02f
+#define STEP_M 5.0f
+#define DAMPING 1e-3f
+
+/* Sums of the normal equations at a point: unit vectors u from the anchors, miss = range - distance. */
+typedef struct {
+    float xx, xy, yy, gx, gy, squared;
+} sums_t;
+
+static sums_t lines(const tl_point_t *anchors, const float *ranges, uint8_t count, uint32_t usable, tl_point_t at) {
+    sums_t s = {0};
+    for (uint8_t i = 0; i < count; i++) {
+        if (!(usable >> i & 1u)) {
+            continue;
+        }
+        float dx = at.x - anchors[i].x, dy = at.y - anchors[i].y;
+        float distance = tl_max(tl_sqrt(dx * dx + dy * dy), 1e-3f);
+        float inverse = 1.0f / distance;
+        float ux = dx * inverse, uy = dy * inverse, miss = ranges[i] - distance;
+        s.xx += ux * ux;
+        s.xy += ux * uy;
+        s.yy += uy * uy;
+        s.gx += ux * miss;
+        s.gy += uy * miss;
+        s.squared += miss * miss;
+    }
+    return s;
+}
+
+tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t count) {
+    tl_fix_t fix = {.status = TL_FIX_FEW};
+    uint32_t usable = 0;
+    float heard = 0.0f, cx = 0.0f, cy = 0.0f, sum = 0.0f;
+    for (uint8_t i = 0; i < count && i < 32; i++) {
+        float r = ranges[i];
+        if (tl_finite(r) && r >= 0.0f && r <= MAX_RANGE_M) {
+            usable |= UINT32_C(1) << i;
+            heard += 1.0f;
+            cx += anchors[i].x;
+            cy += anchors[i].y;
+        } else if (r == r) { /* not NaN */
+            fix.bad_ranges++;
+        }
+    }
+    if (heard < 3.0f) {
+        return fix;
+    }
+    float inverse = 1.0f / heard;
+    cx *= inverse;
+    cy *= inverse;
+    float sxx = 0.0f, sxy = 0.0f, syy = 0.0f, sx = 0.0f, sy = 0.0f, bx = 0.0f, by = 0.0f;
+    for (uint8_t i = 0; i < count && i < 32; i++) {
+        if (usable >> i & 1u) {
+            float ox = anchors[i].x - cx, oy = anchors[i].y - cy;
+            float square = ox * ox + oy * oy - ranges[i] * ranges[i];
+            sxx += ox * ox;
+            sxy += ox * oy;
+            syy += oy * oy;
+            sx += ox;
+            sy += oy;
+            sum += square;
+            bx += ox * square;
+            by += oy * square;
+        }
+    }
+    float determinant = sxx * syy - sxy * sxy, trace = sxx + syy;
+    if (!(determinant > MIN_SPREAD * MIN_SPREAD * trace * trace)) {
+        fix.status = TL_FIX_COLLINEAR;
+        return fix;
+    }
+    float mean = sum * inverse;
+    bx = 0.5f * (bx - mean * sx);
+    by = 0.5f * (by - mean * sy);
+    tl_point_t at = {cx + (syy * bx - sxy * by) / determinant, cy + (sxx * by - sxy * bx) / determinant};
+    float length = 0.0f;
+    for (uint8_t iteration = 0; iteration < ITERATIONS; iteration++) {
+        sums_t s = lines(anchors, ranges, count, usable, at);
+        float xx = s.xx + DAMPING, yy = s.yy + DAMPING;
+        float scale = 1.0f / (xx * yy - s.xy * s.xy);
+        float dx = (yy * s.gx - s.xy * s.gy) * scale, dy = (xx * s.gy - s.xy * s.gx) * scale;
+        length = tl_sqrt(dx * dx + dy * dy);
+        float shrink = length > STEP_M ? STEP_M / length : 1.0f;
+        at.x += dx * shrink;
+        at.y += dy * shrink;
+    }
+    sums_t s = lines(anchors, ranges, count, usable, at);
+    determinant = s.xx * s.yy - s.xy * s.xy;
+    float away = tl_sqrt((at.x - cx) * (at.x - cx) + (at.y - cy) * (at.y - cy));
+    if (!(length <= 0.5f) || !(determinant >= 1e-4f) || !tl_finite(at.x + at.y) || !(away <= MAX_RANGE_M)) {
+        fix.status = TL_FIX_FAR;
+        return fix;
+    }
+    float variance = tl_max(RANGE_NOISE_M * RANGE_NOISE_M, s.squared / tl_max(heard - 2.0f, 1.0f)) / determinant;
+    fix.status = TL_FIX_GOOD;
+    fix.position = at;
+    fix.xx = s.yy * variance;
+    fix.xy = -s.xy * variance;
+    fix.yy = s.xx * variance;
+    fix.residual = tl_sqrt(s.squared * inverse);
+    return fix;
+}
