@@ -15,11 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sparse import gain
 from table import rewritten
 
 from tinyloc.boards import board_names
 
 ROOT = Path(__file__).resolve().parents[2]
+SPARSE_RECIPE, SPARSE_OPTIMISE = "uji-mlp", "O2"
+"""Whose first layer is measured dense as well."""
 RECIPES = ("uji-mlp", "uji-mlp-16", "house-a-mamba")
 
 
@@ -60,10 +63,12 @@ def main() -> None:
     boards, runs = arguments.board or board_names(), arguments.runs_dir.resolve()
     measured = [found for recipe in arguments.recipes for found in measure(recipe, boards, runs)]
     stages = measured[0][1]
+    sparse = [gain(runs / SPARSE_RECIPE / "bundle", board, SPARSE_OPTIMISE) for board in boards]
     bench = {
         "date": date.today().isoformat(),
         "version": version("tinyloc"),
         "seconds_at_most": {stage: round(max(seconds[stage] for _, seconds in measured), 1) for stage in stages},
+        "sparse_first_layer": {"recipe": SPARSE_RECIPE, "optimise": SPARSE_OPTIMISE, "boards": sparse},
         "results": [result for result, _ in measured],
     }
     record = ROOT / "docs" / "bench.json"
