@@ -37,8 +37,8 @@ def table(bench: dict[str, Any]) -> str:
             *HEAD,
             *(row(result) for result in bench["results"]),
             "",
-            f"The sparse first layer of `{first['recipe']}` on a typical scan (median of the test set, -{first['optimise']}), "
-            f"beside the same layer compiled dense: {'; '.join(gains)}.",
+            f"The sparse first layer of `{first['recipe']}` on a typical scan (median of the test set, "
+            f"-{first['optimise']}), beside the same layer compiled dense: {'; '.join(gains)}.",
             "",
             f"Measured by `make bench` on {bench['date']} with tinyloc {bench['version']}, all boards emulated; "
             "cycles and energy are the median of a sample, \"as the host\" counts samples with equal class and scores. "
