@@ -21,6 +21,17 @@ _TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if
 _OPERATOR_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
 ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
 
+_POOL = {
+    "activation": "FusedActivationFunction",
+    "padding": "Padding",
+    "stride_h": "StrideH",
+    "stride_w": "StrideW",
+    "filter_h": "FilterHeight",
+    "filter_w": "FilterWidth",
+}
+_REAL = {"beta", "alpha"}
+_ONE_BY_DEFAULT = ("stride", "dilation", "depth", "beta", "filter")
+
 # What is read of each operator's options: attribute name -> name of the flatbuffer's accessor.
 _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "FULLY_CONNECTED": (
@@ -55,6 +66,31 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "depth_multiplier": "DepthMultiplier",
         },
     ),
+    "CONV_2D": (
+        "Conv2DOptions",
+        {
+            "activation": "FusedActivationFunction",
+            "padding": "Padding",
+            "stride_h": "StrideH",
+            "stride_w": "StrideW",
+            "dilation_h": "DilationHFactor",
+            "dilation_w": "DilationWFactor",
+        },
+    ),
+    "TRANSPOSE_CONV": (
+        "TransposeConvOptions",
+        {
+            "activation": "FusedActivationFunction",
+            "padding": "Padding",
+            "stride_h": "StrideH",
+            "stride_w": "StrideW",
+        },
+    ),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
+    "MAX_POOL_2D": ("Pool2DOptions", _POOL),
+    "SOFTMAX": ("SoftmaxOptions", {"beta": "Beta"}),
+    "LEAKY_RELU": ("LeakyReluOptions", {"alpha": "Alpha"}),
+    "ARG_MAX": ("ArgMaxOptions", {}),
     "PACK": ("PackOptions", {"axis": "Axis"}),
     "UNPACK": ("UnpackOptions", {"axis": "Axis"}),
     "GATHER": ("GatherOptions", {"axis": "Axis", "batch_dims": "BatchDims"}),
@@ -161,10 +197,12 @@ class _Reader:
         class_name, fields = _OPTIONS[kind]
         table = source.BuiltinOptions()
         if table is None:
-            return {name: 1 if name.startswith(("stride", "dilation", "depth")) else 0 for name in fields}
+            return {name: 1 if name.startswith(_ONE_BY_DEFAULT) else 0 for name in fields}
         options = getattr(tflite, class_name)()
         options.Init(table.Bytes, table.Pos)
-        return {name: int(getattr(options, accessor)()) for name, accessor in fields.items()}
+        return {
+            name: (float if name in _REAL else int)(getattr(options, accessor)()) for name, accessor in fields.items()
+        }
 
     def _check_elements(self, tensors: Sequence[Tensor], operators: Sequence[Operator]) -> None:
         subgraph = self.model.Subgraphs(0)

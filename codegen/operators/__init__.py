@@ -6,26 +6,35 @@ from tinyloc.codegen.operators.arithmetic import Neg, Rescale, Rsqrt8
 from tinyloc.codegen.operators.base import ElementWise, KernelRule, Rule, ViewRule
 from tinyloc.codegen.operators.batch_matmul import BatchMatMul
 from tinyloc.codegen.operators.concatenation import Concatenation
+from tinyloc.codegen.operators.conv_2d import Conv2D
 from tinyloc.codegen.operators.copy import Copy
 from tinyloc.codegen.operators.depthwise_conv_2d import DepthwiseConv2D
 from tinyloc.codegen.operators.fully_connected import FullyConnected
 from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
 from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.operators.mul import Mul
+from tinyloc.codegen.operators.pool_2d import Pool2D
+from tinyloc.codegen.operators.reduce import Mean
+from tinyloc.codegen.operators.softmax import Softmax
 from tinyloc.codegen.operators.table import EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Table
+from tinyloc.codegen.operators.transpose_conv import TransposeConv
 from tinyloc.codegen.operators.view import Part, Reshape
 
 RULES: dict[str, Rule] = {
     "ABS": Rescale(magnitude=True),
     "ADD": Add(+1),
+    "AVERAGE_POOL_2D": Pool2D(average=True),
     "BATCH_MATMUL": BatchMatMul(),
     "CONCATENATION": Concatenation(),
+    "CONV_2D": Conv2D(),
     "COPY": Copy(),
     "DEPTHWISE_CONV_2D": DepthwiseConv2D(),
     "EXP": EXP,
     "EXPAND_DIMS": Reshape(),
     "FULLY_CONNECTED": FullyConnected(),
     "LOG": LOG,
+    "MAX_POOL_2D": Pool2D(average=False),
+    "MEAN": Mean(),
     "MUL": Mul(),
     "NEG": Neg(),
     "QUANTIZE": Rescale(),
@@ -34,6 +43,7 @@ RULES: dict[str, Rule] = {
     "RELU_N1_TO_1": Rescale(low=-1.0, high=1.0),
     "RESHAPE": Reshape(),
     "SLICE": Part(),
+    "SOFTMAX": Softmax(),
     "SPLIT": Part(),
     "SPLIT_V": Part(),
     "SQUEEZE": Reshape(),
@@ -41,6 +51,7 @@ RULES: dict[str, Rule] = {
     "SUB": Add(-1),
     "TABLE": Table(),
     "TRANSPOSE": Part(),
+    "TRANSPOSE_CONV": TransposeConv(),
     "UNPACK": Part(),
 }
 

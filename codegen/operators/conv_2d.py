@@ -1,0 +1,91 @@
+"""CONV_2D: y[h, w, o] = requantise(bias[o] + sum_ijc w[o, i, j, c] * (x[..., c] - zx)), NHWC, batch 1.
+
+int8 sums are scaled with two roundings, int16 sums (64-bit bias) `wide`. Outside the image x is its zero point. A filter
+with fewer channels than the image is a grouped convolution: output channel o reads the group o * groups // outputs.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, shape_problems
+from tinyloc.codegen.operators.convolution import (
+    Geometry,
+    factors,
+    filter_channel_problems,
+    filter_problems,
+    geometry,
+    output_size,
+    requantisation,
+    taps_of,
+)
+from tinyloc.codegen.operators.fully_connected import bias_of
+from tinyloc.codegen.operators.requantise import Requantisation, scaling, sum_bound
+
+
+class Conv2D(KernelRule):
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        problems = filter_problems(graph, op, op.inputs[0], op.inputs[1])
+        if problems:
+            return problems
+        x, w = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
+        problems += filter_channel_problems(graph, op, op.inputs[1], w.shape[0])
+        problems += shape_problems(graph, op.outputs[0], (1, *output_size(op, x.shape, w.shape), w.shape[0]))
+        if x.shape[3] % w.shape[3] or w.shape[0] % (x.shape[3] // w.shape[3]):
+            problems.append(f"a filter of shape {w.shape} does not fit {x.shape[3]} channels")
+        if not problems:
+            bound = sum_bound(self._filter(graph, op).reshape(w.shape[0], -1), bias_of(graph, op), x)
+            if bound >= 2**31:
+                problems.append(f"sums reach {bound}: they overflow 32 bits; use a smaller kernel or int8")
+        return problems
+
+    @staticmethod
+    def _filter(graph: Graph, op: Operator) -> Array:
+        data = graph.tensors[op.inputs[1]].data
+        assert data is not None
+        return data.astype(np.int64)  # (O, KH, KW, C)
+
+    @staticmethod
+    def _geometry(graph: Graph, op: Operator) -> Geometry:
+        return geometry(op, *(graph.tensors[t].shape for t in (op.inputs[0], op.inputs[1], op.outputs[0])))
+
+    @staticmethod
+    def _requantisation(graph: Graph, op: Operator) -> Requantisation:
+        x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
+        return requantisation(x, w, y, op.attributes.get("activation", 0))
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        assert values[0] is not None
+        g, taps = self._geometry(graph, op), self._filter(graph, op)
+        depth = taps.shape[3]
+        groups = g.input[2] // depth
+        each = g.output[2] // groups
+        sums = np.zeros(g.output, dtype=np.int64)
+        for i, j, seen in taps_of(values[0][0].astype(np.int64) - x.zero_point, g):
+            for group in range(groups):
+                own = slice(group * each, (group + 1) * each)
+                sums[..., own] += seen[..., group * depth : (group + 1) * depth] @ taps[own, i, j].T
+        bias = bias_of(graph, op)
+        if bias is not None:
+            sums += bias
+        return [self._requantisation(graph, op).reference(sums).reshape(y.shape)]
+
+    def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
+        x = graph.tensors[op.inputs[0]]
+        g, taps, r = self._geometry(graph, op), self._filter(graph, op), self._requantisation(graph, op)
+        how, arrays = scaling(prefix, factors(r), r)
+        bias = bias_of(graph, op)
+        channels, depth = g.output[2], taps.shape[3]
+        shape = f"[{channels}][{g.kernel[0]}][{g.kernel[1]}][{depth}]"
+        constants = (
+            Constant(f"{prefix}_weights", "int8_t", taps.ravel(), shape),
+            Constant(f"{prefix}_bias", "int32_t", np.zeros(channels) if bias is None else bias, f"[{channels}]"),
+            *arrays,
+        )
+        suffix = "s16" if x.element == "int16" else "s8"
+        call = (
+            f"tl_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, {depth}, {x.zero_point}, y);"
+        )
+        return Lowered((how, call), constants, ("tl_conv.h",), g.output[0] * g.output[1] * taps.size)

@@ -1,0 +1,122 @@
+"""What the convolutions share: sizes, padding, and how their sums are scaled. NHWC, batch 1."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyloc.codegen.graph import Graph, Operator, Tensor
+from tinyloc.codegen.operators.base import Array, activation_problems, activation_range, quantised_problems
+from tinyloc.codegen.operators.fully_connected import channel_problems
+from tinyloc.codegen.operators.requantise import Requantisation
+
+SAME = 0
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes of a convolution; padding is what lies before the first row and column."""
+
+    input: tuple[int, int, int]  # (H, W, C)
+    output: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int]
+
+    @property
+    def text(self) -> str:
+        """A tl_conv_shape_t in C."""
+        numbers = (*self.input, *self.output, *self.kernel, *self.stride, *self.dilation, *self.padding)
+        return f"(tl_conv_shape_t){{{', '.join(str(n) for n in numbers)}}}"
+
+
+def output_size(op: Operator, image: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, int]:
+    """(H, W) of the output; `kernel` has H and W at 1 and 2. TFLite: ComputeOutSize."""
+    sizes = []
+    for i, axis in ((1, "h"), (2, "w")):
+        stride, dilation = op.attributes[f"stride_{axis}"], op.attributes.get(f"dilation_{axis}", 1)
+        reach = (kernel[i] - 1) * dilation + 1
+        room = image[i] if op.attributes["padding"] == SAME else image[i] - reach + 1
+        sizes.append(-(-room // stride))
+    return sizes[0], sizes[1]
+
+
+def geometry(op: Operator, x: tuple[int, ...], kernel: tuple[int, ...], y: tuple[int, ...]) -> Geometry:
+    """Sizes and padding from the shapes of input, filter (H and W at 1 and 2) and output."""
+    stride = (op.attributes["stride_h"], op.attributes["stride_w"])
+    dilation = (op.attributes.get("dilation_h", 1), op.attributes.get("dilation_w", 1))
+    padding = [0, 0]
+    if op.attributes["padding"] == SAME:
+        for i in range(2):
+            reach = (y[1 + i] - 1) * stride[i] + (kernel[1 + i] - 1) * dilation[i] + 1
+            padding[i] = max(reach - x[1 + i], 0) // 2
+    return Geometry(
+        (x[1], x[2], x[3]), (y[1], y[2], y[3]), (kernel[1], kernel[2]), stride, dilation, (padding[0], padding[1])
+    )
+
+
+def filter_problems(graph: Graph, op: Operator, x: int, w: int, bias_position: int = 2) -> list[str]:
+    """What stands against an image and a filter, whatever the kind of convolution."""
+    problems = quantised_problems(graph, (x, op.outputs[0]), ("int8", "int16")) + activation_problems(op)
+    image, taps, result = graph.tensors[x], graph.tensors[w], graph.tensors[op.outputs[0]]
+    if taps.data is None or taps.element != "int8" or taps.quantisation is None or any(taps.quantisation.zero_point):
+        return [*problems, f"the filter {taps.name} must be constant, symmetric int8"]
+    if len(image.shape) != 4 or len(taps.shape) != 4:
+        return [*problems, f"{image.name} {image.shape} and the filter {taps.shape} must be of rank 4"]
+    if image.shape[0] != 1:
+        problems.append(f"batch {image.shape[0]}: only 1 is supported")
+    if image.element != result.element:
+        problems.append(f"the result is {result.element}, the image {image.element}")
+    if min(op.attributes["stride_h"], op.attributes["stride_w"]) < 1:
+        problems.append("a stride below 1")
+    if min(op.attributes.get("dilation_h", 1), op.attributes.get("dilation_w", 1)) < 1:
+        problems.append("a dilation below 1")
+    if len(op.inputs) > bias_position and op.inputs[bias_position] != -1:
+        bias = graph.tensors[op.inputs[bias_position]]
+        wanted = "int64" if image.element == "int16" else "int32"
+        if bias.element != wanted:
+            problems.append(f"the bias {bias.name} is {bias.element}: {image.element} convolutions take {wanted}")
+    return problems
+
+
+def filter_channel_problems(graph: Graph, op: Operator, w: int, channels: int, bias_position: int = 2) -> list[str]:
+    """Scales and bias of a filter with this number of output channels."""
+    bias = op.inputs[bias_position] if len(op.inputs) > bias_position else -1
+    return channel_problems(graph, Operator(op.kind, (-1, w, bias), op.outputs), channels)
+
+
+@functools.cache
+def requantisation(x: Tensor, w: Tensor, y: Tensor, activation: int) -> Requantisation:
+    """int8 sums are rounded twice, int16 sums `wide`."""
+    assert w.quantisation is not None
+    factor = tuple(
+        float(np.float32(x.scale)) * float(np.float32(s)) / float(np.float32(y.scale)) for s in w.quantisation.scale
+    )
+    low, high = activation_range(y, activation)
+    return Requantisation("wide" if x.element == "int16" else "twice", factor, y.zero_point, low, high, y.element)
+
+
+def factors(r: Requantisation) -> list[tuple[int, int]]:
+    """(multiplier, shift) a channel in the form that the kernels take."""
+    return r.wide_factors() if r.rounding == "wide" else r.twice_factors()
+
+
+def taps_of(image: Array, g: Geometry, outside: int = 0) -> Iterator[tuple[int, int, Array]]:
+    """(row, column, what of the image this tap of the kernel sees at each output place: (H, W, C)); image: (H, W, C)."""
+    reach = [(g.output[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1 for i in range(2)]
+    rows, columns = (max(reach[i], g.input[i] + g.padding[i]) for i in range(2))
+    padded = np.full((rows, columns, image.shape[2]), outside, dtype=image.dtype)
+    padded[g.padding[0] : g.padding[0] + g.input[0], g.padding[1] : g.padding[1] + g.input[1]] = image
+    for i in range(g.kernel[0]):
+        for j in range(g.kernel[1]):
+            h, w = i * g.dilation[0], j * g.dilation[1]
+            yield (
+                i,
+                j,
+                padded[
+                    h : h + (g.output[0] - 1) * g.stride[0] + 1 : g.stride[0],
+                    w : w + (g.output[1] - 1) * g.stride[1] + 1 : g.stride[1],
+                ],
+            )

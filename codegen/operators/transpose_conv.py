@@ -1,0 +1,92 @@
+"""TRANSPOSE_CONV: each input pixel adds x * w to a kernel-sized patch of the output, patches `stride` apart; NHWC, batch 1.
+
+Written from the output's side, so that no scratch is needed: y[h, w] sums over those taps (i, j) for which
+(h + pad - i) and (w + pad - j) are multiples of the stride. Rounding as in CONV_2D. Operands: shape, filter, image, bias.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered
+from tinyloc.codegen.operators.convolution import (
+    Geometry,
+    factors,
+    filter_channel_problems,
+    filter_problems,
+    geometry,
+    output_size,
+    requantisation,
+)
+from tinyloc.codegen.operators.fully_connected import bias_of
+from tinyloc.codegen.operators.requantise import Requantisation, scaling, sum_bound
+
+
+class TransposeConv(KernelRule):
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        problems = filter_problems(graph, op, op.inputs[2], op.inputs[1], bias_position=3)
+        if problems:
+            return problems
+        x, w, y = (graph.tensors[t] for t in (op.inputs[2], op.inputs[1], op.outputs[0]))
+        problems += filter_channel_problems(graph, op, op.inputs[1], w.shape[0], bias_position=3)
+        if len(y.shape) != 4 or (y.shape[0], y.shape[3]) != (1, w.shape[0]) or x.shape[3] != w.shape[3]:
+            problems.append(f"a filter of shape {w.shape} does not lead from {x.shape} to {y.shape}")
+        elif output_size(op, y.shape, w.shape) != x.shape[1:3]:
+            problems.append(f"an output of shape {y.shape} does not come from an image of shape {x.shape}")
+        if not problems:
+            bound = sum_bound(self._filter(graph, op).reshape(w.shape[0], -1), bias_of(graph, op, 3), x)
+            if bound >= 2**31:
+                problems.append(f"sums reach {bound}: they overflow 32 bits; use a smaller kernel or int8")
+        return problems
+
+    @staticmethod
+    def _filter(graph: Graph, op: Operator) -> Array:
+        data = graph.tensors[op.inputs[1]].data
+        assert data is not None
+        return data.astype(np.int64)  # (O, KH, KW, C)
+
+    @staticmethod
+    def _geometry(graph: Graph, op: Operator) -> Geometry:
+        """That of the convolution which this one is the transpose of: its input is our output."""
+        return geometry(op, *(graph.tensors[t].shape for t in (op.outputs[0], op.inputs[1], op.inputs[2])))
+
+    @staticmethod
+    def _requantisation(graph: Graph, op: Operator) -> Requantisation:
+        x, w, y = (graph.tensors[t] for t in (op.inputs[2], op.inputs[1], op.outputs[0]))
+        return requantisation(x, w, y, op.attributes.get("activation", 0))
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]
+        assert values[2] is not None
+        g, taps = self._geometry(graph, op), self._filter(graph, op)
+        image = values[2][0].astype(np.int64) - x.zero_point
+        sums = np.zeros(y.shape[1:], dtype=np.int64)
+        for row in range(g.output[0]):
+            for column in range(g.output[1]):
+                for i in range(g.kernel[0]):
+                    for j in range(g.kernel[1]):
+                        h, w = row * g.stride[0] - g.padding[0] + i, column * g.stride[1] - g.padding[1] + j
+                        if 0 <= h < y.shape[1] and 0 <= w < y.shape[2]:
+                            sums[h, w] += taps[:, i, j] @ image[row, column]
+        bias = bias_of(graph, op, 3)
+        if bias is not None:
+            sums += bias
+        return [self._requantisation(graph, op).reference(sums).reshape(y.shape)]
+
+    def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
+        x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]
+        g, taps, r = self._geometry(graph, op), self._filter(graph, op), self._requantisation(graph, op)
+        how, arrays = scaling(prefix, factors(r), r)
+        bias = bias_of(graph, op, 3)
+        channels = y.shape[3]
+        shape = f"[{channels}][{g.kernel[0]}][{g.kernel[1]}][{x.shape[3]}]"
+        constants = (
+            Constant(f"{prefix}_weights", "int8_t", taps.ravel(), shape),
+            Constant(f"{prefix}_bias", "int32_t", np.zeros(channels) if bias is None else bias, f"[{channels}]"),
+            *arrays,
+        )
+        suffix = "s16" if x.element == "int16" else "s8"
+        own = Geometry((*x.shape[1:],), (*y.shape[1:],), g.kernel, g.stride, g.dilation, g.padding)  # type: ignore[arg-type]
+        call = f"tl_transpose_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {own.text}, {x.zero_point}, y);"
+        return Lowered((how, call), constants, ("tl_transpose_conv.h",), x.shape[1] * x.shape[2] * taps.size)

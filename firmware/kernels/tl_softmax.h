@@ -1,0 +1,88 @@
+/* SOFTMAX over the last axis; codegen/operators/softmax.py says what is computed and makes the tables. */
+#ifndef TL_SOFTMAX_H
+#define TL_SOFTMAX_H
+
+#include "tl_fixed.h"
+
+/* x * 2^bits, saturating */
+static inline int32_t tl_saturating_left(int32_t x, int32_t bits)
+{
+    const int64_t wide = (int64_t)x * (INT64_C(1) << bits);
+    return wide < INT32_MIN ? INT32_MIN : wide > INT32_MAX ? INT32_MAX : (int32_t)wide;
+}
+
+static inline int32_t tl_leading_zeros(uint32_t x)
+{
+    return __builtin_clz(x);
+}
+
+/* 1 / (1 + a) in 0.31 of 0 <= a < 1 in 0.31, by Newton's iteration from 48/17 - 32/17 * half */
+static inline int32_t tl_reciprocal_of_one_and(int32_t a)
+{
+    const int32_t half = (int32_t)(((int64_t)a + INT32_MAX + 1) >> 1);
+    int32_t x = 1515870810 + tl_doubling_high(half, -1010580540);
+    for (int32_t i = 0; i < 3; i++) {
+        const int32_t error = (1 << 29) - tl_doubling_high(half, x);
+        x += tl_saturating_left(tl_doubling_high(x, error), 2);
+    }
+    return tl_saturating_left(x, 1);
+}
+
+/* exponentials[entries]: exp(-difference) in 0.31; a larger difference counts as nothing */
+static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, const int32_t *exponentials,
+                                 int32_t entries, int8_t *y)
+{
+    for (int32_t row = 0; row < rows; row++, x += depth, y += depth) {
+        int32_t highest = INT8_MIN;
+        for (int32_t i = 0; i < depth; i++) {
+            highest = x[i] > highest ? x[i] : highest;
+        }
+        int32_t sum = 0; /* 12.19 */
+        for (int32_t i = 0; i < depth; i++) {
+            const int32_t difference = highest - x[i];
+            if (difference < entries) {
+                sum += (int32_t)(((int64_t)exponentials[difference] + (1 << 11)) >> 12);
+            }
+        }
+        const int32_t headroom = tl_leading_zeros((uint32_t)sum);
+        const int32_t scale = tl_reciprocal_of_one_and((int32_t)(((uint32_t)sum << headroom) - (UINT32_C(1) << 31)));
+        const int32_t shift = 12 - headroom + 31 - 8;
+        for (int32_t i = 0; i < depth; i++) {
+            const int32_t difference = highest - x[i];
+            int32_t result = INT8_MIN;
+            if (difference < entries) {
+                result += tl_scale_down_sum(exponentials[difference], scale, shift);
+            }
+            y[i] = (int8_t)tl_sat8(result);
+        }
+    }
+}
+
+/* multiplier and shift bring a difference to units of 10 / 65535; tables[513] on [-10, 0] and [0, 1] */
+static inline void tl_softmax_s16(const int16_t *x, int32_t rows, int32_t depth, int32_t multiplier, int32_t shift,
+                                  const int16_t *exponentials, const int16_t *reciprocals, int16_t *y)
+{
+    for (int32_t row = 0; row < rows; row++, x += depth, y += depth) {
+        int32_t highest = INT16_MIN;
+        for (int32_t i = 0; i < depth; i++) {
+            highest = x[i] > highest ? x[i] : highest;
+        }
+        int32_t sum = 0; /* 16.15 */
+        for (int32_t i = 0; i < depth; i++) {
+            const int32_t difference = x[i] - highest;
+            const int32_t scaled = shift > 0 ? tl_scale_up(difference, multiplier, shift)
+                                             : tl_scale_down_sum(difference, multiplier, -shift);
+            y[i] = (int16_t)tl_interpolate(tl_sat16(scaled + INT16_MAX), exponentials);
+            sum += y[i];
+        }
+        const int32_t headroom = tl_leading_zeros((uint32_t)sum);
+        const int32_t shifted = (int32_t)((((int64_t)sum << (headroom - 1)) + (1 << 13)) >> 14);
+        const int32_t scale = tl_interpolate(tl_sat16(shifted - (1 << 15) - (1 << 16)), reciprocals);
+        const int32_t right = 31 - headroom;
+        for (int32_t i = 0; i < depth; i++) {
+            y[i] = (int16_t)tl_clamp((y[i] * scale + (1 << (right - 1))) >> right, 0, INT16_MAX);
+        }
+    }
+}
+
+#endif
