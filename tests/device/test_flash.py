@@ -151,7 +151,7 @@ def test_written_and_verified(build, tool):
 
 def test_no_tool(build, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FlashError, match=r"openocd is not installed: `apt install openocd`; or take another .*probe-rs"):
+    with pytest.raises(FlashError, match=r"openocd is not installed: `apt install openocd`; or take .*probe-rs"):
         flash(build, BOARD, report=lambda line: None)
 
 
