@@ -51,6 +51,8 @@ def measure(recipe: str, boards: list[str], runs: Path) -> Iterator[tuple[dict[s
                 "build": tinyloc("build", str(run), "--board", board),
                 "emulate": tinyloc("emulate", str(run), "--board", board, "--json", str(result)),
             }
+            if not result.is_file():
+                sys.exit(f"{recipe} on {board} gave no result (the firmware crashed); see above")
             yield {"recipe": recipe, **json.loads(result.read_text())}, seconds
 
 
