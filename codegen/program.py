@@ -166,7 +166,7 @@ def _layer(graph: Graph, storage: Storage, number: int, op: Operator) -> Layer:
         prefix,
         f"{', '.join(op.origin)} -> {shapes}".replace("*/", "* /"),
         ", ".join(parameters),
-        lowered.statements,
+        tuple(line for statement in lowered.statements for line in statement.split("\n")),
         f"{prefix}({', '.join(arguments)});",
         lowered,
         op.origin,

@@ -166,5 +166,5 @@ def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> t
         "low": r.low,
         "high": r.high,
     }
-    text = ", ".join(f".{name} = {value}" for name, value in fields.items())
-    return f"static const tl_scaling_t scaling = {{{text}}};", constants
+    lines = "\n".join(f"    .{name} = {value}," for name, value in fields.items())
+    return f"static const tl_scaling_t scaling = {{\n{lines}\n}};", constants

@@ -10,6 +10,8 @@ def offset(operand: str, amount: int) -> str:
 
 def scaled(text: str, multiplier: int, shift: int, bound: int = 1 << 30) -> str:
     """text * factor, rounded twice. `bound` is the largest magnitude that text can have, 2**30 if unknown."""
+    if (multiplier, shift) == (1 << 30, 1):
+        return text  # exactly 1
     if shift > 0:
         return f"tl_scale_up({text}, {multiplier}, {shift})"
     if bound > 1 << 30 or shift < -30:
