@@ -19,10 +19,10 @@ static void count_one(uint16_t *counter) {
 
 static void push(tl_fusion_t *f, const tl_fix_t *fix, bool fixed, float dt) {
     if (!f->started) {
-        f->filled = 0;
+        f->filled = false;
         return;
     }
-    if (!(dt > 0.0f) && f->filled > 0) {
+    if (!(dt > 0.0f) && f->filled) {
         return;
     }
     float row[TL_CHANNELS] = {f->ekf.x[0], f->ekf.x[1], 0.0f, 0.0f, 0.0f, f->walking[0], f->walking[1]};
@@ -31,16 +31,14 @@ static void push(tl_fusion_t *f, const tl_fix_t *fix, bool fixed, float dt) {
         row[3] = tl_clip(fix->position.y - f->ekf.x[1], -FIX_CLIP_M, FIX_CLIP_M);
         row[4] = tl_min(fix->residual, RESIDUAL_CLIP_M);
     }
-    unsigned copies = f->filled == 0 ? TL_HISTORY : 1; /* the first epoch stands for all before it */
+    unsigned copies = f->filled ? 1 : TL_HISTORY; /* the first epoch stands for all before it */
     for (unsigned n = 0; n < copies; n++) {
         for (unsigned c = 0; c < TL_CHANNELS; c++) {
             f->rows[f->oldest][c] = row[c];
         }
         f->oldest = (uint8_t)(f->oldest + 1u == TL_HISTORY ? 0u : f->oldest + 1u);
     }
-    if (f->filled < TL_HISTORY) {
-        f->filled++;
-    }
+    f->filled = true;
 }
 
 /// Rules ///
@@ -100,14 +98,14 @@ static float gated_factor(const tl_fusion_t *f, const float at[2]) {
     return squared > f->settings->gate * f->settings->gate ? f->settings->far : 1.0f;
 }
 
-/* The variance of this epoch's fix, m^2. `forecast` counts only when the history is full. */
+/* The variance of this epoch's fix, m^2. `forecast` counts only once there is a history. */
 static float fix_variance(tl_fusion_t *f, const tl_forecast_t *forecast, const float at[2]) {
     const tl_fusion_settings_t *s = f->settings;
     float base = s->r * s->r;
     if (s->rule == TL_RULE_GATED) {
         return base * gated_factor(f, at);
     }
-    if (s->rule == TL_RULE_FIXED || f->filled < TL_HISTORY) {
+    if (s->rule == TL_RULE_FIXED || !f->filled) {
         return base;
     }
     float dx = at[0] - forecast->position[0], dy = at[1] - forecast->position[1];
@@ -136,7 +134,7 @@ static void move(tl_fusion_t *f, float dt, bool stepped) {
 
 /* Use the fix, and the student's forecast as the settings want. Gives the variance of the fix. */
 static float correct(tl_fusion_t *f, const tl_fix_t *fix) {
-    bool fixed = fix->status == TL_FIX_GOOD, full = f->filled >= TL_HISTORY;
+    bool fixed = fix->status == TL_FIX_GOOD, full = f->filled;
     bool learned = f->settings->rule == TL_RULE_ADAPTIVE || f->settings->rule == TL_RULE_VARIANCE;
     tl_forecast_t forecast = {0};
     float variance = 0.0f;

@@ -42,13 +42,13 @@ typedef struct {
     tl_reckoner_t reckoner;
     tl_fusion_counts_t counts;
     /* the filter's own */
-    bool started;
+    bool started, filled; /* has a state; has a history */
     uint32_t time_us;
     tl_ekf_t ekf;
     float walking[2];
     float rows[TL_HISTORY][TL_CHANNELS]; /* ring */
     float errors[TL_HISTORY];            /* ring */
-    uint8_t oldest, filled, oldest_error, error_count, streak;
+    uint8_t oldest, oldest_error, error_count, streak;
 } tl_fusion_t;
 
 typedef struct {

@@ -26,8 +26,8 @@ class DistilSettings(BaseModel):
 
     student: str = Field(default="mlp", pattern="^(mlp|gru)$")
     hidden: tuple[int, int] = (56, 32)
-    teacher_hidden: int = 96
-    teacher_epochs: int = 14
+    teacher_hidden: int = 64
+    teacher_epochs: int = 30
     steps: int = 2500
     batch: int = 512
     rate: float = 2e-3

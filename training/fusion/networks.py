@@ -41,17 +41,25 @@ class GruStudent(nn.Module):
 
 
 class Teacher(nn.Module):
-    """Reads a whole walk: (B, N, INPUTS) -> (B, N, OUTPUTS), two GRU layers over the epochs so far."""
+    """Reads a whole walk: (B, N, INPUTS) -> (B, N, OUTPUTS), causal convolutions of width 3 over the epochs.
 
-    def __init__(self, hidden: int = 128) -> None:
+    Dilations 1 to 32 see the last 127 epochs, where a student sees HISTORY; each layer adds to its input.
+    """
+
+    DILATIONS = (1, 2, 4, 8, 16, 32)
+
+    def __init__(self, hidden: int = 64) -> None:
         super().__init__()
         self.inward = nn.Linear(INPUTS, hidden)
-        self.gru = nn.GRU(hidden, hidden, num_layers=2, batch_first=True)
+        self.layers = nn.ModuleList([nn.Conv1d(hidden, hidden, 3, dilation=d) for d in self.DILATIONS])
+        self.mixers = nn.ModuleList([nn.Conv1d(hidden, hidden, 1) for _ in self.DILATIONS])
         self.head = nn.Linear(hidden, OUTPUTS)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden, _ = self.gru(torch.relu(self.inward(x)))
-        out: Tensor = self.head(hidden)
+        rows = torch.relu(self.inward(x)).transpose(1, 2)  # (B, hidden, N)
+        for layer, mixer, dilation in zip(self.layers, self.mixers, self.DILATIONS, strict=True):
+            rows = rows + mixer(torch.relu(layer(nn.functional.pad(rows, (2 * dilation, 0)))))
+        out: Tensor = self.head(torch.relu(rows.transpose(1, 2)))
         return out
 
 

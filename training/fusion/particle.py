@@ -1,7 +1,8 @@
 """Particle filter over position, heading error and step scale: an offline reference that knows walls and every range.
 
-Far too large for a microcontroller; it tells what the readings hold. Bootstrap filter after Gordon, Salmond, Smith (1993),
-systematic resampling; ranges are Gaussian in sight with an exponential tail, particles that pass a wall lose their weight.
+Far too large for a microcontroller; it tells what the readings hold to somebody who knows how they came about. Bootstrap
+filter after Gordon, Salmond, Smith (1993), systematic resampling; each particle expects of each range the delay and the
+exponential tail of what stands between it and the anchor; particles that pass a wall lose their weight.
 """
 
 import numpy as np
@@ -10,12 +11,13 @@ import numpy.typing as npt
 from tinyloc.training.fusion.batch import K_DEFAULT
 from tinyloc.training.fusion.dead_reckoning import reckon
 from tinyloc.training.fusion.simulate import Walk
-from tinyloc.training.fusion.sites import Site
+from tinyloc.training.fusion.ranging import BODY, BODY_ANGLE, SIGHT_NOISE_M
+from tinyloc.training.fusion.sites import Site, crossings
 from tinyloc.training.fusion.trilaterate import trilaterate
 
 Floats = npt.NDArray[np.float64]
-SIGHT_STD_M, TAIL_M, TAIL_SHARE = 0.15, 1.0, 0.5
-FLOOR = 1e-4
+STD_M = 2.5 * SIGHT_NOISE_M
+FLOOR = 1e-3
 """Least likelihood of one range: no single range decides."""
 INDEPENDENT = 0.3
 """Successive ranges share their multipath: their log likelihoods count for this part."""
@@ -50,10 +52,7 @@ def particle_track(walk: Walk, site: Site, seed: int, particles: int = 400) -> F
             turn += generator.normal(0, 0.01 * dt**0.5, particles)
         r = walk.ranges_m[n]
         heard = np.isfinite(r) & (r >= 0)
-        away = r[heard][None] - np.linalg.norm(p[:, None] - walk.anchors_m[heard][None], axis=2)
-        sight = np.exp(-0.5 * (away / SIGHT_STD_M) ** 2) / (SIGHT_STD_M * 2.5066)
-        tail = np.where(away > 0, np.exp(-np.maximum(away, 0) / TAIL_M) / TAIL_M, 0.0)
-        logs += INDEPENDENT * np.log((1 - TAIL_SHARE) * sight + TAIL_SHARE * tail + FLOOR).sum(axis=1)
+        logs += INDEPENDENT * _likelihood(p, r[heard], heard, reckoning.heading[n], site)
         weight = np.exp(logs - logs.max())
         weight /= weight.sum()
         track[n] = weight @ p
@@ -65,6 +64,25 @@ def particle_track(walk: Walk, site: Site, seed: int, particles: int = 400) -> F
         else:
             logs = np.log(np.maximum(weight, 1e-300))
     return track
+
+
+def _likelihood(p: Floats, ranges: Floats, heard: npt.NDArray[np.bool_], heading: float, site: Site) -> Floats:
+    """Log likelihood (P,) of the ranges that were heard, from each particle's place."""
+    towards = site.anchors[None] - p[:, None]
+    distance = np.linalg.norm(towards, axis=2)
+    excess, tail = np.zeros(distance.shape), np.full(distance.shape, 1e-3)
+    crossed = crossings(site, p)
+    behind = np.cos(np.arctan2(towards[..., 1], towards[..., 0]) - heading) < np.cos(BODY_ANGLE)
+    obstacles = [(crossed[:, :, i], wall.material) for i, wall in enumerate(site.walls)] + [(behind, BODY)]
+    for blocked, material in obstacles:
+        excess += blocked * material.excess_m
+        tail = np.where(blocked, np.hypot(tail, material.tail_m), tail)
+    away = ranges[None] - (distance + excess)[:, heard]
+    late = np.maximum(away, 0.0) / np.maximum(tail[:, heard], STD_M)
+    shape = np.where(away > 0, late, 0.5 * (away / STD_M) ** 2)  # exponential after, Gaussian before
+    density = np.exp(-shape) / np.maximum(tail[:, heard], STD_M) + FLOOR
+    result: Floats = np.log(density).sum(axis=1)
+    return result
 
 
 def _blocked(start: Floats, end: Floats, walls: Floats) -> npt.NDArray[np.bool_]:

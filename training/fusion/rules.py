@@ -80,7 +80,8 @@ class History:
 
     @property
     def full(self) -> npt.NDArray[np.bool_]:
-        return np.asarray(self.filled >= HISTORY)
+        """Whether the student can be asked: from the second epoch on, as the first fills all rows."""
+        return np.asarray(self.filled > 0)
 
 
 class AdaptiveRule:
