@@ -64,10 +64,15 @@ class Inertial:
     rate: Floats  # (M, 3) rad/s
 
 
-def stroll(corners: Floats, generator: np.random.Generator) -> Motion:
-    """Stand for STAND_S, then walk through the corners (n, 2) in order, turning at a finite rate, and stop."""
+def stroll(corners: Floats, generator: np.random.Generator, wanders: bool = False) -> Motion:
+    """Stand for STAND_S, then walk through the corners (n, 2) in order, turning at a finite rate, and stop.
+
+    Who wanders has a pace of 0.2 m/s or more (a trolley, a browser) and stands at some corners.
+    """
     dt = 1.0 / IMU_RATE_HZ
     pace = float(np.clip(generator.normal(SPEED_MPS, SPEED_SPREAD), 0.8, 1.7))
+    if wanders:
+        pace = float(generator.uniform(0.2, 1.4))
     points = [(float(x), float(y)) for x, y in corners]
     x, y = points[0]
     heading = math.atan2(points[1][1] - y, points[1][0] - x)
@@ -81,11 +86,14 @@ def stroll(corners: Floats, generator: np.random.Generator) -> Motion:
             if last:
                 break
             corner += 1
+            if wanders and generator.random() < 0.4:
+                rows += [(x, y, heading, 0.0)] * int(generator.uniform(2.0, 12.0) * IMU_RATE_HZ)
+                speed = 0.0
             continue
         miss = (math.atan2(dy, dx) - heading + math.pi) % (2 * math.pi) - math.pi
         heading += min(max(miss / 0.4, -TURN_RATE), TURN_RATE) * dt
         wanted = pace * (0.35 if abs(miss) > 1.2 else 1.0) * (min(1.0, away / 0.8) if last else 1.0)
-        speed += min(max(max(wanted, 0.3) - speed, -1.5 * dt), 1.2 * dt)
+        speed += min(max(max(wanted, min(pace, 0.3)) - speed, -1.5 * dt), 1.2 * dt)
         x, y = x + speed * math.cos(heading) * dt, y + speed * math.sin(heading) * dt
         rows.append((x, y, heading, speed))
     rows += [(x, y, heading, 0.0)] * int(1.0 * IMU_RATE_HZ)

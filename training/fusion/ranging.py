@@ -22,6 +22,8 @@ CRYSTAL_PPM = 10.0
 SIGHT_NOISE_M = 0.06
 CALIBRATION_M = 0.03
 """Spread of an anchor's antenna delay after calibration."""
+UNCALIBRATED_M = 0.25
+"""The same in a room, where nothing is known: uwb_trek1000_sang has 0.1 to 1.1 m in sight."""
 LOSS_IN_SIGHT = 0.02
 BODY = Material(excess_m=0.10, tail_m=0.20, loss=0.05)
 PERSON = Material(excess_m=0.10, tail_m=0.35, loss=0.05)
@@ -79,7 +81,7 @@ def simulate_ranges(
     tail += stray * generator.exponential(STRAY_M, distance.shape)
     noise = generator.normal(0.0, SIGHT_NOISE_M, distance.shape) * np.where(excess > 0, 1.5, 1.0)
     ranges = measured_distance(distance + excess + tail, generator) + noise
-    ranges += generator.normal(0.0, CALIBRATION_M, len(anchors))
+    ranges += generator.normal(0.0, UNCALIBRATED_M if place.people else CALIBRATION_M, len(anchors))
     ranges = np.maximum(ranges, 0.0)
     ranges[generator.random(distance.shape) > arrives] = np.nan
     return ranges, np.sum([blocked for blocked, _ in obstacles], axis=0)

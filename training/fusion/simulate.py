@@ -33,12 +33,12 @@ def simulate(site: Site, seed: int) -> Walk:
     generator = np.random.default_rng([seed, *site.name.encode()])
     route = np.array(site.route_m)
     if site.wanders:
-        order = generator.integers(0, len(route), 16)
+        order = generator.integers(0, len(route), 10)
         route = route[order[np.insert(np.diff(order) != 0, 0, True)]]
     elif generator.random() < 0.5:
         route = route[::-1]
     corners = route[:, :2] + route[:, 2:] * generator.uniform(-1, 1, (len(route), 2))
-    motion = stroll(corners, generator)
+    motion = stroll(corners, generator, site.wanders)
     readings = inertial(motion, generator)
     time = np.arange(0.1, motion.time_s[-1], 1.0 / site.rate_hz)
     points = np.stack([np.interp(time, motion.time_s, motion.position_m[:, axis]) for axis in range(2)], axis=1)
