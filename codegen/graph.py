@@ -156,7 +156,8 @@ def illegalities(graph: Graph) -> list[str]:
                 problems.append(f"{where} writes {graph.tensors[written].name} a second time")
             known.add(written)
             quantisation = graph.tensors[written].quantisation
-            if quantisation is None or quantisation.per_channel:
+            scaled = graph.tensors[written].element in ("int8", "int16")  # others are indices
+            if scaled and (quantisation is None or quantisation.per_channel):
                 problems.append(f"{where} writes {graph.tensors[written].name}, which has no single scale")
     for result in graph.results:
         if result not in known:

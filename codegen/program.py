@@ -13,6 +13,8 @@ from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.storage import Place, Storage, assign_storage, state_names
 
+_RARE = ("tl_max(", "tl_min(", "tl_square(")  # functions of tl_scalar.h
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -75,7 +77,10 @@ class Program:
     @property
     def headers(self) -> list[str]:
         """Kernel headers, sorted."""
-        return sorted({h for layer in self.layers for h in layer.lowered.headers} | {"tl_fixed.h"})
+        headers = {h for layer in self.layers for h in layer.lowered.headers} | {"tl_fixed.h"}
+        if any(name in line for layer in self.layers for line in layer.lines for name in _RARE):
+            headers.add("tl_scalar.h")
+        return sorted(headers)
 
     @property
     def calls(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.operators.add import Add
+from tinyloc.codegen.operators.arg_max import ArgMax
 from tinyloc.codegen.operators.arithmetic import Neg, Rescale, Rsqrt8
 from tinyloc.codegen.operators.base import ElementWise, KernelRule, Rule, ViewRule
 from tinyloc.codegen.operators.batch_matmul import BatchMatMul
@@ -9,13 +10,20 @@ from tinyloc.codegen.operators.concatenation import Concatenation
 from tinyloc.codegen.operators.conv_2d import Conv2D
 from tinyloc.codegen.operators.copy import Copy
 from tinyloc.codegen.operators.depthwise_conv_2d import DepthwiseConv2D
+from tinyloc.codegen.operators.extremes import Extreme
 from tinyloc.codegen.operators.fully_connected import FullyConnected
+from tinyloc.codegen.operators.gather import Gather
+from tinyloc.codegen.operators.hard_swish import HardSwish
+from tinyloc.codegen.operators.leaky import LeakyRelu, Prelu
 from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
 from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.operators.mul import Mul
+from tinyloc.codegen.operators.pack import Pack
+from tinyloc.codegen.operators.pad import Pad
 from tinyloc.codegen.operators.pool_2d import Pool2D
 from tinyloc.codegen.operators.reduce import Mean
 from tinyloc.codegen.operators.softmax import Softmax
+from tinyloc.codegen.operators.squared_difference import SquaredDifference
 from tinyloc.codegen.operators.table import EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Table
 from tinyloc.codegen.operators.transpose_conv import TransposeConv
 from tinyloc.codegen.operators.view import Part, Reshape
@@ -23,6 +31,7 @@ from tinyloc.codegen.operators.view import Part, Reshape
 RULES: dict[str, Rule] = {
     "ABS": Rescale(magnitude=True),
     "ADD": Add(+1),
+    "ARG_MAX": ArgMax(),
     "AVERAGE_POOL_2D": Pool2D(average=True),
     "BATCH_MATMUL": BatchMatMul(),
     "CONCATENATION": Concatenation(),
@@ -32,11 +41,20 @@ RULES: dict[str, Rule] = {
     "EXP": EXP,
     "EXPAND_DIMS": Reshape(),
     "FULLY_CONNECTED": FullyConnected(),
+    "GATHER": Gather(),
+    "HARD_SWISH": HardSwish(),
+    "LEAKY_RELU": LeakyRelu(),
     "LOG": LOG,
+    "MAXIMUM": Extreme(largest=True),
     "MAX_POOL_2D": Pool2D(average=False),
     "MEAN": Mean(),
+    "MINIMUM": Extreme(largest=False),
     "MUL": Mul(),
     "NEG": Neg(),
+    "PACK": Pack(),
+    "PAD": Pad(),
+    "PADV2": Pad(),
+    "PRELU": Prelu(),
     "QUANTIZE": Rescale(),
     "RELU": Rescale(low=0.0),
     "RELU6": Rescale(low=0.0, high=6.0),
@@ -46,6 +64,7 @@ RULES: dict[str, Rule] = {
     "SOFTMAX": Softmax(),
     "SPLIT": Part(),
     "SPLIT_V": Part(),
+    "SQUARED_DIFFERENCE": SquaredDifference(),
     "SQUEEZE": Reshape(),
     "STRIDED_SLICE": Part(),
     "SUB": Add(-1),

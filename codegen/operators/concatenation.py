@@ -44,16 +44,20 @@ class Concatenation(KernelRule):
         y = graph.tensors[op.outputs[0]]
         axis = op.attributes["axis"] % len(y.shape)
         outer = prod(y.shape[:axis])
-        row = prod(y.shape[axis:]) * BYTES[y.element]
-        names = operand_names(graph, op)
-        statements, constants = [], []
-        at = 0
-        for number, tensor in enumerate(op.inputs):
-            x = graph.tensors[tensor]
-            if x.data is not None:
-                names[tensor] = f"{prefix}_part{number}"
-                constants.append(Constant(names[tensor], f"{x.element}_t", x.data.ravel(), f"{list(x.shape)} {x.name}"))
-            size = prod(x.shape[axis:]) * BYTES[y.element]
-            statements.append(f"tl_copy_rows((uint8_t *)y + {at}, {names[tensor]}, {outer}, {row}, {size});")
-            at += size
-        return Lowered(tuple(statements), tuple(constants), ("tl_copy.h",))
+        sizes = [prod(graph.tensors[t].shape[axis:]) * BYTES[y.element] for t in op.inputs]
+        return copied_rows(graph, op, prefix, outer, sizes)
+
+
+def copied_rows(graph: Graph, op: Operator, prefix: str, rows: int, sizes: Sequence[int]) -> Lowered:
+    """Each operand's `rows` rows of so many bytes laid beside those of the others; constants become arrays."""
+    names = operand_names(graph, op)
+    statements, constants = [], []
+    at = 0
+    for number, (tensor, size) in enumerate(zip(op.inputs, sizes, strict=True)):
+        x = graph.tensors[tensor]
+        if x.data is not None:
+            names[tensor] = f"{prefix}_part{number}"
+            constants.append(Constant(names[tensor], f"{x.element}_t", x.data.ravel(), f"{list(x.shape)} {x.name}"))
+        statements.append(f"tl_copy_rows((uint8_t *)y + {at}, {names[tensor]}, {rows}, {sum(sizes)}, {size});")
+        at += size
+    return Lowered(tuple(statements), tuple(constants), ("tl_copy.h",))

@@ -3,21 +3,12 @@
 #define TL_POOL_H
 
 #include "tl_depthwise.h"
+#include "tl_scalar.h"
 
 /* sum / count, rounded to nearest, halves away from zero */
 static inline int32_t tl_rounded_mean(int32_t sum, int32_t count)
 {
     return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
-}
-
-static inline int32_t tl_max(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
-
-static inline int32_t tl_min(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
 }
 
 /* START and NEXT gather the values of a window, FINISH makes the output of them */

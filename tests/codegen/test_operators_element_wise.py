@@ -107,3 +107,53 @@ def test_functions(kind: str, element: str) -> None:
     add_function(model, kind, element, 256 if element == "int8" else 4096)
     positive = kind == "RSQRT"  # LiteRT refuses to run on other values
     assert_all_equal(model, count=12 if element == "int16" else 6, positive=positive)
+
+
+@pytest.mark.parametrize("element", ["int8", "int16"])
+@pytest.mark.parametrize("kind", ["MAXIMUM", "MINIMUM"])
+def test_extremes(kind: str, element: str) -> None:
+    model = TFLiteModel()
+    for (scale, zero), shapes in zip(quantisations(element, 3, 5), [((1, 5), (1, 5)), ((2, 3, 4), (4,)), ((3, 1), (1, 4))], strict=True):
+        a, b = (model.input(shape, element, scale, zero) for shape in shapes)
+        model.output(model.unary(kind, [a, b], np.broadcast_shapes(*shapes), element, scale, zero))
+    assert_all_equal(model)
+
+
+@pytest.mark.parametrize("element", ["int8", "int16"])
+def test_leaky_relu(element: str) -> None:
+    model = TFLiteModel()
+    for number, (scale, zero) in enumerate(quantisations(element, 8, 6)):
+        x = model.input((2, 40), element, scale, zero)
+        y = model.tensor((2, 40), element, scale * (0.4, 1.0, 1.7, 3.0)[number % 4], 0 if element == "int16" else ZEROS[number % 4])
+        model.operator("LEAKY_RELU", [x], [y], alpha=(0.3, 0.01, 0.0, 1.5)[number // 2])
+        model.output(y)
+    assert_all_equal(model)
+
+
+def test_prelu() -> None:
+    model = TFLiteModel()
+    chance = np.random.default_rng(2)
+    for number, (scale, zero) in enumerate(quantisations("int8", 8, 7)):
+        x = model.input((1, 3, 2, 5), "int8", scale, zero)
+        alpha = model.constant(chance.integers(-128, 128, (1, 1, 5)), "int8", 0.01, ZEROS[number % 4])
+        model.output(model.unary("PRELU", [x, alpha], (1, 3, 2, 5), "int8", scale * (0.4, 1.0, 1.7, 3.0)[number // 2], zero // 2))
+    assert_all_equal(model)
+
+
+def test_squared_difference() -> None:
+    model = TFLiteModel()
+    q = quantisations("int8", 16, 8)
+    for number in range(8):
+        (sa, za), (sb, zb) = q[2 * number], q[2 * number + 1]
+        a, b = model.input((3, 40), "int8", sa, za), model.input((1, 40), "int8", sb, zb)
+        scale = max(sa, sb) ** 2 * (30.0, 100.0, 255.0, 400.0)[number % 4]
+        model.output(model.unary("SQUARED_DIFFERENCE", [a, b], (3, 40), "int8", scale, ZEROS[number % 4]))
+    assert_all_equal(model)
+
+
+def test_hard_swish() -> None:
+    model = TFLiteModel()
+    for number, (scale, zero) in enumerate(quantisations("int8", 16, 9)):
+        x = model.input((1, 256), "int8", scale, zero)
+        model.output(model.unary("HARD_SWISH", [x], (1, 256), "int8", scale * (0.3, 0.5, 1.0, 2.0)[number % 4], ZEROS[number // 4]))
+    assert_all_equal(model, count=8)

@@ -218,3 +218,61 @@ def test_parts_that_are_not_contiguous(element: str) -> None:
         model.output(model.unary("RELU", [part], shape, element, 0.1))
     model.output(thirds[1])
     assert_all_equal(model)
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_padding(element: str) -> None:
+    """Borders on each axis, of the zero point and of a given value."""
+    model = TFLiteModel()
+    zero = -7 if element == "int8" else 0
+    for number, (shape, borders) in enumerate(
+        [((1, 3, 4, 2), [(0, 0), (1, 2), (2, 1), (0, 0)]), ((2, 3), [(0, 0), (0, 3)]), ((2, 2, 2), [(1, 0), (0, 1), (2, 2)]), ((5,), [(2, 3)]), ((1, 4, 4, 3), [(0, 0), (0, 0), (1, 1), (0, 1)])]
+    ):
+        x = model.input(shape, element, 0.1, zero)
+        wide = tuple(n + sum(pair) for n, pair in zip(shape, borders, strict=True))
+        model.output(model.unary("PAD", [x, model.constant(borders)], wide, element, 0.1, zero))
+        value = model.constant([(-128, 99, 0, -1, 5)[number]], element, 0.1, zero)
+        model.output(model.unary("PADV2", [x, model.constant(borders), value], wide, element, 0.1, zero))
+    assert_all_equal(model)
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_transpose_pack_unpack_gather(element: str) -> None:
+    model = TFLiteModel()
+    x = model.input((2, 3, 4), element)
+    image = model.input((1, 3, 3, 5), element)
+    for source, shape, order in [(x, (2, 3, 4), (2, 0, 1)), (x, (2, 3, 4), (0, 2, 1)), (image, (1, 3, 3, 5), (0, 2, 1, 3)), (image, (1, 3, 3, 5), (0, 3, 1, 2))]:
+        y = model.unary("TRANSPOSE", [source, model.constant(order)], tuple(shape[i] for i in order), element, 0.1)
+        model.output(y)
+    for axis in (0, 1, -1):
+        shape = [2, 3, 4]
+        shape.insert(axis if axis >= 0 else 3, 3)
+        other = model.constant(np.arange(24).reshape(2, 3, 4), element, 0.1)
+        y = model.tensor(shape, element)
+        model.operator("PACK", [x, other, x], [y], axis=axis, valuesCount=3)
+        model.output(y)
+    for axis in (0, 2):
+        count = (2, 3, 4)[axis]
+        parts = [model.tensor([n for i, n in enumerate((2, 3, 4)) if i != axis], element) for _ in range(count)]
+        model.operator("UNPACK", [x], parts, axis=axis, num=count)
+        model.output(*parts)
+    for axis, indices in [(0, [1]), (1, [2, 0, 0, 1]), (2, [[3, 1], [0, 0]])]:
+        shape = (*(2, 3, 4)[:axis], *np.shape(indices), *(2, 3, 4)[axis + 1 :])
+        y = model.tensor(shape, element)
+        model.operator("GATHER", [x, model.constant(indices)], [y], axis=axis)
+        model.output(y)
+    assert_all_equal(model)
+
+
+def test_arg_max() -> None:
+    """Ties go to the first; indices of both widths."""
+    model = TFLiteModel()
+    for shape, axis, element in [((1, 10), 1, "int32"), ((2, 3, 4), -1, "int64"), ((2, 3, 4), 1, "int32"), ((1, 3, 3, 2), 3, "int32")]:
+        x = model.input(shape)
+        y = model.tensor([n for i, n in enumerate(shape) if i != axis % len(shape)], element, None)
+        from ai_edge_litert import schema_py_generated as schema
+
+        kind = schema.TensorType.INT32 if element == "int32" else schema.TensorType.INT64
+        model.operator("ARG_MAX", [x, model.constant(axis)], [y], outputType=kind)
+        model.output(y)
+    assert_all_equal(model, count=8)
