@@ -1,5 +1,6 @@
 """TFLite flatbuffer -> Graph. Everything that cannot be read is reported at once."""
 
+import dataclasses
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -118,6 +119,12 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
         raise CompileError(str(path), [f"damaged flatbuffer ({error}); export the model again"]) from error
 
 
+def plain_name(name: str) -> str:
+    """A tensor's name as it may stand in a C comment: one line, no comment marks."""
+    printable = "".join(c if c.isprintable() else " " for c in name)
+    return printable.replace("/*", "/ *").replace("*/", "* /")
+
+
 class _Reader:
     def __init__(self, model: Any, path: Path) -> None:
         self.model = model
@@ -132,9 +139,10 @@ class _Reader:
         subgraph = self.model.Subgraphs(0)
         tensors = tuple(self._tensor(subgraph.Tensors(i)) for i in range(subgraph.TensorsLength()))
         operators = tuple(self._operator(subgraph.Operators(i), i, tensors) for i in range(subgraph.OperatorsLength()))
-        self._check_elements(tensors, operators)
         inputs = [int(i) for i in subgraph.InputsAsNumpy()]
         outputs = [int(i) for i in subgraph.OutputsAsNumpy()]
+        tensors, operators = self._cut_borders(tensors, operators, inputs, outputs)
+        self._check_elements(tensors, operators, inputs, outputs)
         pairs = []
         for before, after in states:
             found = _named(tensors, inputs, before), _named(tensors, outputs, after)
@@ -158,7 +166,7 @@ class _Reader:
         )
 
     def _tensor(self, source: Any) -> Tensor:
-        name = source.Name().decode(errors="replace")
+        name = plain_name((source.Name() or b"").decode(errors="replace"))
         shape = tuple(int(n) for n in source.ShapeAsNumpy()) if source.ShapeLength() else ()
         element = _ELEMENTS.get(source.Type())
         if element is None:
@@ -180,7 +188,7 @@ class _Reader:
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         kind = _OPERATOR_NAMES.get(number, f"operator {number}")
         if kind == "CUSTOM":
-            kind = f"CUSTOM {code.CustomCode().decode(errors='replace')}"
+            kind = f"CUSTOM {plain_name((code.CustomCode() or b'').decode(errors='replace'))}"
         outputs = tuple(int(t) for t in source.OutputsAsNumpy())
         inputs = tuple(int(t) for t in source.InputsAsNumpy()) if source.InputsLength() else ()
         for tensor in (*inputs, *outputs):
@@ -204,13 +212,49 @@ class _Reader:
             name: (float if name in _REAL else int)(getattr(options, accessor)()) for name, accessor in fields.items()
         }
 
-    def _check_elements(self, tensors: Sequence[Tensor], operators: Sequence[Operator]) -> None:
+    def _cut_borders(
+        self, tensors: tuple[Tensor, ...], operators: tuple[Operator, ...], inputs: list[int], outputs: list[int]
+    ) -> tuple[tuple[Tensor, ...], tuple[Operator, ...]]:
+        """A float input that only one QUANTIZE reads, and a float output that a DEQUANTIZE makes, become integers.
+
+        The device works in integers; whoever calls it quantises with the scale in model.h. Changes `inputs` and `outputs`.
+        """
+        subgraph = self.model.Subgraphs(0)
+        names: dict[int, str] = {}
+        kept = []
+        for op in operators:
+            if op.kind in ("QUANTIZE", "DEQUANTIZE") and len(op.inputs) == 1 and len(op.outputs) == 1:
+                (x,), (y,) = op.inputs, op.outputs
+                readers = {t: sum(t in other.inputs for other in operators) for t in (x, y)}
+                if op.kind == "QUANTIZE" and subgraph.Tensors(x).Type() == tflite.TensorType.FLOAT32:
+                    if inputs.count(x) == 1 and readers[x] == 1 and x not in outputs:
+                        inputs[inputs.index(x)] = y
+                        names[y] = tensors[x].name
+                        continue
+                elif op.kind == "DEQUANTIZE" and outputs.count(y) == 1 and readers[y] == 0:
+                    outputs[outputs.index(y)] = x
+                    names.setdefault(x, tensors[y].name)
+                    continue
+            kept.append(op)
+        renamed = tuple(dataclasses.replace(t, name=names.get(i, t.name)) for i, t in enumerate(tensors))
+        return renamed, tuple(kept)
+
+    def _check_elements(
+        self,
+        tensors: Sequence[Tensor],
+        operators: Sequence[Operator],
+        subgraph_inputs: Sequence[int],
+        subgraph_outputs: Sequence[int],
+    ) -> None:
         subgraph = self.model.Subgraphs(0)
         kinds: dict[int, str] = {}
         for op in operators:
             for tensor in (*op.inputs, *op.outputs):
                 if tensor != -1:
                     kinds.setdefault(tensor, op.origin[0])
+        for role, ends in (("input", subgraph_inputs), ("output", subgraph_outputs)):
+            for tensor in ends:
+                kinds.setdefault(tensor, f"{role} of the model")
         for tensor, user in sorted(kinds.items()):
             number = subgraph.Tensors(tensor).Type()
             if number not in _ELEMENTS:
@@ -231,6 +275,6 @@ def _quantisation(source: Any) -> Quantisation | None:
 
 def _named(tensors: Sequence[Tensor], among: Sequence[int], name: str) -> int | None:
     for index in among:
-        if tensors[index].name == name:
+        if tensors[index].name == plain_name(name):
             return index
     return None

@@ -21,8 +21,9 @@ from tinyloc.codegen.operators.mul import Mul
 from tinyloc.codegen.operators.pack import Pack
 from tinyloc.codegen.operators.pad import Pad
 from tinyloc.codegen.operators.pool_2d import Pool2D
-from tinyloc.codegen.operators.reduce import Mean
+from tinyloc.codegen.operators.reduce import Reduce
 from tinyloc.codegen.operators.softmax import Softmax
+from tinyloc.codegen.operators.sqrt import Sqrt8
 from tinyloc.codegen.operators.squared_difference import SquaredDifference
 from tinyloc.codegen.operators.table import EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Table
 from tinyloc.codegen.operators.transpose_conv import TransposeConv
@@ -47,7 +48,7 @@ RULES: dict[str, Rule] = {
     "LOG": LOG,
     "MAXIMUM": Extreme(largest=True),
     "MAX_POOL_2D": Pool2D(average=False),
-    "MEAN": Mean(),
+    "MEAN": Reduce(divide=True),
     "MINIMUM": Extreme(largest=False),
     "MUL": Mul(),
     "NEG": Neg(),
@@ -68,6 +69,7 @@ RULES: dict[str, Rule] = {
     "SQUEEZE": Reshape(),
     "STRIDED_SLICE": Part(),
     "SUB": Add(-1),
+    "SUM": Reduce(divide=False),
     "TABLE": Table(),
     "TRANSPOSE": Part(),
     "TRANSPOSE_CONV": TransposeConv(),
@@ -80,6 +82,7 @@ BY_ELEMENT: dict[tuple[str, str], Rule] = {
     ("LOGISTIC", "int16"): Logistic16(),
     ("RSQRT", "int8"): Rsqrt8(),
     ("RSQRT", "int16"): RSQRT_INT16,
+    ("SQRT", "int8"): Sqrt8(),
     ("TANH", "int8"): TANH_INT8,
     ("TANH", "int16"): Tanh16(),
 }

@@ -1,7 +1,7 @@
-"""MEAN over any axes: y = clamp(zy + round2((sum(x) - n * zx) * factor / n)), the division folded into the multiplier.
+"""MEAN and SUM over any axes: y = clamp(zy + round2((sum(x) - n * zx) * factor)), factor = sx / sy, over n for MEAN.
 
-TFLite: reference_ops::QuantizedMeanOrSum. Its SUM is not compiled: LiteRT's kernel for it is wrong in BUILTIN_REF (it reads
-int8 as uint8), and there is no reference to be equal to.
+TFLite: reference_ops::QuantizedMeanOrSum. SUM follows the same source, but no LiteRT 2.1 resolver runs it so: BUILTIN_REF reads
+int8 and int16 as uint8, the default resolver scales in single precision. A sum here is within one of the latter's.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,15 @@ from tinyloc.codegen import fixedpoint
 from tinyloc.codegen.graph import RANGE, Graph, Operator
 from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, clamp, quantised_problems
 from tinyloc.codegen.operators.copy import merged_axes
+from tinyloc.codegen.operators.scalar import scaled
 
 
-class Mean(KernelRule):
+class Reduce(KernelRule):
+    """`divide`: the mean, else the sum."""
+
+    def __init__(self, divide: bool) -> None:
+        self.divide = divide
+
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (op.inputs[0], op.outputs[0]), ("int8", "int16"))
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
@@ -32,10 +38,8 @@ class Mean(KernelRule):
         if y.size != kept:
             problems.append(f"{y.name} has {y.size} elements, the mean has {kept}")
         count = x.size // kept
-        if count * (1 << (8 if x.element == "int8" else 16)) >= 2**30:
-            problems.append(f"a mean over {count} values may overflow 32 bits")
-        if self._factor(graph, op)[1] > 0:
-            problems.append("the output's scale is less than half of the input's; calibrate again")
+        if count << max(self._factor(graph, op)[1], 0) + (8 if x.element == "int8" else 16) >= 2**30:
+            problems.append(f"{op.kind} over {count} values may overflow 32 bits")
         return problems
 
     @staticmethod
@@ -55,6 +59,8 @@ class Mean(KernelRule):
     def _factor(self, graph: Graph, op: Operator) -> tuple[int, int]:
         x, y = (float(np.float32(graph.tensors[t].scale)) for t in (op.inputs[0], op.outputs[0]))
         multiplier, exponent = fixedpoint.quantise_multiplier(x / y)
+        if not self.divide:
+            return multiplier, exponent
         count = self._count(graph, op)
         shift = min(count.bit_length() - 1, 32, 31 + exponent)
         return (multiplier << shift) // count, exponent - shift
@@ -97,7 +103,7 @@ class Mean(KernelRule):
         for _ in inner:
             close()
         saturate = "tl_sat8" if y.element == "int8" else "tl_sat16"
-        result = f"{saturate}(tl_scale_down_sum(sum, {multiplier}, {-shift}) + {y.zero_point})"
+        result = f"{saturate}({scaled('sum', multiplier, shift, 1 << 31)} + {y.zero_point})"
         lines.append("    " * depth + f"*y++ = ({y.element}_t){result};")
         for _ in outer:
             close()

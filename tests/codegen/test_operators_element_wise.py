@@ -157,3 +157,12 @@ def test_hard_swish() -> None:
         x = model.input((1, 256), "int8", scale, zero)
         model.output(model.unary("HARD_SWISH", [x], (1, 256), "int8", scale * (0.3, 0.5, 1.0, 2.0)[number % 4], ZEROS[number // 4]))
     assert_all_equal(model, count=8)
+
+
+def test_sqrt() -> None:
+    model = TFLiteModel()
+    for number, (scale, zero) in enumerate(quantisations("int8", 8, 10)):
+        x = model.input((1, 256), "int8", scale, zero)
+        top = np.sqrt(scale * max(127 - zero, 1))
+        model.output(model.unary("SQRT", [x], (1, 256), "int8", float(top / (60, 128, 255, 400)[number % 4]), ZEROS[number // 2]))
+    assert_all_equal(model, count=8, positive=True)  # LiteRT refuses to run on others
