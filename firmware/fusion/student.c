@@ -18,21 +18,35 @@ static int16_t quantised(float value) {
     return rounded(tl_clip(value, -INPUT_LIMIT, INPUT_LIMIT) * STEPS_PER_UNIT);
 }
 
-static int32_t dot(const int8_t *weights, const int16_t *x, unsigned count, int32_t sum) {
-    for (unsigned i = 0; i < count; i++) {
-        sum += (int32_t)weights[i] * x[i];
+/* Four outputs at a time share each load of an input; weights (outputs, inputs). */
+static void four(const int8_t *weights, const int16_t *x, unsigned inputs, int32_t sums[4]) {
+    const int8_t *w0 = weights, *w1 = w0 + inputs, *w2 = w1 + inputs, *w3 = w2 + inputs;
+    int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+    for (unsigned i = 0; i < inputs; i++) {
+        int32_t value = x[i];
+        s0 += w0[i] * value;
+        s1 += w1[i] * value;
+        s2 += w2[i] * value;
+        s3 += w3[i] * value;
     }
-    return sum;
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
 }
 
+/* `outputs` is a multiple of four. */
 static void layer(const tl_student_layer_t *layer, const int16_t *x, int16_t *out, float *last) {
-    for (unsigned o = 0; o < layer->outputs; o++) {
-        int32_t sum = dot(&layer->weights[o * layer->inputs], x, layer->inputs, layer->bias[o]);
-        float real = (float)sum * layer->scale[o];
-        if (layer->per_step > 0.0f) {
-            out[o] = rounded(tl_clip(real * layer->per_step, 0.0f, 32766.5f));
-        } else {
-            last[o] = real;
+    for (unsigned o = 0; o < layer->outputs; o += 4) {
+        int32_t sums[4] = {layer->bias[o], layer->bias[o + 1], layer->bias[o + 2], layer->bias[o + 3]};
+        four(&layer->weights[o * layer->inputs], x, layer->inputs, sums);
+        for (unsigned n = 0; n < 4; n++) {
+            float real = (float)sums[n] * layer->scale[o + n];
+            if (layer->per_step > 0.0f) {
+                out[o + n] = rounded(tl_clip(real * layer->per_step, 0.0f, 32766.5f));
+            } else {
+                last[o + n] = real;
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ typedef struct {
     const int32_t *bias;   /* (outputs,) in units of a product */
     const float *scale;    /* (outputs,) sum -> real */
     float per_step;        /* one over the scale of the int16 that the next layer reads; 0: the last layer */
-    uint8_t inputs, outputs;
+    uint8_t inputs, outputs; /* at most TL_STUDENT_WIDEST; outputs a multiple of four, the last layer's four */
 } tl_student_layer_t;
 
 typedef struct {

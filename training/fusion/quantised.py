@@ -15,6 +15,8 @@ from tinyloc.training.fusion.scaling import Frame, forecast
 
 Floats = npt.NDArray[np.float64]
 TOP = 32767
+WIDEST = 96
+"""TL_STUDENT_WIDEST of the firmware."""
 INPUT_SCALE = 4.0 / 8191
 """Inputs are clipped to ±4, so 14 bits of them: the sums of 32 bits then hold 127 * 8191 * 2000 inputs."""
 
@@ -69,6 +71,10 @@ def quantise(weights: list[tuple[Floats, Floats]], calibration: Floats, frame: F
         next_scale = 0.0 if last else float(np.float32(max(float(x.max()), 1e-3) * 1.5 / TOP))
         integers = np.rint(weight / step[:, None]).astype(np.int8)
         sums = np.abs(bias / (step * scale_in)).max() + 127.0 * TOP * weight.shape[1]
+        if weight.shape[0] % 4 or max(weight.shape) > WIDEST:
+            raise FusionError(
+                f"layer {index} is {weight.shape[1]} to {weight.shape[0]}: units must be a multiple of 4, at most {WIDEST}"
+            )
         if sums >= 2**31:
             raise FusionError(f"layer {index}: {weight.shape[1]} inputs overflow 32 bits; make the student narrower")
         layers.append(

@@ -7,8 +7,9 @@ from pydantic import BaseModel
 
 from tinyloc.boards.files import write_whole
 from tinyloc.training.fusion.batch import prepare
+from tinyloc.training.fusion.distil import DistilSettings
 from tinyloc.training.fusion.recordings import Recording, load_recordings
-from tinyloc.training.fusion.scores import errors
+from tinyloc.training.fusion.scores import Floats, errors
 from tinyloc.training.fusion.settings import FilterSettings
 from tinyloc.training.fusion.simulate import simulate
 from tinyloc.training.fusion.sites import ROOM
@@ -17,6 +18,12 @@ from tinyloc.training.fusion.study import TRAIN_SEED, TUNE_SEED, Progress, Study
 from tinyloc.training.fusion.tuning import track, tune
 
 METHODS = {"fixed": None, "gated": None, "adaptive": "distilled", "variance": "distilled", "steered": "distilled"}
+
+
+def real_settings() -> StudySettings:
+    """The room's walks have twice the epochs of the others: fewer of them, and fewer trials."""
+    distil = DistilSettings(teacher_epochs=16, steps=2000)
+    return StudySettings(train_walks=36, trials=16, tune_walks=8, distil=distil)
 
 
 class RealRow(BaseModel):
@@ -73,7 +80,7 @@ def run_real(data: Path, settings: StudySettings, out: Path, progress: Progress)
     return record
 
 
-def _row(recording: Recording, found: "dict[str, np.ndarray]") -> RealRow:
+def _row(recording: Recording, found: dict[str, Floats]) -> RealRow:
     walk = recording.walk
     distance = np.linalg.norm(walk.truth_m[:, None] - walk.anchors_m[None], axis=2)
     return RealRow(
