@@ -18,7 +18,7 @@ TINYLOC := $(BIN)/tinyloc
 WHERE := --runs-dir $(RUNS)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo train export codegen firmware emulate report flash evaluate bench test test-slow lint wheel clean distclean
+.PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-slow lint wheel clean distclean
 
 help: ## list the targets
 	@echo "make TARGET [RECIPE=$(RECIPE)] [BOARD=$(BOARD)] [RUN=name] [PORT=/dev/ttyACM0]"
@@ -99,6 +99,9 @@ emulate: $(VENV)/.base ## run the image in the emulator over the whole test set
 
 report: $(VENV)/.base ## show the last evaluation again and write its HTML page
 	$(TINYLOC) report $(RUN) --board $(BOARD) $(WHERE)
+
+renode: $(VENV)/.base compiler ## run the image in an installed Renode (MODEL=directory of generated C instead of RUN)
+	@$(TINYLOC) renode $(if $(MODEL),--generated $(MODEL),$(RUN)) --board $(BOARD) $(WHERE)
 
 flash: $(VENV)/.base ## write the image to a connected board
 	$(TINYLOC) flash $(RUN) --board $(BOARD) $(WHERE)

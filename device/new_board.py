@@ -122,7 +122,10 @@ def _facts(board: Board) -> list[Finding]:
     for memory in board.memory:
         if memory.base % PAGE or memory.size % PAGE:
             found.append(Finding(where, f"memory {memory.name} is not made of whole pages of {PAGE} bytes"))
-    places = sorted((m.base, m.base + m.size, m.name) for m in [*board.memory, *board.alias])
+    places = sorted(
+        [(m.base, m.base + m.size, m.name) for m in board.memory]
+        + [(a.base, a.base + a.size, a.name) for a in board.alias]
+    )
     for (_, end, before), (start, _, after) in pairwise(places):
         if start < end:
             found.append(Finding(where, f"{before} and {after} overlap"))

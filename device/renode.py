@@ -24,6 +24,7 @@ from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator.machine import PART_MODELS
 from tinyloc.device.emulator.peripherals import RegisterFile, Uart
 from tinyloc.device.link import Frame, Message, decode, dense_body, parse_hello, parse_result, sparse_body
+from tinyloc.export.bundle import load_bundle, load_test_set
 
 RENODE_DIR = Path(__file__).resolve().parent.parent / "renode"
 CORES = {"cortex-m3": "cortex-m3", "cortex-m4f": "cortex-m4f"}
@@ -242,6 +243,14 @@ def files(board: Board) -> dict[str, str]:
 
 
 Scan = tuple[npt.NDArray[np.uint16], npt.NDArray[np.int8]]
+
+
+def bundle_scans(bundle_dir: Path, limit: int = 40) -> list[Scan]:
+    """The first scans of the first recording of a test set: enough for three decisions where a window decides."""
+    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    recording = next(test_set.recordings())
+    wanted = min(limit, max(6, bundle.window.steps + 2 * bundle.window.hop))
+    return [test_set.sparse(index) for index in range(recording.start, min(recording.stop, recording.start + wanted))]
 
 
 def golden(build: BuildResult, board: Board, scans: Sequence[Scan] | None = None) -> dict[str, object]:

@@ -21,6 +21,7 @@ from tinyloc.commands import (
     export,
     flash,
     recipes,
+    renode,
     report,
     train,
 )
@@ -53,6 +54,7 @@ app.command("build")(build.build)
 app.command("emulate")(emulate.emulate)
 app.command("evaluate")(evaluate.evaluate)
 app.command("flash")(flash.flash)
+app.command("renode")(renode.renode)
 app.command("report")(report.report)
 app.add_typer(board.app, name="board")
 

@@ -30,6 +30,35 @@ def list_boards() -> None:
     Console().print(table)
 
 
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the board: small letters, digits, underscores.")],
+    part: Annotated[str, typer.Option("--part", help="Name of the microcontroller, as nRF52832.")],
+    core: Annotated[str, typer.Option("--core", help="cortex-m3 or cortex-m4f.")] = "cortex-m3",
+    title: Annotated[str | None, typer.Option("--title", help="Name of the board in reports.")] = None,
+) -> None:
+    """Write the files of a new board, with a TODO for every fact."""
+    from tinyloc.device.new_board import new_board
+
+    for path in new_board(name, part, title, core):
+        typer.echo(path)
+    typer.echo(f"fill them in; `tinyloc board check {name}` says what is missing")
+
+
+@app.command("check")
+def check(name: Annotated[str, typer.Argument(help="Name of the board, as `tinyloc board list` gives it.")]) -> None:
+    """Say what a board still lacks, and which facts are not verified. Exit code 1: something is missing."""
+    from tinyloc.device.new_board import check_board
+
+    findings = check_board(name)
+    for finding in findings:
+        typer.echo(f"{'missing' if finding.wrong else 'note   '}  {finding.where}: {finding.what}")
+    wrong = sum(finding.wrong for finding in findings)
+    typer.echo(f"{name}: {wrong} to do" if wrong else f"{name}: complete")
+    if wrong:
+        raise typer.Exit(1)
+
+
 @app.command("show")
 def show(name: Annotated[str, typer.Argument(help="Name of the board, as `tinyloc board list` gives it.")]) -> None:
     """Show everything known of one board, as JSON."""

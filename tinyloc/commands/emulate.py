@@ -9,9 +9,11 @@ from tinyloc.commands.layout import (
     RUNS_DIR,
     ArithmeticOption,
     BoardOption,
+    BudgetOption,
     JsonOption,
     RunArgument,
     RunsDirOption,
+    board_within,
     find_run,
 )
 
@@ -23,18 +25,18 @@ def emulate(
     all_measured: Annotated[
         bool, typer.Option("--all-measured", help="Model the cycles of every sample, not of 200 of them.")
     ] = False,
+    budget: BudgetOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
     """Run the firmware in the emulator on the whole test set. Exit code 1: over budget, answers differ, or a crash."""
-    from tinyloc.boards import load_board
     from tinyloc.commands.outcome import publish
     from tinyloc.commands.progress import samples_shown
     from tinyloc.device.build import load_build
     from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
     from tinyloc.device.evaluate import MEASURED_SAMPLES, evaluate
 
-    found = load_board(board)
+    found = board_within(board, budget)
     layout = find_run(run, runs_dir)
     image = load_build(layout.need(layout.firmware(board), "build", f"--board {board}"))
     generated = layout.need(layout.generated(layout.arithmetic(arithmetic)), "codegen")

@@ -9,9 +9,11 @@ from tinyloc.commands.layout import (
     RUNS_DIR,
     ArithmeticOption,
     BoardOption,
+    BudgetOption,
     JsonOption,
     RunArgument,
     RunsDirOption,
+    board_within,
     find_run,
 )
 
@@ -26,6 +28,7 @@ def evaluate(
         int | None, typer.Option("--baud", help="Raise the rate to this for the test set; without it the board's rate.")
     ] = None,
     arithmetic: ArithmeticOption = None,
+    budget: BudgetOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
@@ -35,14 +38,13 @@ def evaluate(
     """
     from contextlib import closing
 
-    from tinyloc.boards import load_board
     from tinyloc.commands.outcome import publish
     from tinyloc.commands.progress import samples_shown
     from tinyloc.device import evaluate as evaluation
     from tinyloc.device.build import load_build
     from tinyloc.device.serial_port import SerialPort, find_port
 
-    found = load_board(board)
+    found = board_within(board, budget)
     layout = find_run(run, runs_dir)
     image = load_build(layout.need(layout.firmware(board), "build", f"--board {board}"))
     generated = layout.need(layout.generated(layout.arithmetic(arithmetic)), "codegen")

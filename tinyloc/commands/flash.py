@@ -11,6 +11,9 @@ def flash(
     run: RunArgument,
     board: BoardOption = DEFAULT_BOARD,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command instead of running it.")] = False,
+    tool: Annotated[
+        str | None, typer.Option("--tool", help="Another of the board's tools; `tinyloc board show` lists them.")
+    ] = None,
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
     """Flash the firmware of a run with the board's own tool, and verify it."""
@@ -21,4 +24,4 @@ def flash(
     found = load_board(board)
     layout = find_run(run, runs_dir)
     image = load_build(layout.need(layout.firmware(board), "build", f"--board {board}"))
-    flashing.flash(image, found, dry_run=dry_run, report=typer.echo)
+    flashing.flash(image, found, dry_run=dry_run, report=typer.echo, tool=tool)

@@ -11,6 +11,7 @@ from tinyloc.boards.errors import UserError
 from tinyloc.boards.files import write_whole
 
 if TYPE_CHECKING:
+    from tinyloc.boards import Board
     from tinyloc.export.bundle import Arithmetic
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run directory, or its name below --runs-dir.")]
@@ -19,10 +20,25 @@ BoardOption = Annotated[str, typer.Option("--board", help="Board; `tinyloc board
 ArithmeticOption = Annotated[
     str | None, typer.Option("--arithmetic", help="int8 or int16x8; without it the bundle's default.")
 ]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", metavar="PROFILE", help="Hold to another budget than the board's: 64k-ram, 32k-ram, 64k-flash, ..."
+    ),
+]
 JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write what was measured as JSON.")]
 
 RUNS_DIR = Path("runs")
 DEFAULT_BOARD = "stm32l4"
+
+
+def board_within(name: str, budget: str | None) -> "Board":
+    """The board, with the budget of a profile when one is asked for."""
+    from tinyloc.boards import load_board
+    from tinyloc.boards.profiles import with_profile
+
+    board = load_board(name)
+    return board if budget is None else with_profile(board, budget)
 
 
 class RunError(UserError):
