@@ -30,6 +30,7 @@ OUR_FAULT = 3
 EXTRA_OF_MODULE = {
     "torch": "train",
     "torchcrf": "train",
+    "matplotlib": "train",
     "onnx": "export",
     "onnx2tf": "export",
     "onnxscript": "export",
