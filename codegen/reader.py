@@ -11,6 +11,7 @@ import tflite
 
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import ElementType, Graph, Operator, Quantisation, Tensor
+from tinyloc.codegen.passes.shapes import fold_shapes
 
 _ELEMENTS: dict[int, ElementType] = {
     tflite.TensorType.INT8: "int8",
@@ -112,10 +113,13 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
     if content[4:8] != b"TFL3":
         raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
     try:
-        return _Reader(tflite.Model.GetRootAs(content, 0), path).graph(states)
+        return fold_shapes(_Reader(tflite.Model.GetRootAs(content, 0), path).graph(states))
     except CompileError:
         raise
-    except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+    except (
+        *(struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError),
+        *(AssertionError, OverflowError, MemoryError),
+    ) as error:
         raise CompileError(str(path), [f"damaged flatbuffer ({error}); export the model again"]) from error
 
 
@@ -217,7 +221,7 @@ class _Reader:
     ) -> tuple[tuple[Tensor, ...], tuple[Operator, ...]]:
         """A float input that only one QUANTIZE reads, and a float output that a DEQUANTIZE makes, become integers.
 
-        The device works in integers; whoever calls it quantises with the scale in model.h. Changes `inputs` and `outputs`.
+        The device works in integers; its caller quantises with the scale in model.h. Changes `inputs` and `outputs`.
         """
         subgraph = self.model.Subgraphs(0)
         names: dict[int, str] = {}

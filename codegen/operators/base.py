@@ -164,7 +164,7 @@ def shape_problems(graph: Graph, tensor: int, expected: Sequence[int]) -> list[s
     found = graph.tensors[tensor]
     if found.shape == tuple(expected):
         return []
-    return [f"{found.name} has shape {found.shape}, its operands give {tuple(expected)}; the file is damaged or dynamic"]
+    return [f"{found.name} has shape {found.shape}, its operands give {tuple(expected)}: damaged or dynamic"]
 
 
 def broadcast(graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[npt.NDArray[np.int64]]:

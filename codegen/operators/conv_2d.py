@@ -1,7 +1,8 @@
 """CONV_2D: y[h, w, o] = requantise(bias[o] + sum_ijc w[o, i, j, c] * (x[..., c] - zx)), NHWC, batch 1.
 
-int8 sums are scaled with two roundings, int16 sums (64-bit bias) `wide`. Outside the image x is its zero point. A filter
-with fewer channels than the image is a grouped convolution: output channel o reads the group o * groups // outputs.
+int8 sums are scaled with two roundings, int16 sums (64-bit bias) `wide`. Outside the image x is its zero point.
+A filter with fewer channels than the image is a grouped convolution: output channel o reads the group
+o * groups // outputs.
 """
 
 from collections.abc import Sequence
@@ -85,7 +86,5 @@ class Conv2D(KernelRule):
             *arrays,
         )
         suffix = "s16" if x.element == "int16" else "s8"
-        call = (
-            f"tl_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, {depth}, {x.zero_point}, y);"
-        )
+        call = f"tl_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, {depth}, {x.zero_point}, y);"
         return Lowered((how, call), constants, ("tl_conv.h",), g.output[0] * g.output[1] * taps.size)

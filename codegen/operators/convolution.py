@@ -104,7 +104,7 @@ def factors(r: Requantisation) -> list[tuple[int, int]]:
 
 
 def taps_of(image: Array, g: Geometry, outside: int = 0) -> Iterator[tuple[int, int, Array]]:
-    """(row, column, what of the image this tap of the kernel sees at each output place: (H, W, C)); image: (H, W, C)."""
+    """(row, column, what this tap of the kernel sees at each output place: (H, W, C)); image: (H, W, C)."""
     reach = [(g.output[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1 for i in range(2)]
     rows, columns = (max(reach[i], g.input[i] + g.padding[i]) for i in range(2))
     padded = np.full((rows, columns, image.shape[2]), outside, dtype=image.dtype)

@@ -22,7 +22,9 @@ class Extreme(ElementWise):
                 for t in (*op.inputs, *op.outputs)
             }
             if len(scales) != 1:
-                problems.append("operands and result have different scales, which TFLite ignores; requantise them first")
+                problems.append(
+                    "operands and result have different scales, which TFLite ignores; requantise them first"
+                )
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:

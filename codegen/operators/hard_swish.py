@@ -1,7 +1,7 @@
 """HARD_SWISH of int8: x * relu6(x + 3) / 6 in 16-bit fixed point. Becomes a table, so no C of its own.
 
-TFLite: reference_ops::HardSwish, HardSwishPrepare. The input is widened by 7 bits; one multiplier brings it to the output's
-scale, another to units of 3 / 32768, saturating, which is the gate; their product is truncated.
+TFLite: reference_ops::HardSwish, HardSwishPrepare. The input is widened by 7 bits; one multiplier brings it to the
+output's scale, another to units of 3 / 32768, saturating, which is the gate; their product is truncated.
 """
 
 from collections.abc import Sequence

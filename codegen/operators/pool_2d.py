@@ -38,7 +38,9 @@ class Pool2D(KernelRule):
         if (np.float32(x.scale), x.zero_point, x.element) != (np.float32(y.scale), y.zero_point, y.element):
             problems.append(f"{y.name} has another scale than {x.name}; requantise it after")
         size = output_size(op, x.shape, self._kernel(op))
-        if op.attributes["padding"] and (op.attributes["filter_h"] > x.shape[1] or op.attributes["filter_w"] > x.shape[2]):
+        if op.attributes["padding"] and (
+            op.attributes["filter_h"] > x.shape[1] or op.attributes["filter_w"] > x.shape[2]
+        ):
             problems.append(f"a window larger than {x.name} {x.shape}")
         return problems + shape_problems(graph, op.outputs[0], (1, *size, x.shape[3]))
 

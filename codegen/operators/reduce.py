@@ -1,7 +1,8 @@
 """MEAN and SUM over any axes: y = clamp(zy + round2((sum(x) - n * zx) * factor)), factor = sx / sy, over n for MEAN.
 
-TFLite: reference_ops::QuantizedMeanOrSum. SUM follows the same source, but no LiteRT 2.1 resolver runs it so: BUILTIN_REF reads
-int8 and int16 as uint8, the default resolver scales in single precision. A sum here is within one of the latter's.
+TFLite: reference_ops::QuantizedMeanOrSum. SUM follows the same source, but no LiteRT 2.1 resolver runs it so:
+BUILTIN_REF reads int8 and int16 as uint8, the default resolver scales in single precision. A sum here is within one
+of the latter's.
 """
 
 from collections.abc import Sequence

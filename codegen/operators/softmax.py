@@ -1,7 +1,7 @@
 """SOFTMAX over the last axis. TFLite: reference_ops::Softmax and SoftmaxInt16.
 
-int8: exp of the difference to the row's maximum in 0.31 fixed point, summed in 12.19, times the reciprocal of the sum by
-three Newton steps. The difference has 256 values at most, so that the device reads the exponentials from a table
+int8: exp of the difference to the row's maximum in 0.31 fixed point, summed in 12.19, times the reciprocal of the sum
+by three Newton steps. The difference has 256 values at most, so that the device reads the exponentials from a table
 computed here. int16: two tables of 513 samples, exp on [-10, 0] and 1 / (1 + x) on [0, 1], linear between.
 """
 
@@ -36,9 +36,10 @@ def _shifted_left(a: Int64s, bits: int) -> Int64s:
 
 
 def exp_of_negative(a: Int64s) -> Int64s:
-    """exp(a) in 0.31 of a <= 0 in 5.26: a Taylor series around -1/8 for the part below 1/4, a factor for each bit above.
+    """exp(a) in 0.31 of a <= 0 in 5.26: a Taylor series around -1/8 for the part below 1/4, a factor a bit above it.
 
-    gemmlowp: exp_on_negative_values."""
+    gemmlowp: exp_on_negative_values.
+    """
     quarter = 1 << 24
     fraction = (a & (quarter - 1)) - quarter
     x = _shifted_left(fraction, INTEGER_BITS) + (1 << 28)
@@ -110,7 +111,9 @@ class Softmax(KernelRule):
         if x.element != y.element:
             problems.append(f"from {x.element} to {y.element}: only equal types are supported")
         if abs(y.scale - scale) > 0.001 * scale or y.zero_point != zero:
-            problems.append(f"the output's scale is {y.scale}, zero point {y.zero_point}; TFLite asks for {scale}, {zero}")
+            problems.append(
+                f"the output's scale is {y.scale}, zero point {y.zero_point}; TFLite asks for {scale}, {zero}"
+            )
         if not op.attributes["beta"] > 0:
             problems.append(f"beta is {op.attributes['beta']}")
         if x.shape and x.shape[-1] > 2048:

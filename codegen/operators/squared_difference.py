@@ -1,4 +1,4 @@
-"""SQUARED_DIFFERENCE of int8: both operands brought to twice the larger scale, subtracted, squared, brought to the output."""
+"""SQUARED_DIFFERENCE of int8: both operands brought to twice the larger scale, subtracted, squared, rescaled."""
 
 from collections.abc import Sequence
 

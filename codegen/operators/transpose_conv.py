@@ -1,7 +1,8 @@
-"""TRANSPOSE_CONV: each input pixel adds x * w to a kernel-sized patch of the output, patches `stride` apart; NHWC, batch 1.
+"""TRANSPOSE_CONV: each pixel adds x * w to a kernel-sized patch of the output, patches `stride` apart; NHWC, batch 1.
 
 Written from the output's side, so that no scratch is needed: y[h, w] sums over those taps (i, j) for which
-(h + pad - i) and (w + pad - j) are multiples of the stride. Rounding as in CONV_2D. Operands: shape, filter, image, bias.
+(h + pad - i) and (w + pad - j) are multiples of the stride. Rounding as in CONV_2D.
+Operands: shape, filter, image, bias.
 """
 
 from collections.abc import Sequence
@@ -88,5 +89,7 @@ class TransposeConv(KernelRule):
         )
         suffix = "s16" if x.element == "int16" else "s8"
         own = Geometry((*x.shape[1:],), (*y.shape[1:],), g.kernel, g.stride, g.dilation, g.padding)  # type: ignore[arg-type]
-        call = f"tl_transpose_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {own.text}, {x.zero_point}, y);"
+        call = (
+            f"tl_transpose_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {own.text}, {x.zero_point}, y);"
+        )
         return Lowered((how, call), constants, ("tl_transpose_conv.h",), x.shape[1] * x.shape[2] * taps.size)

@@ -16,7 +16,7 @@ from tinyloc.codegen.host import FIRMWARE
 from tinyloc.codegen.manifest import read_graph_manifest
 
 COMPILER = "arm-none-eabi-gcc"
-FLAGS = ["-mthumb", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-ffreestanding", "-nostartfiles"]
+FLAGS = ["-mthumb", "-std=c11", "-Os", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-ffreestanding", "-nostartfiles"]
 CODE, MEMORY, STACK, RETURN = 0x0800_0000, 0x2000_0000, 0x2800_0000, 0x0700_0000
 CORES = {"cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4, "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3}
 
@@ -27,8 +27,23 @@ class ArmNetwork:
     def __init__(self, generated: Path, core: str, flags: Sequence[str] = ()) -> None:
         self.manifest = read_graph_manifest(generated)
         elf = generated / "model.elf"
-        command = [COMPILER, f"-mcpu={core}", *FLAGS, *flags, f"-I{generated}", f"-I{FIRMWARE}", f"-Wl,-Ttext={CODE:#x}"]
-        command += ["--specs=nano.specs", "-Wl,-etl_model_run", str(generated / "model.c"), str(generated / "weights.c"), "-o", str(elf)]
+        command = [
+            COMPILER,
+            f"-mcpu={core}",
+            *FLAGS,
+            *flags,
+            f"-I{generated}",
+            f"-I{FIRMWARE}",
+            f"-Wl,-Ttext={CODE:#x}",
+        ]
+        command += [
+            "--specs=nano.specs",
+            "-Wl,-etl_model_run",
+            str(generated / "model.c"),
+            str(generated / "weights.c"),
+            "-o",
+            str(elf),
+        ]
         subprocess.run(command, check=True, capture_output=True, text=True)
         self.image = ELFFile(io.BytesIO(elf.read_bytes()))
         self.core = CORES[core]

@@ -1,4 +1,4 @@
-"""The kernels as the cores run them: with the DSP instructions of the Cortex-M4, portable on it, and on the Cortex-M3."""
+"""The kernels as the cores run them: DSP instructions on the Cortex-M4, portable on it, and on the Cortex-M3."""
 
 import shutil
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 from arm_cores import COMPILER, ArmNetwork
 from equality import assert_same, load, random_inputs, reference_outputs
 from test_operators_element_wise import add_function, add_two_operands
+from test_operators_images import add_convolutions
 from test_operators_products import add_batch_matmul, add_depthwise, add_fully_connected
 from tflite_models import TFLiteModel
 
@@ -25,6 +26,7 @@ def everything(element: str) -> TFLiteModel:
     add_fully_connected(model, element, chance)
     add_depthwise(model, element, chance)
     add_batch_matmul(model, element, chance)
+    add_convolutions(model, element, chance)
     for kind in ("ADD", "SUB", "MUL"):
         add_two_operands(model, kind, element)
     for kind in ("EXP", "LOGISTIC", "TANH"):

@@ -47,7 +47,13 @@ def test_header_and_manifest_say_how_to_call_it(tmp_path: Path) -> None:
     manifest = compile_tflite(with_float_borders().write(tmp_path / "my model.tflite"), tmp_path / "out")
     assert manifest == read_graph_manifest(tmp_path / "out")
     (given,), (answer,) = manifest.inputs, manifest.outputs
-    assert (given.tensor, given.argument, given.element, given.shape, given.zero_point) == ("reading", "input", "int8", [1, 5], 3)
+    assert (given.tensor, given.argument, given.element, given.shape, given.zero_point) == (
+        "reading",
+        "input",
+        "int8",
+        [1, 5],
+        3,
+    )
     assert (answer.tensor, answer.argument, answer.size) == ("scores", "output", 3)
     assert manifest.macs == 15
     header = (tmp_path / "out" / "model.h").read_text()

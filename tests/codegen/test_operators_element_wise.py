@@ -113,7 +113,9 @@ def test_functions(kind: str, element: str) -> None:
 @pytest.mark.parametrize("kind", ["MAXIMUM", "MINIMUM"])
 def test_extremes(kind: str, element: str) -> None:
     model = TFLiteModel()
-    for (scale, zero), shapes in zip(quantisations(element, 3, 5), [((1, 5), (1, 5)), ((2, 3, 4), (4,)), ((3, 1), (1, 4))], strict=True):
+    for (scale, zero), shapes in zip(
+        quantisations(element, 3, 5), [((1, 5), (1, 5)), ((2, 3, 4), (4,)), ((3, 1), (1, 4))], strict=True
+    ):
         a, b = (model.input(shape, element, scale, zero) for shape in shapes)
         model.output(model.unary(kind, [a, b], np.broadcast_shapes(*shapes), element, scale, zero))
     assert_all_equal(model)
@@ -124,7 +126,9 @@ def test_leaky_relu(element: str) -> None:
     model = TFLiteModel()
     for number, (scale, zero) in enumerate(quantisations(element, 8, 6)):
         x = model.input((2, 40), element, scale, zero)
-        y = model.tensor((2, 40), element, scale * (0.4, 1.0, 1.7, 3.0)[number % 4], 0 if element == "int16" else ZEROS[number % 4])
+        y = model.tensor(
+            (2, 40), element, scale * (0.4, 1.0, 1.7, 3.0)[number % 4], 0 if element == "int16" else ZEROS[number % 4]
+        )
         model.operator("LEAKY_RELU", [x], [y], alpha=(0.3, 0.01, 0.0, 1.5)[number // 2])
         model.output(y)
     assert_all_equal(model)
@@ -136,7 +140,9 @@ def test_prelu() -> None:
     for number, (scale, zero) in enumerate(quantisations("int8", 8, 7)):
         x = model.input((1, 3, 2, 5), "int8", scale, zero)
         alpha = model.constant(chance.integers(-128, 128, (1, 1, 5)), "int8", 0.01, ZEROS[number % 4])
-        model.output(model.unary("PRELU", [x, alpha], (1, 3, 2, 5), "int8", scale * (0.4, 1.0, 1.7, 3.0)[number // 2], zero // 2))
+        model.output(
+            model.unary("PRELU", [x, alpha], (1, 3, 2, 5), "int8", scale * (0.4, 1.0, 1.7, 3.0)[number // 2], zero // 2)
+        )
     assert_all_equal(model)
 
 
@@ -155,7 +161,11 @@ def test_hard_swish() -> None:
     model = TFLiteModel()
     for number, (scale, zero) in enumerate(quantisations("int8", 16, 9)):
         x = model.input((1, 256), "int8", scale, zero)
-        model.output(model.unary("HARD_SWISH", [x], (1, 256), "int8", scale * (0.3, 0.5, 1.0, 2.0)[number % 4], ZEROS[number // 4]))
+        model.output(
+            model.unary(
+                "HARD_SWISH", [x], (1, 256), "int8", scale * (0.3, 0.5, 1.0, 2.0)[number % 4], ZEROS[number // 4]
+            )
+        )
     assert_all_equal(model, count=8)
 
 
@@ -164,5 +174,7 @@ def test_sqrt() -> None:
     for number, (scale, zero) in enumerate(quantisations("int8", 8, 10)):
         x = model.input((1, 256), "int8", scale, zero)
         top = np.sqrt(scale * max(127 - zero, 1))
-        model.output(model.unary("SQRT", [x], (1, 256), "int8", float(top / (60, 128, 255, 400)[number % 4]), ZEROS[number // 2]))
+        model.output(
+            model.unary("SQRT", [x], (1, 256), "int8", float(top / (60, 128, 255, 400)[number % 4]), ZEROS[number // 2])
+        )
     assert_all_equal(model, count=8, positive=True)  # LiteRT refuses to run on others

@@ -32,7 +32,8 @@ def add_convolutions(model: TFLiteModel, element: str, chance: np.random.Generat
         y = model.tensor((1, *size, out), element, scale, output_zero(element, chance))
         model.operator(
             "CONV_2D", [x, filters, bias], [y],
-            padding=padding, strideH=stride[0], strideW=stride[1], dilationHFactor=dilation[0], dilationWFactor=dilation[1],
+            padding=padding, strideH=stride[0], strideW=stride[1],
+            dilationHFactor=dilation[0], dilationWFactor=dilation[1],
             fusedActivationFunction=number % 4,
         )  # fmt: skip
         model.output(y)
@@ -50,7 +51,12 @@ def test_transpose_conv(element: str) -> None:
     chance = np.random.default_rng(10)
     model = TFLiteModel()
     for number, (h, w, c, out, kernel, stride, padding) in enumerate(
-        [(3, 3, 2, 3, (3, 3), (2, 2), 0), (4, 2, 3, 1, (2, 4), (1, 3), 1), (2, 5, 1, 4, (5, 1), (2, 1), 0), (3, 3, 4, 2, (1, 1), (1, 1), 1)]
+        [
+            (3, 3, 2, 3, (3, 3), (2, 2), 0),
+            (4, 2, 3, 1, (2, 4), (1, 3), 1),
+            (2, 5, 1, 4, (5, 1), (2, 1), 0),
+            (3, 3, 4, 2, (1, 1), (1, 1), 1),
+        ]
     ):
         x = scaled(model, (1, h, w, c), element, chance)
         filters, scales = weights_of(model, (out, *kernel, c), out, 0, chance, per_channel=True)
@@ -71,7 +77,13 @@ def test_transpose_conv(element: str) -> None:
 def test_pooling(kind: str, element: str) -> None:
     model = TFLiteModel()
     for number, (h, w, c, window, stride, padding) in enumerate(
-        [(4, 4, 3, (2, 2), (2, 2), 1), (5, 7, 2, (3, 3), (2, 2), 0), (6, 1, 4, (6, 1), (1, 1), 1), (3, 5, 1, (2, 4), (1, 3), 0), (4, 4, 2, (7, 7), (1, 1), 0)]
+        [
+            (4, 4, 3, (2, 2), (2, 2), 1),
+            (5, 7, 2, (3, 3), (2, 2), 0),
+            (6, 1, 4, (6, 1), (1, 1), 1),
+            (3, 5, 1, (2, 4), (1, 3), 0),
+            (4, 4, 2, (7, 7), (1, 1), 0),
+        ]
     ):
         zero = (0, -128, 100, -5, 3)[number] if element == "int8" else 0
         scale = 0.07 if element == "int8" else 0.0007
@@ -87,7 +99,8 @@ def test_pooling(kind: str, element: str) -> None:
 def add_reductions(model: TFLiteModel, kind: str, element: str) -> None:
     """Over image, channels, batch of rows, everything; axes counted from the end; with and without kept dimensions."""
     for number, (shape, axes, kept) in enumerate(
-        [((1, 5, 7, 3), (1, 2), True), ((1, 5, 7, 3), (1, 2), False), ((2, 3, 4), (-1,), False), ((2, 3, 4), (0,), True),
+        [((1, 5, 7, 3), (1, 2), True), ((1, 5, 7, 3), (1, 2), False), ((2, 3, 4), (-1,), False),
+         ((2, 3, 4), (0,), True),
          ((2, 3, 4), (0, 2), False), ((3, 7), (0, 1), False), ((1, 3, 1, 9), (3, 1), True), ((2, 2, 3, 2), (2,), False)]
     ):  # fmt: skip
         zero = (0, -128, 127, -5, 3, 77, 0, -1)[number] if element == "int8" else 0
@@ -130,7 +143,15 @@ def test_sum(element: str) -> None:
 def test_softmax(element: str) -> None:
     """Sharp and flat, rows of one value and of many."""
     model = TFLiteModel()
-    for shape, scale, beta in [((1, 10), 0.1, 1.0), ((3, 4), 0.003, 1.0), ((1, 59), 1.3, 1.0), ((2, 2, 5), 0.05, 0.5), ((4, 1), 0.1, 1.0), ((1, 300), 0.02, 2.0), ((1, 3), 60.0, 1.0)]:
+    for shape, scale, beta in [
+        ((1, 10), 0.1, 1.0),
+        ((3, 4), 0.003, 1.0),
+        ((1, 59), 1.3, 1.0),
+        ((2, 2, 5), 0.05, 0.5),
+        ((4, 1), 0.1, 1.0),
+        ((1, 300), 0.02, 2.0),
+        ((1, 3), 60.0, 1.0),
+    ]:
         x = model.input(shape, element, scale if element == "int8" else scale / 200, 11 if element == "int8" else 0)
         y = model.tensor(shape, element, 1 / 256 if element == "int8" else 1 / 32768, -128 if element == "int8" else 0)
         model.operator("SOFTMAX", [x], [y], beta=beta)

@@ -25,16 +25,16 @@ def weights_of(
     return model.constant(chance.integers(-127, 128, shape), "int8", scales, 0, axis), scales
 
 
-def bias_of(
-    model: TFLiteModel, x: int, scales: Any, channels: int, element: str, chance: np.random.Generator
-) -> int:
+def bias_of(model: TFLiteModel, x: int, scales: Any, channels: int, element: str, chance: np.random.Generator) -> int:
     sx = float(model.graph.tensors[x].quantization.scale[0])
     reach = 3000 if element == "int8" else 900_000
     data = chance.integers(-reach, reach, channels)
     return model.constant(data, "int32" if element == "int8" else "int64", scales * np.float32(sx))
 
 
-def output_scale(model: TFLiteModel, x: int, scales: Any, depth: int, element: str, chance: np.random.Generator) -> float:
+def output_scale(
+    model: TFLiteModel, x: int, scales: Any, depth: int, element: str, chance: np.random.Generator
+) -> float:
     """About what makes random sums fill the output's range, so that both saturation and small values occur."""
     sx = float(model.graph.tensors[x].quantization.scale[0])
     reach = 70 * np.sqrt(depth) * (60 if element == "int8" else 15000)
@@ -49,12 +49,28 @@ def output_zero(element: str, chance: np.random.Generator) -> int:
 def add_fully_connected(model: TFLiteModel, element: str, chance: np.random.Generator) -> None:
     """Odd depths and channels, rows, scale a channel or one for all, with and without bias, every activation."""
     for number, (depth, channels, rows) in enumerate(
-        [(1, 1, 1), (3, 2, 1), (4, 4, 1), (5, 5, 3), (7, 9, 1), (8, 3, 2), (17, 6, 1), (31, 8, 1), (64, 13, 1), (129, 7, 1)]
+        [
+            (1, 1, 1),
+            (3, 2, 1),
+            (4, 4, 1),
+            (5, 5, 3),
+            (7, 9, 1),
+            (8, 3, 2),
+            (17, 6, 1),
+            (31, 8, 1),
+            (64, 13, 1),
+            (129, 7, 1),
+        ]
     ):
         x = scaled(model, (rows, depth), element, chance)
         w, scales = weights_of(model, (channels, depth), channels, 0, chance, per_channel=number % 3 == 1)
         bias = bias_of(model, x, scales, channels, element, chance) if number % 4 else -1
-        y = model.tensor((rows, channels), element, output_scale(model, x, scales, depth, element, chance), output_zero(element, chance))
+        y = model.tensor(
+            (rows, channels),
+            element,
+            output_scale(model, x, scales, depth, element, chance),
+            output_zero(element, chance),
+        )
         model.operator("FULLY_CONNECTED", [x, w, bias], [y], fusedActivationFunction=number % 4)
         model.output(y)
 
@@ -102,10 +118,13 @@ def add_depthwise(model: TFLiteModel, element: str, chance: np.random.Generator)
         bias = bias_of(model, x, scales, out, element, chance) if number % 4 else -1
         shape = (1, *convolution_sizes(h, w, kernel, stride, dilation, padding), out)
         depth = kernel[0] * kernel[1]
-        y = model.tensor(shape, element, output_scale(model, x, scales, depth, element, chance), output_zero(element, chance))
+        y = model.tensor(
+            shape, element, output_scale(model, x, scales, depth, element, chance), output_zero(element, chance)
+        )
         model.operator(
             "DEPTHWISE_CONV_2D", [x, filters, bias] if bias != -1 else [x, filters], [y],
-            padding=padding, strideH=stride[0], strideW=stride[1], dilationHFactor=dilation[0], dilationWFactor=dilation[1],
+            padding=padding, strideH=stride[0], strideW=stride[1],
+            dilationHFactor=dilation[0], dilationWFactor=dilation[1],
             depthMultiplier=multiplier, fusedActivationFunction=number % 4,
         )  # fmt: skip
         model.output(y)
@@ -121,12 +140,20 @@ def test_depthwise_conv_2d(element: str) -> None:
 def add_batch_matmul(model: TFLiteModel, element: str, chance: np.random.Generator) -> None:
     """Batches, rows, columns, a transposed second operand, and the product of a matrix with itself."""
     for number, (batch, m, k, n, adj_y) in enumerate(
-        [((1,), 1, 5, 4, False), ((1,), 6, 3, 1, False), ((2,), 3, 4, 5, False), ((2, 2), 2, 9, 3, True), ((1,), 1, 1, 1, True)]
+        [
+            ((1,), 1, 5, 4, False),
+            ((1,), 6, 3, 1, False),
+            ((2,), 3, 4, 5, False),
+            ((2, 2), 2, 9, 3, True),
+            ((1,), 1, 1, 1, True),
+        ]
     ):
         a = scaled(model, (*batch, m, k), element, chance)
         b = scaled(model, (*batch, n, k) if adj_y else (*batch, k, n), element, chance)
         scale_b = model.graph.tensors[b].quantization.scale
-        y = model.tensor((*batch, m, n), element, output_scale(model, a, scale_b, k, element, chance), output_zero(element, chance))
+        y = model.tensor(
+            (*batch, m, n), element, output_scale(model, a, scale_b, k, element, chance), output_zero(element, chance)
+        )
         if element == "int16":
             model.graph.tensors[y].quantization.scale *= 250
         model.operator("BATCH_MATMUL", [a, b], [y], adjY=adj_y)
@@ -226,7 +253,13 @@ def test_padding(element: str) -> None:
     model = TFLiteModel()
     zero = -7 if element == "int8" else 0
     for number, (shape, borders) in enumerate(
-        [((1, 3, 4, 2), [(0, 0), (1, 2), (2, 1), (0, 0)]), ((2, 3), [(0, 0), (0, 3)]), ((2, 2, 2), [(1, 0), (0, 1), (2, 2)]), ((5,), [(2, 3)]), ((1, 4, 4, 3), [(0, 0), (0, 0), (1, 1), (0, 1)])]
+        [
+            ((1, 3, 4, 2), [(0, 0), (1, 2), (2, 1), (0, 0)]),
+            ((2, 3), [(0, 0), (0, 3)]),
+            ((2, 2, 2), [(1, 0), (0, 1), (2, 2)]),
+            ((5,), [(2, 3)]),
+            ((1, 4, 4, 3), [(0, 0), (0, 0), (1, 1), (0, 1)]),
+        ]
     ):
         x = model.input(shape, element, 0.1, zero)
         wide = tuple(n + sum(pair) for n, pair in zip(shape, borders, strict=True))
@@ -241,7 +274,12 @@ def test_transpose_pack_unpack_gather(element: str) -> None:
     model = TFLiteModel()
     x = model.input((2, 3, 4), element)
     image = model.input((1, 3, 3, 5), element)
-    for source, shape, order in [(x, (2, 3, 4), (2, 0, 1)), (x, (2, 3, 4), (0, 2, 1)), (image, (1, 3, 3, 5), (0, 2, 1, 3)), (image, (1, 3, 3, 5), (0, 3, 1, 2))]:
+    for source, shape, order in [
+        (x, (2, 3, 4), (2, 0, 1)),
+        (x, (2, 3, 4), (0, 2, 1)),
+        (image, (1, 3, 3, 5), (0, 2, 1, 3)),
+        (image, (1, 3, 3, 5), (0, 3, 1, 2)),
+    ]:
         y = model.unary("TRANSPOSE", [source, model.constant(order)], tuple(shape[i] for i in order), element, 0.1)
         model.output(y)
     for axis in (0, 1, -1):
@@ -267,7 +305,12 @@ def test_transpose_pack_unpack_gather(element: str) -> None:
 def test_arg_max() -> None:
     """Ties go to the first; indices of both widths."""
     model = TFLiteModel()
-    for shape, axis, element in [((1, 10), 1, "int32"), ((2, 3, 4), -1, "int64"), ((2, 3, 4), 1, "int32"), ((1, 3, 3, 2), 3, "int32")]:
+    for shape, axis, element in [
+        ((1, 10), 1, "int32"),
+        ((2, 3, 4), -1, "int64"),
+        ((2, 3, 4), 1, "int32"),
+        ((1, 3, 3, 2), 3, "int32"),
+    ]:
         x = model.input(shape)
         y = model.tensor([n for i, n in enumerate(shape) if i != axis % len(shape)], element, None)
         from ai_edge_litert import schema_py_generated as schema

@@ -41,6 +41,24 @@ def test_constants_are_computed_at_compile_time() -> None:
     assert_same_results(graph, folded)
 
 
+def test_arithmetic_on_shapes_is_done_when_the_model_is_read() -> None:
+    """SHAPE -> STRIDED_SLICE -> PACK -> RESHAPE: a reshape that leaves the batch open."""
+    model = TFLiteModel()
+    x = model.input((1, 2, 6))
+    shape = model.tensor((3,), "int32", None)
+    model.operator("SHAPE", [x], [shape], outType=2)
+    batch = model.tensor((), "int32", None)
+    corners = [model.constant([0]), model.constant([1]), model.constant([1])]
+    model.operator("STRIDED_SLICE", [shape, *corners], [batch], shrinkAxisMask=1)
+    wanted = model.tensor((2,), "int32", None)
+    model.operator("PACK", [batch, model.constant(12)], [wanted], valuesCount=2)
+    flat = model.unary("RESHAPE", [x, wanted], (1, 12), "int8", 0.1)
+    model.output(model.unary("RELU", [flat], (1, 12), "int8", 0.1))
+    graph = load(model)
+    assert kinds(graph) == ["RESHAPE", "RELU"]
+    assert graph.tensors[wanted].data is not None and graph.tensors[wanted].data.tolist() == [1, 12]
+
+
 def test_an_identity_is_dropped_and_a_reversal_is_not() -> None:
     model = TFLiteModel()
     x = model.input((2, 3), scale=0.1, zero=4)
@@ -119,7 +137,9 @@ def test_scattered_parts_become_copies_and_whole_ones_stay_views() -> None:
     assert_all_equal(model)
 
 
-@pytest.mark.parametrize(("inputs", "readers", "sparse"), [(SPARSE_FROM, 1, True), (SPARSE_FROM - 1, 1, False), (SPARSE_FROM, 2, False)])
+@pytest.mark.parametrize(
+    ("inputs", "readers", "sparse"), [(SPARSE_FROM, 1, True), (SPARSE_FROM - 1, 1, False), (SPARSE_FROM, 2, False)]
+)
 def test_a_wide_input_read_by_one_layer_is_sparse(inputs: int, readers: int, sparse: bool) -> None:
     model = TFLiteModel()
     x = model.input((1, inputs))
@@ -154,7 +174,9 @@ def selective_scan(model: TFLiteModel, element: str, channels: int, states: int)
     model.graph.tensors[after].name = b"h_out"
     read = model.unary("BATCH_MATMUL", [after, c], column, element, 0.05 * k)
     skip = model.unary("MUL", [u, d], column, element, 0.02 * k)
-    y = model.unary("MUL", [model.unary("ADD", [read, skip], column, element, 0.06 * k), gate], column, element, 0.03 * k)
+    y = model.unary(
+        "MUL", [model.unary("ADD", [read, skip], column, element, 0.06 * k), gate], column, element, 0.03 * k
+    )
     return after, y
 
 

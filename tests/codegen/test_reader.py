@@ -75,7 +75,9 @@ def test_flipped_bits_and_overwritten_words(tmp_path: Path) -> None:
     assert refused > 50
 
 
-@pytest.mark.parametrize("content", [b"", b"TFL3", b"\0\0\0\0TFL3", b"\xff" * 4 + b"TFL3" + b"\xff" * 64, b"PK\3\4" * 50])
+@pytest.mark.parametrize(
+    "content", [b"", b"TFL3", b"\0\0\0\0TFL3", b"\xff" * 4 + b"TFL3" + b"\xff" * 64, b"PK\3\4" * 50]
+)
 def test_what_is_no_model(content: bytes, tmp_path: Path) -> None:
     assert not survives(content, tmp_path / "m.tflite")
 
@@ -149,7 +151,14 @@ def test_states_that_are_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "zero", "word"), [(0.0, 0, "scale"), (-0.5, 0, "scale"), (float("nan"), 0, "scale"), (float("inf"), 0, "scale"), (0.1, 300, "zero point")]
+    ("scale", "zero", "word"),
+    [
+        (0.0, 0, "scale"),
+        (-0.5, 0, "scale"),
+        (float("nan"), 0, "scale"),
+        (float("inf"), 0, "scale"),
+        (0.1, 300, "zero point"),
+    ],
 )
 def test_scales_that_mean_nothing(scale: float, zero: int, word: str, tmp_path: Path) -> None:
     model = TFLiteModel()
@@ -159,7 +168,8 @@ def test_scales_that_mean_nothing(scale: float, zero: int, word: str, tmp_path: 
 
 def test_a_constant_of_the_wrong_size(tmp_path: Path) -> None:
     model = some_model()
-    model.graph.tensors[[i for i, t in enumerate(model.graph.tensors) if t.buffer][0]].shape = np.array([7, 7], np.int32)
+    constant = next(t for t in model.graph.tensors if t.buffer)
+    constant.shape = np.array([7, 7], np.int32)
     assert refusal(model, tmp_path)
 
 

@@ -37,7 +37,10 @@ def test_the_step_equals_litert_in_a_loop(element: str) -> None:
     graph = load(model, [("h_in", "h_out"), ("w_in", "w_out")])
 
     stepper, compiled, runner = Stepper(graph), native(graph), litert(model.content())
-    carried = {before: np.full(graph.tensors[before].shape, graph.tensors[before].zero_point, element) for before, _ in graph.states}
+    carried = {
+        before: np.full(graph.tensors[before].shape, graph.tensors[before].zero_point, element)
+        for before, _ in graph.states
+    }
     seen = set()
     for _ in range(STEPS):
         low, high = (-100, 100) if element == "int8" else (-25000, 25000)

@@ -33,7 +33,8 @@ def assert_steps_equal(graph: Graph, steps: int = 12) -> None:
         compiled.reset()
         for step in range(start, start + steps):
             inputs = [
-                chance.integers(-128, 128, graph.tensors[t].shape).astype(graph.tensors[t].element) for t in graph.inputs
+                chance.integers(-128, 128, graph.tensors[t].shape).astype(graph.tensors[t].element)
+                for t in graph.inputs
             ]
             expected, got = stepper.step(*inputs), compiled.run(*inputs)
             for a, b in zip(expected, got, strict=True):
@@ -47,7 +48,7 @@ def test_element_wise_work_is_done_in_place() -> None:
     first = model.unary("FULLY_CONNECTED", [model.input((1, 8)), w, -1], (1, 8), "int8", 0.1)
     magnitude = model.unary("ABS", [first], (1, 8), "int8", 0.1)
     model.output(model.unary("FULLY_CONNECTED", [magnitude, w, -1], (1, 8), "int8", 0.1))
-    graph, storage = stored(load(model))
+    _, storage = stored(load(model))
     assert storage.plan.size == 8
     assert storage.places[first] == storage.places[magnitude]
     assert_steps_equal(load(model))
@@ -59,7 +60,11 @@ def test_a_value_that_is_read_later_is_not_overwritten() -> None:
     first = model.unary("FULLY_CONNECTED", [model.input((1, 8)), w, -1], (1, 8), "int8", 0.1)
     magnitude = model.unary("ABS", [first], (1, 8), "int8", 0.1)
     second = model.unary("FULLY_CONNECTED", [magnitude, w, -1], (1, 8), "int8", 0.1)
-    model.output(model.unary("FULLY_CONNECTED", [model.unary("ADD", [first, second], (1, 8), "int8", 0.2), w, -1], (1, 8), "int8", 0.1))
+    model.output(
+        model.unary(
+            "FULLY_CONNECTED", [model.unary("ADD", [first, second], (1, 8), "int8", 0.2), w, -1], (1, 8), "int8", 0.1
+        )
+    )
     _, storage = stored(load(model))
     assert storage.places[first] != storage.places[magnitude]
     assert_steps_equal(load(model))

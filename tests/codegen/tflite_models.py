@@ -11,7 +11,20 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 Array = npt.NDArray[Any]
-NO_OPTIONS = {"QUANTIZE", "LOGISTIC", "TANH", "RELU", "RELU6", "RELU_N1_TO_1", "LOG", "RSQRT", "SQRT", "PRELU", "SIN", "CUSTOM"}
+NO_OPTIONS = {
+    "QUANTIZE",
+    "LOGISTIC",
+    "TANH",
+    "RELU",
+    "RELU6",
+    "RELU_N1_TO_1",
+    "LOG",
+    "RSQRT",
+    "SQRT",
+    "PRELU",
+    "SIN",
+    "CUSTOM",
+}
 SPELLING = {
     "PAD": "Pad",
     "PADV2": "PadV2",
@@ -67,7 +80,7 @@ class TFLiteModel:
         axis: int = 0,
         name: str | None = None,
     ) -> int:
-        """A value; `data` makes it a constant. A list of scales lies along `axis`; None leaves it without quantisation."""
+        """A value; `data` makes it a constant. Scales in a list lie along `axis`; None: not quantised."""
         t = schema.TensorT()
         t.name = (name or f"t{len(self.graph.tensors)}").encode()
         t.shape, t.type, t.hasRank = np.array(shape, np.int32), TYPES[element], True
@@ -86,7 +99,9 @@ class TFLiteModel:
         self.graph.tensors.append(t)
         return len(self.graph.tensors) - 1
 
-    def input(self, shape: Sequence[int], element: str = "int8", scale: float = 0.1, zero: int = 0, name: str | None = None) -> int:
+    def input(
+        self, shape: Sequence[int], element: str = "int8", scale: float = 0.1, zero: int = 0, name: str | None = None
+    ) -> int:
         """A tensor that the caller fills."""
         index = self.tensor(shape, element, scale, zero, name=name)
         self.graph.inputs.append(index)
@@ -111,7 +126,16 @@ class TFLiteModel:
             op.builtinOptionsType, op.builtinOptions = getattr(schema.BuiltinOptions, name), table
         self.graph.operators.append(op)
 
-    def unary(self, kind: str, inputs: Sequence[int], shape: Sequence[int], element: str, scale: float, zero: int = 0, **options: Any) -> int:
+    def unary(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        shape: Sequence[int],
+        element: str,
+        scale: float,
+        zero: int = 0,
+        **options: Any,
+    ) -> int:
         """An operator with one new output tensor."""
         y = self.tensor(shape, element, scale, zero)
         self.operator(kind, inputs, [y], **options)
