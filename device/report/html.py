@@ -53,7 +53,7 @@ def parity_stages(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     wanted = {"stage", "against", "error", "agreement"}
     if not isinstance(stages, list):
         return []
-    return [stage for stage in stages if isinstance(stage, Mapping) and wanted <= set(stage)]
+    return [dict(stage) for stage in stages if isinstance(stage, Mapping) and wanted <= set(stage)]
 
 
 def _environment() -> Environment:
