@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from fusion_host import FIRMWARE, SOURCES, WARNINGS
+
 from tinyloc.boards import load_board
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator import machine as machine_module
@@ -61,7 +62,10 @@ static uint8_t get(void) { while (!(REG(0x4000441C) & 0x20)) {} return (uint8_t)
 static void put(uint8_t byte) { while (!(REG(0x4000441C) & 0x80)) {} REG(0x40004428) = byte; }
 static uint32_t word(void) { uint32_t w = 0; for (int i = 0; i < 4; i++) { w |= (uint32_t)get() << 8 * i; } return w; }
 static float real(void) { union { uint32_t w; float f; } u = {.w = word()}; return u.f; }
-static void say(float f) { union { float f; uint32_t w; } u = {.f = f}; for (int i = 0; i < 4; i++) { put((uint8_t)(u.w >> 8 * i)); } }
+static void say(float f) {
+    union { float f; uint32_t w; } u = {.f = f};
+    for (int i = 0; i < 4; i++) { put((uint8_t)(u.w >> 8 * i)); }
+}
 void start(void) {
 #if defined(__ARM_FP)
     REG(0xE000ED88) = 0xFu << 20;
@@ -75,7 +79,8 @@ void start(void) {
     REG(0x4000440C) = 35;
     REG(0x40004400) = 0xD;
     float k = real(), heading = real();
-    tl_fusion_init(&fusion, &tl_fusion_settings, &tl_fusion_student, tl_fusion_anchors, tl_fusion_anchor_count, k, heading);
+    tl_fusion_init(&fusion, &tl_fusion_settings, &tl_fusion_student, tl_fusion_anchors, tl_fusion_anchor_count, k,
+                   heading);
     for (;;) {
         uint8_t kind = get();
         uint32_t time = word();
@@ -153,7 +158,8 @@ def _build(
         flags = ["-std=c11", *warnings, "-mthumb", *CORES[core], optimise, "-ffreestanding", "-g", "-fstack-usage"]
         # tail calls would hide a function's callers from the stack's depth
         subprocess.run(
-            [compiler, *flags, "-ffunction-sections", "-fno-optimize-sibling-calls", f"-I{FIRMWARE}", "-c", source, "-o", target],
+            [compiler, *flags, "-ffunction-sections", "-fno-optimize-sibling-calls", f"-I{FIRMWARE}", "-c", source]
+            + ["-o", target],
             check=True, cwd=folder,
         )  # fmt: skip
         objects.append(target)
@@ -194,7 +200,9 @@ def _flash(compiler: str, folder: Path) -> int:
 
 
 def _symbol(compiler: str, elf: Path, name: str) -> int:
-    listing = subprocess.run([compiler.replace("gcc", "nm"), "-S", elf], check=True, capture_output=True, text=True).stdout
+    listing = subprocess.run(
+        [compiler.replace("gcc", "nm"), "-S", elf], check=True, capture_output=True, text=True
+    ).stdout
     row = next(line.split() for line in listing.splitlines() if line.endswith(f" {name}"))
     return int(row[1], 16)
 

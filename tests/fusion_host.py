@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
 from tinyloc.training.fusion.c_source import fusion_source
 from tinyloc.training.fusion.quantised import IntegerStudent, quantise
 from tinyloc.training.fusion.rules import CHANNELS
@@ -51,7 +52,18 @@ float shim_heading(void) { return fusion.reckoner.heading; }
 uint32_t shim_bytes(void);
 uint32_t shim_bytes(void) { return sizeof fusion; }
 """
-COUNTS = ("backwards", "gaps", "diverged", "bad_ranges", "few", "collinear", "far", "imu_bad", "imu_backwards", "imu_gaps")
+COUNTS = (
+    "backwards",
+    "gaps",
+    "diverged",
+    "bad_ranges",
+    "few",
+    "collinear",
+    "far",
+    "imu_bad",
+    "imu_backwards",
+    "imu_gaps",
+)
 
 
 def any_student(seed: int = 0, frame: Frame | None = None) -> IntegerStudent:

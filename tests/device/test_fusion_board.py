@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from fusion_board import run_on
 from fusion_host import HostFusion
+
 from tinyloc.training.fusion.batch import K_DEFAULT
 from tinyloc.training.fusion.settings import FilterSettings
 from tinyloc.training.fusion.simulate import simulate

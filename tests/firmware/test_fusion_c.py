@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fusion_host import HostFusion, any_student
+
 from tinyloc.training.fusion.batch import K_DEFAULT, prepare
 from tinyloc.training.fusion.ekf import run
 from tinyloc.training.fusion.rules import make_rule

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from tinyloc.training.fusion.batch import Batch, prepare
 from tinyloc.training.fusion.dead_reckoning import Counts
 from tinyloc.training.fusion.ekf import Seen, predict, run, start, update
@@ -67,7 +68,9 @@ def test_the_filter_is_the_textbook_s() -> None:
         f[0, 2] = f[1, 3] = dt
         noise = np.zeros((4, 4))
         for axis in range(2):
-            noise[np.ix_([axis, axis + 2], [axis, axis + 2])] = q * q * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
+            noise[np.ix_([axis, axis + 2], [axis, axis + 2])] = (
+                q * q * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
+            )
         x, p = f @ x, f @ p @ f.T + noise
         predict(state, np.array([dt]), q)
         h = np.zeros((2, 4))
@@ -85,7 +88,8 @@ def seen(fix: tuple[float, float], batch: int = 1) -> Seen:
     state.p[:, 0, 0] = state.p[:, 1, 1] = 0.01
     state.started[:] = True
     return Seen(
-        state, np.full(batch, 0.2), np.array([fix] * batch), np.ones(batch, bool), np.zeros(batch), np.zeros((batch, 2)),
+        state, np.full(batch, 0.2), np.array([fix] * batch), np.ones(batch, bool), np.zeros(batch),
+        np.zeros((batch, 2)),
         np.zeros(batch, bool), np.zeros(batch, bool), np.zeros((batch, 2)),
     )  # fmt: skip
 

@@ -1,7 +1,10 @@
 """The simulated walks: reproducible, and with the physics that they claim."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+
 from tinyloc.training.fusion.dead_reckoning import reckon
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.gait import GRAVITY, STAND_S
@@ -47,7 +50,7 @@ def test_nobody_walks_through_a_wall() -> None:
     for place in (CORRIDOR, LOOP):
         for seed in range(3):
             track = simulate(place, seed).truth_m
-            for start, end in zip(track[:-1], track[1:], strict=True):
+            for start, end in pairwise(track):
                 probe = type(place)("probe", "", ((float(end[0]), float(end[1])),), place.walls, place.route_m)
                 assert not crossings(probe, start[None]).any()
 
@@ -69,7 +72,9 @@ def test_steps_and_heading_follow_the_walk() -> None:
         found = reckon(walk.imu, walk.time_s, 0.487, walk.start_heading)
         length = np.linalg.norm(np.diff(walk.truth_m, axis=0), axis=1).sum()
         ratios.append(sum(step.length_m for step in found.steps) / length)
-        end = walk.truth_m[0] + sum(step.length_m * np.array([np.cos(step.heading), np.sin(step.heading)]) for step in found.steps)
+        end = walk.truth_m[0] + sum(
+            step.length_m * np.array([np.cos(step.heading), np.sin(step.heading)]) for step in found.steps
+        )
         misses.append(np.linalg.norm(end - walk.truth_m[-1]))
         standing = walk.time_s < STAND_S - 0.2
         assert found.still[standing].all() and not found.fresh[standing].any()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from fusion_host import any_student
+
 from tinyloc.training.fusion.batch import prepare
 from tinyloc.training.fusion.distil import DistilSettings, divergence, likelihood, teach, train_student, train_teacher
 from tinyloc.training.fusion.errors import FusionError

@@ -22,14 +22,15 @@ class Part(StrEnum):
 @app.command("run")
 def run(
     parts: Annotated[list[Part] | None, typer.Argument(help="Parts of the study; without any, all.")] = None,
-    data: Annotated[Path, typer.Option("--data", help="Folder with the two UWB data sets, for the part `real`.")] = Path(
-        "data"
-    ),
+    data: Annotated[
+        Path, typer.Option("--data", help="Folder with the two UWB data sets, for the part `real`.")
+    ] = Path("data"),
     walks: Annotated[int, typer.Option("--walks", min=2, help="Simulated test walks, a seed each.")] = 24,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Simulate, train, tune and test; writes one JSON and one student a part (minutes each)."""
-    from tinyloc.training.fusion.real import load_recordings, real_settings, run_real
+    from tinyloc.training.fusion.real import real_settings, run_real
+    from tinyloc.training.fusion.recordings import load_recordings
     from tinyloc.training.fusion.study import StudySettings, run_site
 
     def progress(text: str) -> None:
@@ -48,7 +49,9 @@ def run(
 
 @app.command("table")
 def table(
-    plots: Annotated[Path | None, typer.Option("--plots", help="Also draw the error distributions into this folder.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Also draw the error distributions into this folder.")
+    ] = None,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Show the tables of the study as Markdown, from its JSON."""

@@ -8,7 +8,12 @@ from tinyloc.training.fusion.quantised import IntegerStudent, Layer
 from tinyloc.training.fusion.settings import FilterSettings
 from tinyloc.training.fusion.trilaterate import Floats
 
-RULES = {"fixed": "TL_RULE_FIXED", "gated": "TL_RULE_GATED", "adaptive": "TL_RULE_ADAPTIVE", "variance": "TL_RULE_VARIANCE"}
+RULES = {
+    "fixed": "TL_RULE_FIXED",
+    "gated": "TL_RULE_GATED",
+    "adaptive": "TL_RULE_ADAPTIVE",
+    "variance": "TL_RULE_VARIANCE",
+}
 
 
 def fusion_source(student: IntegerStudent | None, settings: FilterSettings, anchors: Floats) -> str:
@@ -25,7 +30,8 @@ def fusion_source(student: IntegerStudent | None, settings: FilterSettings, anch
         half = 1.0 / student.frame.half_m if student.frame.half_m else 0.0
         parts.append(f"static const tl_student_layer_t layers[] = {{\n{rows},\n}};\n")
         parts.append(
-            f"const tl_student_t tl_fusion_student = {{layers, {len(student.layers)}, {{{_real(x)}, {_real(y)}}}, {_real(half)}}};\n"
+            f"const tl_student_t tl_fusion_student = "
+            f"{{layers, {len(student.layers)}, {{{_real(x)}, {_real(y)}}}, {_real(half)}}};\n"
         )
     fields = settings.model_dump()
     named = ", ".join(f".{key} = {_field(key, value)}" for key, value in fields.items())

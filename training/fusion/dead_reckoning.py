@@ -1,7 +1,6 @@
 """Steps, their length and the heading from a chest-worn inertial sensor, sample by sample.
 
-The same arithmetic, in single precision, is firmware/fusion/dead_reckoning.c; it is written with scalars so that the two
-read side by side. Step length: Weinberg (Analog Devices AN-602), K * (max - min)^(1/4) of the vertical acceleration.
+The same arithmetic, in single precision, is firmware/fusion/dead_reckoning.c; scalars let the two be read side by side. Step length: Weinberg (Analog Devices AN-602), K * (max - min)^(1/4) of the vertical acceleration.
 """
 
 import math
@@ -182,14 +181,19 @@ def reckon(imu: Inertial, epochs_s: Floats, k: float, heading: float) -> Reckoni
     """Run the detector over a recording and look at it at each epoch."""
     reckoner = DeadReckoner(k, heading)
     count = len(epochs_s)
-    velocity, fresh, still, headings = np.zeros((count, 2)), np.zeros(count, bool), np.zeros(count, bool), np.zeros(count)
+    velocity, fresh, still, headings = (
+        np.zeros((count, 2)),
+        np.zeros(count, bool),
+        np.zeros(count, bool),
+        np.zeros(count),
+    )
     steps: list[Step] = []
     last: Step | None = None
     position = 0
     rows = list(zip(imu.time_s.tolist(), imu.acceleration.tolist(), imu.rate.tolist(), strict=True))
     for epoch, now in enumerate(epochs_s.tolist()):
         while position < len(rows) and not rows[position][0] > now:  # a NaN time is taken, and refused below
-            step = reckoner.sample(*rows[position])  # type: ignore[arg-type]
+            step = reckoner.sample(*rows[position])
             position += 1
             if step is not None:
                 steps.append(step)

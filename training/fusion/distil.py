@@ -69,7 +69,8 @@ def train_teacher(rollouts: Sequence[Rollout], frame: Frame, settings: DistilSet
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(settings.teacher_epochs):
-        for rows in torch.randperm(len(x), generator=generator).split(size):
+        order = torch.randperm(len(x), generator=generator)
+        for rows in (order[i : i + size] for i in range(0, len(x), size)):
             keep = usable[rows]
             out = teacher(x[rows])[keep]
             loss = likelihood(out, target[rows][keep], error[rows][keep], fixed[rows][keep]).mean()

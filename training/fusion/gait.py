@@ -106,7 +106,9 @@ def inertial(motion: Motion, generator: np.random.Generator) -> Inertial:
     count = len(motion.time_s)
     dt = 1.0 / IMU_RATE_HZ
     walking = motion.speed_mps > 0.25
-    length = STEP_AT_1_MPS * np.sqrt(np.maximum(motion.speed_mps, 0.25)) * (1 + 0.03 * slow_noise(generator, count, 100.0))
+    length = (
+        STEP_AT_1_MPS * np.sqrt(np.maximum(motion.speed_mps, 0.25)) * (1 + 0.03 * slow_noise(generator, count, 100.0))
+    )
     phase = 2 * np.pi * np.cumsum(np.where(walking, motion.speed_mps / length, 0.0)) * dt  # one turn a step
     person = WEINBERG_K * (1 + WEINBERG_SPREAD * generator.standard_normal())
     swing = np.where(walking, (length / person) ** 4, 0.0)  # peak to peak
@@ -117,7 +119,9 @@ def inertial(motion: Motion, generator: np.random.Generator) -> Inertial:
     sway = SWAY * np.where(envelope > 0.5, 1.0, envelope / 0.5) * np.sin(phase / 2)
     yaw_rate = np.gradient(motion.heading + sway, dt)
     roll_rate = 0.5 * SWAY * np.gradient(np.sin(phase / 2), dt)
-    body_acceleration = np.stack([forward, lateral + motion.speed_mps * np.gradient(motion.heading, dt), vertical + GRAVITY], 1)
+    body_acceleration = np.stack(
+        [forward, lateral + motion.speed_mps * np.gradient(motion.heading, dt), vertical + GRAVITY], 1
+    )
     body_rate = np.stack([roll_rate, np.zeros(count), yaw_rate], 1)
     pitch, roll = generator.normal(0.0, MOUNT, 2)
     turn = _rotation(pitch, roll)

@@ -1,6 +1,6 @@
 """Particle filter over position, heading error and step scale: an offline reference that knows walls and every range.
 
-Far too large for a microcontroller; it tells what the readings hold to somebody who knows how they came about. Bootstrap
+Too large for a microcontroller; it tells what the readings hold to somebody who knows how they came about. Bootstrap
 filter after Gordon, Salmond, Smith (1993), systematic resampling; each particle expects of each range the delay and the
 exponential tail of what stands between it and the anchor; particles that pass a wall lose their weight.
 """
@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from tinyloc.training.fusion.batch import K_DEFAULT
 from tinyloc.training.fusion.dead_reckoning import reckon
-from tinyloc.training.fusion.simulate import Walk
 from tinyloc.training.fusion.ranging import BODY, BODY_ANGLE, SIGHT_NOISE_M
+from tinyloc.training.fusion.simulate import Walk
 from tinyloc.training.fusion.sites import Site, crossings
 from tinyloc.training.fusion.trilaterate import trilaterate
 

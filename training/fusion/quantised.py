@@ -1,6 +1,6 @@
-"""The student as the device runs it: int8 weights, int16 activations, int32 sums; firmware/fusion/student.c is its twin.
+"""The student as the device runs it: int8 weights, int16 activations, int32 sums. firmware/fusion/student.c is its twin.
 
-A layer: sum_i w[o][i] * x[i] + bias[o] in int32, times one float scale, plus nothing; ReLU; rounded half away from zero
+A layer: sum_i w[o][i] * x[i] + bias[o] in int32, times a float scale for each output; ReLU; rounded half away from zero
 to int16 at the next layer's scale. The largest sum is bounded when the student is quantised.
 """
 
@@ -73,7 +73,8 @@ def quantise(weights: list[tuple[Floats, Floats]], calibration: Floats, frame: F
         sums = np.abs(bias / (step * scale_in)).max() + 127.0 * TOP * weight.shape[1]
         if weight.shape[0] % 4 or max(weight.shape) > WIDEST:
             raise FusionError(
-                f"layer {index} is {weight.shape[1]} to {weight.shape[0]}: units must be a multiple of 4, at most {WIDEST}"
+                f"layer {index} is {weight.shape[1]} to {weight.shape[0]}: "
+                f"units must be a multiple of 4, at most {WIDEST}"
             )
         if sums >= 2**31:
             raise FusionError(f"layer {index}: {weight.shape[1]} inputs overflow 32 bits; make the student narrower")

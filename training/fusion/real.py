@@ -71,9 +71,7 @@ def run_real(data: Path, settings: StudySettings, out: Path, progress: Progress)
             found[method] = errors(result.position_m, batch.truth_m, result.started & batch.valid)[0]
         found["uwb"] = errors(batch.fix_m, batch.truth_m, batch.fixed)[0]
         rows.append(_row(recording, found))
-    record = RealRecord(
-        settings=settings, tuned=tuned, student_bytes=students["distilled"].constant_bytes, rows=rows
-    )
+    record = RealRecord(settings=settings, tuned=tuned, student_bytes=students["distilled"].constant_bytes, rows=rows)
     out.mkdir(parents=True, exist_ok=True)
     save_student(students["distilled"], out / "room-student.json")
     write_whole(out / "real.json", record.model_dump_json(indent=1) + "\n")
@@ -87,7 +85,7 @@ def _row(recording: Recording, found: dict[str, Floats]) -> RealRow:
         name=walk.name,
         blocked=recording.blocked,
         moving=recording.moving,
-        epochs=int(len(found["fixed"])),
+        epochs=len(found["fixed"]),
         anchor_bias_m=[round(float(v), 3) for v in np.nanmean(walk.ranges_m - distance, axis=0)],
         rmse={m: round(float(np.sqrt((e * e).mean())), 4) for m, e in found.items()},
         maximum={m: round(float(e.max()), 4) for m, e in found.items()},

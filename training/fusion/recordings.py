@@ -1,6 +1,6 @@
 """Real recordings of ranges with a reference: `uwb_trek1000_sang` and `uwb_planar_lias`.
 
-Neither has an inertial sensor. Clocks and frames are aligned as their READMEs say; what a README leaves open is fitted on
+Neither has an inertial sensor. Clocks and frames are aligned as their READMEs say; what these leave open is fitted on
 the recording's own reference (see each loader), which is part of the alignment and is the same for every method.
 """
 
@@ -56,8 +56,8 @@ def load_recordings(folder: Path) -> list[Recording]:
     if missing:
         raise FusionError(
             f"{folder}: {' and '.join(missing)} not there; give the folder that holds them (--data), "
-            "cliansang/positioning-algorithms-for-uwb-matlab and LIAS-CUHKSZ/Efficient-Pose-Estimation-via-UWB-measurements "
-            "on GitHub publish them"
+            "on GitHub they are cliansang/positioning-algorithms-for-uwb-matlab and "
+            "LIAS-CUHKSZ/Efficient-Pose-Estimation-via-UWB-measurements"
         )
     return [*_trek(folder / TREK), *_lias(folder / LIAS)]
 

@@ -28,7 +28,7 @@ class Rollout:
 class _Recorder:
     """A rule that keeps what the history was before each epoch and leaves the choice to another."""
 
-    def __init__(self, rule: Rule, shape: tuple[int, int]) -> None:
+    def __init__(self, rule: Rule, shape: tuple[int, ...]) -> None:
         self.rule, self.history, self.epoch = rule, History(shape[0]), 0
         self.rows = np.zeros((*shape, HISTORY, CHANNELS), dtype=np.float32)
         self.full = np.zeros(shape, dtype=bool)

@@ -103,7 +103,8 @@ class AdaptiveRule:
         median = np.median(self.errors, axis=1)
         mad = np.maximum(np.median(np.abs(self.errors - median[:, None]), axis=1), s.floor)
         watched = seen.fixed & self.history.full
-        over1, over2 = watched & ready & (error > median + s.k1 * mad), watched & ready & (error > median + s.k2 * mad)
+        over1 = watched & ready & (error > median + s.k1 * mad)
+        over2 = watched & ready & (error > median + s.k2 * mad)
         self.streak = np.where(watched, np.where(over2, self.streak + 1, 0), self.streak)
         scale = np.where(over1, s.moderate, 1.0)
         scale = np.where(over2 & (self.streak >= s.persistence), s.far, scale)
@@ -120,7 +121,7 @@ class AdaptiveRule:
 class VarianceRule:
     """R from the student's own predicted variances.
 
-    R = r² + trust * (variance it predicts of the fix) + surprise * max(0, e² / 2 - variance it predicts of its position),
+    R = r² + trust * (its variance of the fix) + surprise * max(0, e² / 2 - its variance of the position), with
     e as in the published rule: what the student expected, and what it did not.
     """
 

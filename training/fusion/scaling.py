@@ -1,6 +1,7 @@
 """From a history in metres to the inputs of the networks, and back."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ class Frame:
     centre_m: tuple[float, float]
     half_m: float
 
-    def inputs(self, history: npt.NDArray[np.floating]) -> Floats:
+    def inputs(self, history: npt.NDArray[Any]) -> Floats:
         """(..., HISTORY, CHANNELS) to (..., INPUTS), each about within ±2."""
         last = history[..., -1:, :2]
         rows = np.array(history, dtype=float)

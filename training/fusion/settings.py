@@ -13,11 +13,12 @@ RuleName = Literal["fixed", "gated", "adaptive", "variance"]
 class FilterSettings(BaseModel):
     """An extended Kalman filter over [x, y, vx, vy] and its covariance rule.
 
-    The base variance of a fix is r². "gated" multiplies it by `far` beyond a normalised innovation of `gate`. "adaptive"
+    A fix has the base variance r². "gated" multiplies it by `far` beyond a normalised innovation of `gate`. "adaptive"
     is the published rule: error e = |fix - student's prediction|; median and MAD of the last ten errors give the
     thresholds median + k1 MAD and median + k2 MAD; between them R is multiplied by `moderate`, beyond the second for
-    `persistence` epochs in a row by `far`. With `clean` only errors below the second threshold enter the window, so that
-    a long blockage does not become the norm. "variance" takes R from the student: see rules.variance_scale.
+    `persistence` epochs in a row by `far`. With `clean` only errors below the second threshold enter the window: a long
+    blockage then does not become the norm. "variance" takes R from the student: see rules.VarianceRule. A `pull` above
+    zero also measures the student's prediction; the study calls "variance" with it "steered".
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -11,13 +11,13 @@ from torch import nn
 from tinyloc.boards.files import write_whole
 from tinyloc.training.fusion.batch import Batch, prepare
 from tinyloc.training.fusion.distil import DistilSettings, teach, train_student, train_teacher
-from tinyloc.training.fusion.networks import MlpStudent, parameters
+from tinyloc.training.fusion.networks import MlpStudent, Teacher, parameters
 from tinyloc.training.fusion.particle import particle_track
 from tinyloc.training.fusion.quantised import IntegerStudent, quantise
 from tinyloc.training.fusion.rollout import Rollout, roll_out
 from tinyloc.training.fusion.rules import make_rule
 from tinyloc.training.fusion.scaling import Frame
-from tinyloc.training.fusion.scores import Interval, Score, errors, ratio, score
+from tinyloc.training.fusion.scores import Floats, Interval, Score, errors, ratio, score
 from tinyloc.training.fusion.settings import FilterSettings
 from tinyloc.training.fusion.simulate import simulate
 from tinyloc.training.fusion.sites import Site, site
@@ -88,13 +88,16 @@ def integer(network: nn.Module, rollout: Rollout, frame: Frame) -> IntegerStuden
     """The int8 form of an MLP student, calibrated on what it was trained on."""
     assert isinstance(network, MlpStudent)
     calibration = frame.inputs(rollout.history[rollout.usable][::7])
-    layers = [(layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()) for layer in network.layers]
+    layers = []
+    for layer in network.layers:
+        assert isinstance(layer, nn.Linear)
+        layers.append((layer.weight.detach().double().numpy(), layer.bias.detach().double().numpy()))
     return quantise(layers, calibration, frame)
 
 
 def train_all(
     place: Site, batch: Batch, base: list[FilterSettings], settings: StudySettings, progress: Progress
-) -> tuple[dict[str, IntegerStudent], nn.Module]:
+) -> tuple[dict[str, IntegerStudent], Teacher]:
     """Teacher and students on the histories of the base filters, then again with those of the student at work."""
     torch.set_num_threads(1)
     frame, distil, seed = frame_of(place), settings.distil, settings.seed
@@ -168,7 +171,7 @@ def run_site(name: str, settings: StudySettings, out: Path, progress: Progress) 
     return record
 
 
-def reckoned(batch: Batch) -> np.ndarray:
+def reckoned(batch: Batch) -> Floats:
     """Dead reckoning alone from the first fix, (B, N, 2)."""
     position = np.zeros_like(batch.fix_m)
     velocity, here, begun = np.zeros((len(batch), 2)), np.zeros((len(batch), 2)), np.zeros(len(batch), dtype=bool)
@@ -195,7 +198,7 @@ def _ratios(scores: dict[str, Score]) -> dict[str, Interval]:
 
 
 def _forecasts(
-    batch: Batch, students: dict[str, IntegerStudent], teacher: nn.Module, frame: Frame, settings: FilterSettings
+    batch: Batch, students: dict[str, IntegerStudent], teacher: Teacher, frame: Frame, settings: FilterSettings
 ) -> dict[str, float]:
     rollout = roll_out(batch, settings, make_rule(settings, students["distilled"], len(batch)))
     said = {n: s.outputs(frame.inputs(rollout.history[rollout.usable]))[:, :2] for n, s in students.items()}

@@ -89,7 +89,12 @@ def trilaterate(anchors: Floats, ranges: Floats) -> Fixes:
     det = jxx * jyy - jxy * jxy
     squared = (miss * miss).sum(1)
     variance = np.maximum(RANGE_NOISE_M**2, squared / np.maximum(heard - 2.0, 1.0))
-    far = (last_step > 0.5) | (det < 1e-4) | ~np.isfinite(x + y) | (np.hypot(x - centre[:, 0], y - centre[:, 1]) > MAX_RANGE_M)
+    far = (
+        (last_step > 0.5)
+        | (det < 1e-4)
+        | ~np.isfinite(x + y)
+        | (np.hypot(x - centre[:, 0], y - centre[:, 1]) > MAX_RANGE_M)
+    )
     status[solvable & far] = Fix.FAR
     good = status == Fix.GOOD
     det = np.where(good, det, 1.0)
