@@ -158,8 +158,7 @@ def _build(
         flags = ["-std=c11", *warnings, "-mthumb", *CORES[core], optimise, "-ffreestanding", "-g", "-fstack-usage"]
         # tail calls would hide a function's callers from the stack's depth
         subprocess.run(
-            [compiler, *flags, "-ffunction-sections", "-fno-optimize-sibling-calls", f"-I{FIRMWARE}", "-c", source]
-            + ["-o", target],
+            [compiler, *flags, "-ffunction-sections", "-fno-optimize-sibling-calls", f"-I{FIRMWARE}", "-c", source, "-o", target],
             check=True, cwd=folder,
         )  # fmt: skip
         objects.append(target)

@@ -1,6 +1,7 @@
 """Steps, their length and the heading from a chest-worn inertial sensor, sample by sample.
 
-The same arithmetic, in single precision, is firmware/fusion/dead_reckoning.c; scalars let the two be read side by side. Step length: Weinberg (Analog Devices AN-602), K * (max - min)^(1/4) of the vertical acceleration.
+The same arithmetic, in single precision, is firmware/fusion/dead_reckoning.c; scalars let the two be read side by side.
+Step length: Weinberg (Analog Devices AN-602), K * (max - min)^(1/4) of the vertical acceleration.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The student as the device runs it: int8 weights, int16 activations, int32 sums. firmware/fusion/student.c is its twin.
+"""The student as the device runs it: int8 weights, int16 activations, int32 sums (firmware/fusion/student.c).
 
 A layer: sum_i w[o][i] * x[i] + bias[o] in int32, times a float scale for each output; ReLU; rounded half away from zero
 to int16 at the next layer's scale. The largest sum is bounded when the student is quantised.
