@@ -4,6 +4,7 @@ result."""
 import numpy as np
 
 from tinyloc.codegen.graph import RANGE, Graph
+from tinyloc.codegen.operators.table import EXP, table_int16
 
 
 def value_range(graph: Graph, tensor: int) -> tuple[int, int]:
@@ -16,7 +17,9 @@ def value_range(graph: Graph, tensor: int) -> tuple[int, int]:
     if kind == "LOGISTIC":
         return (0, high) if known.element == "int16" else (low, high)
     if kind == "EXP" and known.element == "int16" and source != -1:
-        return 0, high  # no entry of its table is negative, and interpolation stays between entries
+        # interpolation stays between entries; where the curve is steep, their correction makes some negative
+        table = table_int16(graph.tensors[source], known, EXP.function)
+        return (0, high) if table.min() >= 0 else (low, high)
     return low, high
 
 

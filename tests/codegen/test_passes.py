@@ -207,6 +207,19 @@ def test_a_loop_does_not_swallow_what_waits_for_another_operator() -> None:
     assert_all_equal(model)
 
 
+def test_a_steep_exponential_may_be_negative() -> None:
+    """An int16 table of EXP over +-700: its samples are corrected below zero, and the product has to know."""
+    model = TFLiteModel()
+    x = model.input((1, 4096), "int16", 700 / 32768)
+    steep = model.unary("EXP", [x], (1, 4096), "int16", 2.0**-15)
+    full = model.input((1, 4096), "int16", 2.0**-15)
+    model.output(model.unary("MUL", [steep, full], (1, 4096), "int16", 2.0**-15))
+    graph = assert_all_equal(model)
+    values = np.arange(-32768, 32768, 16, dtype=np.int16).reshape(1, -1)
+    out = run_graph(graph, {x: values, full: values})[steep]
+    assert out.min() < 0
+
+
 def test_one_operand_twice_and_two_broadcasts() -> None:
     model = TFLiteModel()
     x = model.input((3, 4))
