@@ -17,7 +17,7 @@ from tinyloc.codegen.reader import read_tflite
 from tinyloc.codegen.reference import integer_crf, rssi_table
 from tinyloc.codegen.render import program_values, render
 from tinyloc.codegen.source import Source, check_graph, read_source
-from tinyloc.export.bundle import Arithmetic
+from tinyloc.export.bundle import Arithmetic, Bundle, ModelFile
 
 GENERATOR = "tinyloc codegen 1"
 _COMMON = {"weights.h": "weights.h.j2", "weights.c": "weights.c.j2"}
@@ -112,7 +112,7 @@ def _argument(graph: Graph, tensor: int, argument: str) -> ArgumentRecord:
 def _localiser_manifest(source: Source, program: Program) -> Manifest:
     bundle = source.bundle
     return Manifest(
-        model_id=_model_id(source),
+        model_id=model_id(source.bundle, source.model),
         name=bundle.name,
         arithmetic=source.model.arithmetic,
         backend="native",
@@ -126,12 +126,11 @@ def _localiser_manifest(source: Source, program: Program) -> Manifest:
     )
 
 
-def _model_id(source: Source) -> str:
-    """16 hex digits over everything that decides an answer."""
-    bundle = source.bundle
+def model_id(bundle: Bundle, model_file: ModelFile) -> str:
+    """16 hex digits over everything that decides an answer: generated code and image of a bundle carry them."""
     parts = [
         GENERATOR,
-        source.model.sha256,
+        model_file.sha256,
         bundle.preprocessing.model_dump_json(),
         bundle.window.model_dump_json(),
         bundle.crf.model_dump_json() if bundle.crf else "",
