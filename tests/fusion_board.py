@@ -157,8 +157,9 @@ def _build(
         warnings = WARNINGS if source in SOURCES else ()
         flags = ["-std=c11", *warnings, "-mthumb", *CORES[core], optimise, "-ffreestanding", "-g", "-fstack-usage"]
         # tail calls would hide a function's callers from the stack's depth
+        flags += ["-ffunction-sections", "-fno-optimize-sibling-calls", f"-I{FIRMWARE}"]
         subprocess.run(
-            [compiler, *flags, "-ffunction-sections", "-fno-optimize-sibling-calls", f"-I{FIRMWARE}", "-c", source, "-o", target],
+            [compiler, *flags, "-c", source, "-o", target],
             check=True, cwd=folder,
         )  # fmt: skip
         objects.append(target)

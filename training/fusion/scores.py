@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 2000
+SETTLE_S = 3.0
 
 
 class Interval(BaseModel):
@@ -22,6 +23,8 @@ class Score(BaseModel):
     mean: Interval
     rmse: Interval
     maximum: Interval
+    settled: Interval | None = None
+    """Greatest error after the first SETTLE_S: before that a track hangs on a single fix."""
     rmse_of_walk: list[float]
     max_of_walk: list[float]
     quantiles_m: list[float]
@@ -35,8 +38,8 @@ def errors(position: Floats, truth: Floats, counted: npt.NDArray[np.bool_]) -> l
     return [row[keep] for row, keep in zip(distance, known, strict=True)]
 
 
-def score(walks: list[Floats]) -> Score:
-    """Summary of the errors of several walks."""
+def score(walks: list[Floats], rate_hz: float) -> Score:
+    """Summary of the errors of several walks of so many epochs a second."""
     means = np.array([e.mean() for e in walks])
     rmses = np.array([np.sqrt((e * e).mean()) for e in walks])
     tops = np.array([e.max() for e in walks])
@@ -45,6 +48,7 @@ def score(walks: list[Floats]) -> Score:
         mean=interval(means),
         rmse=interval(rmses),
         maximum=interval(tops),
+        settled=interval(np.array([e[round(SETTLE_S * rate_hz) :].max() for e in walks])),
         rmse_of_walk=[round(float(v), 4) for v in rmses],
         max_of_walk=[round(float(v), 4) for v in tops],
         quantiles_m=[round(float(v), 4) for v in np.percentile(np.concatenate(walks), levels)],

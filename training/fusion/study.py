@@ -152,7 +152,7 @@ def run_site(name: str, settings: StudySettings, out: Path, progress: Progress) 
         for row, walk in enumerate(walks):
             tracks[row, : len(walk.time_s)] = particle_track(walk, place, settings.seed + row)
         found["particle"] = errors(tracks, testing.truth_m, testing.valid & started)
-    scores = {method: score(found[method]) for method in METHODS if method in found}
+    scores = {method: score(found[method], place.rate_hz) for method in METHODS if method in found}
     record = StudyRecord(
         site=name,
         title=place.title,

@@ -37,12 +37,13 @@ def site_table(record: StudyRecord) -> str:
         "",
         f"{record.settings.test_walks} walks; metres, mean over walks [95 % interval by the bootstrap].",
         "",
-        "| method | mean | RMSE | max | published RMSE, max |",
-        "|---|---|---|---|---|",
+        "| method | mean | RMSE | max | max after 3 s | published RMSE, max |",
+        "|---|---|---|---|---|---|",
     ]
     for method, score in record.scores.items():
         there = PUBLISHED.get(record.site, {}).get(method)
         cells = [f"{v.mean:.2f} [{v.low:.2f}, {v.high:.2f}]" for v in (score.mean, score.rmse, score.maximum)]
+        cells.append(f"{score.settled.mean:.2f} [{score.settled.low:.2f}, {score.settled.high:.2f}]" if score.settled else "")
         known = f"{there[0]:.2f}, {there[1]:.2f}" if there else ""
         lines.append(f"| {METHODS[method]} | {' | '.join(cells)} | {known} |")
     lines += ["", "| ratio | reached | goal | |", "|---|---|---|---|"]
