@@ -60,7 +60,16 @@ $(VENV)/.dev: EXTRAS = [train,export,dev]
 $(VENV)/.dev: STAMPS = $(VENV)/.base $(VENV)/.tools $(VENV)/.dev
 $(VENV)/.dev: NOTE = : about two minutes and 3.5 GB
 
-.PHONY: compiler
+.PHONY: compiler host-compiler
+host-compiler: # tests compile the firmware's C for this machine too
+	@command -v cc >/dev/null && exit 0
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	  echo "Installing gcc"
+	  $(APT) gcc libc6-dev >/dev/null 2>&1 || { apt-get update -qq && $(APT) gcc libc6-dev >/dev/null; }
+	else
+	  echo "error: no C compiler; install it: sudo apt install gcc libc6-dev" >&2; exit 2
+	fi
+
 compiler: # the cross compiler: by apt when root, else say what is missing
 	@command -v arm-none-eabi-gcc >/dev/null && exit 0
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -107,17 +116,17 @@ flash: $(VENV)/.base ## write the image to a connected board
 	$(TINYLOC) flash $(RUN) --board $(BOARD) $(WHERE)
 
 evaluate: $(VENV)/.base ## the same evaluation on the connected board at PORT
-	$(TINYLOC) evaluate $(RUN) --board $(BOARD) --port $(PORT) $(WHERE)
+	$(TINYLOC) evaluate $(RUN) --board $(BOARD) $(if $(PORT),--port $(PORT)) $(WHERE)
 
 bench: $(VENV)/.tools compiler ## measure the published figures and write them into README.md
 	@$(BIN)/python tests/bench/bench.py --runs-dir $(RUNS)
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 
-test: $(VENV)/.dev compiler ## run the tests
+test: $(VENV)/.dev compiler host-compiler ## run the tests
 	@$(BIN)/python -m pytest -m 'not slow'
 
-test-slow: $(VENV)/.dev compiler ## run the tests that take minutes
+test-slow: $(VENV)/.dev compiler host-compiler ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.dev ## ruff and mypy

@@ -36,8 +36,8 @@ def tinyloc(*arguments: str) -> float:
     return time.monotonic() - began
 
 
-def measure(recipe: str, boards: list[str], runs: Path) -> Iterator[tuple[dict[str, Any], dict[str, float]]]:
-    """For each board the figures of one recipe, and the seconds of the stages after export."""
+def measure(recipe: str, boards: list[str], runs: Path) -> Iterator[dict[str, Any]]:
+    """For each board the figures of one recipe, with the seconds that the stages after export took."""
     run = runs / recipe
     if not (run / "run.json").is_file():
         tinyloc("train", recipe, "--runs-dir", str(runs))
@@ -53,7 +53,8 @@ def measure(recipe: str, boards: list[str], runs: Path) -> Iterator[tuple[dict[s
             }
             if not result.is_file():
                 sys.exit(f"{recipe} on {board} gave no result (the firmware crashed); see above")
-            yield {"recipe": recipe, **json.loads(result.read_text())}, seconds
+            took = {stage: round(value, 1) for stage, value in seconds.items()}
+            yield {"recipe": recipe, "seconds": took, **json.loads(result.read_text())}
 
 
 def main() -> None:
@@ -63,15 +64,13 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", default=RECIPES)
     arguments = parser.parse_args()
     boards, runs = arguments.board or board_names(), arguments.runs_dir.resolve()
-    measured = [found for recipe in arguments.recipes for found in measure(recipe, boards, runs)]
-    stages = measured[0][1]
+    results = [found for recipe in arguments.recipes for found in measure(recipe, boards, runs)]
     sparse = [gain(runs / SPARSE_RECIPE / "bundle", board, SPARSE_OPTIMISE) for board in boards]
     bench = {
         "date": date.today().isoformat(),
         "version": version("tinyloc"),
-        "seconds_at_most": {stage: round(max(seconds[stage] for _, seconds in measured), 1) for stage in stages},
         "sparse_first_layer": {"recipe": SPARSE_RECIPE, "optimise": SPARSE_OPTIMISE, "boards": sparse},
-        "results": [result for result, _ in measured],
+        "results": results,
     }
     record = ROOT / "docs" / "bench.json"
     record.write_text(json.dumps(bench, indent=1) + "\n")

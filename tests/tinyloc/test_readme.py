@@ -66,16 +66,17 @@ def test_the_table_is_written_between_its_markers() -> None:
     result = {
         "recipe": "r", "board": "b", "arithmetic": "int8", "macro_f1": 0.5, "float_macro_f1": 0.6, "accuracy": 0.7,
         "float_accuracy": 0.8, "samples": 1111, "mismatches": 1, "flash_bytes": 2048, "ram_bytes": 1024,
-        "cycles_median": 1234.4, "energy_uj": 5.0,
+        "cycles_median": 1234.4, "energy_uj": 5.0, "ram": {"state": 600, "arena": 400}, "seconds": {"build": 2.04},
     }
     gain = {"board": "b", "sparse_cycles": 2000.0, "dense_cycles": 21000.0, "ratio": 10.5}
     bench = {
-        "date": "2026-11-21", "version": "0", "seconds_at_most": {"build": 2.0}, "results": [result],
+        "date": "2026-11-21", "version": "0", "results": [result],
         "sparse_first_layer": {"recipe": "r", "optimise": "O2", "boards": [gain]},
     }
     text = rewritten(f"before\n{BEGIN}\nold\n{END}\nafter\n", bench)
-    line = "| `r` | b | int8 | 0.500 (0.600) | 0.700 (0.800) | 1,110 of 1,111 | 2.0 KB | 1.0 KB | 1,234 | 5.0 µJ |"
+    line = "| `r` | b | int8 | 0.500 (0.600) | 0.700 (0.800) | 1,110 of 1,111 | 2.0 KB | 1.0 KB | 1,000 B | 1,234 | 5.0 µJ |"
     assert line in text and "2,000 cycles instead of 21,000 on b, 10.5 times fewer" in text
+    assert "`r` on b: build 2.0 s" in text
     assert "old" not in text and text.startswith("before\n") and text.endswith("after\n")
     assert rewritten(text, bench) == text and table(bench) in text
     with pytest.raises(ValueError, match="bench:begin"):
