@@ -31,7 +31,8 @@ def compile_bundle(
     """Write model.h, model.c, weights.h, weights.c and manifest.json into `output`, replacing it as a whole.
 
     Without `sparse_input` a wide first layer is dense; answers are the same, and the difference in cycles is what
-    walking the heard access points only is worth. Raises BundleError, or CompileError with every problem of the model; nothing is written then.
+    walking the heard access points only is worth. Raises BundleError, or CompileError with every problem of the model;
+    nothing is written then.
     """
     source = read_source(bundle_directory, arithmetic)
     program = make_program(source.graph, ["input"], ["scores"], sparse_input=sparse_input)

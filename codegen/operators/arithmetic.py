@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tinyloc.codegen import fixedpoint
 from tinyloc.codegen.graph import RANGE, Graph, Operator
 from tinyloc.codegen.operators.base import Array, ElementWise, Expression, clamp, quantised_problems
+from tinyloc.codegen.operators.limits import reach, scale_problems
 from tinyloc.codegen.operators.scalar import clamped, offset, scaled
 
 
@@ -40,7 +41,11 @@ class Rescale(ElementWise):
         )
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
-        return quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
+        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
+        if not problems:
+            x, y = (graph.tensors[t] for t in (op.inputs[0], op.outputs[0]))
+            problems = scale_problems([x.scale / y.scale], reach(x))
+        return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         (x,) = values

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, operand_names, quantised_problems, shape_problems
+from tinyloc.codegen.operators.limits import reach, scale_problems
 from tinyloc.codegen.operators.requantise import Requantisation
 
 
@@ -59,6 +60,8 @@ class BatchMatMul(KernelRule):
         problems += shape_problems(graph, op.outputs[0], (*a.shape[:-2], rows, columns))
         if y.element != a.element:
             problems.append(f"the result is {y.element}, the operands are {a.element}")
+        r = requantisation(graph, op)
+        problems += scale_problems(r.factor, depth * reach(a) * reach(b), wide=r.rounding == "wide")
         if op.attributes.get("adj_x"):
             problems.append("a transposed first operand is not supported; transpose the product instead")
         return problems

@@ -20,6 +20,7 @@ from tinyloc.codegen.operators.convolution import (
     taps_of,
 )
 from tinyloc.codegen.operators.fully_connected import bias_of
+from tinyloc.codegen.operators.limits import scale_problems
 from tinyloc.codegen.operators.requantise import Requantisation, scaling, sum_bound
 
 
@@ -39,8 +40,12 @@ class DepthwiseConv2D(KernelRule):
         problems += shape_problems(graph, op.outputs[0], (x.shape[0], *size, w.shape[3]))
         if w.shape[0] != 1 or x.shape[-1] * _multiplier(graph, op) != w.shape[-1]:
             problems.append(f"a filter of shape {w.shape} does not fit {x.shape[-1]} channels")
-        if not problems and self._bound(graph, op) >= 2**31:
-            problems.append("sums overflow 32 bits; use a smaller kernel or int8")
+        if not problems:
+            bound, r = self._bound(graph, op), self._requantisation(graph, op)
+            if bound >= 2**31:
+                problems.append(f"sums reach {bound}: they overflow 32 bits; use a smaller kernel or int8")
+            else:
+                problems += scale_problems(r.factor, bound, wide=r.rounding == "wide")
         return problems
 
     @staticmethod

@@ -7,6 +7,7 @@ import numpy as np
 from tinyloc.codegen import fixedpoint
 from tinyloc.codegen.graph import RANGE, Graph, Operator
 from tinyloc.codegen.operators.base import Array, ElementWise, Expression, broadcast, clamp, quantised_problems
+from tinyloc.codegen.operators.limits import reach, scale_problems
 from tinyloc.codegen.operators.scalar import clamped, offset, scaled
 
 
@@ -27,6 +28,9 @@ class LeakyRelu(ElementWise):
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
         if not op.attributes["alpha"] >= 0:
             problems.append(f"alpha is {op.attributes['alpha']}: only slopes from 0 on are supported")
+        if not problems:
+            x, y = (graph.tensors[t] for t in (op.inputs[0], op.outputs[0]))
+            problems = scale_problems([max(1.0, op.attributes["alpha"]) * x.scale / y.scale], reach(x))
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
@@ -55,7 +59,12 @@ class Prelu(ElementWise):
         return fixedpoint.quantise_multiplier(float(x * alpha / y))
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
-        return quantised_problems(graph, (*op.inputs, *op.outputs), ("int8",))
+        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8",))
+        if not problems:
+            x, alpha, y = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
+            problems = scale_problems([x.scale / y.scale], reach(x))
+            problems += scale_problems([x.scale * alpha.scale / y.scale], reach(x) * reach(alpha))
+        return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         x, alpha = broadcast(graph, op, values)

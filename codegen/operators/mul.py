@@ -16,6 +16,7 @@ from tinyloc.codegen.operators.base import (
     clamp,
     quantised_problems,
 )
+from tinyloc.codegen.operators.limits import reach, scale_problems
 from tinyloc.codegen.operators.ranges import magnitude, value_range
 from tinyloc.codegen.operators.scalar import clamped, offset, scaled
 
@@ -27,7 +28,11 @@ def _factor(graph: Graph, op: Operator) -> tuple[int, int]:
 
 class Mul(ElementWise):
     def problems(self, graph: Graph, op: Operator) -> list[str]:
-        return quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16")) + activation_problems(op)
+        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16")) + activation_problems(op)
+        if not problems:
+            a, b, y = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
+            problems = scale_problems([a.scale * b.scale / y.scale], reach(a) * reach(b))
+        return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         a, b = broadcast(graph, op, values)

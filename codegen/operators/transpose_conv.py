@@ -21,6 +21,7 @@ from tinyloc.codegen.operators.convolution import (
     requantisation,
 )
 from tinyloc.codegen.operators.fully_connected import bias_of
+from tinyloc.codegen.operators.limits import scale_problems
 from tinyloc.codegen.operators.requantise import Requantisation, scaling, sum_bound
 
 
@@ -39,6 +40,9 @@ class TransposeConv(KernelRule):
             bound = sum_bound(self._filter(graph, op).reshape(w.shape[0], -1), bias_of(graph, op, 3), x)
             if bound >= 2**31:
                 problems.append(f"sums reach {bound}: they overflow 32 bits; use a smaller kernel or int8")
+            else:
+                r = self._requantisation(graph, op)
+                problems += scale_problems(r.factor, bound, wide=r.rounding == "wide")
         return problems
 
     @staticmethod

@@ -166,6 +166,35 @@ def test_scales_that_mean_nothing(scale: float, zero: int, word: str, tmp_path: 
     assert any(word in p for p in refusal(model, tmp_path))
 
 
+def test_scales_that_overflow(tmp_path: Path) -> None:
+    """Each operator whose values would leave 32 bits on their way to a far finer output is named."""
+    model = TFLiteModel()
+    x, y = model.input((1, 4), scale=1.0), model.input((1, 4), "int16", scale=1.0)
+    model.output(model.unary("RELU", [x], (1, 4), "int8", 1e-8))
+    model.output(model.unary("MUL", [y, y], (1, 4), "int16", 0.1))
+    model.output(model.unary("QUANTIZE", [y], (1, 4), "int16", 1e-6))
+    a, b = model.input((1, 2, 600)), model.input((1, 600, 2))
+    model.output(model.unary("BATCH_MATMUL", [a, b], (1, 2, 2), "int8", 1e-5))
+    image, filters = model.input((1, 4, 4, 2)), model.constant(np.full((2, 3, 3, 2), 99), "int8", 1.0)
+    convolved = model.tensor((1, 2, 2, 2), "int8", 1e-7)
+    model.operator(
+        "CONV_2D", [image, filters], [convolved], padding=1, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1
+    )
+    model.output(convolved)
+    problems = refusal(model, tmp_path)
+    assert [p.split(" ")[0] for p in problems] == ["RELU", "MUL", "QUANTIZE", "BATCH_MATMUL", "CONV_2D"]
+    assert all("overflow" in p for p in problems)
+
+
+def test_sums_that_overflow(tmp_path: Path) -> None:
+    model = TFLiteModel()
+    x = model.input((1, 70_000), "int16", 0.001)
+    w = model.constant(np.full((1, 70_000), 127), "int8", 0.01)
+    model.output(model.unary("FULLY_CONNECTED", [x, w, -1], (1, 1), "int16", 1.0))
+    (problem,) = refusal(model, tmp_path)
+    assert "overflow 32 bits" in problem
+
+
 def test_a_constant_of_the_wrong_size(tmp_path: Path) -> None:
     model = some_model()
     constant = next(t for t in model.graph.tensors if t.buffer)
