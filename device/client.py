@@ -18,6 +18,7 @@ from tinyloc.device.link import (
     Message,
     Receiver,
     Result,
+    VersionError,
     dense_body,
     parse_error,
     parse_hello,
@@ -121,7 +122,12 @@ class DeviceClient:
         return self._sample(Message.SAMPLE_DENSE, dense_body(dbm), device)
 
     def _sample(self, kind: Message, body: bytes, device: Hello) -> Result:
-        frame = self._ask(kind, body, Message.RESULT)
+        try:
+            frame = self._ask(kind, body, Message.RESULT)
+        except DeviceRefused:
+            self._seq = (self._seq - 1) & 0xFFFF  # the device did not take the sample: its next one has this seq
+            self._drain()  # no second refusal may be taken for the next sample's answer
+            raise
         result = parse_result(frame.body, device.score_bytes)
         if len(result.scores) != device.classes:
             raise LinkError(f"the device sent {len(result.scores)} scores, it said it has {device.classes} classes")
@@ -135,7 +141,7 @@ class DeviceClient:
         return self._seq
 
     def _ask(self, kind: Message, body: bytes, answer: Message) -> Frame:
-        """Send a request until it is answered. Raises LinkError, DeviceRefused, DeviceRestarted."""
+        """Send a request until it is answered. Raises LinkError, VersionError, DeviceRefused, DeviceRestarted."""
         seq = self._next_seq(kind)
         request = Frame(kind, seq, body).encode()
         self.counts.requests += 1
@@ -174,13 +180,19 @@ class DeviceClient:
                 self.counts.timeouts += 1
                 return f"no answer within {wait:.2g} s"
             spoilt = self._receiver.spoilt
-            for frame in self._receiver.feed(data):
+            for frame in self._frames(data):
                 self._heard = True
                 outcome = self._judge(frame, seq, answer)
                 if outcome is not None:
                     return outcome
             if self._receiver.spoilt > spoilt:
                 return "the answer came back spoilt"
+
+    def _frames(self, data: bytes) -> list[Frame]:
+        try:
+            return self._receiver.feed(data)
+        except VersionError as error:
+            raise VersionError(f"{self.transport.name}: {error}") from error
 
     def _judge(self, frame: Frame, seq: int, answer: Message) -> Frame | str | None:
         """The answer itself, why to send again, or None for what is not ours."""

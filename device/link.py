@@ -76,7 +76,11 @@ _TEXTS = {
 
 
 class FrameError(LinkError):
-    """Received bytes that are no frame: no COBS, too short, wrong checksum or version."""
+    """Received bytes that are no frame: no COBS, too short, or a wrong checksum."""
+
+
+class VersionError(FrameError):
+    """A whole frame of another protocol version: no noise, and sending again does not help."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Frame:
 
 
 def decode(encoded: bytes) -> Frame:
-    """A frame from the bytes between two delimiters. Raises FrameError."""
+    """A frame from the bytes between two delimiters. Raises FrameError, VersionError."""
     try:
         payload = cobs.decode(encoded)
     except cobs.DecodeError as error:
@@ -106,7 +110,10 @@ def decode(encoded: bytes) -> Frame:
         raise FrameError(f"a frame of {len(payload)} bytes with a wrong checksum")
     version, kind, seq = _HEAD.unpack_from(payload)
     if version != VERSION:
-        raise FrameError(f"protocol version {version}, this tinyloc speaks {VERSION}; flash its own firmware")
+        raise VersionError(
+            f"the other end speaks protocol version {version}, this tinyloc version {VERSION}; build and flash the "
+            "firmware of this tinyloc"
+        )
     return Frame(kind, seq, payload[4:-2])
 
 
@@ -119,7 +126,7 @@ class Receiver:
     _pending: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> list[Frame]:
-        """All frames that these bytes complete."""
+        """All frames that these bytes complete. Raises VersionError."""
         self._pending += data
         *complete, rest = self._pending.split(b"\0")
         self._pending = rest if len(rest) <= self.longest else bytearray()
@@ -129,6 +136,8 @@ class Receiver:
                 continue
             try:
                 frames.append(decode(bytes(encoded)))
+            except VersionError:
+                raise
             except FrameError:
                 self.spoilt += 1
         return frames

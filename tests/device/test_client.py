@@ -1,15 +1,17 @@
 """The client against a device behind a bad line: right answers, or a LinkError that says which end failed."""
 
+import binascii
 import random
 import struct
 
 import numpy as np
 import pytest
+from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyloc.device.client import ATTEMPTS, DeviceClient, DeviceRefused, DeviceRestarted
-from tinyloc.device.link import Frame, Message, Receiver
+from tinyloc.device.link import Frame, Message, Receiver, VersionError
 from tinyloc.device.transport import LinkError
 
 INPUTS, CLASSES = 40, 3
@@ -28,7 +30,11 @@ class PlainDevice:
 
     def take(self, data: bytes) -> None:
         spoilt = self.receiver.spoilt
-        frames = self.receiver.feed(data)
+        try:
+            frames = self.receiver.feed(data)
+        except VersionError:
+            self.send(Message.ERROR, 0, struct.pack("<BI", 3, 1))
+            return
         for _ in range(self.receiver.spoilt - spoilt):
             self.send(Message.ERROR, 0, struct.pack("<BI", 2, 0))
         for frame in frames:
@@ -234,6 +240,37 @@ def test_refusals_are_not_repeated():
     with pytest.raises(DeviceRefused, match="access point 99 is beyond"):
         talk.sample(*scan((99, -50)))
     assert talk.counts.retries == 0
+
+
+@pytest.mark.parametrize("start", [0, 0xFFFE])
+def test_samples_after_a_refused_one_are_taken(start):
+    """The device counts no sample that it refused, so neither does the host; also where seq wraps."""
+    line = Line(PlainDevice())
+    talk = client(line)
+    talk._seq = start
+    talk.reset()
+    for step in range(1, 5):
+        for _ in range(2):
+            with pytest.raises(DeviceRefused, match="access point 99 is beyond"):
+                talk.sample(*scan((99, -50)))
+        assert talk.sample(*scan((1, -1))).scores[0] == step
+    assert line.device.steps == 4
+    assert talk.counts.retries == 0
+
+
+def test_a_device_of_another_protocol_version_is_no_noise():
+    line = Line(PlainDevice(), lambda data: data and of_version(2, data))
+    talk = client(line)
+    with pytest.raises(VersionError, match=r"test line: .* version 2, this tinyloc version 1; build and flash"):
+        talk.hello()
+    assert talk.counts.retries == talk.counts.spoilt_frames == 0
+
+
+def of_version(version: int, data: bytes) -> bytes:
+    """The frames of `data`, all of another protocol version, with right checksums."""
+    payloads = [cobs.decode(part)[:-2] for part in data.split(b"\0") if part]
+    changed = [bytes([version]) + payload[1:] for payload in payloads]
+    return b"".join(cobs.encode(p + struct.pack("<H", binascii.crc_hqx(p, 0xFFFF))) + b"\0" for p in changed)
 
 
 def test_a_restarted_device_is_noticed():

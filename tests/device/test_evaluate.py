@@ -258,6 +258,7 @@ def test_the_firmware_refuses_bad_frames_and_takes_the_next(dense):
         assert client.sample_dense(np.full(5, -50, np.int8)).scores.shape == (3,)
     with pytest.raises(DeviceRefused, match="access point 9 is beyond"):
         client.sample(np.array([9], np.uint16), np.array([-50], np.int8))
+    assert client.sample_dense(np.full(5, -50, np.int8)).scores.shape == (3,)  # the refused one was not counted
 
 
 def test_the_rate_can_be_raised_and_falls_back(dense):

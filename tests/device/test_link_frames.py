@@ -14,6 +14,7 @@ from tinyloc.device.link import (
     FrameError,
     Message,
     Receiver,
+    VersionError,
     decode,
     dense_body,
     parse_error,
@@ -75,8 +76,13 @@ def test_a_truncated_frame_is_dropped(frame, cut):
 
 def test_another_version_is_named():
     payload = struct.pack("<BBH", 2, 1, 1)
-    with pytest.raises(FrameError, match="version 2"):
-        decode(cobs.encode(payload + struct.pack("<H", binascii.crc_hqx(payload, 0xFFFF))))
+    encoded = cobs.encode(payload + struct.pack("<H", binascii.crc_hqx(payload, 0xFFFF)))
+    with pytest.raises(VersionError, match="version 2"):
+        decode(encoded)
+    receiver = Receiver()
+    with pytest.raises(VersionError, match="version 2"):
+        receiver.feed(encoded + b"\0")
+    assert receiver.spoilt == 0
 
 
 def test_an_endless_frame_takes_no_endless_memory():
