@@ -20,6 +20,7 @@ from tinyloc.commands import (
     evaluate,
     export,
     flash,
+    fusion,
     recipes,
     renode,
     report,
@@ -58,6 +59,7 @@ app.command("flash")(flash.flash)
 app.command("renode")(renode.renode)
 app.command("report")(report.report)
 app.add_typer(board.app, name="board")
+app.add_typer(fusion.app, name="fusion")
 
 
 def main(arguments: Sequence[str]) -> int:
