@@ -10,9 +10,9 @@ HEAD = (
     "|---|---|---|---|---|---|---|---|---|---|---|",
 )
 PUBLISHED = (
-    "Beside them, the quantised localisers that arXiv 2412.09289 publishes for UJIIndoorLoc with 59 areas (cut by another "
-    "rule than ours, so only roughly comparable): macro F1 .446 at 31 KB, .640 at 44 KB, .715 at 134 KB, each the size of "
-    "the serialised model alone."
+    "Beside them, the quantised localisers that arXiv 2412.09289 publishes for UJIIndoorLoc with 59 areas (cut by "
+    "another rule than ours, so only roughly comparable): macro F1 .446 at 31 KB, .640 at 44 KB, .715 at 134 KB, sizes "
+    "of the serialised model alone."
 )
 
 
@@ -59,9 +59,9 @@ def table(bench: dict[str, Any]) -> str:
             "",
             PUBLISHED,
             "",
-            f"Measured by `make bench` on {bench['date']} with tinyloc {bench['version']}, all boards emulated; cycles and "
-            "energy are the median of a sample, \"as the host\" counts samples with equal class and scores. Time on that "
-            f"machine, the evaluation of the whole test set included: {'; '.join(map(stages, bench['results']))}.",
+            f"Measured by `make bench` on {bench['date']} with tinyloc {bench['version']}, all boards emulated; cycles "
+            'and energy are the median of a sample, "as the host" counts samples with equal class and scores. Time on '
+            f"that machine, the evaluation of the whole test set included: {'; '.join(map(stages, bench['results']))}.",
         ]
     )
 

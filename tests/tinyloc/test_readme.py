@@ -74,8 +74,9 @@ def test_the_table_is_written_between_its_markers() -> None:
         "sparse_first_layer": {"recipe": "r", "optimise": "O2", "boards": [gain]},
     }
     text = rewritten(f"before\n{BEGIN}\nold\n{END}\nafter\n", bench)
-    line = "| `r` | b | int8 | 0.500 (0.600) | 0.700 (0.800) | 1,110 of 1,111 | 2.0 KB | 1.0 KB | 1,000 B | 1,234 | 5.0 µJ |"
-    assert line in text and "2,000 cycles instead of 21,000 on b, 10.5 times fewer" in text
+    scores = "| `r` | b | int8 | 0.500 (0.600) | 0.700 (0.800) | 1,110 of 1,111 "
+    assert scores + "| 2.0 KB | 1.0 KB | 1,000 B | 1,234 | 5.0 µJ |" in text
+    assert "2,000 cycles instead of 21,000 on b, 10.5 times fewer" in text
     assert "`r` on b: build 2.0 s" in text
     assert "old" not in text and text.startswith("before\n") and text.endswith("after\n")
     assert rewritten(text, bench) == text and table(bench) in text
