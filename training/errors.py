@@ -13,3 +13,8 @@ class RecipeError(UserError):
 
 class TrainingError(UserError):
     """A training that cannot start, go on or be read back; the message says what to change."""
+
+
+def one_line(error: Exception) -> str:
+    """Kind and message of somebody else's error, for a message of ours."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -10,7 +10,6 @@
       resume.pt         only while training: everything needed to go on after an interruption
 """
 
-import io
 import json
 import platform
 import time
@@ -27,13 +26,13 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 from torch.nn import functional
 
-from tinyloc.boards.files import whole_directory, write_whole
-from tinyloc.export.bundle import Outputs, Preprocessing, TestSet, Window
-from tinyloc.training import metrics, preprocess
+from tinyloc.boards.files import whole_directory
+from tinyloc.export.bundle import Outputs, Preprocessing, TestSet, Window, load_test_set
+from tinyloc.training import metrics, preprocess, resume
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import DataSet, Recording, stacked
 from tinyloc.training.decide import decide_all
-from tinyloc.training.errors import TrainingError
+from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
@@ -117,15 +116,18 @@ def train(
 ) -> TrainedRun:
     """Train what the recipe says and write `directory` whole; a finished run there is replaced at the very end.
 
-    An interrupted training of the same recipe goes on where it stopped, unless `fresh`. `data_path` overrides the
-    recipe's data.path. Raises DataError, or TrainingError when the directory holds something else than a run, another
-    recipe's interrupted training, or when the loss diverges.
+    An interrupted training of the same recipe and data goes on where it stopped, unless `fresh`. `data_path` overrides
+    the recipe's data.path. Raises DataError, or TrainingError when the directory holds something else than a run, an
+    interrupted training of another recipe or on other data, or when the loss diverges.
     """
-    saved = _interrupted(recipe, directory, fresh)
+    saved = resume.find(recipe, directory, fresh)
     path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
     data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
     if recipe.input.drop_silent:
         data_set = without_silent(data_set)
+    described = resume.describe(data_set)
+    if saved is not None:
+        resume.check_data(saved, described, directory)
     _check_lengths(recipe, data_set)
     preprocessing = preprocess.fit(
         data_set.train,
@@ -135,7 +137,7 @@ def train(
     )
     began = time.monotonic()
     with deterministic(recipe.seed):
-        fit = _fit_stages(recipe, data_set, preprocessing, directory / "resume.pt", saved, progress)
+        fit = _fit_stages(recipe, data_set, preprocessing, described, directory / "resume.pt", saved, progress)
         return _write(recipe, directory, data_set, preprocessing, fit, time.monotonic() - began)
 
 
@@ -170,32 +172,12 @@ def _check_lengths(recipe: Recipe, data_set: DataSet) -> None:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
 
 
-def _interrupted(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any] | None:
-    """What an interrupted training left, None when there is nothing to go on with."""
-    if directory.exists() and not directory.is_dir():
-        raise TrainingError(f"{directory} is a file; name a directory for the run")
-    resume = directory / "resume.pt"
-    if not resume.is_file():
-        if directory.is_dir() and any(directory.iterdir()) and not (directory / "run.json").is_file():
-            raise TrainingError(f"{directory} holds other things than a run; name a new directory or empty this one")
-        return None
-    if fresh:
-        return None
-    way_out = "train afresh (--fresh) or name another directory"
-    try:
-        saved: dict[str, Any] = torch.load(resume, weights_only=True)
-        if saved["recipe"] == recipe.model_dump_json():
-            return saved
-    except Exception as error:  # a damaged file makes torch.load raise almost anything
-        raise TrainingError(f"{resume}: not readable ({_one_line(error)}); {way_out}") from error
-    raise TrainingError(f"{directory} holds an interrupted training of another recipe ({saved['name']}); {way_out}")
-
-
 def _fit_stages(
     recipe: Recipe,
     data_set: DataSet,
     preprocessing: Preprocessing,
-    resume: Path,
+    described: str,
+    resume_path: Path,
     saved: dict[str, Any] | None,
     progress: Progress,
 ) -> Fit:
@@ -212,41 +194,37 @@ def _fit_stages(
         teacher = build_model(settings, inputs, classes)
         teachers.append(teacher)
         if number < len(finished):
-            teacher.load_state_dict(finished[number])
+            with resume.taking_up(resume_path):
+                teacher.load_state_dict(finished[number])
             teacher.eval()
             continue
         stage = f"teacher {number + 1}"
         seed = recipe.seed + number + 1
         fit = Fit(stage, teacher, data_set, preprocessing, recipe, distillation.epochs, seed)
-        _run(fit, recipe, resume, finished, state, progress)
+        _run(fit, recipe, described, resume_path, finished, state, progress)
         state = None
         finished.append(teacher.state_dict())
     torch.manual_seed(recipe.seed)
     model = build_model(recipe.model, inputs, classes)
     together = _mean_of(teachers) if teachers else None
     fit = Fit("model", model, data_set, preprocessing, recipe, recipe.training.epochs, recipe.seed, together)
-    _run(fit, recipe, resume, finished, state, progress)
+    _run(fit, recipe, described, resume_path, finished, state, progress)
     return fit
 
 
 def _run(
     fit: Fit,
     recipe: Recipe,
-    resume: Path,
+    described: str,
+    resume_path: Path,
     finished: list[dict[str, Tensor]],
     state: dict[str, Any] | None,
     progress: Progress,
 ) -> None:
     if state is not None:
-        fit.load_state_dict(state)
-
-    def save() -> None:
-        buffer = io.BytesIO()
-        content = {"name": recipe.name, "recipe": recipe.model_dump_json(), "finished": finished}
-        torch.save(content | {"fit": fit.state_dict()}, buffer)
-        write_whole(resume, buffer.getvalue())
-
-    fit.run(progress, save)
+        with resume.taking_up(resume_path):
+            fit.load_state_dict(state)
+    fit.run(progress, lambda: resume.save(resume_path, recipe, described, finished, fit.state_dict()))
 
 
 def _mean_of(teachers: list[Localiser]) -> Teacher:
@@ -366,14 +344,9 @@ def load_run(directory: Path) -> TrainedRun:
         model.load_state_dict(torch.load(directory / "checkpoint.pt", weights_only=True))
         with np.load(directory / "calibration.npz") as arrays:
             calibration = arrays["x"]
-        with np.load(directory / "test.npz") as arrays:
-            test_set = TestSet(**{name: arrays[name] for name in TestSet.__dataclass_fields__})
+        test_set = load_test_set(directory)
         figures = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
     except Exception as error:  # a damaged file makes torch.load and np.load raise almost anything
-        raise TrainingError(f"{directory}: the run cannot be read ({_one_line(error)}); train it again") from error
+        raise TrainingError(f"{directory}: the run cannot be read ({one_line(error)}); train it again") from error
     model.eval()
     return TrainedRun(directory, recipe, record, model, test_set, calibration, figures)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

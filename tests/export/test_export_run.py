@@ -9,39 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from tiny_recipe import tiny_recipe
 
 from tinyloc.export import contract, parity, pipeline
 from tinyloc.export.bundle import load_bundle, load_test_set
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import constant, dump, graph, load, operator_name, scales, set_constant, tensor_name
 from tinyloc.export.litert import StepRunner, open_runner
-from tinyloc.training.recipe import parse_recipe
 from tinyloc.training.run import load_run, train
 
-RECIPE = """
+CHANGES = """
 name = "tiny-export"
-seed = 3
-[data]
-name = "house-a"
-options = { training_walks = 1, living_minutes = 2.0 }
-[input]
-hold_s = 1.0
-[window]
-steps = 10
-hop = 5
-[model]
-architecture = "mamba"
-hidden = 4
-crf = true
-[training]
-epochs = 12
-batch = 8
-learning_rate = 0.03
-chunk = 20
-chunks_per_epoch = 32
-[export]
-arithmetics = ["int8", "int16x8"]
-default = "int16x8"
+data.options.living_minutes = 2.0
+model.hidden = 4
+training = { epochs = 12, learning_rate = 0.03, chunks_per_epoch = 32 }
+export = { arithmetics = ["int8", "int16x8"], default = "int16x8" }
 """
 
 
@@ -58,7 +40,7 @@ class Finished:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     directory = tmp_path_factory.mktemp("runs") / "tiny-export"
-    train(parse_recipe(RECIPE, "test"), directory)
+    train(tiny_recipe(CHANGES), directory)
     told: list[str] = []
     kept: list[pipeline.Exported] = []
     original = pipeline.export_model

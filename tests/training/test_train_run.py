@@ -3,17 +3,21 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny_recipe import tiny_recipe
 
 from tinyloc.export.bundle import Preprocessing
 from tinyloc.training import augment as augmenting
+from tinyloc.training import resume
 from tinyloc.training.augment import Chunks
 from tinyloc.training.data import catalogue
-from tinyloc.training.data.dataset import Recording
+from tinyloc.training.data.catalogue import load
+from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.decide import decide, stream
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.preprocess import model_input
@@ -21,32 +25,10 @@ from tinyloc.training.recipe import Augmentation, Recipe, parse_recipe
 from tinyloc.training.run import TrainedRun, load_run, train, without_silent
 from tinyloc.training.train import EpochDone
 
-TINY = """
-name = "tiny"
-seed = 3
-[data]
-name = "house-a"
-options = { training_walks = 1, living_minutes = 1.0 }
-[input]
-hold_s = 1.0
-[window]
-steps = 10
-hop = 5
-[model]
-architecture = "mamba"
-hidden = 2
-crf = true
-dropout = 0.1
-[training]
-epochs = 4
-batch = 8
-learning_rate = 0.05
-chunk = 20
-chunks_per_epoch = 16
-average = 0.5
-[augmentation]
-reading_dropout = 0.2
-noise_db = 1.0
+AUGMENTED = """
+model.dropout = 0.1
+training.average = 0.5
+augmentation = { reading_dropout = 0.2, noise_db = 1.0 }
 """
 TINY_MLP = """
 name = "tiny-mlp"
@@ -69,8 +51,8 @@ epochs = 2
 """
 
 
-def tiny(text: str = TINY) -> Recipe:
-    return parse_recipe(text, "tiny")
+def tiny(changes: str = "") -> Recipe:
+    return tiny_recipe(AUGMENTED + changes)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +126,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(finished: Tr
 
 @pytest.mark.parametrize("stage", ["teacher 2", "model"])
 def test_distillation_resumes_in_every_stage(tmp_path: Path, stage: str) -> None:
-    recipe = tiny(TINY_MLP)
+    recipe = parse_recipe(TINY_MLP, "tiny")
     stages: list[str] = []
     whole = train(recipe, tmp_path / "whole", lambda done: stages.append(done.stage))
     assert stages == ["teacher 1"] * 2 + ["teacher 2"] * 2 + ["model"] * 3
@@ -156,10 +138,78 @@ def test_distillation_resumes_in_every_stage(tmp_path: Path, stage: str) -> None
 def test_another_recipe_does_not_take_up_an_interrupted_training(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(tiny(), tmp_path / "run", stop_after(1))
-    other = tiny(TINY.replace("seed = 3", "seed = 4"))
+    other = tiny("seed = 4")
     with pytest.raises(TrainingError, match="another recipe"):
         train(other, tmp_path / "run")
     assert train(other, tmp_path / "run", fresh=True).seed == 4
+
+
+TINY_HOUSE = {"training_walks": 1, "living_minutes": 1.0}
+
+
+def changed_house(part: Callable[[DataSet], DataSet]) -> Callable[..., DataSet]:
+    return lambda *_: part(load("house-a", TINY_HOUSE))
+
+
+def one_reading_louder(data_set: DataSet) -> DataSet:
+    data_set.train[0].rssi_dbm[3, 2] = -41.0
+    return data_set
+
+
+def one_label_else(data_set: DataSet) -> DataSet:
+    data_set.train[0].label[7] ^= 1
+    return data_set
+
+
+def shorter(data_set: DataSet) -> DataSet:
+    r = data_set.test[0]
+    cut = Recording(r.name, r.rssi_dbm[:-1], r.position_m[:-1], r.label[:-1], r.time_s[:-1])
+    return replace(data_set, test=(cut, *data_set.test[1:]))
+
+
+def renamed(data_set: DataSet) -> DataSet:
+    return replace(data_set, access_points=("kitchen", *data_set.access_points[1:]))
+
+
+@pytest.mark.parametrize("change", [one_reading_louder, one_label_else, shorter, renamed])
+def test_a_training_goes_on_only_with_the_data_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[DataSet], DataSet]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(), tmp_path / "run", stop_after(1))
+    began = resume.describe(load("house-a", TINY_HOUSE))
+    monkeypatch.setattr(catalogue, "load", changed_house(change))
+    now = resume.describe(change(load("house-a", TINY_HOUSE)))
+    with pytest.raises(TrainingError) as caught:
+        train(tiny(), tmp_path / "run")
+    said = str(caught.value)
+    assert f"then {began}, now {now}" in said and "--fresh" in said
+    assert began != now and began.startswith("house-a (8 access points, 4 classes, samples: ")
+    train(tiny(), tmp_path / "run", fresh=True)
+
+
+def test_a_resume_file_of_another_model_is_told(tmp_path: Path) -> None:
+    """As after an upgrade of tinyloc that builds another network from the same recipe."""
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(), tmp_path / "run", stop_after(1))
+    path = tmp_path / "run" / "resume.pt"
+    for damage in (
+        lambda fit: fit["model"].popitem(),
+        lambda fit: fit["optimiser"]["param_groups"].clear(),
+        lambda fit: fit.pop("generator"),
+    ):
+        saved = torch.load(path, weights_only=True)
+        damage(saved["fit"])
+        (tmp_path / "copy").mkdir(exist_ok=True)
+        torch.save(saved, tmp_path / "copy" / "resume.pt")
+        with pytest.raises(TrainingError, match=r"resume\.pt: does not fit this training \(.*--fresh"):
+            train(tiny(), tmp_path / "copy")
+
+
+def test_a_resume_file_without_its_data_is_told(tmp_path: Path) -> None:
+    torch.save({"name": "tiny", "recipe": "", "finished": [], "fit": {}}, tmp_path / "resume.pt")
+    with pytest.raises(TrainingError, match=r"resume\.pt: holds no data.*--fresh"):
+        train(tiny(), tmp_path)
 
 
 def test_a_damaged_resume_file_is_told(tmp_path: Path) -> None:
@@ -178,26 +228,25 @@ def test_a_directory_of_other_things_is_left_alone(tmp_path: Path) -> None:
 def test_a_failed_training_leaves_the_finished_run_of_before(tmp_path: Path) -> None:
     first = train(tiny(), tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
-        train(tiny(TINY.replace("seed = 3", "seed = 4")), tmp_path / "run", stop_after(1))
+        train(tiny("seed = 4"), tmp_path / "run", stop_after(1))
     assert same(load_run(tmp_path / "run"), first)
 
 
 def test_a_diverging_loss_is_told(tmp_path: Path) -> None:
-    wild = TINY.replace("learning_rate = 0.05", "learning_rate = 1e30")
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf).*lower training\.learning_rate"):
-        train(tiny(wild), tmp_path / "run")
+        train(tiny("training.learning_rate = 1e30"), tmp_path / "run")
 
 
 def test_training_stops_early_when_validation_gets_no_better(tmp_path: Path) -> None:
-    text = TINY.replace("epochs = 4", "epochs = 30\npatience = 2").replace("rate = 0.05", "rate = 0.5")
-    record = train(tiny(text), tmp_path / "run").record
+    recipe = tiny("training.epochs = 30\ntraining.patience = 2\ntraining.learning_rate = 0.5")
+    record = train(recipe, tmp_path / "run").record
     assert record.epochs < 30
     assert record.epochs - record.best_epoch == 2
 
 
 def test_recordings_shorter_than_a_chunk_are_told(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"longest train recording has \d+ samples and 4000 are needed"):
-        train(tiny(TINY.replace("chunk = 20", "chunk = 4000")), tmp_path / "run")
+        train(tiny("training.chunk = 4000"), tmp_path / "run")
 
 
 def recording(rssi: np.ndarray) -> Recording:

@@ -1,0 +1,94 @@
+"""resume.pt: what an interrupted training left, and whether it may go on from there."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinyloc.boards.files import put_back, write_whole
+from tinyloc.training.data.dataset import DataSet
+from tinyloc.training.errors import TrainingError, one_line
+from tinyloc.training.recipe import Recipe
+
+KEYS = {"name", "recipe", "data", "finished", "fit"}
+_WAY_OUT = "train afresh (--fresh) or name another directory"
+
+
+def find(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any] | None:
+    """What an interrupted training of this recipe left in `directory`, None when there is nothing to go on with.
+
+    `finished` holds the weights of the teachers that are done, `fit` is `Fit.state_dict` of the model in training.
+    Raises TrainingError when the directory is no place for a run, or the file damaged or of another recipe.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise TrainingError(f"{directory} is a file; name a directory for the run")
+    put_back(directory)
+    path = directory / "resume.pt"
+    if not path.is_file():
+        if directory.is_dir() and any(directory.iterdir()) and not (directory / "run.json").is_file():
+            raise TrainingError(f"{directory} holds other things than a run; name a new directory or empty this one")
+        return None
+    if fresh:
+        return None
+    try:
+        saved: dict[str, Any] = torch.load(path, weights_only=True)
+        missing = sorted(KEYS - saved.keys())
+    except Exception as error:  # a damaged file makes torch.load raise almost anything
+        raise TrainingError(f"{path}: not readable ({one_line(error)}); {_WAY_OUT}") from error
+    if missing:
+        raise TrainingError(f"{path}: holds no {', '.join(missing)}; {_WAY_OUT}")
+    if saved["recipe"] != recipe.model_dump_json():
+        other = saved["name"]
+        raise TrainingError(f"{directory} holds an interrupted training of another recipe ({other}); {_WAY_OUT}")
+    return saved
+
+
+def check_data(saved: dict[str, Any], data: str, directory: Path) -> None:
+    """TrainingError, naming both, when the training was interrupted on other data than `data`, see `describe`."""
+    if saved["data"] != data:
+        raise TrainingError(
+            f"{directory} holds a training that was interrupted on other data: then {saved['data']}, now {data}; "
+            f"give the data of then to go on, {_WAY_OUT}"
+        )
+
+
+def save(path: Path, recipe: Recipe, data: str, finished: list[dict[str, Tensor]], state: dict[str, Any]) -> None:
+    """Write resume.pt whole. `data`: see `describe`; `finished` and `state` come back from `find` as they are."""
+    buffer = io.BytesIO()
+    content = {"name": recipe.name, "recipe": recipe.model_dump_json(), "data": data}
+    torch.save(content | {"finished": finished, "fit": state}, buffer)
+    write_whole(path, buffer.getvalue())
+
+
+@contextmanager
+def taking_up(path: Path) -> Iterator[None]:
+    """TrainingError when what stands in `path` does not fit the model and its optimiser."""
+    try:
+        yield
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise TrainingError(f"{path}: does not fit this training ({one_line(error)}); {_WAY_OUT}") from error
+
+
+def describe(data_set: DataSet) -> str:
+    """Name and sizes for people, and a hash of all that training reads, such as "house-a (8 access points, ...)"."""
+    splits = ", ".join(f"{sum(map(len, parts))} {name}" for name, parts in data_set.splits.items())
+    points, classes = len(data_set.access_points), len(data_set.classes)
+    size = f"{points} access points, {classes} classes, samples: {splits}"
+    return f"{data_set.name} ({size}, sha256 {_digest(data_set)[:16]})"
+
+
+def _digest(data_set: DataSet) -> str:
+    """SHA-256 over names, rate, and each recording's readings, positions, labels and times with their shapes."""
+    digest = hashlib.sha256(repr((data_set.access_points, data_set.classes, data_set.rate_hz)).encode())
+    for split, recordings in data_set.splits.items():
+        for recording in recordings:
+            for array in (recording.rssi_dbm, recording.position_m, recording.label, recording.time_s):
+                digest.update(repr((split, array.shape, array.dtype.str)).encode())
+                digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
