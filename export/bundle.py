@@ -28,6 +28,8 @@ FORMAT_VERSION = 1
 MISSING_DBM = 127
 """In int8 readings (bundle, link): this access point was not heard. Real readings are -128..126 dBm."""
 
+TEST_SET = "test.npz"
+
 Arithmetic = Literal["int8", "int16x8"]
 
 
@@ -136,6 +138,8 @@ class Bundle(_Strict):
     outputs: Outputs
     crf: Crf | None = None
     models: list[ModelFile] = Field(min_length=1)
+    test_sha256: str
+    """Of test.npz."""
     default_arithmetic: Arithmetic
     parameters: int
     """Live trainable parameters (what is deployed)."""
@@ -204,8 +208,8 @@ def load_bundle(directory: Path) -> Bundle:
     if not path.is_file():
         raise BundleError(f"{directory}: no bundle.json here; make one with `tinyloc export`")
     try:
-        content = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise BundleError(f"{path}: not JSON ({error}); export the run again") from error
     version = content.get("version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
@@ -214,22 +218,28 @@ def load_bundle(directory: Path) -> Bundle:
         bundle = Bundle.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise BundleError(f"{path}: {problems}") from error
+        raise BundleError(f"{path}: {problems}; export the run again") from error
     problems_found = []
-    for entry in bundle.models:
-        file = directory / entry.path
-        if not file.is_file():
-            problems_found.append(f"{entry.path} is missing")
-        elif sha256(file) != entry.sha256:
-            problems_found.append(f"{entry.path} is not the file the bundle was made with (sha256 differs)")
-    if not (directory / "test.npz").is_file():
-        problems_found.append("test.npz is missing")
+    hashes = {entry.path: entry.sha256 for entry in bundle.models} | {TEST_SET: bundle.test_sha256}
+    for name, made in hashes.items():
+        if not (directory / name).is_file():
+            problems_found.append(f"{name} is missing")
+        elif sha256(directory / name) != made:
+            problems_found.append(f"{name} is not the file the bundle was made with (sha256 differs)")
     if problems_found:
         raise BundleError(f"{directory}: {'; '.join(problems_found)}; export the run again")
     return bundle
 
 
 def load_test_set(directory: Path) -> TestSet:
-    """Read `directory/test.npz`."""
-    with np.load(directory / "test.npz") as arrays:
-        return TestSet(**{name: arrays[name] for name in TestSet.__dataclass_fields__})
+    """Read `directory/test.npz`. BundleError when it is missing, damaged or lacks arrays."""
+    path = directory / TEST_SET
+    names = TestSet.__dataclass_fields__
+    try:
+        with np.load(path) as arrays:
+            missing = [name for name in names if name not in arrays]
+            if not missing:
+                return TestSet(**{name: arrays[name] for name in names})
+    except Exception as error:  # a damaged file makes np.load raise almost anything
+        raise BundleError(f"{path}: cannot be read ({error}); export the run again") from error
+    raise BundleError(f"{path}: holds no {', '.join(missing)}; export the run again")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tinyloc.boards.files import whole_directory
 from tinyloc.export import contract, parity
-from tinyloc.export.bundle import MISSING_DBM, Arithmetic, Bundle, Crf, ModelFile, State, sha256
+from tinyloc.export.bundle import MISSING_DBM, TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.quantised import float_file, integer_file, measure_ranges
@@ -136,7 +136,7 @@ def export_run(
                     exported.float_file, content, exported.names, streams[0][:EXPLAIN_SAMPLES]
                 )
                 tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
-        shutil.copy(run_directory / "test.npz", place / "test.npz")
+        shutil.copy(run_directory / TEST_SET, place / TEST_SET)
         bundle = _bundle(run, exported, place, default)
         (place / "bundle.json").write_text(json.dumps(bundle.model_dump(mode="json"), indent=1) + "\n")
     return directory
@@ -193,6 +193,7 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
         if crf is None
         else Crf(transitions=crf.transitions.tolist(), start=crf.start.tolist(), end=crf.end.tolist()),
         models=[_model_file(place, kind, content, exported.names) for kind, content in exported.files.items()],
+        test_sha256=sha256(place / TEST_SET),
         default_arithmetic=default,
         parameters=run.record.parameters,
         parameters_published=run.record.parameters_published,

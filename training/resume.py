@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,5 +89,5 @@ def _digest(data_set: DataSet) -> str:
         for recording in recordings:
             for array in (recording.rssi_dbm, recording.position_m, recording.label, recording.time_s):
                 digest.update(repr((split, array.shape, array.dtype.str)).encode())
-                digest.update(np.ascontiguousarray(array))
+                digest.update(array.tobytes())
     return digest.hexdigest()

@@ -84,21 +84,6 @@ def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
         arithmetic=arithmetic, path="model.tflite", sha256=sha256(directory / "model.tflite"), input="x", output="y",
         states=states,
     )  # fmt: skip
-    bundle = Bundle(
-        name="fake", architecture="mlp", seed=1,
-        preprocessing=Preprocessing(
-            access_points=[f"ap{i}" for i in range(model.inputs)], floor_dbm=-105, ceiling_dbm=0,
-            hold_samples=model.hold,
-        ),
-        window=Window(steps=model.window, hop=model.hop, rate_hz=5.0),
-        outputs=Outputs(
-            classes=[f"room {c}" for c in range(model.classes)],
-            positions_m=[(float(c), 0.0, 0.0) for c in range(model.classes)],
-        ),
-        models=[file], default_arithmetic=arithmetic, parameters=7, parameters_published=9,
-        budget={"ram_bytes": 4096, "flash_bytes": 1 << 30}, data="made up", licence="none",
-    )  # fmt: skip
-    (directory / "bundle.json").write_text(bundle.model_dump_json())
     random = np.random.default_rng(5)
     total = sum(lengths)
     rssi = random.integers(-100, -30, (total, model.inputs))
@@ -111,6 +96,22 @@ def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
         float_scores=np.zeros((total, model.classes), np.float32),
         float_class=random.integers(0, model.classes, total).astype(np.int32),
     ).save(directory / "test.npz")
+    bundle = Bundle(
+        name="fake", architecture="mlp", seed=1,
+        preprocessing=Preprocessing(
+            access_points=[f"ap{i}" for i in range(model.inputs)], floor_dbm=-105, ceiling_dbm=0,
+            hold_samples=model.hold,
+        ),
+        window=Window(steps=model.window, hop=model.hop, rate_hz=5.0),
+        outputs=Outputs(
+            classes=[f"room {c}" for c in range(model.classes)],
+            positions_m=[(float(c), 0.0, 0.0) for c in range(model.classes)],
+        ),
+        models=[file], test_sha256=sha256(directory / "test.npz"),
+        default_arithmetic=arithmetic, parameters=7, parameters_published=9,
+        budget={"ram_bytes": 4096, "flash_bytes": 1 << 30}, data="made up", licence="none",
+    )  # fmt: skip
+    (directory / "bundle.json").write_text(bundle.model_dump_json())
     return directory
 
 

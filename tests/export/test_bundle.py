@@ -1,6 +1,7 @@
 """Reading bundles: whole ones, damaged ones, those of another version."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,18 +33,19 @@ def directory(tmp_path):
         input="reading",
         output="scores",
     )
-    bundle = Bundle(
-        name="b", architecture="mlp", seed=1,
-        preprocessing=Preprocessing(access_points=["a", "b", "c"], floor_dbm=-100, ceiling_dbm=-50, exponent=2.0),
-        window=Window(steps=1, hop=1, rate_hz=1.0), outputs=Outputs(classes=["x", "y"]), models=[entry],
-        default_arithmetic="int8", parameters=5, parameters_published=5, data="d", licence="l",
-    )
-    (tmp_path / "bundle.json").write_text(bundle.model_dump_json())
     rssi = np.array([[-60, MISSING_DBM, -80], [MISSING_DBM] * 3, [-50, -51, -52]], np.int8)
     TestSet(
         rssi, np.array([0, 0, 1], np.int32), np.zeros(3, np.int32), np.zeros((3, 3), np.float32),
         np.zeros((3, 2), np.float32), np.zeros(3, np.int32),
     ).save(tmp_path / "test.npz")
+    bundle = Bundle(
+        name="b", architecture="mlp", seed=1,
+        preprocessing=Preprocessing(access_points=["a", "b", "c"], floor_dbm=-100, ceiling_dbm=-50, exponent=2.0),
+        window=Window(steps=1, hop=1, rate_hz=1.0), outputs=Outputs(classes=["x", "y"]), models=[entry],
+        test_sha256=sha256(tmp_path / "test.npz"), default_arithmetic="int8", parameters=5, parameters_published=5,
+        data="d", licence="l",
+    )
+    (tmp_path / "bundle.json").write_text(bundle.model_dump_json())
     return tmp_path
 
 
@@ -95,9 +97,58 @@ def test_wrong_keys_are_named(directory):
         load_bundle(directory)
 
 
-@pytest.mark.parametrize(("content", "message"), [("{", "not JSON"), ("[]", "bundle format None")])
+def test_another_test_set_is_found(directory):
+    test_set = load_test_set(directory)
+    replace(test_set, label=test_set.label + 1).save(directory / "test.npz")
+    with pytest.raises(BundleError, match=r"test\.npz is not the file the bundle was made with.*export the run again"):
+        load_bundle(directory)
+
+
+def test_a_bundle_without_the_hash_of_its_test_set_is_to_be_made_again(directory):
+    content = json.loads((directory / "bundle.json").read_text())
+    del content["test_sha256"]
+    (directory / "bundle.json").write_text(json.dumps(content))
+    with pytest.raises(BundleError, match="test_sha256: Field required; export the run again"):
+        load_bundle(directory)
+
+
+def test_a_test_set_cut_off_anywhere_is_told(directory):
+    whole = (directory / "test.npz").read_bytes()
+    for length in range(0, len(whole), 97):
+        (directory / "test.npz").write_bytes(whole[:length])
+        with pytest.raises(BundleError, match=r"test\.npz: cannot be read.*export the run again"):
+            load_test_set(directory)
+
+
+def test_a_test_set_with_flipped_bytes_is_read_or_told(directory):
+    whole = (directory / "test.npz").read_bytes()
+    told = 0
+    for place in range(0, len(whole), 3):
+        (directory / "test.npz").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            load_test_set(directory)
+        except BundleError:
+            told += 1
+    assert told > len(whole) // 6
+
+
+def test_a_test_set_that_lacks_arrays_is_told(directory):
+    np.savez(directory / "test.npz", label=np.zeros(3, np.int32))
+    with pytest.raises(BundleError, match=r"holds no rssi_dbm, recording, position_m, float_scores, float_class"):
+        load_test_set(directory)
+
+
+def test_no_test_set_is_told(directory):
+    (directory / "test.npz").unlink()
+    with pytest.raises(BundleError, match=r"test\.npz: cannot be read"):
+        load_test_set(directory)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"{", "not JSON"), (b"[]", "bundle format None"), (b'{"name": "caf\xe9"}', "not JSON")]
+)
 def test_a_damaged_file_says_so(directory, content, message):
-    (directory / "bundle.json").write_text(content)
+    (directory / "bundle.json").write_bytes(content)
     with pytest.raises(BundleError, match=message):
         load_bundle(directory)
 
