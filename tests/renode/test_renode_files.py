@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -202,14 +203,21 @@ def test_the_log_pattern_finds_accesses_of_the_core_to_nothing_only():
 needs_compiler = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 
 
+@pytest.fixture(scope="module", params=BOARDS)
+def prepared(request, tmp_path_factory):
+    """A board, and the directory that stands for renode/ with its image and golden exchanges."""
+    board = load_board(request.param)
+    directory = tmp_path_factory.mktemp(board.name)
+    build = build_firmware(FIXTURES / "dense_int16", board, directory / "image")
+    assert prepare(build, board, directory=directory) == directory / "build" / board.name
+    return board, directory
+
+
 @needs_compiler
-@pytest.mark.parametrize("name", BOARDS)
-def test_golden_exchanges_hold_when_played_again(name, tmp_path):
+def test_golden_exchanges_hold_when_played_again(prepared):
     """What the robot test does, on a fresh emulated board: the same requests, the replies through a file."""
-    board = load_board(name)
-    build = build_firmware(FIXTURES / "dense_int16", board, tmp_path / "build")
-    out = prepare(build, board, directory=tmp_path)
-    assert out == tmp_path / "build" / name or out.is_dir()
+    board, directory = prepared
+    out = directory / "build" / board.name
     keywords = Keywords()
     keywords.load_golden(out / "golden.json")
     capture = Path(keywords.new_capture_file())
@@ -241,6 +249,35 @@ def patch_cycles(capture: Path, instructions: int) -> None:
     checked = bytes(payload) + struct.pack("<H", binascii.crc_hqx(bytes(payload), 0xFFFF))
     assert len(cobs.encode(checked)) == len(last)
     capture.write_bytes(b"\0".join([*before, cobs.encode(checked), b""]))
+
+
+@needs_compiler
+def test_robot_framework_runs_the_file(prepared):
+    """The robot file itself, with our emulator standing in for Renode; then with a wrong golden answer."""
+    pytest.importorskip("robot", reason="robotframework is not installed: the robot files are not run")
+    name, directory = prepared[0].name, prepared[1]
+    shutil.copyfile(RENODE_DIR / "golden.py", directory / "golden.py")
+    library = f"Library           {Path(__file__).parent / 'stand_in.py'}\n"
+    text = (RENODE_DIR / f"{name}.robot").read_text()
+    robot_file = directory / f"{name}.robot"
+    robot_file.write_text(text.replace("\n\n*** Variables", f"\n{library}\n*** Variables", 1))
+
+    def run() -> subprocess.CompletedProcess[str]:
+        quiet = ["--output", "NONE", "--report", "NONE", "--log", "NONE"]
+        return subprocess.run([sys.executable, "-m", "robot", *quiet, robot_file], capture_output=True, text=True)
+
+    result = run()
+    assert result.returncode == 0, result.stdout
+    assert "3 tests, 3 passed, 0 failed" in result.stdout
+    if name != BOARDS[0]:
+        return
+    golden_file = directory / "build" / name / "golden.json"
+    content = json.loads(golden_file.read_text())
+    content["exchanges"][2]["scores"][0] += 1
+    golden_file.write_text(json.dumps(content))
+    result = run()
+    assert result.returncode == 2, "the two tests that send this sample"
+    assert "sample 0: class" in result.stdout
 
 
 EXPECTED = {"name": "sample 0", "type": 0x90, "seq": 11, "class": 1, "scores": [3, -4], "score_bytes": 2,
