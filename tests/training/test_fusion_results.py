@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tinyloc.training.fusion.batch import prepare
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.scores import errors, score
@@ -38,7 +39,8 @@ def test_tables_show_every_method_and_goal(tmp_path: Path) -> None:
         assert record.student_bytes <= 12 * 1024 and record.settings.test_walks >= 20
     assert text.count("reached |") == 8
     assert all(row.name in text for row in real.rows)
-    assert [path.name for path in draw(RESULTS, tmp_path)] == ["corridor-errors.svg", "loop-errors.svg"]
+    names = [f"{site}-{what}.svg" for site in ("corridor", "loop") for what in ("errors", "walk")]
+    assert [path.name for path in draw(RESULTS, tmp_path)] == names
 
 
 def test_no_results_say_how_to_make_them(tmp_path: Path) -> None:

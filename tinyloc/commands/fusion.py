@@ -23,14 +23,15 @@ class Part(StrEnum):
 def run(
     parts: Annotated[list[Part] | None, typer.Argument(help="Parts of the study; without any, all.")] = None,
     data: Annotated[
-        Path, typer.Option("--data", help="Folder with the two UWB data sets, for the part `real`.")
-    ] = Path("data"),
+        Path | None,
+        typer.Option("--data", help="Folder with the two UWB data sets; without it the usual places are searched."),
+    ] = None,
     walks: Annotated[int, typer.Option("--walks", min=2, help="Simulated test walks, a seed each.")] = 24,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Simulate, train, tune and test; writes one JSON and one student a part (minutes each)."""
     from tinyloc.training.fusion.real import real_settings, run_real
-    from tinyloc.training.fusion.recordings import load_recordings
+    from tinyloc.training.fusion.recordings import load_recordings, recordings_folder
     from tinyloc.training.fusion.study import StudySettings, run_site
 
     def progress(text: str) -> None:
@@ -38,9 +39,10 @@ def run(
 
     wanted = parts or list(Part)
     if Part.REAL in wanted:
+        data = data or recordings_folder()
         load_recordings(data)  # told before minutes are spent
     for part in wanted:
-        if part is Part.REAL:
+        if part is Part.REAL and data is not None:
             run_real(data, real_settings(), results, progress)
         else:
             run_site(part.value, StudySettings(test_walks=walks), results, progress)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.training.data.catalogue import ENVIRONMENT, search_places
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.simulate import Walk
 from tinyloc.training.fusion.trilaterate import trilaterate
@@ -48,6 +49,16 @@ class Recording:
     source: str
     blocked: bool  # a person stood in the line of sight of one anchor on purpose
     moving: bool
+
+
+def recordings_folder() -> Path:
+    """The first folder that holds both data sets, of those that all data sets are searched in. Raises FusionError."""
+    places = search_places()
+    for place in places:
+        if (place / TREK).is_dir() and (place / LIAS).is_dir():
+            return place
+    searched = ", ".join(map(str, places))
+    raise FusionError(f"{TREK} and {LIAS} are in none of {searched}; set {ENVIRONMENT} or give --data")
 
 
 def load_recordings(folder: Path) -> list[Recording]:

@@ -55,6 +55,7 @@ class Site:
     people: bool = False  # others step into the line of sight for seconds
     wanders: bool = False  # corners in random order, each several times
     rate_hz: float = 5.0
+    detour_m: tuple[tuple[float, float, float], ...] = ()  # a route that nobody is trained on
 
     @property
     def anchors(self) -> Floats:
@@ -82,6 +83,7 @@ CORRIDOR = Site(
         Wall(4.0, 3.0, 7.0, 3.0, PLASTER),
     ),
     route_m=((2.0, 2.0, 0.5), (9.0, 2.0, 0.5), (9.0, 5.0, 0.3), (13.0, 5.0, 0.3), (24.0, 5.0, 0.4), (14.0, 5.0, 0.4)),
+    detour_m=((2.0, 8.5, 0.5), (10.5, 8.5, 0.5), (10.5, 5.0, 0.3), (18.0, 5.0, 0.4), (9.0, 5.0, 0.3), (3.0, 5.0, 0.5)),
 )
 LOOP = Site(
     name="loop",
@@ -89,6 +91,10 @@ LOOP = Site(
     anchors_m=((0.3, 0.3), (9.0, 2.8), (18.0, 0.2), (29.7, 0.3), (27.2, 7.0), (29.8, 13.0), (27.2, 19.7)),
     walls=(*_box(3.0, 3.0, 27.0, 17.0, CONCRETE), *_box(9.0, 7.0, 21.0, 13.0, SHAFT)),
     route_m=((4.0, 1.5, 0.5), (28.5, 1.5, 0.5), (28.5, 18.5, 0.5), (1.5, 18.5, 0.5), (1.5, 1.5, 0.5), (7.0, 1.5, 0.5)),
+    detour_m=(
+        (15.0, 1.5, 0.5), (28.5, 1.5, 0.5), (28.5, 18.5, 0.5),
+        (12.0, 18.5, 0.5), (28.0, 18.5, 0.5), (28.5, 9, 0.5),
+    ),  # fmt: skip
 )
 ROOM = Site(
     name="room",

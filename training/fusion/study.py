@@ -1,6 +1,7 @@
 """The study: methods by settings over many seeds, from committed settings to JSON."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ from tinyloc.training.fusion.storage import save_student
 from tinyloc.training.fusion.tuning import track, tune
 
 Progress = Callable[[str], None]
-TRAIN_SEED, TUNE_SEED, TEST_SEED = 1_000, 20_000, 30_000
-"""First seeds of the three groups of walks."""
+TRAIN_SEED, TUNE_SEED, TEST_SEED, DETOUR_SEED = 1_000, 20_000, 30_000, 40_000
+"""First seeds of the groups of walks."""
 
 
 class StudySettings(BaseModel):
@@ -58,6 +59,8 @@ class StudyRecord(BaseModel):
     forecast_rmse_m: dict[str, float]
     """Of the next position, one epoch ahead, on test walks: each student, and the teacher."""
     trouble: dict[str, int]
+    off_route: dict[str, Score] = {}
+    """The same filters on walks along the site's detour, which no student and no search has seen."""
 
 
 METHODS = {
@@ -164,11 +167,23 @@ def run_site(name: str, settings: StudySettings, out: Path, progress: Progress) 
         teacher_parameters=parameters(teacher),
         forecast_rmse_m=_forecasts(testing, students, teacher, frame_of(place), tuned["steered"]),
         trouble=trouble,
+        off_route=detour(place, tuned, students["distilled"], settings.test_walks) if place.detour_m else {},
     )
     out.mkdir(parents=True, exist_ok=True)
     save_student(students["distilled"], out / f"{name}-student.json")
     write_whole(out / f"{name}.json", record.model_dump_json(indent=1) + "\n")
     return record
+
+
+def detour(place: Site, tuned: dict[str, FilterSettings], student: IntegerStudent, walks: int) -> dict[str, Score]:
+    """Scores of the filters on walks along another route of the same site."""
+    elsewhere = replace(place, route_m=place.detour_m)
+    batch = prepare([simulate(elsewhere, DETOUR_SEED + i) for i in range(walks)])
+    scores = {}
+    for method in ("fixed", "gated", "adaptive", "variance", "steered"):
+        found = track(batch, tuned[method], student)
+        scores[method] = score(errors(found.position_m, batch.truth_m, found.started & batch.valid), place.rate_hz)
+    return scores
 
 
 def reckoned(batch: Batch) -> Floats:

@@ -43,7 +43,8 @@ def site_table(record: StudyRecord) -> str:
     for method, score in record.scores.items():
         there = PUBLISHED.get(record.site, {}).get(method)
         cells = [f"{v.mean:.2f} [{v.low:.2f}, {v.high:.2f}]" for v in (score.mean, score.rmse, score.maximum)]
-        cells.append(f"{score.settled.mean:.2f} [{score.settled.low:.2f}, {score.settled.high:.2f}]" if score.settled else "")
+        settled = score.settled
+        cells.append(f"{settled.mean:.2f} [{settled.low:.2f}, {settled.high:.2f}]" if settled else "")
         known = f"{there[0]:.2f}, {there[1]:.2f}" if there else ""
         lines.append(f"| {METHODS[method]} | {' | '.join(cells)} | {known} |")
     lines += ["", "| ratio | reached | goal | |", "|---|---|---|---|"]
@@ -53,6 +54,13 @@ def site_table(record: StudyRecord) -> str:
         verdict = "" if goal is None else ("reached" if value.mean <= goal else "not reached")
         shown = "" if goal is None else f"{goal:.2f}"
         lines.append(f"| {name} | {value.mean:.2f} [{value.low:.2f}, {value.high:.2f}] | {shown} | {verdict} |")
+    if record.off_route:
+        lines += ["", "Along a route that no student was trained on:", ""]
+        lines += ["| method | RMSE | max | / fixed |", "|---|---|---|---|"]
+        base = record.off_route["fixed"].rmse.mean
+        for method, score in record.off_route.items():
+            cells = [f"{v.mean:.2f} [{v.low:.2f}, {v.high:.2f}]" for v in (score.rmse, score.maximum)]
+            lines.append(f"| {METHODS[method]} | {' | '.join(cells)} | {score.rmse.mean / base:.2f} |")
     forecasts = ", ".join(f"{name} {value:.3f}" for name, value in record.forecast_rmse_m.items())
     lines += [
         "",
@@ -106,12 +114,19 @@ def tables(results: Path) -> str:
 
 
 def draw(results: Path, out: Path) -> list[Path]:
-    """Cumulative distributions of the errors of each site, as SVG files in `out`."""
+    """As SVG files in `out`: distributions of the errors of each site, and the first test walk as the filters saw it."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "tinyloc"
     from matplotlib import pyplot
+
+    from tinyloc.training.fusion.batch import prepare
+    from tinyloc.training.fusion.simulate import simulate
+    from tinyloc.training.fusion.sites import site
+    from tinyloc.training.fusion.storage import load_student
+    from tinyloc.training.fusion.study import TEST_SEED
+    from tinyloc.training.fusion.tuning import track
 
     records, _ = load_records(results)
     written = []
@@ -126,6 +141,24 @@ def draw(results: Path, out: Path) -> list[Path]:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7, loc="lower right")
         path = out / f"{record.site}-errors.svg"
+        figure.savefig(path, metadata={"Date": None})
+        pyplot.close(figure)
+        written.append(path)
+        place, student = site(record.site), load_student(results / f"{record.site}-student.json")
+        batch = prepare([simulate(place, TEST_SEED)])
+        figure, axes = pyplot.subplots(figsize=(6.4, 4.4))
+        for wall in place.walls:
+            axes.plot((wall.x0, wall.x1), (wall.y0, wall.y1), color="black", linewidth=1.5)
+        axes.plot(*place.anchors.T, "^", color="black", label="anchors")
+        axes.plot(*batch.fix_m[0][batch.fixed[0]].T, ".", color="0.75", markersize=3, label=METHODS["uwb"])
+        axes.plot(*batch.truth_m[0].T, color="tab:green", linewidth=2, label="truth")
+        for method in ("fixed", "adaptive", "steered"):
+            found = track(batch, record.tuned[method], student)
+            axes.plot(*found.position_m[0].T, linewidth=1, label=METHODS[method])
+        low, high = place.anchors.min(axis=0) - 4, batch.truth_m[0].max(axis=0) + 4
+        axes.set(xlabel="x, m", ylabel="y, m", xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+        axes.legend(fontsize=6, loc="upper left")
+        path = out / f"{record.site}-walk.svg"
         figure.savefig(path, metadata={"Date": None})
         pyplot.close(figure)
         written.append(path)
