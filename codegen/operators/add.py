@@ -46,6 +46,13 @@ def _factors(graph: Graph, op: Operator) -> _Factors:
     )
 
 
+def _powers_of_two(graph: Graph, op: Operator) -> bool:
+    """Whether TFLite would take its older int16 kernel, which shifts. TFLite: CheckedLog2."""
+    tensors = [graph.tensors[t] for t in (*op.inputs, op.outputs[0])]
+    logs = np.log2([t.scale for t in tensors])
+    return tensors[0].element == "int16" and bool(np.all(np.abs(logs - np.round(logs)) < 1e-3))
+
+
 class Add(ElementWise):
     """`sign` is +1 for ADD, -1 for SUB."""
 
@@ -56,6 +63,11 @@ class Add(ElementWise):
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16")) + activation_problems(op)
         if not problems and _factors(graph, op).output[1] > 0:
             problems.append("the output's scale is so small that the sum cannot be brought to it; calibrate again")
+        if not problems and op.attributes.get("powers_of_two") and _powers_of_two(graph, op):
+            problems.append(
+                "int16 scales that are all powers of two, with pot_scale_int16 set: TFLite takes another kernel there;"
+                " convert again with a current converter, which clears the option"
+            )
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:

@@ -186,6 +186,17 @@ def test_scales_that_overflow(tmp_path: Path) -> None:
     assert all("overflow" in p for p in problems)
 
 
+def test_the_older_int16_addition(tmp_path: Path) -> None:
+    """With scales that are powers of two and the option set LiteRT shifts and rounds otherwise."""
+    model = TFLiteModel()
+    x, y = model.input((1, 4), "int16", 2.0**-9), model.input((1, 4), "int16", 2.0**-10)
+    model.output(model.unary("ADD", [x, y], (1, 4), "int16", 2.0**-8, potScaleInt16=True))
+    model.output(model.unary("ADD", [x, y], (1, 4), "int16", 2.0**-8, potScaleInt16=False))
+    model.output(model.unary("ADD", [x, y], (1, 4), "int16", 0.003, potScaleInt16=True))
+    (problem,) = refusal(model, tmp_path)
+    assert problem.startswith("ADD #0")
+
+
 def test_sums_that_overflow(tmp_path: Path) -> None:
     model = TFLiteModel()
     x = model.input((1, 70_000), "int16", 0.001)
