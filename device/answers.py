@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.boards.files import write_whole
 from tinyloc.device.client import DeviceClient, DeviceRestarted
 from tinyloc.device.link import Hello, Result
 from tinyloc.export.bundle import TestSet
@@ -40,20 +41,23 @@ class Answers:
 
 
 class ExchangeLog:
-    """One JSON line an answer, appended as it comes. A log of another model, board or test set is begun anew."""
+    """One JSON line an answer, appended as it comes. A log of another model, image, board or test set is begun anew.
 
-    def __init__(self, path: Path, device: Hello, test_set: TestSet) -> None:
+    `image` is the hash of the ELF file that the device runs: another build has other cycles and stack.
+    """
+
+    def __init__(self, path: Path, device: Hello, image: str, test_set: TestSet) -> None:
         self.path = path
         self.head = {
             "model_id": device.model_id,
             "board": device.board,
+            "image": image,
             "samples": len(test_set.label),
             "readings": int(np.bitwise_xor.reduce(_mixed(test_set.rssi_dbm))),
         }
         self.done = self._read()
-        if not self.done:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(self.head) + "\n")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(self.head) + "\n" + "".join(_line(i, r) for i, r in self.done.items()))
         self._file = path.open("a")
 
     def _read(self) -> dict[int, Result]:
@@ -69,11 +73,7 @@ class ExchangeLog:
 
     def add(self, index: int, result: Result) -> None:
         """Append one answer."""
-        line = {
-            "sample": index, "class": result.class_index, "cycles": result.cycles,
-            "stack": result.stack_high_water, "scores": result.scores.tolist(),
-        }  # fmt: skip
-        self._file.write(json.dumps(line) + "\n")
+        self._file.write(_line(index, result))
         self._file.flush()
 
     def close(self) -> None:
@@ -84,6 +84,14 @@ class ExchangeLog:
         """The collection is complete: the next one starts from nothing."""
         self._file.close()
         self.path.unlink(missing_ok=True)
+
+
+def _line(index: int, result: Result) -> str:
+    content = {
+        "sample": index, "class": result.class_index, "cycles": result.cycles,
+        "stack": result.stack_high_water, "scores": result.scores.tolist(),
+    }  # fmt: skip
+    return json.dumps(content) + "\n"
 
 
 def _mixed(rssi_dbm: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:

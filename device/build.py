@@ -3,8 +3,6 @@
 The image is reproducible: the same sources, board and compiler give the same bytes wherever they lie.
 """
 
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -16,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from tinyloc.boards import BOARDS_DIR, Board, FixedWords
 from tinyloc.boards.errors import UserError
 from tinyloc.boards.files import whole_directory
 from tinyloc.boards.fixed import ERASED, fixed_problems
+from tinyloc.codegen.manifest import read_manifest
 from tinyloc.device.footprint import (
     flash_bytes,
     flash_content,
@@ -27,10 +28,12 @@ from tinyloc.device.footprint import (
     read_symbols,
     static_ram_bytes,
 )
+from tinyloc.export.bundle import sha256
 
 FIRMWARE_DIR = Path(__file__).resolve().parent.parent / "firmware"
 GENERATED_FILES = ("model.h", "model.c", "weights.c")
 COMPILER = "arm-none-eabi-gcc"
+BUILD_AGAIN = "make it again with `tinyloc build`"
 INSTALL_HINT = "`apt install gcc-arm-none-eabi libnewlib-arm-none-eabi`"
 
 Optimise = Literal["Os", "O2"]
@@ -54,6 +57,21 @@ class Sizes:
     flash: int  # all that is written to flash
     static_ram: int  # .data and .bss with arena and state, without the stack
     stack_reserve: int  # what the linker script keeps for the stack
+
+
+class BuildRecord(BaseModel):
+    """build.json: what an image was made of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    board: str
+    part: str
+    optimise: str
+    compiler: str
+    model: str | None
+    model_id: str | None
+    elf_sha256: str
+    sizes: Sizes
 
 
 @dataclass(frozen=True)
@@ -94,7 +112,7 @@ def build_firmware(generated_dir: Path, board: Board, out_dir: Path, optimise: O
         elf = work / "firmware.elf"
         sizes = Sizes(flash_bytes(elf), static_ram_bytes(elf), board.build.stack_bytes)
         record = _record(compiler, work, generated_dir, board, optimise, sizes)
-        (work / "build.json").write_text(json.dumps(record, indent=2) + "\n")
+        (work / "build.json").write_text(record.model_dump_json(indent=2) + "\n")
         with whole_directory(out_dir) as final:
             for file in ("firmware.elf", "firmware.map", "firmware.bin", "stack.txt", "build.json"):
                 shutil.copyfile(work / file, final / file)
@@ -102,12 +120,28 @@ def build_firmware(generated_dir: Path, board: Board, out_dir: Path, optimise: O
 
 
 def load_build(out_dir: Path) -> BuildResult:
-    """A build that `build_firmware` made earlier. Raises BuildError when there is none."""
-    record_file = out_dir / "build.json"
-    if not record_file.is_file():
+    """A build that `build_firmware` made earlier. Raises BuildError when there is none, or when it is not whole."""
+    record = read_record(out_dir)
+    build = BuildResult(out_dir / "firmware.elf", out_dir / "firmware.map", out_dir / "firmware.bin", record.sizes)
+    missing = [path.name for path in (build.elf, build.map, build.bin) if not path.is_file()]
+    if missing:
+        raise BuildError(f"{out_dir}: {', '.join(missing)} missing; {BUILD_AGAIN}")
+    if sha256(build.elf) != record.elf_sha256:
+        raise BuildError(f"{build.elf}: damaged, or not the image that build.json here is of; {BUILD_AGAIN}")
+    return build
+
+
+def read_record(out_dir: Path) -> BuildRecord:
+    """build.json of a build. Raises BuildError when it is missing or damaged."""
+    path = out_dir / "build.json"
+    if not path.is_file():
         raise BuildError(f"{out_dir}: no firmware here; make it with `tinyloc build`")
-    sizes = Sizes(**json.loads(record_file.read_text())["sizes"])
-    return BuildResult(out_dir / "firmware.elf", out_dir / "firmware.map", out_dir / "firmware.bin", sizes)
+    try:
+        return BuildRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "file"
+        raise BuildError(f"{path}: not a record of this tinyloc ({place}: {first['msg']}); {BUILD_AGAIN}") from error
 
 
 def board_header(board: Board) -> str:
@@ -269,16 +303,15 @@ def _stack_usage(work: Path) -> Iterator[str]:
 
 def _record(
     compiler: str, work: Path, generated: Path, board: Board, optimise: Optimise, sizes: Sizes
-) -> dict[str, object]:
-    manifest = generated / "manifest.json"
-    model = json.loads(manifest.read_text()) if manifest.is_file() else {}
-    return {
-        "board": board.name,
-        "part": board.part,
-        "optimise": optimise,
-        "compiler": _run([compiler, "--version"], work).splitlines()[0],
-        "model": model.get("name"),
-        "model_id": model.get("model_id"),
-        "elf_sha256": hashlib.sha256((work / "firmware.elf").read_bytes()).hexdigest(),
-        "sizes": {"flash": sizes.flash, "static_ram": sizes.static_ram, "stack_reserve": sizes.stack_reserve},
-    }
+) -> BuildRecord:
+    manifest = read_manifest(generated) if (generated / "manifest.json").is_file() else None
+    return BuildRecord(
+        board=board.name,
+        part=board.part,
+        optimise=optimise,
+        compiler=_run([compiler, "--version"], work).splitlines()[0],
+        model=manifest.name if manifest else None,
+        model_id=manifest.model_id if manifest else None,
+        elf_sha256=sha256(work / "firmware.elf"),
+        sizes=sizes,
+    )

@@ -1,34 +1,33 @@
 """A bundle's whole test set on a device, every answer compared with the host's, and what it costs."""
 
-import json
 import platform
 import time
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyloc.boards import Board
 from tinyloc.boards.errors import UserError
+from tinyloc.codegen.compile import model_id
+from tinyloc.codegen.manifest import Manifest, read_manifest
 from tinyloc.device.answers import Answers, ExchangeLog, Progress, collect
 from tinyloc.device.budget import budget_lines
-from tinyloc.device.build import BuildResult
+from tinyloc.device.build import BuildResult, read_record
 from tinyloc.device.client import DeviceClient
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator.costs import REFILL
 from tinyloc.device.emulator.profile import RunCost
 from tinyloc.device.energy import energy
 from tinyloc.device.footprint import measure_flash, measure_ram
-from tinyloc.device.generated import Generated, load_generated
 from tinyloc.device.host_answers import BackgroundHost, GivenHost, HostAnswers, HostLocaliser
 from tinyloc.device.link import Hello
-from tinyloc.device.results import Cost, Distribution, Evaluation, Layer, Quality, Sample
+from tinyloc.device.results import Buffer, Cost, Distribution, Evaluation, Layer, Quality, Sample
 from tinyloc.device.transport import Transport
-from tinyloc.export.bundle import Bundle, TestSet, load_bundle, load_test_set
+from tinyloc.export.bundle import Arithmetic, Bundle, TestSet, load_bundle, load_test_set, sha256
 from tinyloc.training.metrics import Due, confusion, due_decisions, score
 
 MEASURED_SAMPLES = 200
@@ -64,11 +63,13 @@ def evaluate(
         baud: rate to change to for the test set; on a serial port only.
         log: JSONL file that lets an interrupted evaluation continue; it is removed at the end.
     Raises:
-        EvaluationError, LinkError, BundleError, GeneratedError, HostError, and EmulatorCrash from the emulator.
+        EvaluationError, LinkError, BundleError, ManifestError, BuildError, HostError, and EmulatorCrash from the
+        emulator.
     """
     started = time.monotonic()
     bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
-    generated = load_generated(generated_dir)
+    generated = read_manifest(generated_dir)
+    arithmetic = _check_generated(generated, bundle, generated_dir)
     client = DeviceClient(transport, timeout=timeout)
     hello = client.hello()
     _check_device(hello, generated, bundle, board, transport.name)
@@ -83,11 +84,11 @@ def evaluate(
         if emulated is not None:
             emulated.measure = index in chosen
 
-    source = GivenHost(host, test_set) if host is not None else BackgroundHost(bundle_dir, generated.arithmetic)
-    exchange = ExchangeLog(log, hello, test_set) if log is not None else None
+    source = GivenHost(host, test_set) if host is not None else BackgroundHost(bundle_dir, arithmetic)
+    exchange = ExchangeLog(log, hello, sha256(build.elf), test_set) if log is not None else None
     with source, closing(exchange) if exchange is not None else nullcontext():
         answers = collect(
-            client, test_set, generated.classes, independent=_independent(bundle, generated), before=before,
+            client, test_set, generated.classes, independent=_independent(bundle, arithmetic), before=before,
             progress=progress, log=exchange,
         )  # fmt: skip
         expected = source.answers()
@@ -99,9 +100,9 @@ def evaluate(
     return evaluation.model_copy(update={"retries": client.counts.retries, "seconds": round(seconds, 3)})
 
 
-def _independent(bundle: Bundle, generated: Generated) -> bool:
+def _independent(bundle: Bundle, arithmetic: Arithmetic) -> bool:
     """Whether a sample's answer depends on that sample alone."""
-    carries = bool(bundle.model(generated.arithmetic).states) or bundle.preprocessing.hold_samples > 0
+    carries = bool(bundle.model(arithmetic).states) or bundle.preprocessing.hold_samples > 0
     return bundle.window.steps == 1 and not carries
 
 
@@ -112,7 +113,18 @@ def _chosen(samples: int, measured: int) -> frozenset[int]:
     return frozenset(np.random.default_rng(0).choice(samples, measured, replace=False).tolist())
 
 
-def _check_device(hello: Hello, generated: Generated, bundle: Bundle, board: Board, where: str) -> None:
+def _check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithmetic:
+    """The arithmetic of the generated code, once it is known to be of this bundle."""
+    model = next((entry for entry in bundle.models if entry.arithmetic == generated.arithmetic), None)
+    if model is None or model_id(bundle, model) != generated.model_id:
+        raise EvaluationError(
+            f"{where}: the generated code is of an older bundle or another tinyloc; run `tinyloc codegen`, then "
+            "`build` (and `flash`) again"
+        )
+    return model.arithmetic
+
+
+def _check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board, where: str) -> None:
     problems = []
     if hello.model_id != generated.model_id:
         problems.append(f"it runs model {hello.model_id}, the generated code is model {generated.model_id}")
@@ -130,7 +142,7 @@ def _check_device(hello: Hello, generated: Generated, bundle: Bundle, board: Boa
 
 
 def _evaluation(
-    bundle: Bundle, test_set: TestSet, generated: Generated, build: BuildResult, board: Board, transport: Transport,
+    bundle: Bundle, test_set: TestSet, generated: Manifest, build: BuildResult, board: Board, transport: Transport,
     hello: Hello, expected: HostAnswers, answers: Answers, runs: Sequence[RunCost],
 ) -> Evaluation:  # fmt: skip
     due = due_decisions(test_set, bundle.window)
@@ -141,10 +153,10 @@ def _evaluation(
     differs = (answers.class_index != expected.class_index) | (answers.scores != expected.scores).any(axis=1)
     wrong = np.flatnonzero(differs)
     flash = measure_flash(build.elf, build.map)
-    ram = measure_ram(build.elf, int(answers.stack_high_water.max(initial=0)))
+    ram = measure_ram(build.elf, int(answers.stack_high_water.max(initial=0)), build.sizes.stack_reserve)
     cycles, kind = _cycles(answers, runs, hello)
     latency = None if cycles is None else cycles.max / hello.clock_hz * 1e3
-    record = _build_record(build)
+    record = read_record(build.elf.parent)
     decided = answers.class_index[due.sample]
     return Evaluation(
         name=bundle.name,
@@ -186,7 +198,7 @@ def _evaluation(
         measured_samples=len(runs) if runs else (len(test_set.label) if cycles else 0),
         functions=_functions(runs),
         layers=_layers(generated, runs),
-        plan=generated.plan,
+        plan=[Buffer(**buffer.model_dump()) for buffer in generated.plan],
         plan_steps=generated.plan_steps,
         ram=ram,
         flash=flash,
@@ -195,10 +207,10 @@ def _evaluation(
         retries=0,
         seconds=0.0,
         stacks=_stacks(runs),
-        versions={**bundle.versions, **_versions(), "gcc": str(record.get("compiler", "unknown"))},
+        versions={**bundle.versions, **_versions(), "gcc": record.compiler},
         settings={
             **bundle.settings,
-            "optimise": record.get("optimise"),
+            "optimise": record.optimise,
             "device_restarts": answers.restarts,
             "cost_model": f"{board.core}, no wait states, branch refill {REFILL}" if runs else None,
         },
@@ -260,7 +272,7 @@ def _functions(runs: Sequence[RunCost]) -> list[Cost]:
     return sorted(costs, key=lambda cost: (-cost.cycles, cost.name))
 
 
-def _layers(generated: Generated, runs: Sequence[RunCost]) -> list[Layer]:
+def _layers(generated: Manifest, runs: Sequence[RunCost]) -> list[Layer]:
     spent: dict[str, list[int]] = {}
     for run in runs:
         for f in run.functions:
@@ -280,12 +292,6 @@ def _stacks(runs: Sequence[RunCost]) -> dict[str, float]:
         for chain, cycles in run.folded.items():
             sums[chain] = sums.get(chain, 0) + cycles
     return {chain: cycles / len(runs) for chain, cycles in sorted(sums.items())}
-
-
-def _build_record(build: BuildResult) -> dict[str, Any]:
-    path = build.elf.parent / "build.json"
-    record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    return record
 
 
 def _versions() -> dict[str, str]:

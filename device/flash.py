@@ -1,6 +1,5 @@
 """Write an image to a board with the tool that board.toml names."""
 
-import json
 import os
 import shlex
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 from tinyloc.boards import Board, FlashTool
 from tinyloc.boards.errors import UserError
 from tinyloc.boards.fixed import fixed_problems
-from tinyloc.device.build import BuildResult
+from tinyloc.device.build import BuildResult, read_record
 from tinyloc.device.footprint import flash_content
 
 TIMEOUT_S = 120.0
@@ -61,11 +60,10 @@ def check_image(build: BuildResult, board: Board) -> None:
         raise FlashError(f"{build.elf}: no such image; {again}")
     flash_memory = board.region("flash")
     problems = []
-    record_file = build.elf.parent / "build.json"
-    if record_file.is_file():
-        record = json.loads(record_file.read_text())
-        if record.get("part", board.part) != board.part:
-            problems.append(f"it was built for {record['part']} ({record.get('board')})")
+    if (build.elf.parent / "build.json").is_file():
+        record = read_record(build.elf.parent)
+        if record.part != board.part:
+            problems.append(f"it was built for {record.part} ({record.board})")
     if build.sizes.flash > flash_memory.size:
         problems.append(f"it takes {build.sizes.flash} bytes, {board.part} has {flash_memory.size} bytes of flash")
     segments = flash_content(build.elf)

@@ -17,7 +17,10 @@ from tinyloc.boards.errors import UserError
 from tinyloc.device.results import Flash, Ram
 
 ARENA_SYMBOL = "tl_arena"
+LOCALISER_SYMBOL = "tl_localiser"
 STATE_TYPE = "tl_model_state_t"
+NO_STATE_MEMBER = "unused"
+"""The one member of STATE_TYPE when the model carries no state: C has no empty struct."""
 STACK_SECTION = ".stack"
 
 _T = TypeVar("_T")
@@ -152,18 +155,29 @@ def measure_flash(elf: Path, map_file: Path) -> Flash:
     return Flash(**parts, total=sum(parts.values()))
 
 
-def measure_ram(elf: Path, stack_bytes: int) -> Ram:
+def measure_ram(elf: Path, stack_bytes: int, stack_reserved: int | None = None) -> Ram:
     """RAM by what takes it.
 
     Args:
-        stack_bytes: the stack's measured high-water mark; the reserve of the linker script is not counted.
+        stack_bytes: the stack's measured high-water mark, which is what counts.
+        stack_reserved: what the linker script keeps for the stack; told, not counted.
     """
-    arena = sum(s.size for s in read_symbols(elf) if s.name == ARENA_SYMBOL)
-    state = type_size(elf, STATE_TYPE)
-    static = static_ram_bytes(elf) - arena - state
-    if static < 0:
+    symbols = {symbol.name: symbol.size for symbol in read_symbols(elf)}
+    arena, whole = symbols.get(ARENA_SYMBOL, 0), symbols.get(LOCALISER_SYMBOL, 0)
+    state = 0 if type_members(elf, STATE_TYPE) == [NO_STATE_MEMBER] else type_size(elf, STATE_TYPE)
+    localiser = whole - state
+    static = static_ram_bytes(elf) - arena - whole
+    if static < 0 or localiser < 0:
         raise FootprintError(f"{elf}: arena and state are larger than .data and .bss; is this an image of tinyloc?")
-    return Ram(arena=arena, state=state, stack=stack_bytes, static=static, total=arena + state + stack_bytes + static)
+    return Ram(
+        arena=arena,
+        state=state,
+        localiser=localiser,
+        stack=stack_bytes,
+        static=static,
+        total=arena + whole + stack_bytes + static,
+        stack_reserved=stack_reserved,
+    )
 
 
 def read_symbols(elf: Path, map_file: Path | None = None) -> list[Symbol]:
@@ -201,8 +215,18 @@ def largest_symbols_table(symbols: Iterable[Symbol], memory: Literal["flash", "r
 
 def type_size(elf: Path, name: str) -> int:
     """Size in bytes of the C type (typedef) of that name, from the debug information; 0 when there is none."""
+    return _with_type(elf, name, lambda entry: int(entry.attributes["DW_AT_byte_size"].value)) or 0
 
-    def find(file: Any) -> int:
+
+def type_members(elf: Path, name: str) -> list[str]:
+    """Names of the members of the struct type (typedef) of that name; none when there is no such type."""
+    return _with_type(elf, name, lambda entry: [_die_name(child) for child in entry.iter_children()]) or []
+
+
+def _with_type(elf: Path, name: str, read: Callable[[Any], _T]) -> _T | None:
+    """What `read` makes of the debug entry behind a typedef, None when there is none of that name."""
+
+    def find(file: Any) -> _T | None:
         if not file.has_dwarf_info():
             raise FootprintError(f"{elf}: no debug information; build the firmware again with tinyloc")
         for unit in file.get_dwarf_info().iter_CUs():
@@ -211,8 +235,8 @@ def type_size(elf: Path, name: str) -> int:
                     continue
                 while "DW_AT_byte_size" not in entry.attributes:
                     entry = entry.get_DIE_from_attribute("DW_AT_type")
-                return int(entry.attributes["DW_AT_byte_size"].value)
-        return 0
+                return read(entry)
+        return None
 
     return _with_elf(elf, find)
 
@@ -242,4 +266,11 @@ def _with_elf(path: Path, read: Callable[[Any], _T]) -> _T:
         if stream.read(4) != b"\x7fELF":
             raise FootprintError(f"{path}: not an ELF file; build the firmware with `tinyloc build`")
         stream.seek(0)
-        return read(ELFFile(stream))
+        try:
+            return read(ELFFile(stream))
+        except UserError:
+            raise
+        except Exception as error:  # a damaged file makes elftools raise almost anything
+            raise FootprintError(
+                f"{path}: a damaged ELF file ({type(error).__name__}); make it again with `tinyloc build`"
+            ) from error

@@ -65,6 +65,7 @@ class BackgroundHost:
     """The bundle's own reference in another process. Use as a context manager; `answers` waits for it."""
 
     def __init__(self, bundle_dir: Path, arithmetic: Literal["int8", "int16x8"]) -> None:
+        self._bundle_dir, self._arithmetic = bundle_dir, arithmetic
         self._directory = tempfile.TemporaryDirectory(prefix="tinyloc-host-")
         self._out = Path(self._directory.name) / "answers.npz"
         command = [sys.executable, "-m", __name__, str(bundle_dir.resolve()), arithmetic, str(self._out)]
@@ -87,7 +88,10 @@ class BackgroundHost:
         _, errors = self._process.communicate()
         if self._process.returncode:
             told = errors.strip().splitlines()
-            raise HostError(f"the host's reference failed: {told[-1] if told else 'without a word'}")
+            raise HostError(
+                f"{self._bundle_dir}: the host's reference of the {self._arithmetic} model failed: "
+                f"{told[-1] if told else 'without a word'}; make the bundle again with `tinyloc export`"
+            )
         with np.load(self._out) as arrays:
             return HostAnswers(arrays["class_index"], arrays["scores"])
 

@@ -60,10 +60,12 @@ class Ram(_Strict):
     """Bytes of RAM by what takes them, each from the place that knows it."""
 
     arena: int  # memory plan
-    state: int  # sizeof the model's state struct
+    state: int  # sizeof the model's state struct; 0 for a model that carries nothing from sample to sample
     stack: int  # painted stack high-water mark, measured
-    static: int  # .data + .bss without arena and state
+    static: int  # .data + .bss without arena, state and localiser
     total: int
+    localiser: int = 0  # the localiser's own buffers: heard access points, held readings, ring of scores
+    stack_reserved: int | None = None  # what the linker script keeps for the stack; not part of the total
 
 
 class Flash(_Strict):

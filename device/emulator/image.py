@@ -63,6 +63,15 @@ def load_image(path: Path) -> Image:
     """
     if not path.is_file():
         raise ImageError(f"{path}: no such file; build the firmware first (`tinyloc build`)")
+    try:
+        return _read_image(path)
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file makes elftools raise almost anything
+        raise ImageError(f"{path}: a damaged ELF file ({type(error).__name__}); build the firmware again") from error
+
+
+def _read_image(path: Path) -> Image:
     with path.open("rb") as file:
         try:
             elf = ELFFile(file)

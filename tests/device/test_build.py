@@ -131,6 +131,26 @@ def test_no_build_to_load(tmp_path):
         load_build(tmp_path)
 
 
+@needs_compiler
+def test_a_damaged_build_is_told(generated, tmp_path):
+    out = tmp_path / "build"
+    build_firmware(generated, BOARD, out)
+    record, image = (out / "build.json").read_bytes(), (out / "firmware.elf").read_bytes()
+    for damaged in (b"", record[:100], b"[]", b"\xff\xfe", record.replace(b"static_ram", b"ram")):
+        (out / "build.json").write_bytes(damaged)
+        with pytest.raises(BuildError, match=r"build\.json: .*`tinyloc build`"):
+            load_build(out)
+    (out / "build.json").write_bytes(record)
+    for changed in (image[:-20], image[:5000] + b"\x55" + image[5001:], b""):
+        (out / "firmware.elf").write_bytes(changed)
+        with pytest.raises(BuildError, match=r"firmware\.elf: damaged, or not the image.*`tinyloc build`"):
+            load_build(out)
+    (out / "firmware.elf").unlink()
+    (out / "firmware.map").unlink()
+    with pytest.raises(BuildError, match=r"firmware\.elf, firmware\.map missing.*`tinyloc build`"):
+        load_build(out)
+
+
 def test_a_port_without_sources_is_told(generated, tmp_path):
     board = BOARD.model_copy(update={"build": BOARD.build.model_copy(update={"port": "z80"})})
     with pytest.raises(BuildError, match=r"no C files in .*port/z80"):

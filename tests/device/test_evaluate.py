@@ -1,6 +1,7 @@
 """The real firmware with a hand-made model, in the emulator: a whole test set, compared, measured, and interrupted."""
 
 import dataclasses
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,15 @@ import pytest
 from fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference
 
 from tinyloc.boards import Board, load_board
+from tinyloc.codegen.compile import model_id
+from tinyloc.codegen.manifest import ManifestError
+from tinyloc.device.answers import ExchangeLog
 from tinyloc.device.build import BuildResult, build_firmware
 from tinyloc.device.client import DeviceClient, DeviceRefused
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.evaluate import EvaluationError, evaluate
-from tinyloc.device.generated import GeneratedError, load_generated
 from tinyloc.device.host_answers import BackgroundHost, GivenHost, HostError
-from tinyloc.device.link import Frame, Message
+from tinyloc.device.link import Frame, Message, Result
 from tinyloc.device.transport import LinkError
 from tinyloc.export.bundle import (
     Bundle,
@@ -26,11 +29,10 @@ from tinyloc.export.bundle import (
     State,
     TestSet,
     Window,
+    load_bundle,
     load_test_set,
     sha256,
 )
-
-FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 
 
 @dataclass(frozen=True)
@@ -115,22 +117,25 @@ def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
     return directory
 
 
-def make_case(directory: Path, model: FakeModel, name: str, lengths: list[int]) -> Case:
+def make_case(directory: Path, model: FakeModel, lengths: list[int]) -> Case:
     if shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("arm-none-eabi-gcc is not installed: no firmware to evaluate")
     board = load_board("stm32l4")
-    build = build_firmware(FIXTURES / name, board, directory / "firmware")
-    return Case(model, board, FIXTURES / name, build, write_bundle(directory / "bundle", model, lengths))
+    place = write_bundle(directory / "bundle", model, lengths)
+    bundle = load_bundle(place)
+    model = dataclasses.replace(model, model_id=int(model_id(bundle, bundle.models[0]), 16))
+    generated = model.write(directory / "generated")
+    return Case(model, board, generated, build_firmware(generated, board, directory / "firmware"), place)
 
 
 @pytest.fixture(scope="session")
 def dense(tmp_path_factory) -> Case:
-    return make_case(tmp_path_factory.mktemp("dense"), DENSE_INT16, "dense_int16", [25, 7, 2, 18])
+    return make_case(tmp_path_factory.mktemp("dense"), DENSE_INT16, [25, 7, 2, 18])
 
 
 @pytest.fixture(scope="session")
 def sparse(tmp_path_factory) -> Case:
-    return make_case(tmp_path_factory.mktemp("sparse"), SPARSE_INT8, "sparse_int8", [60])
+    return make_case(tmp_path_factory.mktemp("sparse"), SPARSE_INT8, [60])
 
 
 def test_every_answer_of_a_sequence_model_equals_the_host(dense):
@@ -185,7 +190,9 @@ def test_memory_energy_and_budget_come_from_their_places(dense):
     result = dense.evaluate(measured=5)
     assert result.ram.arena == 12
     assert 0 < result.ram.stack <= 2048
-    assert result.ram.total == result.ram.arena + result.ram.state + result.ram.stack + result.ram.static
+    ram = result.ram
+    assert ram.total == ram.arena + ram.state + ram.localiser + ram.stack + ram.static
+    assert ram.stack_reserved == dense.board.build.stack_bytes
     assert result.flash.total == dense.build.sizes.flash
     # 84 uA/MHz at 3 V are 252 pJ a cycle
     assert result.energy.microjoule == pytest.approx(result.cycles.median * 252e-6)
@@ -229,6 +236,20 @@ def test_an_interrupted_evaluation_continues(dense, tmp_path):
     assert not log.exists()
 
 
+def test_a_log_can_be_interrupted_twice_and_is_of_one_image(sparse, tmp_path):
+    device, test_set = DeviceClient(sparse.device()).hello(), load_test_set(sparse.bundle)
+    path, one = tmp_path / "log.jsonl", Result(1, 2, 3, np.zeros(6, np.int16))
+    log = ExchangeLog(path, device, "image a", test_set)
+    log.add(0, one)
+    log.close()
+    path.write_text(path.read_text() + '{"sample": 1, "cl')  # the power failed while writing
+    log = ExchangeLog(path, device, "image a", test_set)
+    log.add(1, one)
+    log.close()
+    assert set(ExchangeLog(path, device, "image a", test_set).done) == {0, 1}
+    assert not ExchangeLog(path, device, "image b", test_set).done
+
+
 def test_a_log_of_another_test_set_is_not_believed(sparse, tmp_path):
     log = tmp_path / "log.jsonl"
     log.write_text('{"model_id": "0123456789abcdef", "board": "stm32l4", "samples": 60, "readings": 1}\n'
@@ -237,14 +258,24 @@ def test_a_log_of_another_test_set_is_not_believed(sparse, tmp_path):
 
 
 def test_a_board_with_another_model_is_refused(dense, sparse):
-    with pytest.raises(EvaluationError, match="generated code") as caught:
+    with pytest.raises(EvaluationError, match="the generated code is model") as caught:
         sparse.evaluate(transport=dense.device())
     assert "5 on the device, 40 in the generated code" in str(caught.value)
 
 
-def test_a_directory_without_generated_code_is_named(tmp_path):
-    with pytest.raises(GeneratedError, match="tinyloc codegen"):
-        load_generated(tmp_path)
+def test_a_directory_without_generated_code_is_named(dense, tmp_path):
+    with pytest.raises(ManifestError, match="tinyloc codegen"):
+        evaluate(dense.bundle, tmp_path, dense.build, dense.board, dense.device())
+
+
+def test_generated_code_of_an_older_bundle_is_refused(dense, tmp_path):
+    """It would only give other answers than the host."""
+    newer = Path(shutil.copytree(dense.bundle, tmp_path / "bundle"))
+    content = json.loads((newer / "bundle.json").read_text())
+    content["preprocessing"]["floor_dbm"] = -100
+    (newer / "bundle.json").write_text(json.dumps(content))
+    with pytest.raises(EvaluationError, match=r"generated: .* older bundle.*`tinyloc codegen`, then `build`"):
+        evaluate(newer, dense.generated, dense.build, dense.board, dense.device(), host=Host(dense.model))
 
 
 def test_the_firmware_refuses_bad_frames_and_takes_the_next(dense):
@@ -312,7 +343,8 @@ def test_stale_state_is_noticed(dense):
 
 
 def test_the_host_in_another_process_gives_the_same_answers_or_its_error(tmp_path, dense):
-    with BackgroundHost(dense.bundle, "int16x8") as host, pytest.raises(HostError, match="reference failed"):
+    failed = "bundle: the host's reference of the int16x8 model failed"
+    with BackgroundHost(dense.bundle, "int16x8") as host, pytest.raises(HostError, match=failed):
         host.answers()  # the bundle of this file has no real model
     test_set = load_test_set(dense.bundle)
     given = GivenHost(Host(dense.model), test_set).answers()

@@ -99,7 +99,11 @@ def test_an_image_for_another_part_is_refused(name, other, tmp_path):
 
 
 def test_the_record_of_the_build_counts_too(build):
-    (build.elf.parent / "build.json").write_text(json.dumps({"part": "STM32L476RG", "board": "mine"}))
+    record = {
+        "board": "mine", "part": "STM32L476RG", "optimise": "Os", "compiler": "gcc", "model": "m", "model_id": "1",
+        "elf_sha256": "0", "sizes": {"flash": 1, "static_ram": 2, "stack_reserve": 3},
+    }  # fmt: skip
+    (build.elf.parent / "build.json").write_text(json.dumps(record))
     with pytest.raises(FlashError, match=r"it was built for STM32L476RG \(mine\)"):
         flash(build, BOARD, dry_run=True)
 

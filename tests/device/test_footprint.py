@@ -8,6 +8,7 @@ import pytest
 
 from tinyloc.boards import load_board
 from tinyloc.device.build import build_firmware
+from tinyloc.device.emulator.image import ImageError, load_image
 from tinyloc.device.footprint import (
     FootprintError,
     flash_bytes,
@@ -65,10 +66,31 @@ def test_every_function_lies_in_one_piece(builds):
 
 def test_ram(builds):
     build = builds["dense_int16"]
-    ram = measure_ram(build.elf, stack_bytes=333)
-    assert (ram.arena, ram.state, ram.stack) == (12, 12, 333)
-    assert ram.arena + ram.state + ram.static == static_ram_bytes(build.elf)
-    assert ram.total == ram.arena + ram.state + ram.stack + ram.static
+    ram = measure_ram(build.elf, stack_bytes=333, stack_reserved=2048)
+    assert (ram.arena, ram.state, ram.stack, ram.stack_reserved) == (12, 12, 333, 2048)
+    held, left, ring, places = 5 * 2, 5, 4 * 3 * 2, 2 + 2
+    assert held + left + ring + places <= ram.localiser <= held + left + ring + places + 3
+    assert ram.arena + ram.state + ram.localiser + ram.static == static_ram_bytes(build.elf)
+    assert ram.total == ram.arena + ram.state + ram.localiser + ram.stack + ram.static
+
+
+def test_a_model_without_state_takes_none(builds):
+    build = builds["sparse_int8"]
+    ram = measure_ram(build.elf, stack_bytes=0)
+    assert ram.state == 0
+    assert 40 * 4 <= ram.localiser <= 40 * 4 + 8  # all access points may be heard
+    assert ram.arena + ram.localiser + ram.static == ram.total == static_ram_bytes(build.elf)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.99])
+def test_a_truncated_image_is_told(builds, tmp_path, share):
+    whole = builds["dense_int16"].elf.read_bytes()
+    cut = tmp_path / "firmware.elf"
+    cut.write_bytes(whole[: int(len(whole) * share)])
+    told = r"firmware\.elf: .*(`tinyloc build`|build the firmware)"
+    for read in (flash_bytes, read_symbols, lambda elf: type_size(elf, "tl_model_state_t"), load_image):
+        with pytest.raises((FootprintError, ImageError), match=told):
+            read(cut)
 
 
 def test_size_of_a_type(builds):

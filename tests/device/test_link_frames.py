@@ -28,7 +28,8 @@ frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 65535), st.binary(
 
 def test_bytes_of_a_frame_are_those_of_the_document():
     encoded = Frame(Message.HELLO, 7).encode()
-    assert encoded == bytes.fromhex("04 01 01 07 03 d3 5c 00")  # code, version, type, seq low, code (seq high is 0), CRC, end
+    # code, version, type, seq low, code (seq high is 0), CRC, end
+    assert encoded == bytes.fromhex("04 01 01 07 03 d3 5c 00")
     assert decode(encoded[:-1]) == Frame(1, 7)
 
 

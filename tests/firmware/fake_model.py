@@ -147,17 +147,25 @@ void tl_model_step(tl_model_state_t *state, tl_model_arena_t *arena, {step}, tl_
 
     def manifest(self) -> str:
         size = 4 * self.classes
+        state = {"name": "memory", "bytes": size, "element": "int32", "shape": [self.classes]}
         content = {
+            "version": 1,
             "model_id": f"{self.model_id:016x}",
             "name": "fake",
             "arithmetic": "int8" if self.bits == 8 else "int16x8",
+            "backend": "native",
+            "generator": "fake_model.py",
             "inputs": self.inputs,
             "classes": self.classes,
             "window": self.window,
             "hop": self.hop,
+            "sparse": self.sparse,
             "arena_bytes": size,
+            "arena_lower_bound": size,
             "state_bytes": size if self.state else 0,
             "constant_bytes": self.classes * self.inputs + 256 * self.bits // 8,
+            "macs": self.classes * self.inputs,
+            "states": [state] if self.state else [],
             "layers": [],
             "plan": [{"name": "sums", "offset": 0, "size": size, "first": 0, "last": 0}],
             "plan_steps": ["tl_model_step"],
