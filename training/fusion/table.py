@@ -114,7 +114,7 @@ def tables(results: Path) -> str:
 
 
 def draw(results: Path, out: Path) -> list[Path]:
-    """As SVG files in `out`: distributions of the errors of each site, and the first test walk as the filters saw it."""
+    """SVG files in `out`: distributions of the errors of each site, and its first test walk as the filters saw it."""
     import matplotlib
 
     matplotlib.use("svg")
