@@ -3,3 +3,8 @@
 
 class UserError(ValueError):
     """What was found, where, and what to do next, in one message. The command line prints it and exits with 2."""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun for a message: "1 row", "2 rows"; `many` when the plural is no added s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tinyloc.boards.errors import UserError
+from tinyloc.boards.errors import UserError, counted
 
 FORMAT_VERSION = 1
 MISSING_DBM = 127
@@ -93,7 +93,8 @@ class Outputs(_Strict):
     @model_validator(mode="after")
     def _aligned(self) -> "Outputs":
         if self.positions_m is not None and len(self.positions_m) != len(self.classes):
-            raise ValueError(f"{len(self.positions_m)} positions for {len(self.classes)} classes")
+            positions = counted(len(self.positions_m), "position")
+            raise ValueError(f"{positions} for {len(self.classes)} classes")
         return self
 
 

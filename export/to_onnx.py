@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tinyloc.boards.errors import counted
 from tinyloc.export.errors import ExportError
 from tinyloc.export.step_form import flat_state, step_form
 from tinyloc.training.models.localiser import Localiser
@@ -53,8 +54,9 @@ def check_finite(model: Localiser) -> None:
     """Raise ExportError naming every parameter that is not a number or infinite."""
     bad = [name for name, value in model.named_parameters() if not bool(torch.isfinite(value).all())]
     if bad:
+        found = counted(len(bad), "parameter holds", "parameters hold")
         raise ExportError(
-            f"{len(bad)} parameters hold NaN or infinity ({', '.join(bad[:4])}{', ...' if len(bad) > 4 else ''}): "
+            f"{found} NaN or infinity ({', '.join(bad[:4])}{', ...' if len(bad) > 4 else ''}): "
             "the training diverged; train again with a lower learning rate"
         )
 

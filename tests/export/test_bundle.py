@@ -159,5 +159,5 @@ def test_no_bundle_says_how_to_make_one(tmp_path):
 
 
 def test_positions_must_match_the_classes():
-    with pytest.raises(ValidationError, match="1 positions for 2 classes"):
+    with pytest.raises(ValidationError, match="1 position for 2 classes"):
         Outputs(classes=["x", "y"], positions_m=[(0, 0, 0)])

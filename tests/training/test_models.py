@@ -174,7 +174,7 @@ def test_loss_without_any_label_says_so():
     ({"architecture": "mamba", "hidden": [8, 8]}, "one hidden size"),
     ({"architecture": "mlp", "hidden": [32], "layers": 2}, "remove it"),
     ({"architecture": "mlp", "hidden": []}, "at least one layer"),
-    ({"architecture": "mlp", "hidden": [32], "dropout": [0.1, 0.2]}, "2 rates for 1"),
+    ({"architecture": "mlp", "hidden": [32], "dropout": [0.1, 0.2]}, "2 rates for 1 hidden layer "),
     ({"architecture": "mlp", "hidden": [0]}, "at least 1"),
     ({"architecture": "mlp", "hidden": [8], "dropout": 1.0}, "below 1"),
     ({"architecture": "lstm", "hidden": 8}, "architecture"),

@@ -94,15 +94,15 @@ def test_all_missing_columns_are_told_at_once() -> None:
 
 
 BAD: list[tuple[str, Callable[[list[str]], list[str]], str]] = [
-    ("positive reading", lambda line: ["5", *line[1:]], r"1 positive readings other than 100.*line 4 WAP001 = 5"),
-    ("fraction", lambda line: ["-50.5", *line[1:]], r"not whole dBm: line 4 WAP001 = -50.5"),
-    ("too weak", lambda line: ["-200", *line[1:]], r"below -127 dBm: line 4 WAP001 = -200"),
-    ("text", lambda line: ["loud", *line[1:]], r"1 unreadable rows: line 4, value 1 is 'loud'"),
+    ("positive reading", lambda line: ["5", *line[1:]], r": 1 reading above 0 dBm and not 100.*line 4 WAP001 = 5"),
+    ("fraction", lambda line: ["-50.5", *line[1:]], r": 1 reading not in whole dBm: line 4 WAP001 = -50.5"),
+    ("too weak", lambda line: ["-200", *line[1:]], r": 1 reading below -127 dBm: line 4 WAP001 = -200"),
+    ("text", lambda line: ["loud", *line[1:]], r": 1 unreadable row: line 4, value 1 is 'loud'"),
     ("not a number", lambda line: ["nan", *line[1:]], r"line 4, value 1 is 'nan'"),
     ("short row", lambda line: line[:-3], r"line 4 has 522 values, the header 525"),
-    ("blank row", lambda line: [""], r"1 empty rows \(line 4\)"),
-    ("row of commas", lambda line: [""] * 525, r"1 empty rows \(line 4\)"),
-    ("floor", lambda line: [*line[:522], "1.5", *line[523:]], r"FLOOR that are not whole numbers from 0: line 4 = 1.5"),
+    ("blank row", lambda line: [""], r"1 empty row \(line 4\)"),
+    ("row of commas", lambda line: [""] * 525, r"1 empty row \(line 4\)"),
+    ("floor", lambda line: [*line[:522], "1.5", *line[523:]], r": 1 value of FLOOR not among the .*: line 4 = 1.5"),
 ]
 
 
@@ -115,8 +115,18 @@ def test_bad_rows_are_named(change: Callable[[list[str]], list[str]], message: s
 
 def test_several_problems_are_told_at_once() -> None:
     rows = [["7", *TRAINING[0][1:]], ["-300", *TRAINING[1][1:]], *TRAINING[2:]]
-    with pytest.raises(DataError, match=r"positive readings.*below -127"):
+    with pytest.raises(DataError, match=r"1 reading above 0 dBm.*1 reading below -127"):
         uji.parse_csv(text(rows), "x.csv")
+    rows = [["7", "8", *TRAINING[0][2:]], [""], [""], *TRAINING[2:]]
+    with pytest.raises(DataError, match=r"2 empty rows \(line 3, 4\)"):
+        uji.parse_csv(text(rows), "x.csv")
+    with pytest.raises(DataError, match="2 readings above 0 dBm"):
+        uji.parse_csv(text([rows[0], *TRAINING[1:]]), "x.csv")
+
+
+def test_one_missing_column_is_told_in_the_singular() -> None:
+    with pytest.raises(DataError, match="1 column is missing: WAP001;"):
+        uji.parse_csv(text([line[1:] for line in TRAINING], HEADER[1:]), "x.csv")
 
 
 def test_a_file_without_rows_is_refused() -> None:

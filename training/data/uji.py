@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.boards.errors import counted
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
 from tinyloc.training.errors import DataError
 
@@ -62,7 +63,7 @@ def parse_csv(text: str, source: str) -> Scans:
     missing = [name for name in (*ACCESS_POINTS, *PLACE_COLUMNS, TIME_COLUMN) if name not in names]
     if missing:
         raise DataError(
-            f"{source}: {len(missing)} columns are missing: {_some(missing)}; "
+            f"{source}: {counted(len(missing), 'column is missing', 'columns are missing')}: {_some(missing)}; "
             "take the file as UCI publishes it (tinyloc data get ujiindoorloc)"
         )
     values = _numbers(body, len(names), source)
@@ -84,7 +85,8 @@ def _numbers(body: str, columns: int, source: str) -> Floats:
     lines = body.rstrip("\r\n").split("\n")
     empty = [number for number, line in enumerate(lines, start=2) if not line.strip(", \t\r")]
     if empty:
-        what = "no data rows" if len(empty) == len(lines) else f"{len(empty)} empty rows (line {_some(empty)})"
+        rows = f"{counted(len(empty), 'empty row')} (line {_some(empty)})"
+        what = "no data rows" if len(empty) == len(lines) else rows
         raise DataError(f"{source}: {what}; delete empty rows or take the publisher's file again")
     try:
         values = np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2, comments=None)
@@ -94,7 +96,8 @@ def _numbers(body: str, columns: int, source: str) -> Floats:
         pass
     checked = (_row_problem(line, number, columns) for number, line in enumerate(lines, start=2))
     problems = [problem for problem in checked if problem]
-    raise DataError(f"{source}: {len(problems)} unreadable rows: {_some(problems)}; take the publisher's file again")
+    rows = counted(len(problems), "unreadable row")
+    raise DataError(f"{source}: {rows}: {_some(problems)}; take the publisher's file again")
 
 
 def _row_problem(line: str, number: int, columns: int) -> str | None:
@@ -114,22 +117,23 @@ def _row_problem(line: str, number: int, columns: int) -> str | None:
 def _check_values(rssi: Floats, column: dict[str, Floats], source: str) -> None:
     problems = []
     kinds = (
-        ((rssi > 0) & (rssi != NOT_HEARD), f"positive readings other than {NOT_HEARD:g} (not heard)"),
-        (rssi < LOWEST_DBM, f"readings below {LOWEST_DBM:g} dBm"),
-        (rssi != np.rint(rssi), "readings that are not whole dBm"),
+        ((rssi > 0) & (rssi != NOT_HEARD), f"above 0 dBm and not {NOT_HEARD:g} (not heard)"),
+        (rssi < LOWEST_DBM, f"below {LOWEST_DBM:g} dBm"),
+        (rssi != np.rint(rssi), "not in whole dBm"),
     )
     for wrong, what in kinds:
         rows, columns = np.nonzero(wrong)
         if len(rows):
             shown = [f"line {r + 2} {ACCESS_POINTS[c]} = {rssi[r, c]:g}" for r, c in zip(rows, columns, strict=True)]
-            problems.append(f"{len(rows)} {what}: {_some(shown)}")
+            problems.append(f"{counted(len(rows), 'reading')} {what}: {_some(shown)}")
     for name in ("FLOOR", "BUILDINGID"):
         (rows,) = np.nonzero((column[name] != np.rint(column[name])) | (column[name] < 0))
         if len(rows):
             shown = [f"line {r + 2} = {column[name][r]:g}" for r in rows]
-            problems.append(f"{len(rows)} values of {name} that are not whole numbers from 0: {_some(shown)}")
+            values = counted(len(rows), "value")
+            problems.append(f"{values} of {name} not among the whole numbers from 0: {_some(shown)}")
     if problems:
-        raise DataError(f"{source}: {'; '.join(problems)}; correct these readings or take the publisher's file again")
+        raise DataError(f"{source}: {'; '.join(problems)}; correct them or take the publisher's file again")
 
 
 def _some(items: Sequence[object]) -> str:

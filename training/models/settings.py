@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tinyloc.boards.errors import counted
+
 
 class ModelSettings(BaseModel):
     """Architecture and sizes. `hidden` is H of a Mamba localiser, or the list of hidden layer sizes of an MLP."""
@@ -41,7 +43,8 @@ class ModelSettings(BaseModel):
             if self.layers != 1:
                 problems.append(f"layers = {self.layers}: an mlp has one layer for each size in `hidden`; remove it")
             if isinstance(self.dropout, list) and len(self.dropout) != len(self.hidden_sizes):
-                problems.append(f"dropout has {len(self.dropout)} rates for {len(self.hidden_sizes)} hidden layers")
+                rates, layers = counted(len(self.dropout), "rate"), counted(len(self.hidden_sizes), "hidden layer")
+                problems.append(f"dropout has {rates} for {layers}")
         rates = self.dropout if isinstance(self.dropout, list) else [self.dropout]
         if any(not 0.0 <= rate < 1.0 for rate in rates):
             problems.append(f"dropout = {self.dropout}: rates are at least 0 and below 1")
