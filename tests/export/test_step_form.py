@@ -68,7 +68,7 @@ def test_parameters_that_are_no_numbers_are_named():
     check_finite(model)
     with torch.no_grad():
         model.get_parameter("blocks.0.d")[1] = float("nan")
-    with pytest.raises(ExportError, match=r"blocks\.0\.d.*lower learning rate"):
+    with pytest.raises(ExportError, match=r"^1 parameter holds NaN or infinity \(blocks\.0\.d\).*lower learning rate"):
         check_finite(model)
 
 
