@@ -43,8 +43,8 @@ class ModelSettings(BaseModel):
             if self.layers != 1:
                 problems.append(f"layers = {self.layers}: an mlp has one layer for each size in `hidden`; remove it")
             if isinstance(self.dropout, list) and len(self.dropout) != len(self.hidden_sizes):
-                rates = counted(len(self.dropout), "rate")
-                problems.append(f"dropout has {rates} for {counted(len(self.hidden_sizes), 'hidden layer')}")
+                given = counted(len(self.dropout), "rate")
+                problems.append(f"dropout has {given} for {counted(len(self.hidden_sizes), 'hidden layer')}")
         rates = self.dropout if isinstance(self.dropout, list) else [self.dropout]
         if any(not 0.0 <= rate < 1.0 for rate in rates):
             problems.append(f"dropout = {self.dropout}: rates are at least 0 and below 1")
