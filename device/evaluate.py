@@ -118,8 +118,8 @@ def _check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithm
     model = next((entry for entry in bundle.models if entry.arithmetic == generated.arithmetic), None)
     if model is None or model_id(bundle, model) != generated.model_id:
         raise EvaluationError(
-            f"{where}: the generated code is of an older bundle or another tinyloc; run `tinyloc codegen`, then "
-            "`build` (and `flash`) again"
+            f"{where}: the generated code is of an older bundle or another tinyloc; run `tinyloc codegen "
+            f"--arithmetic {generated.arithmetic}`, then `build` with the same option (and `flash`) again"
         )
     return model.arithmetic
 
@@ -138,7 +138,10 @@ def _check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Boar
         if not device == code == model:
             problems.append(f"{name}: {device} on the device, {code} in the generated code, {model} in the bundle")
     if problems:
-        raise EvaluationError(f"{where}: {'; '.join(problems)}; run `tinyloc codegen`, `build` and `flash` again")
+        form = f"--arithmetic {generated.arithmetic}"
+        raise EvaluationError(
+            f"{where}: {'; '.join(problems)}; run `tinyloc codegen {form}`, `tinyloc build {form}` and `flash` again"
+        )
 
 
 def _evaluation(

@@ -1,9 +1,10 @@
 """Entry point of the `tinyloc` command.
 
 Exit codes: 0 done; 1 measured and found wanting (over budget, or the device answers otherwise than the host);
-2 the user can mend it (one message on stderr); 3 a fault of ours, with its traceback.
+2 the user can mend it (one message on stderr); 3 a fault of ours, with its traceback; 130 interrupted.
 """
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -28,6 +29,16 @@ from tinyloc.commands import (
 )
 
 OUR_FAULT = 3
+INTERRUPTED = 130
+GO_ON = ("train", "evaluate")
+"""Commands that go on where they were interrupted."""
+OUTSIDE = frozenset(
+    {
+        errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOSPC,
+        errno.ENOTDIR, errno.EPERM, errno.EROFS,
+    }
+)  # fmt: skip
+"""Errors of files that are no fault of ours: permissions, full disks, names that cannot be."""
 EXTRA_OF_MODULE = {
     "torch": "train",
     "torchcrf": "train",
@@ -67,9 +78,18 @@ def main(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments), prog_name="tinyloc")
     except SystemExit as stop:  # typer ends every command with one
+        if stop.code == INTERRUPTED:
+            return _interrupted(arguments)
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except KeyboardInterrupt:
+        return _interrupted(arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in OUTSIDE:
+            raise
+        print(f"error: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         extra = EXTRA_OF_MODULE.get((error.name or "").split(".")[0])
@@ -81,6 +101,13 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 2
     return 0
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    goes_on = bool(arguments) and arguments[0] in GO_ON and "--fresh" not in arguments
+    end = "; the same command goes on where it stopped" if goes_on else ""
+    print(f"\ninterrupted{end}", file=sys.stderr)
+    return INTERRUPTED
 
 
 def run() -> None:

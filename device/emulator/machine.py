@@ -6,6 +6,7 @@ instruction and the reason. Firmware runs until it looks for received bytes and 
 
 import ctypes
 import mmap
+import signal
 import threading
 import time
 import weakref
@@ -139,6 +140,7 @@ class Machine:
         self._read_cycles = 0
         self._looks = 0
         self._idle = False
+        self._interrupted = False  # by SIGINT
         self._reset_cause: str | None = None
         self._crash: CrashSite | None = None
         self._pc = 0
@@ -329,10 +331,32 @@ class Machine:
             raise self._crashed("the reset vector is even or empty: there is no vector table at the start of the flash")
 
     def run(self) -> None:
-        """Run until the firmware idles. Raises EmulatorCrash."""
+        """Run until the firmware idles. Raises EmulatorCrash, and KeyboardInterrupt when SIGINT came.
+
+        An exception that a handler of signals raises in a callback of Unicorn would be lost, and the run would go on;
+        so while it lasts SIGINT only stops it.
+        """
+        before = signal.getsignal(signal.SIGINT)
+        if not callable(before) or threading.current_thread() is not threading.main_thread():
+            self._run()
+            return
+        self._interrupted = False
+        signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            self._run()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if self._interrupted:
+            before(signal.SIGINT, None)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        self._interrupted = True
+        self._uc.emu_stop()
+
+    def _run(self) -> None:
         self._idle = False
         self._looks = 0
-        while not self._idle:
+        while not self._idle and not self._interrupted:
             self.profiler.deadline = self.profiler.cycles + RUNAWAY_CYCLES
             self._started = time.monotonic()
             try:
@@ -355,7 +379,7 @@ class Machine:
             if self._reset_cause is not None:
                 self._reset(self._reset_cause)
                 self._idle = False
-            elif not self._idle:
+            elif not self._idle and not self._interrupted:
                 if self._stopped_waiting():
                     return
                 raise self._crashed("it ran on without a look at the UART")

@@ -274,7 +274,8 @@ def test_generated_code_of_an_older_bundle_is_refused(dense, tmp_path):
     content = json.loads((newer / "bundle.json").read_text())
     content["preprocessing"]["floor_dbm"] = -100
     (newer / "bundle.json").write_text(json.dumps(content))
-    with pytest.raises(EvaluationError, match=r"generated: .* older bundle.*`tinyloc codegen`, then `build`"):
+    told = r"generated: .* older bundle.*`tinyloc codegen --arithmetic int16x8`, then `build`"
+    with pytest.raises(EvaluationError, match=told):
         evaluate(newer, dense.generated, dense.build, dense.board, dense.device(), host=Host(dense.model))
 
 

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from tinyloc.export.bundle import sha256
 from tinyloc.main import main
 
 RECIPE = """\
@@ -95,9 +98,46 @@ def test_a_firmware_that_crashes_is_exit_code_1_and_names_the_function(
         (segment,) = [s for s in elf.iter_segments() if s["p_vaddr"] <= address < s["p_vaddr"] + s["p_filesz"]]
         file.seek(segment["p_offset"] + address - segment["p_vaddr"])
         file.write(b"\x00\xde")  # udf #0
+    record = image.with_name("build.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "elf_sha256": sha256(image)}))
     assert main(["emulate", str(broken)]) == 1
     said = capsys.readouterr().err
     assert "crashed in tl_model_step" in said and "udf" in said
+
+
+@pytest.mark.parametrize("command", [["emulate"], ["flash", "--dry-run"], ["evaluate", "--port", "/dev/nosuch"]])
+def test_a_damaged_build_is_one_line(command: list[str], run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged = run.parent / "damaged"
+    shutil.copytree(run, damaged, dirs_exist_ok=True)
+    for name, content in (("firmware.elf", b"\x7fELF cut"), ("build.json", b'{"sizes": 3')):
+        (damaged / "firmware" / "stm32l4" / name).write_bytes(content)
+        assert main([command[0], str(damaged), *command[1:]]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("error: ") and said.count("\n") == 1
+        assert name in said and "tinyloc build" in said
+
+
+INTERRUPTED_IN_A_CALLBACK = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also when the tests run in the background
+from tinyloc.device.emulator import machine
+from tinyloc.main import run
+look, looks = machine.Machine._look, []
+def interrupted(self):
+    looks.append(1)
+    if len(looks) == 500:
+        os.kill(os.getpid(), signal.SIGINT)
+    look(self)
+machine.Machine._look = interrupted
+run()
+"""
+
+
+def test_an_interrupted_emulation_ends_with_one_line(run: Path) -> None:
+    script = [sys.executable, "-c", INTERRUPTED_IN_A_CALLBACK, "emulate", str(run), "--json", str(run / "none.json")]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\ninterrupted\n")
+    assert not (run / "none.json").exists()
 
 
 def test_a_form_that_was_not_exported_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """What the user can mend is one message and exit code 2; what is our fault keeps its traceback."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ from tinyloc.main import main
         (["evaluate", "empty", "--port", "/dev/null"], ["empty/firmware/stm32l4 is not there", "tinyloc build"]),
         (["flash", "empty"], ["empty/firmware/stm32l4 is not there", "tinyloc build", "--board stm32l4"]),
         (["report", "empty"], ["evaluation-stm32l4.json is not there", "tinyloc emulate"]),
+        (
+            ["emulate", "empty", "--arithmetic", "int8", "--board", "cc2650"],
+            ["tinyloc build", "--board cc2650 --arithmetic int8`"],
+        ),
+        (["train", "uji-mlp", "--run", "../../evil"], ["--run ../../evil", "--runs-dir"]),
+        (["train", "uji-mlp", "--run", "/tmp/evil"], ["--run /tmp/evil", "--runs-dir"]),
+        (["train", "uji-mlp", "--run", ".."], ["--run ..:", "--runs-dir"]),
+        (["data", "describe", "house-a", "--json", "."], [". is a directory; name a file"]),
+        (["report", "empty", "--output", "runs"], ["runs is a directory; name a file"]),
+        (["report", "empty", "--output", "/dev/null/page.html"], ["/dev/null is a file; name another place"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and len(value) < 6 else None,
 )
@@ -51,6 +62,35 @@ def test_a_recipe_with_wrong_keys_names_them_all(tmp_path: Path, capsys: pytest.
     said = capsys.readouterr().err
     assert "speed: unknown key" in said and "house-z" in said and "training: missing" in said
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file, no folder")
+    monkeypatch.setattr("tinyloc.training.run.train", lambda *_, **__: pytest.fail("it began to train"))
+    for target, words in ((blocked / "a" / "b.json", f"{blocked} is a file"), (tmp_path, f"{tmp_path} is a directory")):
+        assert main(["train", "uji-mlp", "--runs-dir", str(tmp_path / "runs"), "--json", str(target)]) == 2
+        said = capsys.readouterr().err
+        assert words in said and said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_a_full_disk_is_one_line_and_other_errors_of_files_are_our_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(number: int) -> None:
+        def app(_: list[str], prog_name: str) -> None:
+            raise OSError(number, "words of the system", "/somewhere/figures.json")
+
+        monkeypatch.setattr(entry, "app", app)
+
+    fails(errno.ENOSPC)
+    assert main([]) == 2
+    assert capsys.readouterr().err == "error: /somewhere/figures.json: words of the system\n"
+    fails(errno.ENOENT)
+    with pytest.raises(FileNotFoundError):
+        main([])
 
 
 def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from evaluation_samples import house_evaluation
 
+from tinyloc.commands.layout import find_run
 from tinyloc.device.report.record import save_evaluation
 from tinyloc.main import main
 
@@ -34,6 +35,19 @@ def test_a_run_is_found_by_its_path_too(run_directory: Path, tmp_path: Path) -> 
     page = tmp_path / "elsewhere" / "page.html"
     assert main(["report", str(run_directory), "--output", str(page)]) == 0
     assert page.is_file() and not (run_directory / "report-stm32l4.html").exists()
+
+
+@pytest.mark.parametrize("holds", ["run.json", "bundle"])
+def test_a_folder_that_only_has_the_name_of_a_run_does_not_hide_it(
+    holds: str, run_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "house").mkdir()
+    assert find_run("house", Path("runs")).path == Path("runs/house")
+    run_directory.joinpath(holds).mkdir() if holds == "bundle" else run_directory.joinpath(holds).touch()
+    assert find_run("house", Path("runs")).path == Path("runs/house")
+    (tmp_path / "house" / "bundle").mkdir()
+    assert find_run("house", Path("runs")).path == Path("house")
 
 
 def test_a_damaged_record_is_refused_and_nothing_is_written(

@@ -37,7 +37,7 @@ def build(
     found = load_board(board)
     layout = find_run(run, runs_dir)
     form = layout.arithmetic(arithmetic)
-    generated = layout.need(layout.generated(form), "codegen", f"--arithmetic {form}" if arithmetic else "")
+    generated = layout.need_generated(arithmetic)
     result = build_firmware(generated, found, layout.firmware(board), layout.optimise(optimise))
     flash = measure_flash(result.elf, result.map)
     write_json(json, {"board": board, "arithmetic": form, "sizes": asdict(result.sizes), "flash": flash.model_dump()})

@@ -38,8 +38,8 @@ def emulate(
 
     found = board_within(board, budget)
     layout = find_run(run, runs_dir)
-    image = load_build(layout.need(layout.firmware(board), "build", f"--board {board}"))
-    generated = layout.need(layout.generated(layout.arithmetic(arithmetic)), "codegen")
+    image = load_build(layout.need_firmware(board, arithmetic))
+    generated = layout.need_generated(arithmetic)
     measured = 0 if all_measured else MEASURED_SAMPLES
     device = EmulatedDevice(image.elf, found)
     try:

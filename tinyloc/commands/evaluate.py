@@ -46,8 +46,8 @@ def evaluate(
 
     found = board_within(board, budget)
     layout = find_run(run, runs_dir)
-    image = load_build(layout.need(layout.firmware(board), "build", f"--board {board}"))
-    generated = layout.need(layout.generated(layout.arithmetic(arithmetic)), "codegen")
+    image = load_build(layout.need_firmware(board, arithmetic))
+    generated = layout.need_generated(arithmetic)
     log = layout.path / f"exchange-{board}.jsonl"
     with closing(SerialPort(port or find_port(found), found.uart.baud)) as device, samples_shown("samples") as progress:
         outcome = evaluation.evaluate(

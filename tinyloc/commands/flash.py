@@ -23,5 +23,5 @@ def flash(
 
     found = load_board(board)
     layout = find_run(run, runs_dir)
-    image = load_build(layout.need(layout.firmware(board), "build", f"--board {board}"))
+    image = load_build(layout.need_firmware(board))
     flashing.flash(image, found, dry_run=dry_run, report=typer.echo, tool=tool)

@@ -1,6 +1,8 @@
 """Where the stages of a run keep their files, and which command makes what is missing."""
 
 import json
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -26,7 +28,30 @@ BudgetOption = Annotated[
         "--budget", metavar="PROFILE", help="Hold to another budget than the board's: 64k-ram, 32k-ram, 64k-flash, ..."
     ),
 ]
-JsonOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write what was measured as JSON.")]
+
+
+class OutputError(UserError):
+    """A file that cannot be written; found before the work that would fill it begins."""
+
+
+def checked_output(path: Path | None) -> Path | None:
+    """A callback of options that name an output file. Raises OutputError when it could not be written."""
+    if path is None:
+        return None
+    if path.is_dir():
+        raise OutputError(f"{path} is a directory; name a file")
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise OutputError(f"{path} cannot be written: {parent} is a file; name another place")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path} cannot be written: no permission to write in {parent}; name another place")
+    return path
+
+
+JsonOption = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write what was measured as JSON.", callback=checked_output),
+]
 
 RUNS_DIR = Path("runs")
 DEFAULT_BOARD = "stm32l4"
@@ -39,6 +64,11 @@ def board_within(name: str, budget: str | None) -> "Board":
 
     board = load_board(name)
     return board if budget is None else with_profile(board, budget)
+
+
+def with_arithmetic(arithmetic: str | None) -> str:
+    """The option as it was given, for the command that a hint names."""
+    return f"--arithmetic {arithmetic}" if arithmetic else ""
 
 
 class RunError(UserError):
@@ -91,19 +121,40 @@ class RunLayout:
             return "O2"
         raise RunError(f"--optimise {level}: must be Os (size) or O2 (speed)")
 
-    def need(self, path: Path, command: str, options: str = "") -> Path:
+    def need_generated(self, arithmetic: str | None) -> Path:
+        """The generated code of that arithmetic, or of the bundle's default."""
+        return self.need(self.generated(self.arithmetic(arithmetic)), "codegen", with_arithmetic(arithmetic))
+
+    def need_firmware(self, board: str, arithmetic: str | None = None) -> Path:
+        """The build for a board."""
+        return self.need(self.firmware(board), "build", f"--board {board}", with_arithmetic(arithmetic))
+
+    def need(self, path: Path, command: str, *options: str) -> Path:
         """`path` if it exists, else RunError with the command that makes it."""
         if not path.exists():
-            made_by = " ".join(part for part in ("tinyloc", command, str(self.path), options) if part)
+            made_by = " ".join(part for part in ("tinyloc", command, str(self.path), *options) if part)
             raise RunError(f"{path} is not there; make it with `{made_by}`")
         return path
 
 
+def new_run(name: str, runs_dir: Path) -> Path:
+    """Directory of a run that is to be made. Raises RunError when the name would lead out of `runs_dir`."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise RunError(
+            f"--run {name}: a name is made of letters, digits, '.', '_' and '-', and begins with a letter or digit; "
+            "say with --runs-dir where runs are kept"
+        )
+    return runs_dir / name
+
+
 def find_run(run: str, runs_dir: Path) -> RunLayout:
-    """RUN as a directory, or as a name below `runs_dir`."""
-    for path in (Path(run), runs_dir / run):
-        if path.is_dir():
+    """RUN as a directory, or as a name below `runs_dir`; what holds a run goes before what only has its name."""
+    places = [path for path in (Path(run), runs_dir / run) if path.is_dir()]
+    for path in places:
+        if (path / "run.json").is_file() or (path / "bundle").is_dir():
             return RunLayout(path)
+    if places:
+        return RunLayout(places[-1])
     have = sorted(path.name for path in runs_dir.glob("*") if path.is_dir()) if runs_dir.is_dir() else []
     known = f"there are {', '.join(have)}" if have else "there are no runs yet"
     raise RunError(f"no run {run!r} here or below {runs_dir}; {known}; `tinyloc train RECIPE --run {run}` makes one")

@@ -33,6 +33,8 @@ def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
         figures = f"loss {done.loss:.3f}, macro F1 {done.macro_f1:.3f}, best in epoch {done.best_epoch}"
         if done.stage not in tasks:
             tasks[done.stage] = bar.add_task(done.stage, total=done.epochs, figures="")
+            if done.epoch > 1:
+                bar.console.print(f"{done.stage}: going on at epoch {done.epoch} of {done.epochs}")
         bar.update(tasks[done.stage], completed=done.epoch, figures=figures)
         if not console.is_terminal and done.epoch % max(1, done.epochs // LOG_LINES) == 0:
             print(f"{done.stage}, epoch {done.epoch} of {done.epochs}: {figures}", file=console.file, flush=True)

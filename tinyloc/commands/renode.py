@@ -38,7 +38,7 @@ def renode(
             place = put(build_firmware(generated, found, Path(name) / "build"), found)
     else:
         layout = find_run(str(run), runs_dir)
-        image = load_build(layout.need(layout.firmware(board), "build", f"--board {board}"))
+        image = load_build(layout.need_firmware(board))
         place = put(image, found, bundle_scans(layout.bundle))
     typer.echo(f"image and expected answers in {place}")
     if not prepare and not run_renode(found):

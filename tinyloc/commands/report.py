@@ -12,6 +12,7 @@ from tinyloc.commands.layout import (
     JsonOption,
     RunArgument,
     RunsDirOption,
+    checked_output,
     find_run,
     write_json,
 )
@@ -20,7 +21,9 @@ from tinyloc.commands.layout import (
 def report(
     run: RunArgument,
     board: BoardOption = DEFAULT_BOARD,
-    output: Annotated[Path | None, typer.Option("--output", help="Where to write the HTML page.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where to write the HTML page.", callback=checked_output)
+    ] = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:

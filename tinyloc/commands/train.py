@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.commands.layout import RUNS_DIR, JsonOption, RunsDirOption, write_json
+from tinyloc.commands.layout import RUNS_DIR, JsonOption, RunsDirOption, new_run, write_json
 
 
 def train(
@@ -26,7 +26,7 @@ def train(
     chosen = load_recipe(recipe)
     if seed is not None:
         chosen = chosen.model_copy(update={"seed": seed})
-    directory = runs_dir / (run or chosen.name)
+    directory = new_run(run or chosen.name, runs_dir)
 
     from tinyloc.training import run as training  # torch: only once the recipe is known to be right
 
