@@ -1,5 +1,6 @@
 """How long a cell lasts: inference and sleep, nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyloc.device.results import Energy
@@ -18,6 +19,11 @@ class Cell:
 
 CELLS = (Cell("CR2032 coin cell", 225.0), Cell("2 x AAA alkaline in series", 1100.0))
 
+SHELF_YEARS = 10
+"""Such cells keep about so long unused: no longer life is promised."""
+DAYS_PER_YEAR = 365.25
+_CAPPED = f"over {SHELF_YEARS} years"
+OUTLIVED = f"{_CAPPED.capitalize()}: the cell's shelf life ends first."
 LEFT_OUT = "receiving or scanning for the readings, wake-up time, conversion losses, self-discharge and ageing"
 
 
@@ -33,6 +39,19 @@ class Life:
     @property
     def microamp(self) -> float:
         return self.sleep_microamp + self.inference_microamp
+
+
+def lifetime(days: float) -> str:
+    """A life as one reads it: days up to two years, then years, up to the cell's shelf life."""
+    years = days / DAYS_PER_YEAR
+    if years > SHELF_YEARS:
+        return _CAPPED
+    return f"{days:.0f} days" if years < 2 else f"{years:.1f} years"
+
+
+def outlived(lives: Sequence[Life]) -> bool:
+    """Whether any of these lives is longer than its cell keeps."""
+    return any(lifetime(days) == _CAPPED for life in lives for days in life.days)
 
 
 def battery_life(energy: Energy | None) -> list[Life]:

@@ -60,6 +60,7 @@ class ErrorFigure:
     ticks: list[tuple[float, str]]  # x in percent, metres
     marks: list[tuple[float, float, str]]  # x and y in percent, label
     beyond: int  # decisions to the right of the axis
+    heights: bool  # whether a true and a decided height differ anywhere
 
 
 def position_errors(positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -178,10 +179,13 @@ def error_figure(positions: list[list[float]] | None, floor_plan: list[dict[str,
         floors.append(
             _floor_map(caption, rooms, table[here, :2], errors[here], (left, top, right, bottom), bounds)
         )
-    return _with_distribution(floors, labels, errors)
+    differ = bool(np.nan_to_num(table[:, 2] - table[:, 5]).any())
+    return _with_distribution(floors, labels, errors, differ)
 
 
-def _with_distribution(floors: list[FloorMap], labels: list[str], errors: npt.NDArray[np.float64]) -> ErrorFigure:
+def _with_distribution(
+    floors: list[FloorMap], labels: list[str], errors: npt.NDArray[np.float64], heights: bool
+) -> ErrorFigure:
     limit = max(float(np.percentile(errors, 98)), 1e-3)
     apart = tick_distance(limit, 6)
     shares = np.linspace(0, 100, 201)
@@ -192,4 +196,4 @@ def _with_distribution(floors: list[FloorMap], labels: list[str], errors: npt.ND
         value = float(np.percentile(errors, percentile))
         marks.append((100 * value / limit, float(percentile), f"{name} {metres(value)}"))
     ticks = [(100 * step * apart / limit, f"{step * apart:.3g}") for step in range(int(limit / apart) + 1)]
-    return ErrorFigure(floors, labels, [(0.0, 0.0), *curve], ticks, marks, int((errors > limit).sum()))
+    return ErrorFigure(floors, labels, [(0.0, 0.0), *curve], ticks, marks, int((errors > limit).sum()), heights)

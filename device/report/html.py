@@ -13,7 +13,7 @@ from tinyloc.device.report.errors import error_figure
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import plan_figure
 from tinyloc.device.report.summary import latency_ms
-from tinyloc.device.report.verdict import agreement, fitting, headline, quantisation_cost
+from tinyloc.device.report.verdict import agreement, fitting, headline, limit_name, quantisation_cost, stack_note
 from tinyloc.device.results import Evaluation
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -23,7 +23,8 @@ RAM_PARTS = {
     "arena": "arena (memory plan)",
     "state": "state between samples",
     "stack": "stack (measured)",
-    "static": "static data",
+    "localiser": "localiser's buffers (heard access points, held readings, ring of scores)",
+    "static": "other static data (link, application)",
 }
 FLASH_PARTS = {
     "weights": "weights and tables",
@@ -72,22 +73,23 @@ def _environment() -> Environment:
         "milliseconds": numbers.milliseconds,
         "microjoules": numbers.microjoules,
         "operators_in_short": numbers.operators_in_short,
-        "limit_name": numbers.limit_name,
     }
     environment.globals["share"] = numbers.share
     environment.globals["measured"] = numbers.measured
+    environment.globals["limit_name"] = limit_name
     return environment
 
 
 def _parts(counts: dict[str, int], names: dict[str, str]) -> list[tuple[str, int]]:
-    """Named byte counts, largest first, without empty ones."""
-    parts = [(names.get(name, name), count) for name, count in counts.items() if name != "total" and count]
+    """Byte counts of what has a name, largest first, without empty ones."""
+    parts = [(name, counts[key]) for key, name in names.items() if counts[key]]
     return sorted(parts, key=lambda part: -part[1])
 
 
 def render_html(evaluation: Evaluation) -> str:
     """The report as one HTML document. Figures that were not measured are left out, and the page says so."""
     functions = sorted(evaluation.functions, key=lambda cost: -cost.cycles)
+    lives = battery.battery_life(evaluation.energy)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -98,6 +100,7 @@ def render_html(evaluation: Evaluation) -> str:
             latency=latency_ms(evaluation),
             ram_parts=_parts(evaluation.ram.model_dump(), RAM_PARTS),
             flash_parts=_parts(evaluation.flash.model_dump(), FLASH_PARTS),
+            stack_note=stack_note(evaluation),
             plan=plan_figure(evaluation.plan, len(evaluation.plan_steps)),
             confusion=confusion_figure(evaluation.classes, evaluation.confusion),
             errors=error_figure(evaluation.positions, evaluation.floor_plan),
@@ -109,7 +112,9 @@ def render_html(evaluation: Evaluation) -> str:
             parity=parity_stages(evaluation.settings),
             settings=flat_settings({k: v for k, v in evaluation.settings.items() if k != "parity"}),
             cells=battery.CELLS,
-            lives=battery.battery_life(evaluation.energy),
+            lives=lives,
+            lifetime=battery.lifetime,
+            outlived=battery.OUTLIVED if battery.outlived(lives) else "",
             left_out=battery.LEFT_OUT,
         )
     )

@@ -48,11 +48,6 @@ def measured(value: float, unit: str) -> str:
             return f"{grouped(value)} {unit}"
 
 
-def limit_name(name: str) -> str:
-    """A budget line's name as one reads it."""
-    return {"ram": "RAM", "latency": "latency (worst)"}.get(name, name)
-
-
 def operators_in_short(operators: Sequence[str]) -> str:
     """What a layer stands for: one operator with its place, or the kinds of many with their counts.
 

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from tinyloc.device.report.numbers import (
     grouped,
-    limit_name,
     measured,
     metres,
     microjoules,
@@ -20,7 +19,7 @@ from tinyloc.device.report.numbers import (
     size,
 )
 from tinyloc.device.report.summary import latency_ms
-from tinyloc.device.report.verdict import agreement, fitting, headline
+from tinyloc.device.report.verdict import agreement, fitting, headline, limit_name, stack_note
 from tinyloc.device.results import Evaluation
 
 
@@ -54,7 +53,7 @@ def budget_table(evaluation: Evaluation) -> Table:
         mark = Text("ok", style="green") if line.ok else Text("OVER", style="bold red")
         used = f"{share(line.used, line.limit):.1f} %"
         table.add_row(
-            escape(limit_name(line.name)),
+            escape(limit_name(evaluation, line)),
             measured(line.used, line.unit),
             measured(line.limit, line.unit),
             used,
@@ -68,21 +67,24 @@ def _details(evaluation: Evaluation) -> Iterator[str]:
     ram, flash = evaluation.ram, evaluation.flash
     yield (
         f"RAM    {size(ram.total)} = arena {size(ram.arena)} + state {size(ram.state)} "
-        f"+ stack {size(ram.stack)} (measured) + static {size(ram.static)}"
+        f"+ localiser's buffers {size(ram.localiser)} + stack {size(ram.stack)} + static {size(ram.static)}"
     )
+    yield f"       {stack_note(evaluation)}"
     parts = [(name.replace("_", " "), count) for name, count in flash.model_dump().items() if name != "total" and count]
     parts.sort(key=lambda part: -part[1])
     yield f"Flash  {size(flash.total)} = {' + '.join(f'{name} {size(count)}' for name, count in parts)}"
     latency = latency_ms(evaluation)
     if evaluation.cycles is not None and latency is not None:
         yield (
-            f"Time   {grouped(evaluation.cycles.median)} cycles a sample ({evaluation.cycles_kind}, median; "
-            f"max {grouped(evaluation.cycles.max)}) = {milliseconds(latency)} at {evaluation.clock_hz / 1e6:g} MHz"
+            f"Time   {grouped(evaluation.cycles.median)} cycles a sample (median of "
+            f"{grouped(evaluation.measured_samples)} {evaluation.cycles_kind}; largest "
+            f"{grouped(evaluation.cycles.max)}) = {milliseconds(latency)} at {evaluation.clock_hz / 1e6:g} MHz"
         )
     if evaluation.energy is not None:
         study = evaluation.energy.study_microjoule
         other = f"; {microjoules(study)} with the currents of the study" if study is not None else ""
-        yield f"Energy {microjoules(evaluation.energy.microjoule)} an inference{other}"
+        own = microjoules(evaluation.energy.microjoule)
+        yield f"Energy {own} an inference{other}; estimated from cycles and currents"
 
 
 def verdict(evaluation: Evaluation, report: Path | None = None) -> RenderableType:

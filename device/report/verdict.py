@@ -1,7 +1,7 @@
 """What an evaluation means, in one word and one sentence."""
 
-from tinyloc.device.report.numbers import grouped, limit_name, measured, score
-from tinyloc.device.results import Evaluation
+from tinyloc.device.report.numbers import grouped, measured, score, size
+from tinyloc.device.results import BudgetLine, Evaluation
 
 
 def headline(evaluation: Evaluation) -> str:
@@ -19,6 +19,20 @@ def agreement(evaluation: Evaluation) -> str:
     return f"All {samples} were answered exactly as by the host's integers."
 
 
+def limit_name(evaluation: Evaluation, line: BudgetLine) -> str:
+    """A budget line's name as one reads it. No latency is known to be the worst: it is the largest that was seen."""
+    if line.name == "latency":
+        return f"latency (largest of {grouped(evaluation.measured_samples)} {evaluation.cycles_kind})"
+    return {"ram": "RAM"}.get(line.name, line.name)
+
+
+def stack_note(evaluation: Evaluation) -> str:
+    """Which of the stack's two sizes is counted as RAM."""
+    counted = f"counted is the stack's measured high-water mark, {size(evaluation.ram.stack)}"
+    reserved = evaluation.ram.stack_reserved
+    return counted if reserved is None else f"{counted}; the image reserves {size(reserved)} for it"
+
+
 def fitting(evaluation: Evaluation) -> str:
     """Whether the budget is kept, naming each limit that is broken."""
     if not evaluation.budget:
@@ -26,7 +40,7 @@ def fitting(evaluation: Evaluation) -> str:
     if evaluation.within_budget:
         return "It fits its budget."
     over = [
-        f"{limit_name(line.name)} {measured(line.used, line.unit)} of {measured(line.limit, line.unit)}"
+        f"{limit_name(evaluation, line)} {measured(line.used, line.unit)} of {measured(line.limit, line.unit)}"
         for line in evaluation.budget
         if not line.ok
     ]

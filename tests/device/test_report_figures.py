@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from evaluation_samples import house_evaluation, uji_evaluation
 
-from tinyloc.device.report.battery import CELLS, battery_life
+from tinyloc.device.report.battery import CELLS, battery_life, lifetime
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.errors import error_figure, floor_levels, storeys
 from tinyloc.device.report.flame import flame_figure
@@ -112,6 +112,14 @@ def test_battery_life_adds_sleep_and_inference() -> None:
     five_hz, one_hz = battery_life(energy)
     assert five_hz.microamp == pytest.approx(1.0 + 30 * 5 / 3)
     assert one_hz.days[0] == pytest.approx(CELLS[0].milliamp_hours * 1e3 / 11.0 / 24)
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [(30.4, "30 days"), (730, "730 days"), (1000, "2.7 years"), (3650, "10.0 years"), (9999, "over 10 years")],
+)
+def test_a_life_is_told_up_to_the_shelf_life(days: float, text: str) -> None:
+    assert lifetime(days) == text
 
 
 def test_a_flame_stands_on_its_caller_and_is_as_wide_as_its_cycles() -> None:

@@ -59,7 +59,9 @@ def test_the_page_shows_every_part_of_the_evaluation() -> None:
     for figure in (
         "house-a-mamba-h8l1", "Nucleo-L432KC (STM32L432KC)", "Passed", "0.871", "0.902", "0.873", "14.6 KB", "2.2 KB",
         "11,840", "0.148 ms", "37.3 µJ", "living room", "preprocessing and Viterbi", "stack (measured)", "CR2032",
-        "00c0ffee12345678", "unicorn 2.1.4", "84 uA/MHz", "none: simulated", "xz · 64 B", "Floor plan: 2,400 decisions",
+        "00c0ffee12345678", "unicorn 2.1.4", "84 uA/MHz", "none: simulated", "xz · 64 B",
+        "latency (largest of 500 modelled)", "localiser's buffers", "204 B", "the image reserves 2.0 KB for it",
+        "Floor plan: 2,400 decisions",
     ):
         assert figure in words, figure
     for name, *_ in LAYERS:
@@ -102,6 +104,19 @@ def test_what_was_not_measured_is_left_out_in_words() -> None:
     words = Page(render_html(bare)).words()
     assert "No cycles were counted" in words and "No budget was set" in words
     assert "Position error" not in words and "Battery" not in words and "Memory plan" not in words
+
+
+def test_heights_are_named_only_where_they_differ() -> None:
+    assert "height included" not in Page(render_html(house_evaluation())).words()
+    upstairs = [[1.0, 1.0, 4.0, 2.0, 1.0, 1.0]]
+    assert "stands for, height included." in Page(render_html(house_evaluation(positions=upstairs))).words()
+
+
+def test_no_cell_outlives_its_shelf() -> None:
+    frugal = {"microjoule": 0.01, "study_microjoule": None, "assumptions": "", "volts": 3.0, "sleep_microamp": 0.3}
+    words = Page(render_html(house_evaluation(energy=frugal))).words()
+    assert "over 10 years" in words and "Over 10 years: the cell's shelf life ends first." in words
+    assert "ver 10 years" not in Page(render_html(house_evaluation())).words()
 
 
 def test_failure_is_seen_first() -> None:

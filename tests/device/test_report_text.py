@@ -35,7 +35,11 @@ def test_verdict_names_every_key_figure() -> None:
     text = shown(house_evaluation(), Path("runs/house/report-stm32l4.html"))
     for figure in (
         "Passed", "0.871", "0.902", "0.873", "float PyTorch", "host int16x8", "14.6 KB", "2.2 KB", "arena 260 B",
-        "state 744 B", "stack 512 B", "11,840 cycles", "0.148 ms", "37.3 µJ", "runs/house/report-stm32l4.html",
+        "state 744 B", "localiser's buffers 204 B", "stack 512 B", "static 520 B", "11,840 cycles",
+        "0.148 ms", "37.3 µJ",
+        "latency (largest of 500 modelled)", "median of 500 modelled; largest 14,551", "; estimated from cycles",
+        "counted is the stack's measured high-water mark, 512 B; the image reserves 2.0 KB for it",
+        "runs/house/report-stm32l4.html",
     ):
         assert figure in text
 
@@ -43,6 +47,13 @@ def test_verdict_names_every_key_figure() -> None:
 def test_over_budget_is_said_with_the_limit() -> None:
     text = shown(house_evaluation(budget=[OVER]))
     assert "Over budget" in text and "RAM 2.2 KB of 2.0 KB" in text and "OVER" in text and "Passed" not in text
+
+
+def test_a_latency_over_budget_is_the_largest_that_was_counted():
+    line = {"name": "latency", "used": 300.0, "limit": 200.0, "unit": "ms", "source": "board"}
+    counted = house_evaluation(budget=[line], measured_samples=1111, cycles_kind="counted by the device")
+    words = " ".join(shown(counted).split())
+    assert "Over budget: latency (largest of 1,111 counted by the device) 300 ms of 200 ms" in words
 
 
 def test_mismatches_outweigh_the_budget() -> None:
