@@ -11,7 +11,12 @@ import tflite
 
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import ElementType, Graph, Operator, Quantisation, Tensor
+from tinyloc.codegen.operators import supported
 from tinyloc.codegen.passes.shapes import fold_shapes
+
+NAMED_AT_ONCE = 3
+"""Tensors of a wrong type that a message names; a float model has dozens."""
+FOLDED_AT_READING = ("SHAPE", "DEQUANTIZE")
 
 _ELEMENTS: dict[int, ElementType] = {
     tflite.TensorType.INT8: "int8",
@@ -157,6 +162,7 @@ class _Reader:
             if found[0] is not None and found[1] is not None:
                 pairs.append((found[0], found[1]))
         if self.problems:
+            self._check_kinds(operators)
             raise CompileError(str(self.path), self.problems)
         carried_in = {before for before, _ in pairs}
         carried_out = {after for _, after in pairs}
@@ -179,6 +185,12 @@ class _Reader:
         if any(n <= 0 for n in shape):
             self.problems.append(f"tensor {name} has shape {shape}: dynamic shapes are not supported; fix the sizes")
             return Tensor(name, shape, element)
+        signature = [int(n) for n in source.ShapeSignatureAsNumpy()] if source.ShapeSignatureLength() else []
+        if any(n < 0 for n in signature[1:]):
+            self.problems.append(
+                f"tensor {name} has the shape signature {signature}: only the first dimension, the batch, may be open "
+                "(it is read as 1); export with fixed sizes"
+            )
         data = None
         buffer = self.model.Buffers(source.Buffer())
         if source.Buffer() != 0 and buffer is not None and buffer.DataLength():
@@ -259,14 +271,25 @@ class _Reader:
         for role, ends in (("input", subgraph_inputs), ("output", subgraph_outputs)):
             for tensor in ends:
                 kinds.setdefault(tensor, f"{role} of the model")
+        by_type: dict[str, list[str]] = {}
         for tensor, user in sorted(kinds.items()):
             number = subgraph.Tensors(tensor).Type()
             if number not in _ELEMENTS:
                 name = _TYPE_NAMES.get(number, str(number))
-                self.problems.append(
-                    f"tensor {tensors[tensor].name} ({user}) is {name}: only fully quantised models run in integers;"
-                    " export with int8 or int16x8 inputs, outputs and operators"
-                )
+                by_type.setdefault(name, []).append(f"{tensors[tensor].name} ({user})")
+        for name, where in by_type.items():
+            more = f" and {len(where) - NAMED_AT_ONCE} more" if len(where) > NAMED_AT_ONCE else ""
+            self.problems.append(
+                f"{name} where integers are needed: {', '.join(where[:NAMED_AT_ONCE])}{more}; only fully quantised "
+                "models run in integers: export with int8 or int16x8 inputs, outputs and operators"
+            )
+
+    def _check_kinds(self, operators: Sequence[Operator]) -> None:
+        """Operators that are compilable in no element type; told here when the file is refused before check_graph."""
+        known = {*supported(), *FOLDED_AT_READING}
+        for op in operators:
+            if op.kind not in known:
+                self.problems.append(f"{op.origin[0]}: {op.kind} is not supported")
 
 
 def _quantisation(source: Any) -> Quantisation | None:

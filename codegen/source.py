@@ -1,5 +1,6 @@
 """A bundle's model as a checked graph: what the compiler and the host's reference both start from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,9 @@ def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
         return [f"its operands are not what {op.kind} takes ({error}); the file is damaged"]
 
 
-def check_graph(graph: Graph, where: str) -> None:
-    """Raises CompileError with every problem of the graph."""
-    problems = illegalities(graph) + operator_problems(graph)
+def check_graph(graph: Graph, where: str, known: Sequence[str] = ()) -> None:
+    """Raises CompileError with every problem of the graph, and those that are known already."""
+    problems = [*known, *illegalities(graph), *operator_problems(graph)]
     if problems:
         raise CompileError(where, problems)
 
@@ -71,7 +72,5 @@ def read_source(bundle_directory: Path, arithmetic: Arithmetic | None = None) ->
             problems.append(
                 f"{role} tensor {name!r} has {graph.tensors[tensors[0]].size} elements, the bundle names {size}"
             )
-    if problems:
-        raise CompileError(str(path), problems)
-    check_graph(graph, str(path))
+    check_graph(graph, str(path), problems)
     return Source(bundle, model, graph)

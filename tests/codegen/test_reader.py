@@ -134,6 +134,28 @@ def test_a_dynamic_shape(tmp_path: Path) -> None:
     assert any("dynamic" in p for p in refusal(model, tmp_path))
 
 
+def test_a_dynamic_shape_as_converters_write_it(tmp_path: Path) -> None:
+    """Static 1 beside a signature of -1 anywhere but in front: the size is unknown, not 1."""
+    model = TFLiteModel()
+    x = model.input((1, 1))
+    model.output(model.unary("ABS", [x], (1, 1), "int8", 0.1))
+    model.graph.tensors[x].shapeSignature = np.array([1, -1], np.int32)
+    assert any("signature [1, -1]" in p and "export with fixed sizes" in p for p in refusal(model, tmp_path))
+
+
+def test_floats_are_one_line_and_do_not_hide_other_problems(tmp_path: Path) -> None:
+    model = TFLiteModel()
+    x = model.tensor((1, 4), "float32", None, name="reading")
+    model.graph.inputs.append(x)
+    for _ in range(6):
+        y = model.tensor((1, 4), "float32", None)
+        model.operator("SIN", [x], [y])
+        model.output(y)
+    problems = refusal(model, tmp_path)
+    assert sum("FLOAT32" in p for p in problems) == 1 and any("and 4 more" in p for p in problems)
+    assert sum("SIN is not supported" in p for p in problems) == 6
+
+
 def test_a_dynamic_batch_is_read_as_one(tmp_path: Path) -> None:
     """A signature of -1 beside a static shape of 1 is how converters write a batch."""
     model = TFLiteModel()
