@@ -106,7 +106,8 @@ def main(arguments: Sequence[str]) -> int:
 def _interrupted(arguments: Sequence[str]) -> int:
     goes_on = bool(arguments) and arguments[0] in GO_ON and "--fresh" not in arguments
     end = "; the same command goes on where it stopped" if goes_on else ""
-    print(f"\ninterrupted{end}", file=sys.stderr)
+    line_end = "\n" if sys.stderr.isatty() else ""  # of the line on which the terminal shows ^C
+    print(f"{line_end}interrupted{end}", file=sys.stderr)
     return INTERRUPTED
 
 
