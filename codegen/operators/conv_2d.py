@@ -15,15 +15,16 @@ from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
     filter_channel_problems,
+    filter_of,
     filter_problems,
     geometry,
     output_size,
     requantisation,
+    sum_problems,
     taps_of,
 )
 from tinyloc.codegen.operators.fully_connected import bias_of
-from tinyloc.codegen.operators.limits import scale_problems
-from tinyloc.codegen.operators.requantise import Requantisation, scaling, sum_bound
+from tinyloc.codegen.operators.requantise import Requantisation, scaling
 
 
 class Conv2D(KernelRule):
@@ -37,19 +38,9 @@ class Conv2D(KernelRule):
         if x.shape[3] % w.shape[3] or w.shape[0] % (x.shape[3] // w.shape[3]):
             problems.append(f"a filter of shape {w.shape} does not fit {x.shape[3]} channels")
         if not problems:
-            bound = sum_bound(self._filter(graph, op).reshape(w.shape[0], -1), bias_of(graph, op), x)
-            if bound >= 2**31:
-                problems.append(f"sums reach {bound}: they overflow 32 bits; use a smaller kernel or int8")
-            else:
-                r = self._requantisation(graph, op)
-                problems += scale_problems(r.factor, bound, wide=r.rounding == "wide")
+            rows = filter_of(graph, op.inputs[1]).reshape(w.shape[0], -1)
+            problems += sum_problems(rows, bias_of(graph, op), x, self._requantisation(graph, op))
         return problems
-
-    @staticmethod
-    def _filter(graph: Graph, op: Operator) -> Array:
-        data = graph.tensors[op.inputs[1]].data
-        assert data is not None
-        return data.astype(np.int64)  # (O, KH, KW, C)
 
     @staticmethod
     def _geometry(graph: Graph, op: Operator) -> Geometry:
@@ -63,7 +54,7 @@ class Conv2D(KernelRule):
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
         assert values[0] is not None
-        g, taps = self._geometry(graph, op), self._filter(graph, op)
+        g, taps = self._geometry(graph, op), filter_of(graph, op.inputs[1])
         depth = taps.shape[3]
         groups = g.input[2] // depth
         each = g.output[2] // groups
@@ -79,7 +70,7 @@ class Conv2D(KernelRule):
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x = graph.tensors[op.inputs[0]]
-        g, taps, r = self._geometry(graph, op), self._filter(graph, op), self._requantisation(graph, op)
+        g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
         how, arrays = scaling(prefix, factors(r), r)
         bias = bias_of(graph, op)
         channels, depth = g.output[2], taps.shape[3]

@@ -9,7 +9,8 @@ import numpy as np
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import Array, activation_problems, activation_range, quantised_problems
 from tinyloc.codegen.operators.fully_connected import channel_problems
-from tinyloc.codegen.operators.requantise import Requantisation
+from tinyloc.codegen.operators.limits import scale_problems
+from tinyloc.codegen.operators.requantise import Requantisation, sum_bound
 
 SAME = 0
 
@@ -85,6 +86,21 @@ def filter_channel_problems(graph: Graph, op: Operator, w: int, channels: int, b
     """Scales and bias of a filter with this number of output channels."""
     bias = op.inputs[bias_position] if len(op.inputs) > bias_position else -1
     return channel_problems(graph, Operator(op.kind, (-1, w, bias), op.outputs), channels)
+
+
+def filter_of(graph: Graph, tensor: int) -> Array:
+    """A constant filter as int64, in its own shape."""
+    data = graph.tensors[tensor].data
+    assert data is not None
+    return data.astype(np.int64)
+
+
+def sum_problems(rows: Array, bias: Array | None, x: Tensor, r: Requantisation) -> list[str]:
+    """Sums that 32 bits cannot hold, or that cannot be scaled; rows: (output channels, taps)."""
+    bound = sum_bound(rows, bias, x)
+    if bound >= 2**31:
+        return [f"sums reach {bound}: they overflow 32 bits; use a smaller kernel or int8"]
+    return scale_problems(r.factor, bound, wide=r.rounding == "wide")
 
 
 @functools.cache

@@ -13,15 +13,16 @@ from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
     filter_channel_problems,
+    filter_of,
     filter_problems,
     geometry,
     output_size,
     requantisation,
+    sum_problems,
     taps_of,
 )
 from tinyloc.codegen.operators.fully_connected import bias_of
-from tinyloc.codegen.operators.limits import scale_problems
-from tinyloc.codegen.operators.requantise import Requantisation, scaling, sum_bound
+from tinyloc.codegen.operators.requantise import Requantisation, scaling
 
 
 def _multiplier(graph: Graph, op: Operator) -> int:
@@ -41,22 +42,15 @@ class DepthwiseConv2D(KernelRule):
         if w.shape[0] != 1 or x.shape[-1] * _multiplier(graph, op) != w.shape[-1]:
             problems.append(f"a filter of shape {w.shape} does not fit {x.shape[-1]} channels")
         if not problems:
-            bound, r = self._bound(graph, op), self._requantisation(graph, op)
-            if bound >= 2**31:
-                problems.append(f"sums reach {bound}: they overflow 32 bits; use a smaller kernel or int8")
-            else:
-                problems += scale_problems(r.factor, bound, wide=r.rounding == "wide")
+            rows = self._filter(graph, op).reshape(-1, w.shape[3]).T
+            problems += sum_problems(rows, bias_of(graph, op), x, self._requantisation(graph, op))
         return problems
 
     @staticmethod
     def _filter(graph: Graph, op: Operator) -> Array:
-        data = graph.tensors[op.inputs[1]].data
-        assert data is not None
-        return data[0]  # (KH, KW, C)
-
-    def _bound(self, graph: Graph, op: Operator) -> int:
-        taps = self._filter(graph, op).astype(np.int64)
-        return sum_bound(taps.reshape(-1, taps.shape[-1]).T, bias_of(graph, op), graph.tensors[op.inputs[0]])
+        """(KH, KW, C)."""
+        taps: Array = filter_of(graph, op.inputs[1])[0]
+        return taps
 
     def _requantisation(self, graph: Graph, op: Operator) -> Requantisation:
         x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
@@ -71,7 +65,7 @@ class DepthwiseConv2D(KernelRule):
         assert values[0] is not None
         g = self._geometry(graph, op)
         image = np.repeat(values[0][0].astype(np.int64) - x.zero_point, _multiplier(graph, op), axis=-1)
-        taps = self._filter(graph, op).astype(np.int64)
+        taps = self._filter(graph, op)
         sums = np.zeros(g.output, dtype=np.int64)
         for i, j, seen in taps_of(image, g):
             sums += seen * taps[i, j]

@@ -15,14 +15,15 @@ from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
     filter_channel_problems,
+    filter_of,
     filter_problems,
     geometry,
     output_size,
     requantisation,
+    sum_problems,
 )
 from tinyloc.codegen.operators.fully_connected import bias_of
-from tinyloc.codegen.operators.limits import scale_problems
-from tinyloc.codegen.operators.requantise import Requantisation, scaling, sum_bound
+from tinyloc.codegen.operators.requantise import Requantisation, scaling
 
 
 class TransposeConv(KernelRule):
@@ -37,19 +38,9 @@ class TransposeConv(KernelRule):
         elif output_size(op, y.shape, w.shape) != x.shape[1:3]:
             problems.append(f"an output of shape {y.shape} does not come from an image of shape {x.shape}")
         if not problems:
-            bound = sum_bound(self._filter(graph, op).reshape(w.shape[0], -1), bias_of(graph, op, 3), x)
-            if bound >= 2**31:
-                problems.append(f"sums reach {bound}: they overflow 32 bits; use a smaller kernel or int8")
-            else:
-                r = self._requantisation(graph, op)
-                problems += scale_problems(r.factor, bound, wide=r.rounding == "wide")
+            rows = filter_of(graph, op.inputs[1]).reshape(w.shape[0], -1)
+            problems += sum_problems(rows, bias_of(graph, op, 3), x, self._requantisation(graph, op))
         return problems
-
-    @staticmethod
-    def _filter(graph: Graph, op: Operator) -> Array:
-        data = graph.tensors[op.inputs[1]].data
-        assert data is not None
-        return data.astype(np.int64)  # (O, KH, KW, C)
 
     @staticmethod
     def _geometry(graph: Graph, op: Operator) -> Geometry:
@@ -64,7 +55,7 @@ class TransposeConv(KernelRule):
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]
         assert values[2] is not None
-        g, taps = self._geometry(graph, op), self._filter(graph, op)
+        g, taps = self._geometry(graph, op), filter_of(graph, op.inputs[1])
         image = values[2][0].astype(np.int64) - x.zero_point
         sums = np.zeros(y.shape[1:], dtype=np.int64)
         for row in range(g.output[0]):
@@ -81,7 +72,7 @@ class TransposeConv(KernelRule):
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]
-        g, taps, r = self._geometry(graph, op), self._filter(graph, op), self._requantisation(graph, op)
+        g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
         how, arrays = scaling(prefix, factors(r), r)
         bias = bias_of(graph, op, 3)
         channels = y.shape[3]
