@@ -21,7 +21,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def models() -> Iterator[ModuleType]:
     """keras_models imports TensorFlow, which a run of the fast tests need not have."""
-    yield pytest.importorskip("keras_models")
+    pytest.importorskip("tensorflow", exc_type=ImportError)
+    import keras_models
+
+    yield keras_models
 
 
 def ordinary_inputs(graph: Graph, seed: int) -> list[np.ndarray]:  # type: ignore[type-arg]
