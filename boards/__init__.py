@@ -24,19 +24,32 @@ class _Strict(BaseModel):
 
 
 class Clock(_Strict):
+    """The core's clock."""
+
     hz: int = Field(gt=0)
+    """That the firmware runs at, as the port sets it."""
     reset_hz: int = Field(gt=0)
+    """That the part starts with."""
     flash_wait_states: int = Field(ge=0)
+    """Core cycles that a read of the flash takes beyond one, at `hz`."""
 
 
 class Build(_Strict):
+    """How the image is compiled and linked."""
+
     flags: list[str]
+    """Of the compiler: core, instruction set, floating point."""
     linker_script: str
+    """A file next to board.toml."""
     port: str
+    """A directory below firmware/port."""
     stack_bytes: int = Field(gt=0)
+    """Reserved at the start of RAM; the report counts what was used of it."""
 
 
 class Memory(_Strict):
+    """A block of memory in the address space, `size` bytes from `base`."""
+
     name: str
     base: Address
     size: int = Field(gt=0)
@@ -44,7 +57,7 @@ class Memory(_Strict):
 
 
 class Alias(_Strict):
-    """The memory at `of` seen a second time at `base`."""
+    """The memory at `of` seen a second time at `base`, `size` bytes of it."""
 
     name: str
     base: Address
@@ -81,31 +94,44 @@ class FixedWords(_Strict):
 
 
 class Uart(_Strict):
+    """The serial port that the link runs over (docs/link.md): 8 data bits, no parity, 1 stop bit."""
+
     name: str
     model: str
+    """The peripheral in device/emulator."""
     base: Address
+    """Of its registers."""
     baud: int = Field(gt=0)
+    """Bits a second after reset."""
     max_baud: int = Field(gt=0)
+    """The most bits a second that the host may ask for."""
     usb_ids: list[str] = []
+    """Of the board's serial adapter, as vendor:product in hexadecimal digits."""
 
 
 class StudyEnergy(_Strict):
-    """The current the study (arXiv 2412.09289) assumes, and the clock it fits."""
+    """The current in mA that the study (arXiv 2412.09289) assumes, and the clock in Hz that it fits."""
 
     run_ma: float = Field(gt=0)
     hz: int = Field(gt=0)
 
 
 class Energy(_Strict):
+    """What the part draws at `volts`: mA for each MHz of clock while the core runs, µA asleep with RAM kept."""
+
     volts: float = Field(gt=0)
     run_ma_per_mhz: float = Field(gt=0)
     sleep_ua: float = Field(ge=0)
     source: str
+    """Where the figures stand, and what was not verified."""
     date: str
+    """When they were looked up, year-month."""
     study: StudyEnergy | None = None
 
 
 class Budget(_Strict):
+    """What a localiser may take: the whole image, all RAM with the used stack, milliseconds from sample to answer."""
+
     flash_bytes: int = Field(gt=0)
     ram_bytes: int = Field(gt=0)
     latency_ms: float = Field(gt=0)
@@ -182,8 +208,8 @@ def load_board(name: str) -> Board:
     if name not in board_names():
         raise BoardError(f"unknown board {name!r}; known boards: {', '.join(board_names())}")
     try:
-        return Board.model_validate(tomllib.loads(path.read_text()))
-    except tomllib.TOMLDecodeError as error:
+        return Board.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BoardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())

@@ -22,7 +22,9 @@ Array = npt.NDArray[Any]
 class StepRunner:
     """A TFLite file whose state outputs are fed back to its state inputs. Works on the integers of the file.
 
-    `values` of every tensor can be read after a step when `keep` is set (slower; for parity tables and calibration).
+    Letters: P access points, C classes, T samples of a recording, n values of a state. `values` of every tensor can be
+    read after a step when `keep` is set (slower; for parity tables and calibration). Raises ExportError when LiteRT
+    does not run the file, or the file lacks a tensor of `names`.
     """
 
     def __init__(self, content: bytes, names: StepNames, keep: bool = False) -> None:
@@ -55,7 +57,7 @@ class StepRunner:
         self._state = [np.full(i["shape"], i["quantization"][1], i["dtype"]) for i, _ in self._states]
 
     def step(self, reading: Array) -> Array:
-        """Quantised reading (P) -> quantised scores (C); the state advances."""
+        """Quantised reading (P,) -> quantised scores (C,), integers of the file; the state advances."""
         self._interpreter.set_tensor(self._input["index"], reading.astype(self._input["dtype"])[None])
         for (tensor, _), value in zip(self._states, self._state, strict=True):
             self._interpreter.set_tensor(tensor["index"], value)
@@ -66,7 +68,7 @@ class StepRunner:
 
     @property
     def state(self) -> list[Array]:
-        """The state tensors as the next step will read them, each (1, n)."""
+        """The state tensors as the next step will read them, each (1, n), integers of the file."""
         return self._state
 
     def set_state(self, real: Sequence[Array]) -> None:
@@ -78,11 +80,11 @@ class StepRunner:
         return quantise(x, self._input)
 
     def dequantise(self, scores: Array) -> npt.NDArray[np.float32]:
-        """Scores of `step` -> float32."""
+        """Scores of `step`, any shape -> float32, in the units of the float model's scores."""
         return dequantise(scores, self._output)
 
     def run(self, x: Array) -> npt.NDArray[np.float32]:
-        """One recording in float: (T, P) -> (T, C), from a reset state."""
+        """One recording in float: model input (T, P) in 0..1 -> scores (T, C), from a reset state."""
         self.reset()
         return np.stack([self.dequantise(self.step(row)) for row in self.quantise(x)])
 
@@ -106,7 +108,7 @@ class StepRunner:
 
 
 def open_runner(bundle_directory: Path, arithmetic: Arithmetic | None = None, keep: bool = False) -> StepRunner:
-    """A runner of one of a bundle's files."""
+    """A runner of one of a bundle's files, the default one when none is named. Raises BundleError, ExportError."""
     entry = load_bundle(bundle_directory).model(arithmetic)
     names = StepNames(tuple(state.name for state in entry.states))
     return StepRunner((bundle_directory / entry.path).read_bytes(), names, keep)
@@ -120,7 +122,10 @@ def _computed_names(content: bytes) -> set[str]:
 
 
 def quantise(x: Array, detail: dict[str, Any]) -> Array:
-    """Real values -> integers of a LiteRT tensor: round(x / scale) + zero point, half away from zero, saturated."""
+    """Real values -> integers of a LiteRT tensor: round(x / scale) + zero point, half away from zero, saturated.
+
+    Any shape. `detail` is LiteRT's description of the tensor, one scale for all of it; a float tensor takes x as it is.
+    """
     scale, zero_point = detail["quantization"]
     dtype = detail["dtype"]
     if np.dtype(dtype).kind == "f":
@@ -133,7 +138,7 @@ def quantise(x: Array, detail: dict[str, Any]) -> Array:
 
 
 def dequantise(raw: Array, detail: dict[str, Any]) -> npt.NDArray[np.float32]:
-    """Integers of a LiteRT tensor -> real values; per-channel scales included."""
+    """Integers of a LiteRT tensor -> real values of the same shape; per-channel scales included."""
     if raw.dtype.kind == "f":
         return raw.astype(np.float32)
     parameters = detail["quantization_parameters"]

@@ -9,7 +9,10 @@ Labels = npt.NDArray[np.int32]
 
 
 def due(samples: int, steps: int, hop: int) -> npt.NDArray[np.int64]:
-    """Samples of a recording of that length at which a decision is due: steps - 1, then every `hop`."""
+    """Indices (W,) of the samples at which a decision is due in a recording of `samples`: steps - 1, then every `hop`.
+
+    W is 0 for a recording shorter than a window. Raises ValueError when steps or hop is below 1.
+    """
     if steps < 1 or hop < 1:
         raise ValueError(f"steps = {steps}, hop = {hop}: both must be at least 1")
     return np.arange(steps - 1, samples, hop, dtype=np.int64)

@@ -55,7 +55,8 @@ def table(bench: dict[str, Any]) -> str:
             *(row(result) for result in bench["results"]),
             "",
             f"The first layer of `{first['recipe']}`, sparse, on a typical scan (median of the test set, "
-            f"-{first['optimise']}), beside the same layer compiled dense: {'; '.join(gains)}.",
+            f"-{first['optimise']}), beside the same layer compiled dense: {'; '.join(gains)}. "
+            "That is this layer alone, not the step.",
             "",
             PUBLISHED,
             "",

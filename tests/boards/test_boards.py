@@ -71,8 +71,9 @@ def test_all_wrong_keys_are_told_at_once(own_boards):
         assert part in message
 
 
-def test_broken_toml(own_boards):
-    own_boards.write_text("name = ")
+@pytest.mark.parametrize("content", [b"name = ", b'name = "caf\xe9"'])
+def test_broken_toml(own_boards, content):
+    own_boards.write_bytes(content)
     with pytest.raises(BoardError, match="not valid TOML"):
         load_board("stm32l4")
 

@@ -47,7 +47,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Wall:
-    """A vertical wall of one floor: the line `axis` = at, from low to high on the other axis."""
+    """A vertical wall of one floor: the line `axis` (0: x, 1: y) = at, from low to high on the other, in metres."""
 
     axis: int
     at: float
@@ -88,7 +88,7 @@ def _owner(spaces: list[Space], axis: int, across: float, along: float) -> Space
 
 
 def wall_loss(plan: list[Wall], source: Floats, position: Floats) -> Floats:
-    """Loss in dB of the walls between one point (3,) and many (N, 3)."""
+    """Loss in dB (N,) of the walls between one point (3,) and many (N, 3), in metres."""
     total = np.zeros(len(position))
     step = position - source
     for wall in plan:
@@ -110,17 +110,18 @@ class Field:
     phases: Floats  # (W,)
 
     def __call__(self, position: Floats) -> Floats:
-        """(N, 3) -> (N,)"""
+        """Its values at places: (N, 3) in metres -> (N,)."""
         values: Floats = np.cos(position @ self.waves.T + self.phases).sum(axis=1) * np.sqrt(2.0 / len(self.phases))
         return values
 
 
 def random_field(generator: np.random.Generator) -> Field:
+    """A new field, correlated over about SHADOWING_M metres."""
     return Field(generator.normal(0.0, 1.0 / SHADOWING_M, (_WAVES, 3)), generator.uniform(0, 2 * np.pi, _WAVES))
 
 
 def mean_level(house: House, plan: list[Wall], index: int, position: Floats) -> Floats:
-    """dBm at access point `index` of a wearable at (N, 3), before body, shadowing and fading."""
+    """dBm (N,) at access point `index` of a wearable at (N, 3) in metres, before body, shadowing and fading."""
     source = np.array(house.access_points[index])
     distance = np.maximum(np.linalg.norm(position - source, axis=1), 0.3)
     slabs = np.abs(np.floor(position[:, 2] / STOREY_M) - np.floor(source[2] / STOREY_M))
@@ -134,7 +135,10 @@ def mean_level(house: House, plan: list[Wall], index: int, position: Floats) -> 
 
 
 def body_loss(source: Floats, position: Floats, heading: Floats) -> Floats:
-    """dB: nothing when facing the access point, BODY_DB with the back to it. (3,), (N, 3), (N,) -> (N,)"""
+    """Loss of the body in dB (N,): none when facing the access point, BODY_DB with the back to it.
+
+    source (3,) and position (N, 3) in metres, heading (N,) in radians from the x axis.
+    """
     bearing = np.arctan2(source[1] - position[:, 1], source[0] - position[:, 0])
     loss: Floats = BODY_DB * (1 - np.cos(bearing - heading)) / 2
     return loss
