@@ -136,7 +136,7 @@ run()
 def test_an_interrupted_emulation_ends_with_one_line(run: Path) -> None:
     script = [sys.executable, "-c", INTERRUPTED_IN_A_CALLBACK, "emulate", str(run), "--json", str(run / "none.json")]
     done = subprocess.run(script, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\ninterrupted\n")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
     assert not (run / "none.json").exists()
 
 
