@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tinyloc.boards.errors import UserError
+from tinyloc.boards.errors import UserError, counted
 from tinyloc.boards.files import write_whole
 from tinyloc.device.results import Evaluation
 
@@ -21,11 +21,12 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
 def load_evaluation(path: Path) -> Evaluation:
     """Read what `save_evaluation` wrote. ReportError when it is not that, or of another version."""
     try:
-        return Evaluation.model_validate_json(path.read_text())
+        return Evaluation.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "file"
+        count = counted(error.error_count(), "problem")
         raise ReportError(
-            f"{path}: not an evaluation of this tinyloc ({place}: {first['msg']}, {error.error_count()} problems in "
-            "all); make it again with `tinyloc emulate`"
+            f"{path}: not an evaluation of this tinyloc ({place}: {first['msg']}, {count} in all); "
+            "make it again with `tinyloc emulate`"
         ) from error

@@ -2,6 +2,7 @@
 
 import typer
 
+from tinyloc.boards.errors import counted
 from tinyloc.commands.layout import (
     RUNS_DIR,
     ArithmeticOption,
@@ -30,6 +31,6 @@ def codegen(
     write_json(json, manifest.model_dump(mode="json"))
     macs = sum(layer.macs for layer in manifest.layers)
     typer.echo(
-        f"{out}: {len(manifest.layers)} layers, {macs:,} MACs; {manifest.constant_bytes:,} bytes of constants, "
-        f"{manifest.arena_bytes:,} of arena, {manifest.state_bytes:,} of state"
+        f"{out}: {counted(len(manifest.layers), 'layer')}, {macs:,} MACs; "
+        f"{manifest.constant_bytes:,} bytes of constants, {manifest.arena_bytes:,} of arena, {manifest.state_bytes:,} of state"
     )
