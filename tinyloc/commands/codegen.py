@@ -31,6 +31,6 @@ def codegen(
     write_json(json, manifest.model_dump(mode="json"))
     macs = sum(layer.macs for layer in manifest.layers)
     typer.echo(
-        f"{out}: {counted(len(manifest.layers), 'layer')}, {macs:,} MACs; "
-        f"{manifest.constant_bytes:,} bytes of constants, {manifest.arena_bytes:,} of arena, {manifest.state_bytes:,} of state"
+        f"{out}: {counted(len(manifest.layers), 'layer')}, {macs:,} MACs; {manifest.constant_bytes:,} bytes "
+        f"of constants, {manifest.arena_bytes:,} of arena, {manifest.state_bytes:,} of state"
     )
