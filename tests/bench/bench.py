@@ -54,7 +54,7 @@ def measure(recipe: str, boards: list[str], runs: Path) -> Iterator[dict[str, An
             if not result.is_file():
                 sys.exit(f"{recipe} on {board} gave no result (the firmware crashed); see above")
             took = {stage: round(value, 1) for stage, value in seconds.items()}
-            yield {"recipe": recipe, "seconds": took, **json.loads(result.read_text())}
+            yield {"recipe": recipe, "stage_seconds": took, **json.loads(result.read_text())}
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ def test_the_table_is_written_between_its_markers() -> None:
     result = {
         "recipe": "r", "board": "b", "arithmetic": "int8", "macro_f1": 0.5, "float_macro_f1": 0.6, "accuracy": 0.7,
         "float_accuracy": 0.8, "samples": 1111, "mismatches": 1, "flash_bytes": 2048, "ram_bytes": 1024,
-        "cycles_median": 1234.4, "energy_uj": 5.0, "ram": {"state": 600, "arena": 400}, "seconds": {"build": 2.04},
+        "cycles_median": 1234.4, "energy_uj": 5.0, "ram": {"state": 600, "arena": 400}, "stage_seconds": {"build": 2.04},
     }
     gain = {"board": "b", "sparse_cycles": 2000.0, "dense_cycles": 21000.0, "ratio": 10.5}
     bench = {
@@ -77,7 +77,7 @@ def test_the_table_is_written_between_its_markers() -> None:
     scores = "| `r` | b | int8 | 0.500 (0.600) | 0.700 (0.800) | 1,110 of 1,111 "
     assert scores + "| 2.0 KB | 1.0 KB | 1,000 B | 1,234 | 5.0 µJ |" in text
     assert "2,000 cycles instead of 21,000 on b, 10.5 times fewer" in text
-    assert "`r` on b: build 2.0 s" in text
+    assert "`r` build 2.0 s" in text
     assert "old" not in text and text.startswith("before\n") and text.endswith("after\n")
     assert rewritten(text, bench) == text and table(bench) in text
     with pytest.raises(ValueError, match="bench:begin"):
