@@ -66,7 +66,8 @@ def test_the_table_is_written_between_its_markers() -> None:
     result = {
         "recipe": "r", "board": "b", "arithmetic": "int8", "macro_f1": 0.5, "float_macro_f1": 0.6, "accuracy": 0.7,
         "float_accuracy": 0.8, "samples": 1111, "mismatches": 1, "flash_bytes": 2048, "ram_bytes": 1024,
-        "cycles_median": 1234.4, "energy_uj": 5.0, "ram": {"state": 600, "arena": 400}, "stage_seconds": {"build": 2.04},
+        "cycles_median": 1234.4, "energy_uj": 5.0, "ram": {"state": 600, "arena": 400},
+        "stage_seconds": {"build": 2.04},
     }
     gain = {"board": "b", "sparse_cycles": 2000.0, "dense_cycles": 21000.0, "ratio": 10.5}
     bench = {
