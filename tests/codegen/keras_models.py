@@ -112,6 +112,7 @@ def _random_weights(model: Any, chance: np.random.Generator) -> None:
 
 def quantised(name: str, arithmetic: str, float_borders: bool = False, seed: int = 0) -> bytes:
     """A model as .tflite: `arithmetic` is int8 or int16x8; inputs and outputs are integers unless `float_borders`."""
+    keras.backend.clear_session()  # the converter is led astray by what an earlier model left behind
     keras.utils.set_random_seed(seed)
     chance = np.random.default_rng(seed)
     model = MODELS[name]()
