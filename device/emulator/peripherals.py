@@ -3,6 +3,7 @@
 Only documented offsets exist; anything else in a peripheral's page is a crash, as an unmapped address is.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -110,7 +111,7 @@ class Watching(Protocol):
         ...
 
 
-class Uart(RegisterFile):
+class Uart(RegisterFile, ABC):
     """What the machine asks of a UART: `received` waits to be read by the firmware, `sent` came out of the TX pin.
 
     `look` is called at every look for a byte that is not there, `progress` at every byte sent: the machine stops after
@@ -128,9 +129,9 @@ class Uart(RegisterFile):
         super().__init__(name, base, registers)
 
     @property
+    @abstractmethod
     def baud(self) -> float:
         """Bits a second, 0 when it is not set up."""
-        raise NotImplementedError
 
     def reset(self) -> None:
         self.before_rate_change()
