@@ -2,21 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from tinyloc.device.report import battery, numbers
+from tinyloc.device.report import battery
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.errors import error_figure
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import plan_figure
+from tinyloc.device.report.page import environment
 from tinyloc.device.report.summary import latency_ms
-from tinyloc.device.report.verdict import agreement, fitting, headline, limit_name, quantisation_cost, stack_note
+from tinyloc.device.report.verdict import agreement, fitting, headline, quantisation_cost, stack_note
 from tinyloc.device.results import Evaluation
 
-TEMPLATES = Path(__file__).parent / "templates"
 FUNCTIONS_SHOWN = 12
 
 RAM_PARTS = {
@@ -57,29 +54,6 @@ def parity_stages(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [dict(stage) for stage in stages if isinstance(stage, Mapping) and wanted <= set(stage)]
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "grouped": numbers.grouped,
-        "size": numbers.size,
-        "score": numbers.score,
-        "metres": numbers.metres,
-        "milliseconds": numbers.milliseconds,
-        "microjoules": numbers.microjoules,
-        "operators_in_short": numbers.operators_in_short,
-    }
-    environment.globals["share"] = numbers.share
-    environment.globals["measured"] = numbers.measured
-    environment.globals["limit_name"] = limit_name
-    return environment
-
-
 def _parts(counts: dict[str, int], names: dict[str, str]) -> list[tuple[str, int]]:
     """Byte counts of what has a name, largest first, without empty ones."""
     parts = [(name, counts[key]) for key, name in names.items() if counts[key]]
@@ -91,7 +65,7 @@ def render_html(evaluation: Evaluation) -> str:
     functions = sorted(evaluation.functions, key=lambda cost: -cost.cycles)
     lives = battery.battery_life(evaluation.energy)
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             e=evaluation,

@@ -1,57 +1,12 @@
 """The HTML page: complete, self-contained, escaped, and readable in a browser."""
 
-import html
-import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browser import Page, needs_chromium, show
 from evaluation_samples import LAYERS, house_evaluation, uji_evaluation
 
 from tinyloc.device.report.html import parity_stages, render_html
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-CHROMIUM_FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]
-
-
-class Page(HTMLParser):
-    """Text, tags and attributes; notices tags that are not closed in order."""
-
-    VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.text: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.open: list[str] = []
-        self.feed(source)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
-        self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] != "style":
-            self.text.append(data)
-
-    def words(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.text))
 
 
 def test_the_page_shows_every_part_of_the_evaluation() -> None:
@@ -151,33 +106,14 @@ def test_the_same_evaluation_gives_the_same_page() -> None:
     assert render_html(uji_evaluation()) == render_html(uji_evaluation())
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+@needs_chromium
 @pytest.mark.parametrize("width", [375, 1000])
 @pytest.mark.parametrize("name", ["house", "uji"])
 def test_in_a_browser_nothing_sticks_out(name: str, width: int, tmp_path: Path) -> None:
     evaluation = house_evaluation() if name == "house" else uji_evaluation()
-    frame = tmp_path / "frame.html"
-    page = html.escape(render_html(evaluation))
-    frame.write_text(
-        f'<iframe style="width:{width}px;height:800px;border:0" srcdoc="{page}"></iframe>'
-        "<script>onload=()=>{const d=document.querySelector('iframe').contentDocument;"
-        "const bars=[...d.querySelectorAll('.bar i')].map(b=>b.getBoundingClientRect().width);"
-        "document.title=[d.documentElement.scrollWidth,Math.min(...bars)>=1,"
-        "getComputedStyle(d.querySelector('td')).fontSize,d.querySelector('h1').textContent].join('|')}</script>"
-    )
-    assert CHROMIUM is not None
-    profile = f"--user-data-dir={tmp_path / 'profile'}"
-    done = subprocess.run(
-        [CHROMIUM, *CHROMIUM_FLAGS, profile, "--virtual-time-budget=2000", "--dump-dom", frame.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    found = re.search(r"<title>(\d.*?)</title>", done.stdout)
-    assert found, done.stdout[-500:]
-    scroll_width, bars_visible, font_size, heading = found.group(1).split("|")
-    assert int(scroll_width) <= width
-    assert bars_visible == "true"
-    assert float(font_size.removesuffix("px")) >= 12
-    assert html.unescape(heading) == f"{evaluation.name} on {evaluation.board_title}"
+    shown = show(render_html(evaluation), width, tmp_path)
+    assert shown.scroll_width <= width
+    assert shown.bars_visible
+    assert shown.font_pixels >= 12
+    assert shown.heading == f"{evaluation.name} on {evaluation.board_title}"
+    assert shown.console == []

@@ -22,7 +22,7 @@ from tinyloc.main import main
         (["emulate", "empty"], ["empty/firmware/stm32l4 is not there", "tinyloc build"]),
         (["evaluate", "empty", "--port", "/dev/null"], ["empty/firmware/stm32l4 is not there", "tinyloc build"]),
         (["flash", "empty"], ["empty/firmware/stm32l4 is not there", "tinyloc build", "--board stm32l4"]),
-        (["report", "empty"], ["evaluation-stm32l4.json is not there", "tinyloc emulate"]),
+        (["report", "empty"], ["runs/empty has no evaluation", "tinyloc emulate"]),
         (
             ["emulate", "empty", "--arithmetic", "int8", "--board", "cc2650"],
             ["tinyloc build", "--board cc2650 --arithmetic int8`"],

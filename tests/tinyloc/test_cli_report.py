@@ -60,6 +60,28 @@ def test_a_damaged_record_is_refused_and_nothing_is_written(
     assert not (run_directory / "report-stm32l4.html").exists()
 
 
+def test_several_evaluations_are_compared_on_a_page_and_summed_up_for_ci(
+    run_directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    over = {"name": "ram", "used": 5000.0, "limit": 4096.0, "unit": "B", "source": "recipe"}
+    save_evaluation(house_evaluation(board="cc2650", budget=[over]), run_directory / "evaluation-cc2650.json")
+    files = {name: tmp_path / name for name in ("all.json", "summary.md", "junit.xml")}
+    command = ["report", str(run_directory), "--json", str(files["all.json"]), "--markdown", str(files["summary.md"]),
+               "--junit", str(files["junit.xml"])]  # fmt: skip
+    assert main(command) == 0
+    assert str(run_directory / "comparison.html") in capsys.readouterr().out
+    assert {row["board"] for row in json.loads(files["all.json"].read_text())} == {"cc2650", "stm32l4"}
+    assert "**Over budget**" in files["summary.md"].read_text()
+    assert 'failures="1"' in files["junit.xml"].read_text()
+    for name in ("report-cc2650.html", "report-stm32l4.html", "comparison.html"):
+        assert (run_directory / name).read_text().startswith("<!doctype html>")
+    assert main([*command, "--fail-over-budget"]) == 1
+    assert main(["report", str(run_directory), "--board", "stm32l4", "--fail-over-budget"]) == 0
+    capsys.readouterr()
+    assert main(["report", str(run_directory), "--board", "aducm3029"]) == 2
+    assert "no evaluation of aducm3029; it has cc2650, stm32l4" in capsys.readouterr().err
+
+
 def test_board_list_and_show_agree(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["board", "list"]) == 0
     listed = capsys.readouterr().out

@@ -1,0 +1,43 @@
+"""Evaluations as JUnit XML, which CI servers show as tests: a suite an evaluation, a case a promise it makes."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+
+from tinyloc.device.report.numbers import measured
+from tinyloc.device.report.verdict import agreement, limit_name
+from tinyloc.device.results import Evaluation
+
+
+def junit(evaluations: Sequence[Evaluation]) -> str:
+    """The XML document. A case fails when the device's answers differ from the host's or a limit is exceeded."""
+    suites = [_suite(evaluation) for evaluation in evaluations]
+    root = ET.Element("testsuites", name="tinyloc", tests=_total(suites, "tests"), failures=_total(suites, "failures"))
+    root.extend(suites)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _total(suites: Sequence[ET.Element], count: str) -> str:
+    return str(sum(int(suite.attrib[count]) for suite in suites))
+
+
+def _suite(evaluation: Evaluation) -> ET.Element:
+    name = f"{evaluation.name} {evaluation.arithmetic} {evaluation.backend} {evaluation.board}"
+    cases = list(_cases(evaluation))
+    suite = ET.Element("testsuite", name=name, tests=str(len(cases)), errors="0", skipped="0",
+                       failures=str(sum(bad for _, _, bad in cases)), time=f"{evaluation.seconds:.3f}")  # fmt: skip
+    for case, text, bad in cases:
+        element = ET.SubElement(suite, "testcase", classname=name, name=case)
+        if bad:
+            ET.SubElement(element, "failure", message=text)
+        else:
+            ET.SubElement(element, "system-out").text = text
+    return suite
+
+
+def _cases(evaluation: Evaluation) -> Iterator[tuple[str, str, bool]]:
+    """Name, what was found, and whether that is a failure."""
+    yield "answers equal the host's", agreement(evaluation), evaluation.mismatches > 0
+    for line in evaluation.budget:
+        found = f"{measured(line.used, line.unit)} of {measured(line.limit, line.unit)} ({line.source})"
+        yield limit_name(evaluation, line), found, not line.ok

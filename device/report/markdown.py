@@ -1,0 +1,62 @@
+"""Evaluations as a Markdown table, for a pull request or a job summary."""
+
+from collections.abc import Iterable, Sequence
+
+from tinyloc.device.report.numbers import grouped, measured, microjoules, milliseconds, score, size
+from tinyloc.device.report.summary import latency_ms
+from tinyloc.device.report.verdict import agreement, headline, limit_name
+from tinyloc.device.results import Evaluation
+
+COLUMNS = ("model", "board", "arithmetic", "back end", "macro F1", "accuracy", "flash", "RAM", "cycles", "time",
+           "energy", "verdict")  # fmt: skip
+RIGHT = COLUMNS[4:11]
+
+
+def markdown(evaluations: Sequence[Evaluation]) -> str:
+    """One row an evaluation, then what is wrong, then every budget line."""
+    lines = ["### tinyloc", "", _row(COLUMNS), _row("---:" if name in RIGHT else "---" for name in COLUMNS)]
+    lines += [_row(_cells(evaluation)) for evaluation in evaluations]
+    wrong = [evaluation for evaluation in evaluations if not evaluation.passed]
+    for evaluation in wrong:
+        lines += ["", f"**{_plain(_title(evaluation))}: {headline(evaluation)}.** {agreement(evaluation)}"]
+    lines += ["", "<details><summary>Budgets</summary>", "", _row(("", "limit", "used", "allowed", "set by", ""))]
+    lines.append(_row(("---", "---", "---:", "---:", "---", "---")))
+    for evaluation in evaluations:
+        for line in evaluation.budget:
+            used, limit = measured(line.used, line.unit), measured(line.limit, line.unit)
+            mark = "ok" if line.ok else "**over**"
+            lines.append(
+                _row((_title(evaluation), limit_name(evaluation, line), used, limit, line.source, mark))
+            )
+    return "\n".join([*lines, "", "</details>", ""])
+
+
+def _title(evaluation: Evaluation) -> str:
+    return f"{evaluation.name}, {evaluation.arithmetic}, {evaluation.board}"
+
+
+def _cells(evaluation: Evaluation) -> list[str]:
+    latency, cycles, energy = latency_ms(evaluation), evaluation.cycles, evaluation.energy
+    return [
+        evaluation.name,
+        evaluation.board,
+        evaluation.arithmetic,
+        evaluation.backend,
+        score(evaluation.device.macro_f1),
+        score(evaluation.device.accuracy),
+        size(evaluation.flash.total),
+        size(evaluation.ram.total),
+        "–" if cycles is None else grouped(cycles.median),
+        "–" if latency is None else milliseconds(latency),
+        "–" if energy is None else microjoules(energy.microjoule),
+        headline(evaluation) if evaluation.passed else f"**{headline(evaluation)}**",
+    ]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Text that cannot end a cell, a line or open a tag."""
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

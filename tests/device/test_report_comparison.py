@@ -1,0 +1,95 @@
+"""The page that compares evaluations, and their summaries for machines and pull requests."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Page, needs_chromium, show
+from evaluation_samples import house_evaluation, uji_evaluation
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinyloc.device.report.comparison import pareto, render_comparison
+from tinyloc.device.report.junit import junit
+from tinyloc.device.report.markdown import markdown
+from tinyloc.device.results import Evaluation
+
+OVER = {"name": "ram", "used": 5000.0, "limit": 4096.0, "unit": "B", "source": "recipe"}
+
+
+def _evaluations() -> list[Evaluation]:
+    small = house_evaluation(name="house-small", board="cc2650", cycles=None, energy=None, budget=[OVER])
+    return [uji_evaluation(), house_evaluation(), small]
+
+
+def test_every_evaluation_has_a_row_and_a_dot() -> None:
+    page = render_comparison(_evaluations())
+    words = Page(page).words()
+    for text in ("uji-mlp", "house-small", "cc2650", "house-a (simulated)", "Over budget", "Passed", "11,840"):
+        assert text in words, text
+    dots = page.count("<circle")
+    assert dots == 3 + 3 + 2 + 2  # flash, RAM; cycles and energy are not known of one
+    assert "http" not in page and not Page(page).open
+
+
+def test_the_order_given_does_not_matter() -> None:
+    assert render_comparison(_evaluations()) == render_comparison(_evaluations()[::-1])
+
+
+def test_a_front_is_one_of_its_own_data_set() -> None:
+    cheap = house_evaluation(name="cheap")
+    dear = house_evaluation(name="dear", flash={**cheap.flash.model_dump(), "total": 30_000})
+    other = house_evaluation(name="other", data="another", flash={**cheap.flash.model_dump(), "total": 60_000})
+    page = render_comparison([cheap, dear, other])
+    assert "beaten" in page
+    flash = page[page.index("flash, whole image</h3>"): page.index("RAM, everything</h3>")]
+    assert flash.count('<circle class="t0"') == 2 and flash.count('<circle class="t6"') == 1
+
+
+POINTS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12)
+
+
+@given(POINTS)
+def test_what_is_not_on_the_front_is_beaten_by_what_is(points: list[tuple[int, int]]) -> None:
+    marks = pareto(points)
+    front = [point for point, mark in zip(points, marks, strict=True) if mark]
+    assert front
+    for (cost, score), mark in zip(points, marks, strict=True):
+        beaten = [(c, s) for c, s in front if c <= cost and s >= score and (c, s) != (cost, score)]
+        assert bool(beaten) != mark
+
+
+def test_names_cannot_break_out_of_page_or_table() -> None:
+    evil: dict[str, Any] = {"name": "<script>|x\ny", "data": "<script>"}
+    text = markdown([house_evaluation(**evil)])
+    assert "<script>" not in text and "\\|x y" in text
+    assert "<script" not in render_comparison([house_evaluation(**evil)])
+    ET.fromstring(junit([house_evaluation(**evil)]))
+
+
+def test_markdown_names_what_is_wrong_first() -> None:
+    text = markdown(_evaluations())
+    rows = [line for line in text.splitlines() if line.startswith("| house") or line.startswith("| uji")]
+    assert len({line.count("|") for line in rows[:3]}) == 1
+    assert "**house-small, int16x8, cc2650: Over budget.**" in text
+    assert "| RAM | 4.9 KB | 4.0 KB | recipe | **over** |" in text
+
+
+def test_junit_counts_its_failures() -> None:
+    wrong = house_evaluation(
+        mismatches=2, first_mismatches=[{"index": 1, "device_class": 0, "host_class": 1, "scores_differ": 1}]
+    )
+    root = ET.fromstring(junit([wrong, *_evaluations()]).encode())
+    assert root.attrib["failures"] == "2" == str(len(root.findall(".//failure")))
+    assert int(root.attrib["tests"]) == len(root.findall(".//testcase"))
+    messages = [failure.attrib["message"] for failure in root.iter("failure")]
+    assert messages[0].startswith("2 of 24,020 samples") and messages[1] == "4.9 KB of 4.0 KB (recipe)"
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [375, 1000])
+def test_the_comparison_fits_a_phone_and_a_desk(width: int, tmp_path: Path) -> None:
+    shown = show(render_comparison(_evaluations()), width, tmp_path)
+    assert shown.scroll_width <= width and shown.font_pixels >= 12
+    assert shown.heading == "3 evaluations compared" and shown.console == []
