@@ -172,9 +172,19 @@ class Board(_Strict):
     alias: list[Alias] = []
     fixed: list[FixedWords] = []
     uart: Uart
-    energy: Energy
+    energy: Energy | None = None
     budget: Budget
-    flash: Flash
+    flash: Flash | None = None
+
+    @property
+    def virtual(self) -> bool:
+        """There is no such part: it runs in the emulator only, and nothing can be written to it."""
+        return self.flash is None
+
+    @property
+    def flash_tools(self) -> dict[str, FlashTool]:
+        """What can write an image to the board, by name, the preferred one first; nothing when it is virtual."""
+        return self.flash.tools if self.flash is not None else {}
 
     @property
     def ram(self) -> list[Memory]:
@@ -197,6 +207,11 @@ class Board(_Strict):
 def board_names() -> list[str]:
     """Names of all boards that have a board.toml, sorted."""
     return sorted(path.parent.name for path in BOARDS_DIR.glob("*/board.toml"))
+
+
+def part_names() -> list[str]:
+    """Names of the boards that exist as hardware, sorted: all but the virtual ones."""
+    return [name for name in board_names() if not load_board(name).virtual]
 
 
 def load_board(name: str) -> Board:

@@ -9,9 +9,14 @@ def microjoules(cycles: float, hz: float, milliamperes: float, volts: float) -> 
     return cycles / hz * milliamperes * volts * 1e3
 
 
-def energy(board: Board, cycles: float) -> Energy:
-    """Energy of an inference of that many cycles on a board, with its own figures and with the study's."""
+def energy(board: Board, cycles: float) -> Energy | None:
+    """Energy of an inference of that many cycles on a board, with its own figures and with the study's.
+
+    None for a board whose board.toml has no figures: a virtual one.
+    """
     supply = board.energy
+    if supply is None:
+        return None
     run_ma = supply.run_ma_per_mhz * board.clock.hz / 1e6
     text = (
         f"{cycles:.0f} cycles at {board.clock.hz / 1e6:g} MHz, {run_ma:.3g} mA "

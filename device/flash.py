@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tinyloc.boards import Board, FlashTool
+from tinyloc.boards import Board, FlashTool, part_names
 from tinyloc.boards.errors import UserError
 from tinyloc.boards.fixed import fixed_problems
 from tinyloc.device.build import BuildResult, read_record
@@ -39,7 +39,12 @@ class FlashError(UserError):
 
 def flash_tool(board: Board, tool: str | None = None) -> FlashTool:
     """The tool of that name, the board's preferred one without a name. Raises FlashError naming all."""
-    tools = board.flash.tools
+    tools = board.flash_tools
+    if board.flash is None:
+        raise FlashError(
+            f"{board.title} cannot be flashed: there is no such part; run it with `tinyloc emulate`, or choose one of "
+            f"{', '.join(part_names())}"
+        )
     if tool is None:
         return board.flash
     if tool not in tools:
@@ -93,8 +98,8 @@ def flash(
     Raises FlashError saying plainly whether the image, the tool or the board is missing, or that the image is not for
     this part.
     """
-    check_image(build, board)
     chosen = flash_tool(board, tool)
+    check_image(build, board)
     command = flash_command(build, board, tool)
     if chosen.note:
         report(f"{chosen.tool}: {chosen.note}")
@@ -104,7 +109,7 @@ def flash(
     if dry_run:
         return command
     if shutil.which(command[0]) is None:
-        others = [name for name in board.flash.tools if name != chosen.tool]
+        others = [name for name in board.flash_tools if name != chosen.tool]
         hint = _HINTS.get(chosen.tool, "see its documentation")
         instead = f"; or take another with --tool: {', '.join(others)}" if others else ""
         raise FlashError(f"{chosen.tool} is not installed: {hint}{instead}; the image is ready at {build.elf}")

@@ -196,6 +196,8 @@ def _emulation(board: Board) -> list[Finding]:
     if board.uart.model not in PART_MODELS:
         what = f"no model {board.uart.model!r} of its peripherals; write one and name it in PART_MODELS"
         return [Finding("device/emulator", f"{what}, which has {', '.join(PART_MODELS)}")]
+    if board.virtual:
+        return []
     if board.uart.model not in UART_LINES:
         return [Finding("device/renode.py", f"no UART {board.uart.model!r} of Renode in UART_LINES", wrong=False)]
     stale = [
@@ -210,6 +212,6 @@ def _emulation(board: Board) -> list[Finding]:
 def _flashing(board: Board) -> list[Finding]:
     return [
         Finding("board.toml", f"the command of {tool.tool} names neither {{elf}} nor {{bin}}")
-        for tool in board.flash.tools.values()
+        for tool in board.flash_tools.values()
         if not any("{elf}" in part or "{bin}" in part for part in tool.command)
     ]

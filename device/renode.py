@@ -351,10 +351,10 @@ def prepare(
 
 
 if __name__ == "__main__":
-    from tinyloc.boards import board_names, load_board
+    from tinyloc.boards import load_board, part_names
     from tinyloc.boards.files import write_whole
 
-    for board_name in board_names():
+    for board_name in part_names():
         for file_name, text in files(load_board(board_name)).items():
             write_whole(RENODE_DIR / file_name, text)
             print(RENODE_DIR / file_name)

@@ -17,6 +17,8 @@ class RenodeError(UserError):
 
 def renode_command(board: Board) -> list[str]:
     """The command that runs the board's robot test. Raises RenodeError with how to get Renode."""
+    if board.virtual:
+        raise RenodeError(f"{board.title}: Renode has no platform of it; run it with `tinyloc emulate`")
     robot = RENODE_DIR / f"{board.name}.robot"
     if not robot.is_file():
         raise RenodeError(f"{robot} is not there; in a checkout `python -m tinyloc.device.renode` makes it")

@@ -42,13 +42,16 @@ from tinyloc.device.emulator import disassembly
 from tinyloc.device.emulator.aducm3029 import Aducm3029
 from tinyloc.device.emulator.block_hook import BlockHook
 from tinyloc.device.emulator.cc2650 import Cc2650
+from tinyloc.device.emulator.cmsdk import Cmsdk
 from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
 from tinyloc.device.emulator.image import Image, ImageError, load_image
 from tinyloc.device.emulator.peripherals import BadAccess, Part, Peripheral
 from tinyloc.device.emulator.profile import Profiler
 from tinyloc.device.emulator.stm32l4 import Stm32l4
 
-PART_MODELS: dict[str, Callable[..., Part]] = {"stm32_usart": Stm32l4, "adi_uart": Aducm3029, "pl011": Cc2650}
+PART_MODELS: dict[str, Callable[..., Part]] = {
+    "stm32_usart": Stm32l4, "adi_uart": Aducm3029, "pl011": Cc2650, "cmsdk_uart": Cmsdk,
+}  # fmt: skip
 """Peripherals of a part, by the UART model that board.toml names."""
 
 CPU_MODELS = {"cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3, "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4}

@@ -18,7 +18,7 @@ from typing import Any
 from sparse import gain
 from table import rewritten
 
-from tinyloc.boards import board_names
+from tinyloc.boards import part_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SPARSE_RECIPE, SPARSE_OPTIMISE = "uji-mlp", "O2"
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--board", action="append", help="default: all boards")
     parser.add_argument("recipes", nargs="*", default=RECIPES)
     arguments = parser.parse_args()
-    boards, runs = arguments.board or board_names(), arguments.runs_dir.resolve()
+    boards, runs = arguments.board or part_names(), arguments.runs_dir.resolve()
     results = [found for recipe in arguments.recipes for found in measure(recipe, boards, runs)]
     sparse = [gain(runs / SPARSE_RECIPE / "bundle", board, SPARSE_OPTIMISE) for board in boards]
     bench = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyloc.boards import Board, board_names, load_board
+from tinyloc.boards import Board, part_names, load_board
 from tinyloc.device import flash as flashing
 from tinyloc.device.build import BuildResult, Sizes
 from tinyloc.device.flash import FlashError, check_image, flash, flash_command
@@ -59,7 +59,7 @@ def tool(tmp_path, monkeypatch):
     return install
 
 
-TOOLS = [(name, tool) for name in board_names() for tool in load_board(name).flash.tools]
+TOOLS = [(name, tool) for name in part_names() for tool in load_board(name).flash_tools]
 
 
 @pytest.mark.parametrize(("name", "tool"), TOOLS)
@@ -81,13 +81,18 @@ def test_every_tool_has_a_dry_run(name, tool, tmp_path, monkeypatch):
     assert said[-1].split()[0] == command[0] != "copy"
 
 
+def test_a_virtual_board_does_not_pretend(build):
+    with pytest.raises(FlashError, match=r"cannot be flashed: there is no such part; .*aducm3029, cc2650, stm32l4$"):
+        flash(build, load_board("cortex-m4"), dry_run=True)
+
+
 def test_an_unknown_tool_names_those_of_the_board(build):
     with pytest.raises(FlashError, match="cannot be flashed with 'hammer'; tools: openocd, probe-rs, pyocd, st-flash"):
         flash(build, BOARD, dry_run=True, tool="hammer")
 
 
-@pytest.mark.parametrize("name", board_names())
-@pytest.mark.parametrize("other", board_names())
+@pytest.mark.parametrize("name", part_names())
+@pytest.mark.parametrize("other", part_names())
 def test_an_image_for_another_part_is_refused(name, other, tmp_path):
     board = load_board(name)
     build = write_build(tmp_path / "build", load_board(other))

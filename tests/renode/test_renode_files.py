@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyloc.boards import board_names, load_board
+from tinyloc.boards import load_board, part_names
 from tinyloc.device.build import build_firmware
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.renode import RENODE_DIR, files, golden, prepare
@@ -24,7 +24,7 @@ from golden import cobs_decode, frames
 from golden import golden as Keywords
 
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
-BOARDS = board_names()
+BOARDS = part_names()
 NUMBER = r"(?:0x[0-9A-Fa-f]+|\d+)"
 PLACE = r"sysbus 0x[0-9A-Fa-f]{8}"
 ENTRY = re.compile(rf"(\w+): ([A-Za-z]\w*(?:\.\w+)+) @ ({PLACE}|\{{ {PLACE}(?:; {PLACE})+ \}})")

@@ -25,7 +25,7 @@ def list_boards() -> None:
             f"{board.clock.hz / 1e6:g} MHz",
             f"{board.region('flash').size // 1024} KB",
             f"{sum(memory.size for memory in board.memory if memory.access == 'rw') // 1024} KB",
-            board.flash.tool,
+            board.flash.tool if board.flash else "- (virtual)",
         )
     Console().print(table)
 
