@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyloc.boards import Board, part_names, load_board
+from tinyloc.boards import Board, load_board, part_names
 from tinyloc.device import flash as flashing
 from tinyloc.device.build import BuildResult, Sizes
 from tinyloc.device.flash import FlashError, check_image, flash, flash_command
