@@ -20,7 +20,7 @@ NONE_DUE = -1
 def stream(model: Localiser, recording: Recording, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
     """Scores (N, C) of a recording, the state carried from its first sample to its last."""
     x = torch.from_numpy(model_input(recording.rssi_dbm, preprocessing))
-    scores: npt.NDArray[np.float32] = model.network(x[None])[0].numpy()
+    scores: npt.NDArray[np.float32] = model.scores(x).numpy()
     return scores
 
 

@@ -177,7 +177,7 @@ def test_loss_without_any_label_says_so():
     ({"architecture": "mlp", "hidden": [32], "dropout": [0.1, 0.2]}, "2 rates for 1 hidden layer "),
     ({"architecture": "mlp", "hidden": [0]}, "at least 1"),
     ({"architecture": "mlp", "hidden": [8], "dropout": 1.0}, "below 1"),
-    ({"architecture": "lstm", "hidden": 8}, "architecture"),
+    ({"architecture": "tcn", "hidden": 8}, "architecture"),
     ({"architecture": "mlp", "hidden": [8], "widht": 3}, "widht"),
 ])
 def test_settings_that_make_no_model_are_refused(settings, message):

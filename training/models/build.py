@@ -1,11 +1,20 @@
 """From settings to a model."""
 
+from tinyloc.training.models.gru import GruLocaliser
 from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.models.lstm import LstmLocaliser
 from tinyloc.training.models.mamba import MambaLocaliser
+from tinyloc.training.models.mdcsa import MdcsaLocaliser
 from tinyloc.training.models.mlp import MlpLocaliser
 from tinyloc.training.models.settings import ModelSettings
 
-ARCHITECTURES: dict[str, type[Localiser]] = {"mamba": MambaLocaliser, "mlp": MlpLocaliser}
+ARCHITECTURES: dict[str, type[Localiser]] = {
+    "gru": GruLocaliser,
+    "lstm": LstmLocaliser,
+    "mamba": MambaLocaliser,
+    "mdcsa": MdcsaLocaliser,
+    "mlp": MlpLocaliser,
+}
 
 
 def build_model(settings: ModelSettings, inputs: int, classes: int) -> Localiser:

@@ -1,14 +1,20 @@
 """Parameters, counted two ways: as the study publishes them, and those that a deployed model reads."""
 
+from torch import nn
+
 from tinyloc.training.models.localiser import Localiser
 
 
+def _numbers(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
 def published_parameters(model: Localiser) -> int:
-    """Every trainable parameter, as arXiv 2412.09289 counts."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """As arXiv 2412.09289 counts: every trainable parameter, also of branches that never run, without our additions."""
+    return _numbers(model) + _numbers(model.unbuilt()) - model.added_parameters()
 
 
 def live_parameters(model: Localiser, steps: int) -> int:
     """Parameters that decisions depend on: with windows of one sample no CRF transition is ever taken."""
     dead = model.crf.transitions.numel() if model.crf is not None and steps == 1 else 0
-    return published_parameters(model) - dead
+    return _numbers(model) - dead

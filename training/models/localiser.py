@@ -44,6 +44,18 @@ class Localiser(nn.Module, ABC):
         """As `network`."""
         return self.network(x)
 
+    def scores(self, x: Tensor) -> Tensor:
+        """Readings of one recording (N, P) -> scores (N, C): `stream` in its fast form."""
+        return self.network(x[None])[0]
+
+    def unbuilt(self) -> nn.Module:
+        """Layers that the study counts and nothing runs, on torch's meta device: they have a size and no values."""
+        return nn.Module()
+
+    def added_parameters(self) -> int:
+        """Parameters that the study's model does not have."""
+        return 0
+
     def loss(self, emissions: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
         """Mean loss a labelled sample, a scalar.
 

@@ -6,51 +6,83 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tinyloc.boards.errors import counted
 
+Architecture = Literal["mamba", "mlp", "mdcsa", "lstm", "gru"]
+Attention = Literal["streaming", "window"]
+STANDARDISING = ("mlp", "lstm", "gru")
+LONGEST_KERNEL = 7
+"""Of an MDCSA with three blocks."""
+
 
 class ModelSettings(BaseModel):
-    """Architecture and sizes. `hidden` is H of a Mamba localiser, or the list of hidden layer sizes of an MLP."""
+    """Architecture and sizes. `hidden` is H of a sequence model, or the list of hidden layer sizes of an MLP."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    architecture: Literal["mamba", "mlp"]
+    architecture: Architecture
     hidden: int | list[int]
     layers: int = Field(default=1, ge=1, le=16)
-    """L: Mamba blocks. An MLP has as many layers as `hidden` names, so it leaves this out."""
+    """L: Mamba blocks, LSTM or GRU layers, MDCSA blocks (1 or 3). An MLP has as many as `hidden` names: leave it out."""
     crf: bool = False
     """A linear-chain CRF over the window follows the network."""
     dropout: float | list[float] = 0.0
-    """After each hidden layer of an MLP: one rate for all, or one a layer. Mamba: before each block's residual add."""
+    """After each hidden layer of an MLP: one rate for all, or one a layer. Mamba, MDCSA: before each block's residual
+    add. LSTM, GRU: after the last recurrent layer and after the dense layer."""
     state_size: int = Field(default=16, ge=1)
     """N: scan states a channel (Mamba's d_state)."""
     conv_width: int = Field(default=4, ge=2)
     """K: samples that the causal convolution sees (Mamba's d_conv)."""
     expand: int = Field(default=2, ge=1)
-    """E = expand * H inner channels."""
+    """E = expand * H inner channels (Mamba)."""
+    context: int = Field(default=20, ge=2, le=1000)
+    """T: samples that MDCSA's attention sees, the newest included."""
+    attention: Attention = "streaming"
+    """MDCSA: "streaming" computes one row a sample, "window" is the published form; see training/models/mdcsa.py."""
+    dense: int | None = Field(default=None, ge=0)
+    """Units of the layer between the recurrent ones of an LSTM or GRU and its head. None: as many as H; 0: no layer."""
+    standardise: bool = False
+    """MLP, LSTM, GRU: standardise each sample over its readings first, as the LSTM/MLP study does."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "ModelSettings":
         problems = []
         if any(size < 1 for size in self.hidden_sizes):
             problems.append(f"hidden = {self.hidden}: every size must be at least 1")
-        if self.architecture == "mamba":
-            if isinstance(self.hidden, list):
-                problems.append(f"hidden = {self.hidden}: a mamba model has one hidden size, such as hidden = 8")
-            if isinstance(self.dropout, list):
-                problems.append(f"dropout = {self.dropout}: a mamba model has one rate, such as dropout = 0.1")
-        else:
-            if not self.hidden_sizes:
-                problems.append("hidden = []: name at least one layer size, such as hidden = [32]")
-            if self.layers != 1:
-                problems.append(f"layers = {self.layers}: an mlp has one layer for each size in `hidden`; remove it")
-            if isinstance(self.dropout, list) and len(self.dropout) != len(self.hidden_sizes):
-                given = counted(len(self.dropout), "rate")
-                problems.append(f"dropout has {given} for {counted(len(self.hidden_sizes), 'hidden layer')}")
+        problems += self._mlp_problems() if self.architecture == "mlp" else self._sequence_problems()
+        if self.standardise and self.architecture not in STANDARDISING:
+            problems.append(f"standardise is there for {', '.join(STANDARDISING)} models; remove it")
+        if self.dense is not None and self.architecture not in ("lstm", "gru"):
+            problems.append(f"dense = {self.dense}: only lstm and gru models have such a layer; remove it")
         rates = self.dropout if isinstance(self.dropout, list) else [self.dropout]
         if any(not 0.0 <= rate < 1.0 for rate in rates):
             problems.append(f"dropout = {self.dropout}: rates are at least 0 and below 1")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _mlp_problems(self) -> list[str]:
+        problems = []
+        if not self.hidden_sizes:
+            problems.append("hidden = []: name at least one layer size, such as hidden = [32]")
+        if self.layers != 1:
+            problems.append(f"layers = {self.layers}: an mlp has one layer for each size in `hidden`; remove it")
+        if isinstance(self.dropout, list) and len(self.dropout) != len(self.hidden_sizes):
+            given = counted(len(self.dropout), "rate")
+            problems.append(f"dropout has {given} for {counted(len(self.hidden_sizes), 'hidden layer')}")
+        return problems
+
+    def _sequence_problems(self) -> list[str]:
+        kind = self.architecture
+        an = "an" if kind in ("lstm", "mdcsa") else "a"
+        problems = []
+        if isinstance(self.hidden, list):
+            problems.append(f"hidden = {self.hidden}: {an} {kind} model has one hidden size, such as hidden = 8")
+        if isinstance(self.dropout, list):
+            problems.append(f"dropout = {self.dropout}: {an} {kind} model has one rate, such as dropout = 0.1")
+        if kind == "mdcsa" and self.layers not in (1, 3):
+            problems.append(f"layers = {self.layers}: an mdcsa model has 1 block (kernel 1) or 3 (kernels 1, 4, 7)")
+        if kind == "mdcsa" and self.layers == 3 and self.context < LONGEST_KERNEL:
+            problems.append(f"context = {self.context}: three blocks need at least {LONGEST_KERNEL} samples")
+        return problems
 
     @property
     def hidden_sizes(self) -> list[int]:
