@@ -122,7 +122,7 @@ def test_a_published_window_sees_all_of_itself_and_nothing_else():
 
 
 def published_window_reference(model, x):
-    """The published window form with one block, x (T, P), scalar loops wherever the equations have a sum over samples."""
+    """The published window form with one block, x (T, P), with loops wherever the equations sum over samples."""
     block, hidden, steps = model.blocks[0], model.hidden, len(x)
     layer_norm = lambda v, norm: (v - v.mean()) / (v.var(correction=0) + norm.eps).sqrt() * norm.weight + norm.bias  # noqa: E731
     e = []

@@ -21,7 +21,7 @@ class ModelSettings(BaseModel):
     architecture: Architecture
     hidden: int | list[int]
     layers: int = Field(default=1, ge=1, le=16)
-    """L: Mamba blocks, LSTM or GRU layers, MDCSA blocks (1 or 3). An MLP has as many as `hidden` names: leave it out."""
+    """L: Mamba blocks, LSTM or GRU layers, MDCSA blocks (1 or 3). An MLP's is the length of `hidden`: leave it out."""
     crf: bool = False
     """A linear-chain CRF over the window follows the network."""
     dropout: float | list[float] = 0.0

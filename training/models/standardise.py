@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 EPSILON = 1e-4
-"""Keeps a silent scan finite; a single reading of 2 % of the scale among 8 access points has a variance of that size."""
+"""Keeps a silent scan finite; one reading of 3 % of the scale among 8 access points has such a variance."""
 
 
 class Standardise(nn.Module):
