@@ -166,6 +166,9 @@ def _layer(graph: Graph, storage: Storage, number: int, op: Operator) -> Layer:
     for tensor, name in outputs.items():
         parameters.append(f"{graph.tensors[tensor].element}_t *{name}")
         arguments.append(pointer(graph, tensor, storage.places[tensor]))
+    if number in storage.scratch:
+        parameters.append("int16_t *scratch")
+        arguments.append(f"(int16_t *)(arena->bytes + {storage.scratch[number]})")
     shapes = ", ".join(f"{graph.tensors[t].name} {list(graph.tensors[t].shape)}" for t in op.outputs)
     return Layer(
         prefix,

@@ -1,12 +1,12 @@
 """Where each tensor lives: arena, state struct, argument. Views share their source's bytes, loops write in place."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators import ViewRule, rule_of
+from tinyloc.codegen.operators import KernelRule, ViewRule, rule_of
 from tinyloc.codegen.plan import Lifetime, MemoryPlan, plan_memory
 
 Kind = Literal["arena", "state", "input", "output", "constant"]
@@ -30,6 +30,7 @@ class Storage:
     copies: tuple[tuple[int, str], ...]
     layers: tuple[Operator, ...]  # operators that run code, in order; step i of the plan is layer i
     decisions: tuple[str, ...]
+    scratch: Mapping[int, int] = field(default_factory=dict)  # layer -> offset in the arena of what it works in
 
 
 def state_names(graph: Graph) -> dict[int, str]:
@@ -71,6 +72,7 @@ class _Assignment:
         for t in graph.results:
             self.last_use[self.resolve(t)[0]] = self.end
         self.decisions: list[str] = []
+        self.scratch: dict[int, int] = {}
 
     def resolve(self, tensor: int) -> tuple[int, int]:
         """(the tensor whose bytes these are, byte offset)."""
@@ -108,7 +110,7 @@ class _Assignment:
         for view, (base, offset) in self.root.items():
             home = places[base]
             places[view] = Place(home.kind, home.name, home.offset + offset)
-        return Storage(places, plan, tuple(copies), tuple(self.layers), tuple(self.decisions))
+        return Storage(places, plan, tuple(copies), tuple(self.layers), tuple(self.decisions), self.scratch)
 
     def _states(self, places: dict[int, Place]) -> list[tuple[int, str]]:
         names = state_names(self.graph)
@@ -166,8 +168,14 @@ class _Assignment:
     def _arena(self, places: dict[int, Place]) -> MemoryPlan:
         buffer_of: dict[int, int] = {}  # tensor -> index of lifetime
         lifetimes: list[Lifetime] = []
+        scratch_of: dict[int, int] = {}  # layer -> index of lifetime
         for layer, op in enumerate(self.layers):
             taken: set[int] = set()
+            rule = rule_of(self.graph, op)
+            need = rule.scratch(self.graph, op) if isinstance(rule, KernelRule) else 0
+            if need:
+                scratch_of[layer] = len(lifetimes)
+                lifetimes.append(Lifetime(f"scratch of {op.origin[-1] if op.origin else op.kind}", need, layer, layer))
             for t in op.outputs:
                 if t in places:
                     continue
@@ -196,6 +204,7 @@ class _Assignment:
         plan = plan_memory(lifetimes)
         for t, index in buffer_of.items():
             places[t] = Place("arena", lifetimes[index].name, plan.offsets[index])
+        self.scratch = {layer: plan.offsets[index] for layer, index in scratch_of.items()}
         return plan
 
 

@@ -79,6 +79,10 @@ class KernelRule(Rule):
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         """The call. `prefix` (the layer's C name) starts the names of its constants."""
 
+    def scratch(self, graph: Graph, op: Operator) -> int:
+        """Bytes of the arena that the call needs while it runs: `scratch`, an int16_t pointer, aligned to words."""
+        return 0
+
 
 class ViewRule(Rule):
     """An operator that only names elements of its input: in another shape, a part of them, in another order."""
