@@ -12,6 +12,7 @@ import tflite
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.operators import supported
+from tinyloc.codegen.passes.recurrent import detach_states
 from tinyloc.codegen.passes.shapes import fold_shapes
 
 NAMED_AT_ONCE = 3
@@ -24,6 +25,7 @@ _ELEMENTS: dict[int, ElementType] = {
     tflite.TensorType.INT32: "int32",
     tflite.TensorType.INT64: "int64",
 }
+_BORDERS = {**_ELEMENTS, tflite.TensorType.FLOAT32: "float32", tflite.TensorType.UINT8: "uint8"}
 _TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
 _OPERATOR_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
 ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
@@ -36,7 +38,7 @@ _POOL = {
     "filter_h": "FilterHeight",
     "filter_w": "FilterWidth",
 }
-_REAL = {"beta", "alpha"}
+_REAL = {"beta", "alpha", "cell_clip", "projection_clip"}
 _ONE_BY_DEFAULT = ("stride", "dilation", "depth", "beta", "filter")
 
 # What is read of each operator's options: attribute name -> name of the flatbuffer's accessor.
@@ -101,6 +103,15 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "PACK": ("PackOptions", {"axis": "Axis"}),
     "UNPACK": ("UnpackOptions", {"axis": "Axis"}),
     "GATHER": ("GatherOptions", {"axis": "Axis", "batch_dims": "BatchDims"}),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (
+        "UnidirectionalSequenceLSTMOptions",
+        {
+            "activation": "FusedActivationFunction",
+            "cell_clip": "CellClip",
+            "projection_clip": "ProjClip",
+            "time_major": "TimeMajor",
+        },
+    ),
 }
 
 
@@ -118,7 +129,7 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
     if content[4:8] != b"TFL3":
         raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
     try:
-        return fold_shapes(_Reader(tflite.Model.GetRootAs(content, 0), path).graph(states))
+        return detach_states(fold_shapes(_Reader(tflite.Model.GetRootAs(content, 0), path).graph(states)))
     except CompileError:
         raise
     except (
@@ -126,6 +137,23 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
         *(AssertionError, OverflowError, MemoryError),
     ) as error:
         raise CompileError(str(path), [f"damaged flatbuffer ({error}); export the model again"]) from error
+
+
+def read_borders(path: Path, states: Sequence[tuple[str, str]] = ()) -> tuple[list[str], list[str]]:
+    """NumPy types of a file's inputs and outputs, in the order of the graph that `read_tflite` makes of it.
+
+    They differ from the graph's where the file has float32 or uint8 outside of a QUANTIZE: the device works on the
+    integers inside. The file must be one that read_tflite takes.
+    """
+    subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
+    carried = {plain_name(name) for pair in states for name in pair}
+
+    def types(indices: Any) -> list[str]:
+        ends = [subgraph.Tensors(int(i)) for i in indices]
+        names = [plain_name((end.Name() or b"").decode(errors="replace")) for end in ends]
+        return [_BORDERS[end.Type()] for end, name in zip(ends, names, strict=True) if name not in carried]
+
+    return types(subgraph.InputsAsNumpy()), types(subgraph.OutputsAsNumpy())
 
 
 def plain_name(name: str) -> str:
@@ -182,6 +210,8 @@ class _Reader:
         if element is None:
             # only tensors that operators use are reported, by _check_elements
             return Tensor(name, shape, "int8", None, None)
+        if shape == (0,):
+            return Tensor(name, shape, element, _quantisation(source.Quantization()))  # holds a scale only, as in LSTM
         if any(n <= 0 for n in shape):
             self.problems.append(f"tensor {name} has shape {shape}: dynamic shapes are not supported; fix the sizes")
             return Tensor(name, shape, element)
@@ -210,9 +240,10 @@ class _Reader:
         for tensor in (*inputs, *outputs):
             if not -1 <= tensor < len(tensors):
                 raise ValueError(f"operator {index} names tensor {tensor} of {len(tensors)}")
-        return Operator(
-            kind, inputs, outputs, self._options(kind, source), (f"{kind} #{index} {tensors[outputs[0]].name}",)
-        )
+        options = self._options(kind, source)
+        if source.IntermediatesLength():
+            options = {**options, "intermediates": tuple(int(t) for t in source.IntermediatesAsNumpy())}
+        return Operator(kind, inputs, outputs, options, (f"{kind} #{index} {tensors[outputs[0]].name}",))
 
     @staticmethod
     def _options(kind: str, source: Any) -> Mapping[str, Any]:
@@ -231,9 +262,10 @@ class _Reader:
     def _cut_borders(
         self, tensors: tuple[Tensor, ...], operators: tuple[Operator, ...], inputs: list[int], outputs: list[int]
     ) -> tuple[tuple[Tensor, ...], tuple[Operator, ...]]:
-        """A float input that only one QUANTIZE reads, and a float output that a DEQUANTIZE makes, become integers.
+        """An input that only one QUANTIZE reads, and an output that one QUANTIZE or DEQUANTIZE makes, become integers.
 
-        The device works in integers; its caller quantises with the scale in model.h. Changes `inputs` and `outputs`.
+        That is so for float32, and for uint8 of the same scale. The device works in integers; its caller quantises with
+        the scale in model.h, or takes 128 off. Changes `inputs` and `outputs`.
         """
         subgraph = self.model.Subgraphs(0)
         names: dict[int, str] = {}
@@ -242,12 +274,17 @@ class _Reader:
             if op.kind in ("QUANTIZE", "DEQUANTIZE") and len(op.inputs) == 1 and len(op.outputs) == 1:
                 (x,), (y,) = op.inputs, op.outputs
                 readers = {t: sum(t in other.inputs for other in operators) for t in (x, y)}
-                if op.kind == "QUANTIZE" and subgraph.Tensors(x).Type() == tflite.TensorType.FLOAT32:
+                real = subgraph.Tensors(x).Type() == tflite.TensorType.FLOAT32
+                if op.kind == "QUANTIZE" and (real or _offset_by_128(subgraph.Tensors(x), subgraph.Tensors(y))):
                     if inputs.count(x) == 1 and readers[x] == 1 and x not in outputs:
                         inputs[inputs.index(x)] = y
                         names[y] = tensors[x].name
                         continue
-                elif op.kind == "DEQUANTIZE" and outputs.count(y) == 1 and readers[y] == 0:
+                elif (
+                    (op.kind == "DEQUANTIZE" or _offset_by_128(subgraph.Tensors(y), subgraph.Tensors(x)))
+                    and outputs.count(y) == 1
+                    and readers[y] == 0
+                ):
                     outputs[outputs.index(y)] = x
                     names.setdefault(x, tensors[y].name)
                     continue
@@ -290,6 +327,16 @@ class _Reader:
         for op in operators:
             if op.kind not in known:
                 self.problems.append(f"{op.origin[0]}: {op.kind} is not supported")
+
+
+def _offset_by_128(unsigned: Any, signed: Any) -> bool:
+    """Whether a uint8 tensor stands for the same values as an int8 tensor: one scale, zero points 128 apart."""
+    if (unsigned.Type(), signed.Type()) != (tflite.TensorType.UINT8, tflite.TensorType.INT8):
+        return False
+    outside, inside = _quantisation(unsigned.Quantization()), _quantisation(signed.Quantization())
+    if outside is None or inside is None:
+        return False
+    return outside.scale == inside.scale and outside.zero_point == tuple(z + 128 for z in inside.zero_point)
 
 
 def _quantisation(source: Any) -> Quantisation | None:

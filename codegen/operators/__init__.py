@@ -17,6 +17,7 @@ from tinyloc.codegen.operators.hard_swish import HardSwish
 from tinyloc.codegen.operators.leaky import LeakyRelu, Prelu
 from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
 from tinyloc.codegen.operators.loop import Loop
+from tinyloc.codegen.operators.lstm import Lstm
 from tinyloc.codegen.operators.mul import Mul
 from tinyloc.codegen.operators.pack import Pack
 from tinyloc.codegen.operators.pad import Pad
@@ -73,6 +74,7 @@ RULES: dict[str, Rule] = {
     "TABLE": Table(),
     "TRANSPOSE": Part(),
     "TRANSPOSE_CONV": TransposeConv(),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Lstm(),
     "UNPACK": Part(),
 }
 

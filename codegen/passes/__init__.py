@@ -7,6 +7,7 @@ from tinyloc.codegen.passes.constants import fold_constants
 from tinyloc.codegen.passes.identities import drop_dead, drop_identities
 from tinyloc.codegen.passes.loops import fuse_loops
 from tinyloc.codegen.passes.parts import copy_parts
+from tinyloc.codegen.passes.recurrent import keep_last_step
 from tinyloc.codegen.passes.sparse import mark_sparse_input
 from tinyloc.codegen.passes.tables import fold_tables
 
@@ -16,6 +17,7 @@ PASSES: tuple[Pass, ...] = (
     fold_constants,
     drop_identities,
     fold_tables,
+    keep_last_step,
     copy_parts,
     drop_dead,
     mark_sparse_input,

@@ -91,9 +91,17 @@ def assert_same(name: str, left: Sequence[Array], right: Sequence[Array], graph:
 
 
 def assert_all_equal(
-    model: TFLiteModel, seed: int = 0, count: int = 6, positive: bool = False, with_litert: bool = True
+    model: TFLiteModel,
+    seed: int = 0,
+    count: int = 6,
+    positive: bool = False,
+    with_litert: bool = True,
+    fresh_states: bool = False,
 ) -> Graph:
-    """All executions agree on random and extreme inputs. Returns the graph as read."""
+    """All executions agree on random and extreme inputs. Returns the graph as read.
+
+    `fresh_states`: LiteRT keeps variable tensors from run to run; here every run is a new sequence.
+    """
     graph = load(model)
     optimised, _ = optimise(graph, sparse_input=False)
     runner = litert(model.content()) if with_litert else None
@@ -103,6 +111,8 @@ def assert_all_equal(
         if runner is not None:
             for t, values in zip(graph.inputs, inputs, strict=True):
                 runner.set_tensor(t, values)
+            if fresh_states:
+                runner.reset_all_variables()
             runner.invoke()
             assert_same("NumPy and LiteRT BUILTIN_REF", expected, [runner.get_tensor(t) for t in graph.outputs], graph)
         values = run_graph(optimised, dict(zip(optimised.inputs, inputs, strict=True)))

@@ -1,0 +1,149 @@
+/* UNIDIRECTIONAL_SEQUENCE_LSTM in int8 with a cell state of int16. The specification is codegen/operators/lstm.py.
+ *
+ * The four gates of a unit are four rows of packed weights: one pass over the input and one over the hidden state.
+ */
+#ifndef TL_LSTM_H
+#define TL_LSTM_H
+
+#include "tl_fully_connected.h"
+
+typedef struct {
+    const int8_t *input_weights, *recurrent_weights; /* rows input, forget, cell, output gate of a unit in turn */
+    const int32_t *input_bias, *recurrent_bias;      /* [units][4], zero points folded in */
+    int32_t inputs, units;
+    int32_t input_multiplier[4], recurrent_multiplier[4]; /* to 3.12 */
+    int8_t input_shift[4], recurrent_shift[4];
+    int32_t cell_bits, cell_clip; /* integer bits of the cell state; its largest magnitude */
+    int32_t hidden_multiplier, hidden_shift, hidden_zero;
+} tl_lstm_t;
+
+/* a * b in 0.15, rounded */
+static inline int32_t tl_high16(int32_t a, int32_t b)
+{
+    return (a * b + (1 << 14)) >> 15;
+}
+
+/* exp(a) in 0.15, a <= 0 an int16 with so many integer bits */
+TL_SHARED int32_t tl_exp16(int32_t a, int32_t integer_bits)
+{
+    static const int16_t factors[] = {25520, 19875, 12055, 4435, 600, 11, 0}; /* exp(-1/4), exp(-1/2), ... exp(-16) */
+    if (a == 0) {
+        return INT16_MAX;
+    }
+    const int32_t fraction_bits = 13 - integer_bits; /* below a quarter */
+    if (integer_bits > 5 && a < -(128 << fraction_bits)) {
+        return 0;
+    }
+    const int32_t quarter = 1 << fraction_bits;
+    const int32_t fraction = (a & (quarter - 1)) - quarter;
+    const int32_t x = fraction * (1 << integer_bits) + (1 << 12); /* around -1/8 */
+    const int32_t x2 = tl_high16(x, x), x4 = tl_high16(x2, x2);
+    const int32_t tail = tl_high16(((x4 + 2) >> 2) + tl_high16(x2, x), 10923) + x2;
+    int32_t result = 28918 + tl_high16(x + ((tail + 1) >> 1), 28918);
+    uint32_t quarters = (uint32_t)(fraction - a) >> fraction_bits;
+    for (const int16_t *factor = factors; quarters != 0u; quarters >>= 1, factor++) {
+        if (quarters & 1u) {
+            result = tl_high16(result, *factor);
+        }
+    }
+    return result;
+}
+
+/* 2 / (1 + a) in 2.13, 0 <= a <= 1 in 0.15 */
+static inline int32_t tl_reciprocal16(int32_t a)
+{
+    const int32_t half = (a + 32768) >> 1;
+    int32_t x = 23130 + tl_high16(half, -15420);
+    for (int32_t step = 0; step < 3; step++) {
+        x += tl_high16(x, (1 << 13) - tl_high16(half, x)) * 4;
+    }
+    return x;
+}
+
+/* sigmoid in 0.15 of an int16 in 3.12 */
+TL_SHARED int32_t tl_sigmoid16(int32_t a)
+{
+    if (a == 0) {
+        return 1 << 14;
+    }
+    const int32_t positive = tl_sat16(tl_reciprocal16(tl_exp16(-tl_abs(a), 3)) * 2);
+    return a > 0 ? positive : INT16_MAX - positive;
+}
+
+/* tanh in 0.15 of an int16 with so many integer bits */
+TL_SHARED int32_t tl_tanh_cell(int32_t a, int32_t integer_bits)
+{
+    const int32_t magnitude = tl_sat16((tl_reciprocal16(tl_exp16(-tl_abs(a), integer_bits + 1)) - (1 << 13)) * 4);
+    return a > 0 ? magnitude : a < 0 ? -magnitude : 0;
+}
+
+/* TFLite's (multiplier, shift), rounded twice; |sum| * 2^shift < 2^30 */
+static inline int32_t tl_scale_any(int32_t sum, int32_t multiplier, int32_t shift)
+{
+    return shift > 0 ? tl_doubling_high_narrow((int32_t)((uint32_t)sum << shift), multiplier)
+                     : tl_scale_down_narrow(sum, multiplier, -shift);
+}
+
+/* bias + the four rows of a unit times x; moves the weights to the next unit */
+static inline tl_sums_t tl_lstm_sums(const int32_t *bias, const int8_t *x, const int8_t **weights, int32_t depth)
+{
+    const int8_t *w = *weights;
+    tl_sums_t sum = {bias[0], bias[1], bias[2], bias[3]};
+    for (int32_t k = depth / 4; k > 0; k--, x += 4, w += 16) {
+        sum = tl_dot4_s8(sum, x, w);
+    }
+    for (int32_t k = depth % 4; k > 0; k--, w += 4) {
+        const int32_t value = *x++;
+        sum.row0 += value * w[0];
+        sum.row1 += value * w[1];
+        sum.row2 += value * w[2];
+        sum.row3 += value * w[3];
+    }
+    *weights = w;
+    return sum;
+}
+
+static inline int32_t tl_lstm_gate(const tl_lstm_t *l, int32_t gate, int32_t input, int32_t recurrent)
+{
+    const int32_t first = tl_sat16(tl_scale_any(input, l->input_multiplier[gate], l->input_shift[gate]));
+    return tl_sat16(first + tl_scale_any(recurrent, l->recurrent_multiplier[gate], l->recurrent_shift[gate]));
+}
+
+/* One sample. `hidden` NULL: the start of a sequence, real zero. y may not be hidden; cell may be before. */
+TL_SHARED void tl_lstm_step(const tl_lstm_t *l, const int8_t *x, const int8_t *hidden, const int16_t *before, int8_t *y,
+                            int16_t *cell)
+{
+    const int8_t *input_weights = l->input_weights, *recurrent_weights = l->recurrent_weights;
+    for (int32_t unit = 0; unit < l->units; unit++) {
+        const tl_sums_t a = tl_lstm_sums(l->input_bias + 4 * unit, x, &input_weights, l->inputs);
+        tl_sums_t b = {0, 0, 0, 0};
+        if (hidden != NULL) {
+            b = tl_lstm_sums(l->recurrent_bias + 4 * unit, hidden, &recurrent_weights, l->units);
+        }
+        const int32_t input = tl_sigmoid16(tl_lstm_gate(l, 0, a.row0, b.row0));
+        const int32_t forget = tl_sigmoid16(tl_lstm_gate(l, 1, a.row1, b.row1));
+        const int32_t update = tl_tanh_cell(tl_lstm_gate(l, 2, a.row2, b.row2), 3);
+        const int32_t output = tl_sigmoid16(tl_lstm_gate(l, 3, a.row3, b.row3));
+        const int32_t kept = tl_shift_right(forget * before[unit], 15);
+        const int32_t next = tl_sat16(kept + tl_shift_right(input * update, 15 + l->cell_bits));
+        cell[unit] = (int16_t)tl_clamp(next, -l->cell_clip, l->cell_clip);
+        const int32_t seen = output * tl_tanh_cell(cell[unit], l->cell_bits);
+        y[unit] = (int8_t)tl_sat8(tl_scale_any(seen, l->hidden_multiplier, l->hidden_shift) + l->hidden_zero);
+    }
+}
+
+/* A whole sequence from real zero: `steps` rows of x. `stride` is that of y: units to keep every row; 0 to keep the last
+ * one, `other` is then the second of two rows that take turns. */
+static inline void tl_lstm_sequence(const tl_lstm_t *l, const int8_t *x, int32_t steps, int8_t *y, int32_t stride,
+                                    int8_t *other, int16_t *cell)
+{
+    const int8_t *hidden = NULL;
+    memset(cell, 0, (size_t)l->units * sizeof *cell);
+    for (int32_t t = 0; t < steps; t++, x += l->inputs) {
+        int8_t *row = stride > 0 ? y + t * stride : (steps - t) % 2 ? y : other;
+        tl_lstm_step(l, x, hidden, cell, row, cell);
+        hidden = row;
+    }
+}
+
+#endif

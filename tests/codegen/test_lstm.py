@@ -1,0 +1,118 @@
+"""UNIDIRECTIONAL_SEQUENCE_LSTM: LiteRT BUILTIN_REF == NumPy == C, whole sequences and one sample at a time."""
+
+import numpy as np
+import pytest
+from equality import assert_all_equal, load
+from tflite_models import TFLiteModel
+
+from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.operators import gates16
+from tinyloc.codegen.passes import optimise
+
+LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
+
+
+def add_lstm(
+    model: TFLiteModel,
+    x: int,
+    units: int,
+    chance: np.random.Generator,
+    *,
+    time_major: bool = False,
+    clip: float = 10.0,
+    cell_bits: int = 1,
+    weight_scale: float = 0.01,
+    **absent: object,
+) -> int:
+    """The operator as the converter writes it: variable states, five intermediates. Returns the sequence."""
+    shape = list(model.graph.tensors[x].shape)
+    inputs, zero = int(shape[-1]), int(chance.integers(-30, 30))
+    scale = float(chance.uniform(0.002, 0.009))
+    weights = [
+        model.constant(chance.integers(-127, 128, (units, depth)), "int8", weight_scale * float(chance.uniform(0.5, 2)))
+        for depth in (inputs,) * 4 + (units,) * 4
+    ]
+    biases = [model.constant(chance.integers(-4000, 4000, units), "int32", 1e-4) for _ in range(4)]
+    states = [model.tensor((1, units), "int8", scale, zero), model.tensor((1, units), "int16", 2.0 ** (cell_bits - 15))]
+    for state in states:
+        model.graph.tensors[state].isVariable = True
+    between = [model.tensor((0,), "float32", None) for _ in range(4)] + [model.tensor((0,), "int8", scale, zero)]
+    y = model.tensor((*shape[:-1], units), "int8", scale, zero)
+    operands = [x, *weights, -1, -1, -1, *biases, -1, -1, *states, -1, -1, -1, -1]
+    model.operator(
+        LSTM, operands, [y], fusedActivationFunction=4, cellClip=clip, projClip=0.0, timeMajor=time_major
+    )
+    model.graph.operators[-1].intermediates = np.array(between, np.int32)
+    return y
+
+
+def a_sequence(seed: int, steps: int, last: bool, **options: object) -> TFLiteModel:
+    """An LSTM, and the last of its rows when `last`."""
+    chance = np.random.default_rng(seed)
+    model = TFLiteModel()
+    inputs, units = int(chance.integers(1, 9)), int(chance.integers(1, 9))
+    shape = (steps, 1, inputs) if options.get("time_major") else (1, steps, inputs)
+    x = model.input(shape, scale=float(chance.uniform(0.01, 0.05)), zero=int(chance.integers(-128, 128)))
+    y = add_lstm(model, x, units, chance, **options)  # type: ignore[arg-type]
+    if last:
+        ends = [model.constant(values) for values in ([0, -1, 0], [0, 0, 0], [1, 1, 1])]
+        row = model.tensor((1, units), scale=model.graph.tensors[y].quantization.scale[0], zero=0)
+        model.graph.tensors[row].quantization = model.graph.tensors[y].quantization
+        model.operator("STRIDED_SLICE", [y, *ends], [row], beginMask=5, endMask=7, shrinkAxisMask=2)
+        y = row
+    model.output(y)
+    return model
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("last", [False, True])
+def test_a_sequence(seed: int, last: bool) -> None:
+    assert_all_equal(a_sequence(seed, steps=1 + seed, last=last), seed, fresh_states=True)
+
+
+def test_the_time_may_come_first() -> None:
+    assert_all_equal(a_sequence(3, steps=4, last=False, time_major=True), fresh_states=True)
+
+
+@pytest.mark.parametrize("cell_bits", [0, 3, 6])
+@pytest.mark.parametrize("clip", [0.0, 0.7])
+def test_formats_of_the_cell_state(cell_bits: int, clip: float) -> None:
+    model = a_sequence(8, steps=9, last=False, cell_bits=cell_bits, clip=clip, weight_scale=0.05)
+    assert_all_equal(model, seed=3, fresh_states=True)
+
+
+def test_factors_above_one() -> None:
+    assert_all_equal(a_sequence(11, steps=3, last=True, weight_scale=0.5), fresh_states=True)
+
+
+def test_only_the_last_row_is_kept() -> None:
+    graph, notes = optimise(load(a_sequence(2, steps=20, last=True)))
+    (op,) = graph.operators
+    assert [graph.tensors[t].size for t in (op.outputs[0], op.outputs[2])] == [graph.tensors[op.outputs[1]].size] * 2
+    assert any("only the last row is read" in note for note in notes)
+
+
+def test_gates_follow_the_functions() -> None:
+    every = np.arange(-32768, 32768)
+    np.testing.assert_allclose(gates16.sigmoid() / 2**15, 1 / (1 + np.exp(-every / 2**12)), atol=4e-4)
+    for bits in gates16.CELL_BITS:
+        np.testing.assert_allclose(gates16.tanh(bits) / 2**15, np.tanh(every / 2 ** (15 - bits)), atol=4e-4)
+
+
+@pytest.mark.parametrize(
+    ("operand", "words"),
+    [(9, "peephole"), (16, "projection"), (20, "layer normalisation"), (1, "CIFG")],
+)
+def test_other_cells_are_refused_by_name(operand: int, words: str) -> None:
+    model = a_sequence(1, steps=3, last=False)
+    inputs = model.graph.operators[0].inputs
+    inputs[operand] = -1 if operand == 1 else model.constant(np.zeros((1,)), "int16", 0.1)
+    with pytest.raises(CompileError, match=words):
+        load(model)
+
+
+def test_a_batch_of_sequences_is_refused() -> None:
+    model = TFLiteModel()
+    model.output(add_lstm(model, model.input((2, 3, 4)), 5, np.random.default_rng(0)))
+    with pytest.raises(CompileError, match="only one at a time"):
+        load(model)
