@@ -14,6 +14,11 @@ from tinyloc.boards.errors import UserError
 _CLONE = re.compile(r"\.(constprop|isra|part|cold|lto_priv)\.?\d*")
 
 
+def plain_function_name(name: str) -> str:
+    """A function's name without the suffixes of the compiler's clones."""
+    return _CLONE.sub("", name)
+
+
 class ImageError(UserError):
     """An ELF file that cannot run on this board; the message says why."""
 
@@ -94,7 +99,7 @@ def _read_image(path: Path) -> Image:
                 kind, name, value = symbol["st_info"]["type"], symbol.name, symbol["st_value"]
                 if kind == "STT_FUNC" and symbol["st_shndx"] != "SHN_UNDEF":
                     start = value & ~1
-                    functions.setdefault(start, Function(_CLONE.sub("", name), start, start + symbol["st_size"]))
+                    functions.setdefault(start, Function(plain_function_name(name), start, start + symbol["st_size"]))
                 elif name[:2] in ("$t", "$d", "$a") and isinstance(symbol["st_shndx"], int):
                     marks.setdefault(symbol["st_shndx"], []).append((value, name[1]))
                 if name and not name.startswith("$"):

@@ -55,8 +55,8 @@ PART_MODELS: dict[str, Callable[..., Part]] = {
 """Peripherals of a part, by the UART model that board.toml names."""
 
 CPU_MODELS = {"cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3, "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4}
-ENTRIES = frozenset({"tl_localiser_sample", "tl_localiser_sample_dense"})
-"""Functions that take one sample: what is measured."""
+ENTRIES = frozenset({"tl_localiser_sample", "tl_localiser_sample_dense", "tl_model_run"})
+"""Functions that take one sample, or run a plain network: what is measured."""
 STACK_LIMIT = "__stack_start"
 """Linker symbol: the lowest address of the stack."""
 PAGE = 0x1000
@@ -138,6 +138,8 @@ class Machine:
         self._memories: list[tuple[Memory, mmap.mmap, int]] = []
         self._closed: dict[tuple[int, int], str] = {}  # base and size of memory that is off, and why
         self._map_memory()
+        self.patience = 1.0
+        """Multiplies the time after which a run is taken to have no end."""
         self._load()
         self._free_cycles = 0
         self._read_cycles = 0
@@ -231,6 +233,10 @@ class Machine:
             window: peripheral
             for peripheral in inhabitants
             for window in range(PAGE // WINDOW)
+    def write_memory(self, address: int, content: bytes) -> None:
+        """Put bytes into the emulated memory, as a debugger would."""
+        self._uc.mem_write(address, content)
+
             if peripheral.base <= page + window * WINDOW < peripheral.base + peripheral.size
         }
 
@@ -360,7 +366,7 @@ class Machine:
         self._idle = False
         self._looks = 0
         while not self._idle and not self._interrupted:
-            self.profiler.deadline = self.profiler.cycles + RUNAWAY_CYCLES
+            self.profiler.deadline = self.profiler.cycles + int(RUNAWAY_CYCLES * self.patience)
             self._started = time.monotonic()
             try:
                 self._uc.emu_start(self._pc | 1, NOWHERE)
@@ -389,7 +395,7 @@ class Machine:
 
     def stop_runaway(self, now: float) -> None:
         """Called by the watch thread: end a run that has lasted too long."""
-        if self._started is not None and now - self._started > RUNAWAY_S:
+        if self._started is not None and now - self._started > RUNAWAY_S * self.patience:
             self._uc.emu_stop()
 
     def _stopped_waiting(self) -> bool:
