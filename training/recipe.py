@@ -7,7 +7,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tinyloc.export.bundle import Arithmetic
+from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
+from tinyloc.training.distil.settings import Distillation
 from tinyloc.training.errors import DataError, RecipeError
 from tinyloc.training.models.settings import ModelSettings
 
@@ -94,18 +96,6 @@ class Augmentation(_Strict):
     """Each reading is shifted."""
 
 
-class Distillation(_Strict):
-    """[distillation]: a bigger model of the same kind is trained first and teaches the deployed one."""
-
-    hidden: list[int]
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    teachers: int = Field(default=1, ge=1)
-    epochs: int = Field(ge=1)
-    alpha: float = Field(default=0.7, ge=0, le=1)
-    """alpha * T^2 * KL(student / T, teacher / T) + (1 - alpha) * loss with labels."""
-    temperature: float = Field(default=2.0, gt=0)
-
-
 class ExportSettings(_Strict):
     """[export]: arithmetics to export, and the one that is built when none is asked for."""
 
@@ -157,6 +147,7 @@ class Recipe(_Strict):
     training: TrainingSettings
     augmentation: Augmentation = Augmentation()
     distillation: Distillation | None = None
+    compression: Compression = Compression()
     export: ExportSettings = ExportSettings()
     build: BuildSettings = BuildSettings()
     budget: BudgetSettings = BudgetSettings()
@@ -175,8 +166,8 @@ class Recipe(_Strict):
             problems.append(f"window.steps = {steps} needs model.crf = true: a window's decision is its path's")
         if self.model.architecture == "mlp" and self.input.hold_s and steps == 1 and chunk > 1:
             problems.append("training.chunk must be 1 for a model that looks at one sample")
-        if self.distillation and self.model.architecture != "mlp":
-            problems.append("distillation is there for model.architecture = 'mlp' only")
+        problems += self.distillation.problems(self.model) if self.distillation else []
+        problems += self.compression.problems(self.model)
         if self.training.position_loss and steps > 1:
             problems.append("training.position_loss is there for models of one sample only (window.steps = 1)")
         if problems:
@@ -234,6 +225,8 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     """Keys of the table at `place`."""
     model: type[BaseModel] = Recipe
     for part in place:
+        if isinstance(part, int):  # an entry of a list of tables
+            continue
         annotation = model.model_fields[str(part)].annotation
         choices = [annotation, *getattr(annotation, "__args__", ())]
         model = next(choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel))

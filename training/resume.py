@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from tinyloc.boards.files import put_back, write_whole
 from tinyloc.training.data.dataset import DataSet
@@ -22,7 +21,7 @@ _WAY_OUT = "train afresh (--fresh) or name another directory"
 def find(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any] | None:
     """What an interrupted training of this recipe left in `directory`, None when there is nothing to go on with.
 
-    `finished` holds the weights of the teachers that are done, `fit` is `Fit.state_dict` of the model in training.
+    `finished` holds `Fit.result` of each stage that is done, `fit` is `Fit.state_dict` of the one in training.
     Raises TrainingError when the directory is no place for a run, or the file damaged or of another recipe.
     """
     if directory.exists() and not directory.is_dir():
@@ -57,7 +56,7 @@ def check_data(saved: dict[str, Any], data: str, directory: Path) -> None:
         )
 
 
-def save(path: Path, recipe: Recipe, data: str, finished: list[dict[str, Tensor]], state: dict[str, Any]) -> None:
+def save(path: Path, recipe: Recipe, data: str, finished: list[dict[str, Any]], state: dict[str, Any]) -> None:
     """Write resume.pt whole. `data`: see `describe`; `finished` and `state` come back from `find` as they are."""
     buffer = io.BytesIO()
     content = {"name": recipe.name, "recipe": recipe.model_dump_json(), "data": data}

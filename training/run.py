@@ -14,7 +14,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
-from torch.nn import functional
 
 from tinyloc.boards.files import whole_directory
 from tinyloc.export.bundle import Outputs, Preprocessing, TestSet, Window, load_test_set
@@ -37,8 +35,9 @@ from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.recipe import Recipe, parse_recipe
+from tinyloc.training.stages import Known, Outcome, Stages, fit_model
 from tinyloc.training.toml_text import to_toml
-from tinyloc.training.train import Fit, Progress, Teacher, deterministic, silent, validate
+from tinyloc.training.train import Progress, deterministic, silent, validate
 
 CALIBRATION_WINDOWS = 300
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
@@ -137,8 +136,15 @@ def train(
     )
     began = time.monotonic()
     with deterministic(recipe.seed):
-        fit = _fit_stages(recipe, data_set, preprocessing, described, directory / "resume.pt", saved, progress)
-        return _write(recipe, directory, data_set, preprocessing, fit, time.monotonic() - began)
+        stages = Stages(recipe, described, directory / "resume.pt", saved, progress)
+        outcome = fit_model(recipe, data_set, preprocessing, stages, _known)
+        return _write(recipe, directory, outcome, time.monotonic() - began)
+
+
+def _known(directory: Path) -> Known:
+    """A finished run as a teacher."""
+    run = load_run(directory)
+    return Known(str(directory), run.model, run.preprocessing, run.outputs.classes)
 
 
 def without_silent(data_set: DataSet) -> DataSet:
@@ -172,78 +178,12 @@ def _check_lengths(recipe: Recipe, data_set: DataSet) -> None:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
 
 
-def _fit_stages(
-    recipe: Recipe,
-    data_set: DataSet,
-    preprocessing: Preprocessing,
-    described: str,
-    resume_path: Path,
-    saved: dict[str, Any] | None,
-    progress: Progress,
-) -> Fit:
-    """Train the teachers, if any, then the model."""
-    finished: list[dict[str, Tensor]] = list(saved["finished"]) if saved else []
-    state = saved["fit"] if saved else None
-    inputs, classes = len(data_set.access_points), len(data_set.classes)
-    distillation = recipe.distillation
-    teachers: list[Localiser] = []
-    for number in range(distillation.teachers if distillation else 0):
-        assert distillation is not None
-        settings = recipe.model.model_copy(update={"hidden": distillation.hidden, "dropout": distillation.dropout})
-        torch.manual_seed(recipe.seed + 1000 * (number + 1))
-        teacher = build_model(settings, inputs, classes)
-        teachers.append(teacher)
-        if number < len(finished):
-            with resume.taking_up(resume_path):
-                teacher.load_state_dict(finished[number])
-            teacher.eval()
-            continue
-        stage = f"teacher {number + 1}"
-        seed = recipe.seed + number + 1
-        fit = Fit(stage, teacher, data_set, preprocessing, recipe, distillation.epochs, seed)
-        _run(fit, recipe, described, resume_path, finished, state, progress)
-        state = None
-        finished.append(teacher.state_dict())
-    torch.manual_seed(recipe.seed)
-    model = build_model(recipe.model, inputs, classes)
-    together = _mean_of(teachers) if teachers else None
-    fit = Fit("model", model, data_set, preprocessing, recipe, recipe.training.epochs, recipe.seed, together)
-    _run(fit, recipe, described, resume_path, finished, state, progress)
-    return fit
-
-
-def _run(
-    fit: Fit,
-    recipe: Recipe,
-    described: str,
-    resume_path: Path,
-    finished: list[dict[str, Tensor]],
-    state: dict[str, Any] | None,
-    progress: Progress,
-) -> None:
-    if state is not None:
-        with resume.taking_up(resume_path):
-            fit.load_state_dict(state)
-    fit.run(progress, lambda: resume.save(resume_path, recipe, described, finished, fit.state_dict()))
-
-
-def _mean_of(teachers: list[Localiser]) -> Teacher:
-    """Logarithm of the mean of the teachers' probabilities: scores (B, T, C)."""
-
-    def scores(x: Tensor) -> Tensor:
-        logs = torch.stack([functional.log_softmax(teacher.network(x), dim=-1) for teacher in teachers])
-        return logs.logsumexp(0)
-
-    return scores
-
-
-def _write(
-    recipe: Recipe, directory: Path, data_set: DataSet, preprocessing: Preprocessing, fit: Fit, seconds: float
-) -> TrainedRun:
-    window, model = fit.window, fit.model
+def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) -> TrainedRun:
+    fit, data_set, preprocessing = outcome.fit, outcome.data_set, outcome.preprocessing
+    window, model = fit.window, outcome.model
     outputs = Outputs(
         classes=list(data_set.classes),
-        positions_m=[(float(x), float(y), float(z)) for x, y, z in data_set.class_position_m],
+        positions_m=data_set.class_positions(),
         floor_plan=list(data_set.floor_plan),
     )
     test_set = _test_set(model, data_set, preprocessing, window)
@@ -258,6 +198,7 @@ def _write(
         ).tolist(),
         "classes": list(data_set.classes),
         "history": fit.history,
+        "teachers": [asdict(teacher) for teacher in outcome.teachers],
     }
     record = RunRecord(
         name=recipe.name,

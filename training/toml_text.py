@@ -6,7 +6,7 @@ from typing import Any
 
 
 def to_toml(table: Mapping[str, Any]) -> str:
-    """Nested tables of numbers, strings, booleans and lists of them -> TOML that reads back equal."""
+    """Nested tables of numbers, strings, booleans, and lists of them and of tables -> TOML that reads back equal."""
     return "\n".join(_lines(table, ())).lstrip("\n") + "\n"
 
 
@@ -29,4 +29,6 @@ def _value(value: Any) -> str:
         return repr(value)
     if isinstance(value, list):
         return f"[{', '.join(_value(one) for one in value)}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key} = {_value(one)}' for key, one in value.items())}}}"
     raise TypeError(f"{value!r} is no TOML value that settings have")

@@ -16,6 +16,7 @@ from tinyloc.export.bundle import Preprocessing, Window
 from tinyloc.training.augment import Batch, Chunks
 from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.decide import decide_all
+from tinyloc.training.distil.guide import Guide
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.metrics import Scores, score
 from tinyloc.training.models.localiser import Localiser
@@ -26,7 +27,6 @@ THREADS = 1
 """These models are small: a second thread costs more in waiting than it computes."""
 WARM_UP = 0.25
 """Share of the steps in which the learning rate rises."""
-Teacher = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,16 @@ class Fit:
         data_set: DataSet,
         preprocessing: Preprocessing,
         recipe: Recipe,
-        epochs: int,
-        seed: int,
-        teacher: Teacher | None = None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        seed: int | None = None,
+        guide: Guide | None = None,
     ) -> None:
+        """Epochs, learning rate and seed (of batches and their augmentation) are the recipe's where not given."""
         settings = recipe.training
-        self.stage, self.model, self.recipe, self.epochs, self.teacher = stage, model, recipe, epochs, teacher
+        self.stage, self.model, self.recipe, self.guide = stage, model, recipe, guide
+        self.epochs = settings.epochs if epochs is None else epochs
+        self.learning_rate = settings.learning_rate if learning_rate is None else learning_rate
         self.preprocessing = preprocessing
         self.window = Window(steps=recipe.window.steps, hop=recipe.window.hop, rate_hz=data_set.rate_hz)
         self.validation = data_set.validation
@@ -117,14 +121,13 @@ class Fit:
             settings.batch,
             settings.chunks_per_epoch,
         )
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(recipe.seed if seed is None else seed)
         self.position = _PositionHead(model, self.chunks.position_m) if settings.position_loss else None
-        parameters = [*model.parameters(), *(self.position.parameters() if self.position else ())]
-        self.optimiser = torch.optim.AdamW(
-            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        learnt = [model, *(part for part in (self.position, guide) if part is not None)]
+        parameters = [parameter for part in learnt for parameter in part.parameters()]
+        self.optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=settings.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, settings.learning_rate, total_steps=epochs * self.chunks.batches, pct_start=WARM_UP
+            self.optimiser, self.learning_rate, total_steps=self.epochs * self.chunks.batches, pct_start=WARM_UP
         )
         self.averaged = copy.deepcopy(model.state_dict()) if settings.average else None
         self.epoch = 0
@@ -164,7 +167,7 @@ class Fit:
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"{self.stage}: the loss became {loss.item()} in epoch {self.epoch + 1}, batch {number}; "
-                    f"lower training.learning_rate (now {self.recipe.training.learning_rate:g})"
+                    f"lower its learning rate (now {self.learning_rate:g})"
                 )
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -188,13 +191,8 @@ class Fit:
             )
         else:
             loss = self.model.loss(emissions, label, torch.ones_like(label, dtype=torch.bool))
-        distillation = self.recipe.distillation
-        if self.teacher is not None and distillation is not None:
-            with torch.no_grad():
-                target = functional.softmax(self.teacher(batch.x) / distillation.temperature, dim=-1)
-            learnt = functional.log_softmax(scores / distillation.temperature, dim=-1)
-            divergence = functional.kl_div(learnt.flatten(0, 1), target.flatten(0, 1), reduction="batchmean")
-            loss = (1 - distillation.alpha) * loss + distillation.alpha * distillation.temperature**2 * divergence
+        if self.guide is not None:
+            loss = self.guide.loss(batch.x, scores, loss)
         if self.position is not None:
             loss = loss + settings.position_loss * self.position.loss(batch.position_m)
         return loss
@@ -224,6 +222,7 @@ class Fit:
         return {
             "model": self.model.state_dict(),
             "position": self.position.state_dict() if self.position else None,
+            "guide": self.guide.state_dict() if self.guide else None,
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "averaged": self.averaged,
@@ -239,12 +238,26 @@ class Fit:
         self.model.load_state_dict(state["model"])
         if self.position is not None:
             self.position.load_state_dict(state["position"])
+        if self.guide is not None:
+            self.guide.load_state_dict(state["guide"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.averaged, self.best, self.history = state["averaged"], state["best"], state["history"]
         self.epoch, self.best_epoch, self.best_macro_f1 = state["progress"]
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
+
+    def result(self) -> dict[str, Any]:
+        """What is kept of a finished training."""
+        progress = [self.epoch, self.best_epoch, self.best_macro_f1]
+        return {"best": self.best, "progress": progress, "history": self.history}
+
+    def take_result(self, kept: dict[str, Any]) -> None:
+        """Be as after the training that `result` was taken of."""
+        self.best, self.history = kept["best"], kept["history"]
+        self.epoch, self.best_epoch, self.best_macro_f1 = kept["progress"]
+        self.model.load_state_dict(self.best)
+        self.model.eval()
 
 
 def validate(

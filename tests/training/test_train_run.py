@@ -45,9 +45,8 @@ batch = 256
 learning_rate = 0.02
 position_loss = 1.0
 [distillation]
-hidden = [8]
-teachers = 2
-epochs = 2
+choose = "mean"
+teachers = [{ model = { architecture = "mlp", hidden = [8], dropout = 0.1 }, count = 2, epochs = 2 }]
 """
 
 
@@ -233,7 +232,7 @@ def test_a_failed_training_leaves_the_finished_run_of_before(tmp_path: Path) -> 
 
 
 def test_a_diverging_loss_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"the loss became (nan|inf).*lower training\.learning_rate"):
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf).*lower its learning rate"):
         train(tiny("training.learning_rate = 1e30"), tmp_path / "run")
 
 

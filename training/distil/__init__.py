@@ -1,0 +1,1 @@
+"""Distillation: bigger models teach the one that is deployed."""
