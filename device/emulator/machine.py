@@ -126,6 +126,8 @@ class Machine:
 
     def __init__(self, elf: Path, board: Board, *, measure: bool = False, check_alignment: bool = True) -> None:
         self.board = board
+        self.patience = 1.0
+        """Multiplies the time after which a run is taken to have no end."""
         self.image: Image = load_image(elf)
         disassembly.reject_foreign(self.image, board.core)
         if board.uart.model not in PART_MODELS:
@@ -138,8 +140,6 @@ class Machine:
         self._memories: list[tuple[Memory, mmap.mmap, int]] = []
         self._closed: dict[tuple[int, int], str] = {}  # base and size of memory that is off, and why
         self._map_memory()
-        self.patience = 1.0
-        """Multiplies the time after which a run is taken to have no end."""
         self._load()
         self._free_cycles = 0
         self._read_cycles = 0
@@ -215,6 +215,10 @@ class Machine:
         """Bytes of the emulated memory."""
         return bytes(self._uc.mem_read(address, size))
 
+    def write_memory(self, address: int, content: bytes) -> None:
+        """Put bytes into the emulated memory, as a debugger would."""
+        self._uc.mem_write(address, content)
+
     def _code(self, address: int, size: int) -> bytes:
         return self.read_memory(address, size)
 
@@ -233,10 +237,6 @@ class Machine:
             window: peripheral
             for peripheral in inhabitants
             for window in range(PAGE // WINDOW)
-    def write_memory(self, address: int, content: bytes) -> None:
-        """Put bytes into the emulated memory, as a debugger would."""
-        self._uc.mem_write(address, content)
-
             if peripheral.base <= page + window * WINDOW < peripheral.base + peripheral.size
         }
 
