@@ -17,6 +17,7 @@ appear in the exported files:
 Kernels that are wrong or missing (SUM, SELECT, DIV and NEG in int16) are not needed. State tensors are of rank 2,
 (1, n), and so is everything but the operands of CONV and BATCH_MATMUL: converters permute what has a higher rank. C.h
 stays of rank 3, else it would become an FC with variable weights. h is (N, E) here: the channels come last, as in u.
+LSTM and GRU are in step_recurrent.py, MDCSA in step_attention.py.
 """
 
 from typing import cast
@@ -24,41 +25,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from tinyloc.export.step_attention import FoldedMdcsa, FoldedWindow
+from tinyloc.export.step_parts import NormScale, linear, standardiser
+from tinyloc.export.step_recurrent import FoldedGru, FoldedLstm
+from tinyloc.training.models.gru import GruLocaliser
 from tinyloc.training.models.localiser import Localiser, State
-from tinyloc.training.models.mamba import NORM_EPSILON, MambaBlock, MambaLocaliser, RMSNorm
+from tinyloc.training.models.lstm import LstmLocaliser
+from tinyloc.training.models.mamba import MambaBlock, MambaLocaliser, RMSNorm
+from tinyloc.training.models.mdcsa import MdcsaLocaliser
 from tinyloc.training.models.mlp import MlpLocaliser
-
-
-def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
-    with torch.no_grad():
-        layer.weight.copy_(weight)
-        if bias is not None:
-            layer.bias.copy_(bias)
-    return layer
-
-
-class NormScale(nn.Module):
-    """x / sqrt(mean(x^2) + epsilon), in two strides.
-
-    Behind the first block a mean square may span several hundred to one, which neither 16 bits nor TFLite's RSQRT (a
-    table of 513 evenly spaced points) can follow. Dividing by the root of the mean absolute value first halves that
-    span in decibels. What error this makes the second stride takes out again, because it measures what came of it.
-    Epsilon only keeps a silent input finite; it is small enough not to matter where it is added.
-
-    exp(-log(a) / 2) is written here because ONNX has no reciprocal root; rsqrt.py makes RSQRT of it.
-    """
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        mean = torch.full((1, hidden), 1.0 / hidden)
-        self.mean_magnitude = _linear(mean, torch.tensor([NORM_EPSILON]))
-        self.mean_square = _linear(mean, torch.tensor([NORM_EPSILON]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(1, H) -> (1, H)."""
-        x = x * torch.exp(-0.5 * torch.log(self.mean_magnitude(torch.abs(x))))
-        return x * torch.exp(-0.5 * torch.log(self.mean_square(x * x)))
 
 
 class Silu(nn.Module):
@@ -123,12 +98,12 @@ class FoldedBlock(nn.Module):
         in_proj = block.in_proj.weight * norm.weight
         low, b, c = torch.split(block.x_proj.weight, [block.rank, block.states, block.states])
         self.norm = NormScale(block.hidden)
-        self.u_proj, self.z_proj = _linear(in_proj[: self.inner]), _linear(in_proj[self.inner :])
+        self.u_proj, self.z_proj = linear(in_proj[: self.inner]), linear(in_proj[self.inner :])
         self.conv, self.conv_silu = WindowConv(block.conv), Silu()
-        self.low_proj, self.b_proj, self.c_proj = _linear(low), _linear(-b), _linear(c)
-        self.dt_proj = _linear(-block.dt_proj.weight, -block.dt_proj.bias)
+        self.low_proj, self.b_proj, self.c_proj = linear(low), linear(-b), linear(c)
+        self.dt_proj = linear(-block.dt_proj.weight, -block.dt_proj.bias)
         self.step_size, self.scan, self.gate = StepSize(), Scan(block), Silu()
-        self.out_proj = _linear(block.out_proj.weight)
+        self.out_proj = linear(block.out_proj.weight)
 
     def forward(self, x: Tensor, conv: Tensor, scan: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (1, H), conv (1, (K - 1) * E) oldest first, scan (1, N * E) -> x, conv, scan."""
@@ -160,14 +135,16 @@ class FoldedMamba(nn.Module):
 
 
 class FoldedMlp(nn.Module):
-    """An MLP as one step: nothing to fold."""
+    """An MLP as one step."""
 
     def __init__(self, model: MlpLocaliser) -> None:
         super().__init__()
+        self.standardise = standardiser(model.inputs, model.settings.standardise)
         self.hidden, self.head = model.hidden, model.head
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """x (1, P) -> scores (1, C)."""
+        x = self.standardise(x)
         for layer in self.hidden:
             x = torch.relu(layer(x))
         return (self.head(x),)
@@ -179,6 +156,12 @@ def step_form(model: Localiser) -> nn.Module:
         return FoldedMamba(model).eval()
     if isinstance(model, MlpLocaliser):
         return FoldedMlp(model).eval()
+    if isinstance(model, LstmLocaliser):
+        return FoldedLstm(model).eval()
+    if isinstance(model, GruLocaliser):
+        return FoldedGru(model).eval()
+    if isinstance(model, MdcsaLocaliser):
+        return (FoldedMdcsa(model) if model.streaming else FoldedWindow(model)).eval()
     raise TypeError(f"{type(model).__name__} has no step form; add one to export/step_form.py")
 
 

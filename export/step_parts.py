@@ -1,0 +1,83 @@
+"""Pieces of step forms that several architectures share; shapes as in step_form.py: (1, n) throughout."""
+
+import torch
+from torch import Tensor, nn
+
+from tinyloc.training.models.mamba import NORM_EPSILON
+from tinyloc.training.models.standardise import EPSILON
+
+
+def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        if bias is not None:
+            layer.bias.copy_(bias)
+    return layer
+
+
+class NormScale(nn.Module):
+    """x / sqrt(mean(x^2) + epsilon), in two strides.
+
+    Behind the first block a mean square may span several hundred to one, which neither 16 bits nor TFLite's RSQRT (a
+    table of 513 evenly spaced points) can follow. Dividing by the root of the mean absolute value first halves that
+    span in decibels. What error this makes the second stride takes out again, because it measures what came of it.
+    Epsilon only keeps a silent input finite; it is small enough not to matter where it is added.
+
+    exp(-log(a) / 2) is written here because ONNX has no reciprocal root; rsqrt.py makes RSQRT of it.
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        mean = torch.full((1, hidden), 1.0 / hidden)
+        self.mean_magnitude = linear(mean, torch.tensor([NORM_EPSILON]))
+        self.mean_square = linear(mean, torch.tensor([NORM_EPSILON]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(1, H) -> (1, H)."""
+        x = x * torch.exp(-0.5 * torch.log(self.mean_magnitude(torch.abs(x))))
+        return x * torch.exp(-0.5 * torch.log(self.mean_square(x * x)))
+
+
+def averaging(size: int, epsilon: float = 0.0) -> nn.Linear:
+    """mean(x) + epsilon of (1, size) as FULLY_CONNECTED -> (1, 1)."""
+    return linear(torch.full((1, size), 1.0 / size), torch.tensor([epsilon]) if epsilon else None)
+
+
+class Centred(nn.Module):
+    """(x - mean) / sqrt(variance + epsilon): LayerNorm before its weights, and the standardisation of readings."""
+
+    def __init__(self, size: int, epsilon: float) -> None:
+        super().__init__()
+        self.mean, self.variance = averaging(size), averaging(size, epsilon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(1, n) -> (1, n)."""
+        centred = x - self.mean(x)
+        return centred * torch.exp(-0.5 * torch.log(self.variance(centred * centred)))
+
+
+class Norm(nn.Module):
+    """LayerNorm with its weights; where one linear layer alone reads it, fold them into that with `behind_norm`."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.centred = Centred(norm.weight.numel(), norm.eps)
+        self.weight: Tensor
+        self.bias: Tensor
+        self.register_buffer("weight", norm.weight.detach()[None].clone())
+        self.register_buffer("bias", norm.bias.detach()[None].clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(1, H) -> (1, H)."""
+        return self.centred(x) * self.weight + self.bias
+
+
+def behind_norm(layer: nn.Linear, norm: nn.LayerNorm) -> nn.Linear:
+    """`layer` with the weights of the LayerNorm before it folded in."""
+    return linear(layer.weight * norm.weight, layer.bias + layer.weight @ norm.bias)
+
+
+def standardiser(size: int, standardise: bool) -> nn.Module:
+    """What the model does to a reading (1, P) first."""
+    return Centred(size, EPSILON) if standardise else nn.Identity()
