@@ -4,9 +4,9 @@ A gate is two sums, of the input and of the hidden state, each scaled to 3.12 wi
 as it is added; sigmoid and tanh are those of gates16.py. TFLite: LstmStepInteger8x8_16.
 
 Operands are TFLite's, the states at 18 and 19 absent: the sequence starts from real zero. passes/recurrent.py brings
-an operator of a file into this form. Outputs: the sequence, the last cell state and, with the attribute `last`, a second row
-that takes turns with the first, which is then all that is kept of the sequence. A step (compile with `step`) has the
-states as operands, one sample as input, and the next states as outputs.
+an operator of a file into this form. Outputs: the sequence, the last cell state and, with the attribute `last`, a
+second row that takes turns with the first, which is then all that is kept of the sequence. A step, see stepping.py, has
+the states as operands, one sample as input, and the next states as outputs.
 """
 
 import math
@@ -133,7 +133,7 @@ class Lstm(KernelRule):
         if "state_scale" not in op.attributes:
             problems.append("its states have no scale: quantise the whole model to int8, the cell state to int16")
         elif math.frexp(op.attributes["cell_scale"])[0] != 0.5 or _cell_bits(op) not in gates16.CELL_BITS:
-            problems.append(f"the cell state's scale {op.attributes['cell_scale']} is not a power of two from 2**-15 on")
+            problems.append(f"the cell state's scale {op.attributes['cell_scale']} is not one of 2**-15 to 2**-9")
         return problems
 
     @staticmethod
@@ -153,7 +153,7 @@ class Lstm(KernelRule):
                 if bound << max(shift, 0) >= SUM_LIMIT or shift < -30:
                     problems.append(f"sums of the {name} gate reach {bound}: they overflow 32 bits; calibrate again")
         if not -30 <= _hidden_factor(op)[1] <= 0:
-            problems.append(f"the hidden state's scale {op.attributes['hidden_scale']} is out of range; calibrate again")
+            problems.append(f"the hidden state's scale {op.attributes['hidden_scale']} is out of range; calibrate")
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:

@@ -132,8 +132,8 @@ TL_SHARED void tl_lstm_step(const tl_lstm_t *l, const int8_t *x, const int8_t *h
     }
 }
 
-/* A whole sequence from real zero: `steps` rows of x. `stride` is that of y: units to keep every row; 0 to keep the last
- * one, `other` is then the second of two rows that take turns. */
+/* A whole sequence from real zero: `steps` rows of x. `stride` is that of y: units to keep every row; 0 to keep the
+ * last one, `other` is then the second of two rows that take turns. */
 static inline void tl_lstm_sequence(const tl_lstm_t *l, const int8_t *x, int32_t steps, int8_t *y, int32_t stride,
                                     int8_t *other, int16_t *cell)
 {
