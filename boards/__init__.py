@@ -34,6 +34,16 @@ class Clock(_Strict):
     """Core cycles that a read of the flash takes beyond one, at `hz`."""
 
 
+class FlashCache(_Strict):
+    """What stands between core and flash: bytes of a read, bytes kept of code and of data; 0 is no cache."""
+
+    width_bytes: int = Field(gt=0)
+    code_bytes: int = Field(ge=0)
+    data_bytes: int = Field(ge=0)
+    source: str
+    """Where the figures stand, and what was not verified."""
+
+
 class Build(_Strict):
     """How the image is compiled and linked."""
 
@@ -167,6 +177,7 @@ class Board(_Strict):
     part: str
     core: Core
     clock: Clock
+    flash_cache: FlashCache | None = None
     build: Build
     memory: list[Memory]
     alias: list[Alias] = []

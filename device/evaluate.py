@@ -215,9 +215,15 @@ def _evaluation(
             **bundle.settings,
             "optimise": record.optimise,
             "device_restarts": answers.restarts,
-            "cost_model": f"{board.core}, no wait states, branch refill {REFILL}" if runs else None,
+            "cost_model": _cost_model(board, transport) if runs else None,
         },
     )
+
+
+def _cost_model(board: Board, transport: Transport) -> str:
+    timing = transport.timing if isinstance(transport, EmulatedDevice) else None
+    reads = timing.text if timing is not None and timing.wait_states else "no flash wait states"
+    return f"{board.core}, {reads}, branch refill {REFILL}"
 
 
 def _legal(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

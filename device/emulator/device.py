@@ -4,6 +4,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tinyloc.boards import Board
+from tinyloc.device.emulator.flash_reads import FlashTiming
 from tinyloc.device.emulator.machine import Machine
 from tinyloc.device.emulator.profile import RunCost
 
@@ -14,14 +15,16 @@ RATE_TOLERANCE = 0.03
 class EmulatedDevice:
     """A powered-on board running an ELF file. The firmware runs while `read` waits.
 
-    `measure` models cycles and instructions (slower); it may be switched at any time. Raises ImageError, BoardError,
-    and EmulatorCrash from `read`.
+    `timing` adds flash wait states to the cycles. `measure` models cycles and instructions (slower); it may be switched
+    at any time. Raises ImageError, BoardError, and EmulatorCrash from `read`.
     """
 
     def __init__(
-        self, elf: Path, board: Board, measure: bool = False, *, check_alignment: bool = True, baud: int | None = None
+        self, elf: Path, board: Board, measure: bool = False, *, check_alignment: bool = True, baud: int | None = None,
+        timing: FlashTiming | None = None,
     ) -> None:
-        self.machine = Machine(elf, board, measure=measure, check_alignment=check_alignment)
+        self.machine = Machine(elf, board, measure=measure, check_alignment=check_alignment, timing=timing)
+        self.timing = timing
         self._baud = baud or board.uart.baud
         self._heard = bytearray()
         self.machine.part.uart.before_rate_change = self._hear

@@ -44,6 +44,7 @@ from tinyloc.device.emulator.block_hook import BlockHook
 from tinyloc.device.emulator.cc2650 import Cc2650
 from tinyloc.device.emulator.cmsdk import Cmsdk
 from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
+from tinyloc.device.emulator.flash_reads import FlashReads, FlashTiming, Load, load_of
 from tinyloc.device.emulator.image import Image, ImageError, load_image
 from tinyloc.device.emulator.peripherals import BadAccess, Part, Peripheral
 from tinyloc.device.emulator.profile import Profiler
@@ -73,6 +74,14 @@ RUNAWAY_S = 30.0
 """Not counted: the same in time of the host."""
 PC_NAMES = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "sp", "lr", "pc", "xpsr")
 _REGISTERS = {name: getattr(arm_const, f"UC_ARM_REG_{name.upper()}") for name in PC_NAMES}
+
+
+def _register(name: str) -> int:
+    """Unicorn's number of a register as capstone names it."""
+    number: int = getattr(arm_const, f"UC_ARM_REG_{name.upper()}")
+    return number
+
+
 _PC, _SP, _LR = _REGISTERS["pc"], _REGISTERS["sp"], _REGISTERS["lr"]
 _ACCESS = {
     UC_MEM_READ_UNMAPPED: "read of {size} bytes at {address:#010x}, where this board has nothing",
@@ -119,12 +128,16 @@ def _watch_all() -> None:
 class Machine:
     """A board with an image in its flash, powered on.
 
-    `measure` counts blocks, models cycles (near 1 µs a block) and, with `check_alignment`, looks at the address of each
-    transfer that must be aligned; without it the code runs free. It can be switched between runs.
+    `timing` charges reads of the flash for its wait states, without it they have none. `measure` counts blocks, models
+    cycles (near 1 µs a block) and, with `check_alignment`, looks at the address of each transfer that must be aligned;
+    without it the code runs free. It can be switched between runs.
     Raises ImageError, BoardError.
     """
 
-    def __init__(self, elf: Path, board: Board, *, measure: bool = False, check_alignment: bool = True) -> None:
+    def __init__(
+        self, elf: Path, board: Board, *, measure: bool = False, check_alignment: bool = True,
+        timing: FlashTiming | None = None,
+    ) -> None:
         self.board = board
         self.patience = 1.0
         """Multiplies the time after which a run is taken to have no end."""
@@ -163,6 +176,12 @@ class Machine:
         self._uc.hook_add(UC_HOOK_INTR, self._on_interrupt)
         self._transfers = self._aligned_transfers() if check_alignment else []
         self._transfer_hooks: list[int] = []
+        self._loads: list[Load] = []
+        if timing is not None and timing.wait_states:
+            flash = board.region("flash")
+            self._flash_reads = FlashReads(timing, flash.base, flash.size)
+            self.profiler.fetch = self._flash_reads.fetch
+            self._loads = self._found_loads()
         self._block_hook: BlockHook | None = None
         self.measure = measure
         self._reset("power-on")
@@ -315,6 +334,9 @@ class Machine:
             for address, number in self._transfers:
                 hook = self._uc.hook_add(UC_HOOK_CODE, self._on_aligned, number, address, address)
                 self._transfer_hooks.append(hook)
+            for load in self._loads:
+                place = load.address
+                self._transfer_hooks.append(self._uc.hook_add(UC_HOOK_CODE, self._on_load, load, place, place))
             self._block_hook = BlockHook(self._uc, self.profiler.block)
         elif self._block_hook is not None:
             while self._transfer_hooks:
@@ -468,7 +490,7 @@ class Machine:
             for instruction in disassembly.instructions(code, start):
                 base = disassembly.aligned_base(instruction)
                 if base is not None:
-                    found.append((instruction.address, getattr(arm_const, f"UC_ARM_REG_{base.upper()}")))
+                    found.append((instruction.address, _register(base)))
         return found
 
     def _on_aligned(self, uc: Uc, address: int, size: int, number: int) -> None:
@@ -477,6 +499,23 @@ class Machine:
             reason = f"unaligned access at {place:#010x} by an instruction that needs alignment"
             self._crash = self._site(reason, address)
             uc.emu_stop()
+
+    def _found_loads(self) -> list[Load]:
+        """Every load of the image that may read the flash; looked at one by one for the same reason."""
+        return [
+            load
+            for start, code in self.image.code
+            for instruction in disassembly.instructions(code, start)
+            if (load := load_of(instruction)) is not None
+        ]
+
+    def _on_load(self, uc: Uc, address: int, size: int, load: Load) -> None:
+        place = load.offset
+        if load.base is not None:
+            place += uc.reg_read(_register(load.base))
+        if load.index is not None:
+            place += uc.reg_read(_register(load.index)) << load.shift
+        self.profiler.cycles += self._flash_reads.load(place & 0xFFFF_FFFF, load.size)
 
     def _check_block(self, address: int, listing: list[Any]) -> None:
         if not self.part.system.fpu_enabled:

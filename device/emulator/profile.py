@@ -104,6 +104,8 @@ class Profiler:
         self.runs: list[RunCost] = []
         self.on_new_block: Callable[[int, list[Any]], None] | None = None
         self.on_call: Callable[[], None] | None = None
+        self.fetch: Callable[[int, int], int] | None = None
+        """Cycles that the fetch of a block waits, by its address and size."""
         self.stop: Callable[[], None] = lambda: None
 
     def resume(self) -> None:
@@ -134,6 +136,8 @@ class Profiler:
                 self._node = self._root.child(block.function)
         self.cycles += block.cycles
         self.instructions += block.instructions
+        if self.fetch is not None:
+            self.cycles += self.fetch(address, size)
         self._last = block
         if self.cycles > self.deadline:
             self.stop()

@@ -25,6 +25,12 @@ def emulate(
     all_measured: Annotated[
         bool, typer.Option("--all-measured", help="Model the cycles of every sample, not of 200 of them.")
     ] = False,
+    wait_states: Annotated[
+        int, typer.Option("--wait-states", min=0, max=15, help="Core cycles that a read of the flash waits.")
+    ] = 0,
+    flash_cache: Annotated[
+        bool, typer.Option("--flash-cache/--no-flash-cache", help="With --wait-states: the board's flash cache is on.")
+    ] = True,
     budget: BudgetOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
@@ -34,6 +40,7 @@ def emulate(
     from tinyloc.commands.progress import samples_shown
     from tinyloc.device.build import load_build
     from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
+    from tinyloc.device.emulator.flash_reads import timing_of
     from tinyloc.device.evaluate import MEASURED_SAMPLES, evaluate
 
     found = board_within(board, budget)
@@ -41,7 +48,7 @@ def emulate(
     image = load_build(layout.need_firmware(board, arithmetic))
     generated = layout.need_generated(arithmetic)
     measured = 0 if all_measured else MEASURED_SAMPLES
-    device = EmulatedDevice(image.elf, found)
+    device = EmulatedDevice(image.elf, found, timing=timing_of(found, wait_states, flash_cache))
     try:
         with samples_shown("emulated samples") as progress:
             outcome = evaluate(layout.bundle, generated, image, found, device, measured=measured, progress=progress)
