@@ -48,7 +48,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, content: bytes | Exception) -> None:
 
 
 def test_an_unknown_data_set_names_the_known() -> None:
-    with pytest.raises(DataError, match=r"unknown data set 'uji'; known data sets: ujiindoorloc, house-a"):
+    with pytest.raises(DataError, match=r"unknown data set 'uji'; known data sets: ujiindoorloc, .*house-a"):
         catalogue.load("uji")
 
 
@@ -107,7 +107,7 @@ def test_a_simulated_house_is_not_fetched() -> None:
 
 def test_the_list_tells_what_is_here(nowhere: Path) -> None:
     rows = {row.entry.name: row for row in catalogue.listing()}
-    assert list(rows) == ["ujiindoorloc", "house-a", "house-b", "house-c", "house-d"]
+    assert {"ujiindoorloc", "house-a", "house-d", "ble_flat_kolakowski", "in-home-a", "csv"} <= set(rows)
     assert (rows["ujiindoorloc"].place, rows["ujiindoorloc"].available) == ("not here", False)
     assert (rows["house-a"].place, rows["house-a"].available) == ("built in", True)
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from tinyloc.boards.files import write_whole
-from tinyloc.training.data import house, uji
+from tinyloc.training.data import ble_flat, ble_tracks, files, house, in_home, movement_aal, own, uji, uji_blocks, uts
 from tinyloc.training.data.dataset import UNSEEN, DataSet
 from tinyloc.training.data.floor_plans import HOUSES
 from tinyloc.training.errors import DataError
@@ -28,11 +29,18 @@ Option = int | float
 
 @dataclass(frozen=True)
 class Source:
-    """Where the publisher keeps a data set. `sha256` is of the members of the zip, not of the zip."""
+    """Where the publisher keeps a data set, and as what it may lie on this machine."""
 
     url: str
     file: str
+    """The zip as `get` names it."""
     sha256: Mapping[str, str]
+    """Of the members of the zip, not of the zip; a name with `*` is of all files that match, sorted, one after the
+    other. Empty: the publisher's bytes are not known here, so `get` does not download."""
+    layouts: tuple[tuple[str, ...], ...] = ()
+    """Sets of files (or folders) that the loader reads as well as the zip; each also as NAME.xz."""
+    folder: str | None = None
+    """Name of the folder in the places that are searched, if it is not the data set's name."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,8 @@ class Entry:
     options: Mapping[str, Option]
     """Options of the loader with their defaults."""
     source: Source | None = None
+    described: bool = False
+    """The user's own files: always read from the path of their description."""
 
 
 @dataclass(frozen=True)
@@ -88,24 +98,13 @@ def _options(loader: Callable[..., DataSet]) -> dict[str, Option]:
 
 
 def _table() -> dict[str, Entry]:
-    entries = [
-        Entry(
-            name="ujiindoorloc",
-            title="UJIIndoorLoc: WiFi, 520 access points, 3 buildings",
-            licence=uji.LICENCE,
-            citation=uji.CITATION,
-            load=uji.load,
-            options=_options(uji.load),
-            source=Source(
-                url="https://archive.ics.uci.edu/static/public/310/ujiindoorloc.zip",
-                file="UJIIndoorLoc.zip",
-                sha256={
-                    uji.TRAINING_FILE: "45ca0128bd12019c976bb4793e407c979c82995d7a5940ab7288620247905168",
-                    uji.TEST_FILE: "5f90c536648cd657b2c516d20c4e0968d4003279ea6bd5d5d5322d3f1e8905c0",
-                },
-            ),
-        )
-    ]
+    entries = [_published(module, title, source) for module, title, source in _PUBLISHED]
+    blocks = "UJIIndoorLoc as sequences inside blocks"
+    entries.append(_entry(uji_blocks.NAME, blocks, uji, uji_blocks.load, _UJI_SOURCE))
+    for letter in in_home.HOUSES:
+        source = Source(in_home.URL, f"{in_home.FOLDER}.zip", {}, ((f"house_{letter}",),), in_home.FOLDER)
+        title = f"Residential wearable RSSI, house {letter} (a real house)"
+        entries.append(_entry(f"in-home-{letter.lower()}", title, in_home, partial(in_home.load, letter), source))
     for name, plan in HOUSES.items():
         entries.append(
             Entry(
@@ -118,9 +117,98 @@ def _table() -> dict[str, Entry]:
                 options=_options(house.load),
             )
         )
+    entries.append(
+        Entry(
+            name=own.NAME,
+            title="your own CSV, described by a TOML file (docs/data.md)",
+            licence="yours",
+            citation="",
+            load=own.load,
+            options=_options(own.load),
+            described=True,
+        )
+    )
     return {entry.name: entry for entry in entries}
 
 
+def _entry(name: str, title: str, module: ModuleType, loader: Callable[..., DataSet], source: Source) -> Entry:
+    """`module` says LICENCE and CITATION."""
+    return Entry(name, title, module.LICENCE, module.CITATION, loader, _options(loader), source)
+
+
+def _published(module: ModuleType, title: str, source: Source) -> Entry:
+    return _entry(getattr(module, "NAME", "ujiindoorloc"), title, module, module.load, source)
+
+
+_UJI_SOURCE = Source(
+    url="https://archive.ics.uci.edu/static/public/310/ujiindoorloc.zip",
+    file="UJIIndoorLoc.zip",
+    sha256={
+        uji.TRAINING_FILE: "45ca0128bd12019c976bb4793e407c979c82995d7a5940ab7288620247905168",
+        uji.TEST_FILE: "5f90c536648cd657b2c516d20c4e0968d4003279ea6bd5d5d5322d3f1e8905c0",
+    },
+    folder="ujiindoorloc",
+)
+_GITHUB = "https://github.com/{}/archive/{}.zip"
+_PUBLISHED: list[tuple[ModuleType, str, Source]] = [
+    (uji, "UJIIndoorLoc: WiFi, 520 access points, 3 buildings", _UJI_SOURCE),
+    (
+        ble_flat,
+        "BLE in a furnished flat: 6 anchors, rooms and positions",
+        Source(
+            url=_GITHUB.format(
+                "marckolak/ble-rss-fingerprints-calib2021", "0a69aaa7006909d3f8f9f3a14fcba9405d404fa5"
+            ),
+            file="ble_flat_kolakowski.zip",
+            sha256={
+                ble_flat.TRAINING_FILE: "70016148cec0c10f320ee7078c7635d7614cb029f0a7a5142fda20fad059c50b",
+                ble_flat.TEST_FILE: "3c49cddf3a090e6ceeef997164f6f183d9c6a2d95c4c5e40f933cc52fa8abd9c",
+            },
+            layouts=((ble_flat.TRAINING_FILE, ble_flat.TEST_FILE),),
+        ),
+    ),
+    (
+        ble_tracks,
+        "BLE tracks with camera positions: 12 sensors, 21 x 18 m",
+        Source(
+            url=_GITHUB.format(
+                "philotuxo/Position-Annotated-BLE-RSSI-Dataset", "77474b69dc7d73fc5b07b74d7b4b65f3235a663e"
+            ),
+            file="ble_position_annotated_danis.zip",
+            sha256={
+                ble_tracks.PUBLISHED_FILES: "5f5544b5aa01ad6343e65c2cf0f93adaa1ef8ef033fd7bab93dd955786c2a2d7",
+                ble_tracks.SENSOR_FILE: "0a888eb25c7059fcebd8c0c159e37537087914bc8098754317ffec029bbd9bee",
+            },
+            layouts=((ble_tracks.CONVERTED_FILE,), (ble_tracks.PUBLISHED_FILES, ble_tracks.SENSOR_FILE)),
+        ),
+    ),
+    (
+        movement_aal,
+        "MovementAAL: does a walk change the room? 4 anchors, 314 sequences",
+        Source(
+            url=_GITHUB.format(
+                "Smart-Adaptive-Intelligent-Systems-Lab/mobility", "c49aeea26b86f32ce417d366d15dbb459bcc5fee"
+            ),
+            file="movementaal.zip",
+            sha256={
+                "MovementAAL_RSS_*.csv": "e7b7060875b5f628a00afe4a996c93299a9ccb6a88cdff5b46aa79273a2e4814",
+                "MovementAAL_target.csv": "f308ac714c24dc4e10bc8e44ef429825ce17a00d57c877f54411416519e616df",
+                "MovementAAL_DatasetGroup.csv": "c684365bcd6dc6763a3965e63ed6bf0f490eea1b40c6162d1c39a4e8023d55c5",
+            },
+            layouts=(movement_aal.CONVERTED_FILES, movement_aal.PUBLISHED_FILES),
+        ),
+    ),
+    (
+        uts,
+        "UTSIndoorLoc: WiFi, 589 access points, 16 floors",
+        Source(
+            url="https://github.com/XudongSong/UTSIndoorLoc-dataset",
+            file="UTSIndoorLoc.zip",
+            sha256={},
+            layouts=((uts.TRAINING_FILE, uts.TEST_FILE),),
+        ),
+    ),
+]
 DATA_SETS = _table()
 
 
@@ -151,13 +239,20 @@ def find(name: str) -> Path | None:
     source = entry(name).source
     if source is None:
         return None
+    layouts = [layout for layout in (tuple(source.sha256), *source.layouts) if layout]
     for place in search_places():
-        for folder in (place / name, place):
+        for folder in (place / (source.folder or name), place):
             if (folder / source.file).is_file():
                 return folder / source.file
-            if all((folder / member).is_file() for member in source.sha256):
+            if any(all(_is_here(folder, member) for member in layout) for layout in layouts):
                 return folder
     return None
+
+
+def _is_here(folder: Path, name: str) -> bool:
+    if "*" in name:
+        return folder.is_dir() and any(folder.glob(name))
+    return (folder / name).exists() or (folder / f"{name}.xz").is_file()
 
 
 def listing() -> list[Listing]:
@@ -165,7 +260,8 @@ def listing() -> list[Listing]:
     rows = []
     for item in DATA_SETS.values():
         path = find(item.name)
-        place = "built in" if item.source is None else str(path) if path else "not here"
+        own_files = "yours: --data FILE.toml" if item.described else "built in"
+        place = own_files if item.source is None else str(path) if path else "not here"
         rows.append(Listing(item, place, item.source is None or path is not None))
     return rows
 
@@ -192,16 +288,21 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
     problems = check_options(name, options or {})
     if problems:
         raise DataError(f"data set {name}: {'; '.join(problems)}")
+    if item.described:
+        if path is None:
+            raise DataError(f"data set {name} is your own files: name their TOML description (data.path, or --data)")
+        return item.load(path, **(options or {}))
     if item.source is None:
         if path is not None:
             raise DataError(f"{name} is simulated and is not read from a file; leave out the path {path}")
         return item.load(**(options or {}))
     place = path or find(name)
     if place is None:
-        searched = ", ".join(str(directory / name) for directory in search_places())
+        searched = ", ".join(str(directory / (item.source.folder or name)) for directory in search_places())
+        way = f"run `tinyloc data get {name}`, or " if item.source.sha256 else ""
         raise DataError(
-            f"data set {name} is not on this machine (searched {searched}); run `tinyloc data get {name}`, "
-            f"or download {item.source.url} elsewhere and set {ENVIRONMENT} to the folder you put it in"
+            f"data set {name} is not on this machine (searched {searched}); {way}"
+            f"download {item.source.url} elsewhere and set {ENVIRONMENT} to the folder you put it in"
         )
     return item.load(place, **(options or {}))
 
@@ -213,14 +314,22 @@ def get(name: str, destination: Path | None = None) -> Path:
     there already is kept.
     """
     item = entry(name)
+    if item.described:
+        raise DataError(f"{name} is your own files: there is nothing to download")
     if item.source is None:
         raise DataError(f"{name} is simulated: there is nothing to download, use it as it is")
-    target = (destination or cache_directory() / name) / item.source.file
+    folder = item.source.folder or name
+    if not item.source.sha256:
+        raise DataError(
+            f"{name}: the publisher's files cannot be checked here, so they are not downloaded; get them at "
+            f"{item.source.url} and set {ENVIRONMENT} to a folder that holds {folder}/ with them"
+        )
+    target = (destination or cache_directory() / folder) / item.source.file
     if target.is_file() and not _wrong_members(target.read_bytes(), item.source):
         return target
     way_out = (
         f"on a machine with a network download {item.source.url} and put it here as {target}, "
-        f"or set {ENVIRONMENT} to a folder that holds {name}/{item.source.file}"
+        f"or set {ENVIRONMENT} to a folder that holds {folder}/{item.source.file}"
     )
     try:
         with urllib.request.urlopen(item.source.url, timeout=TIMEOUT_S) as reply:
@@ -240,9 +349,10 @@ def _wrong_members(content: bytes, source: Source) -> list[str]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = {Path(name).name: name for name in archive.namelist()}
-            problems = [f"no {member} in the zip" for member in source.sha256 if member not in names]
+            problems = [f"no {member} in the zip" for member in files.unmatched(list(source.sha256), names)]
             for member, expected in source.sha256.items():
-                if member in names and hashlib.sha256(archive.read(names[member])).hexdigest() != expected:
+                found = b"".join(archive.read(names[name]) for name in files.matching([member], names))
+                if found and hashlib.sha256(found).hexdigest() != expected:
                     problems.append(f"{member} has another sha256 than {expected[:12]}...")
             return problems
     except zipfile.BadZipFile:

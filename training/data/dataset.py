@@ -50,7 +50,8 @@ class DataSet:
     citation: str
     access_points: tuple[str, ...]  # P names, in the order of the columns of rssi_dbm
     classes: tuple[str, ...]  # C names
-    class_position_m: npt.NDArray[np.float32]  # (C, 3) where a decision for the class puts the user
+    class_position_m: npt.NDArray[np.float32] | None
+    """(C, 3) where a decision for the class puts the user; None where the data set has no positions."""
     rate_hz: float
     sequential: bool  # False: samples of a recording have nothing to do with each other
     train: tuple[Recording, ...]
@@ -58,9 +59,39 @@ class DataSet:
     test: tuple[Recording, ...]
     floor_plan: tuple[Room, ...] = field(default=())
 
+    def class_positions(self) -> list[tuple[float, float, float]] | None:
+        """`class_position_m` as a bundle carries it."""
+        if self.class_position_m is None:
+            return None
+        return [(float(x), float(y), float(z)) for x, y, z in self.class_position_m]
+
     @property
     def splits(self) -> dict[str, tuple[Recording, ...]]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def alternating(recording: Recording, trained: int, held: int) -> tuple[list[Recording], list[Recording]]:
+    """Stretches of `trained` samples and, between them, of `held` samples: (to train on, to validate on).
+
+    For recordings of which no whole one can be spared. A rest too short for its turn goes to training.
+    """
+    splits: tuple[list[Recording], list[Recording]] = ([], [])
+    start, turn = 0, 0
+    while start < len(recording):
+        length = (trained, held)[turn % 2]
+        whole = start + length <= len(recording)
+        rows = slice(start, start + length)
+        splits[turn % 2 if whole else 0].append(
+            Recording(
+                f"{recording.name} {turn + 1}",
+                recording.rssi_dbm[rows],
+                recording.position_m[rows],
+                recording.label[rows],
+                recording.time_s[rows],
+            )
+        )
+        start, turn = start + length, turn + 1
+    return splits
 
 
 def stacked(recordings: Sequence[Recording]) -> Recording:

@@ -8,8 +8,6 @@ and distances are horizontal.
 """
 
 import io
-import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.boards.errors import counted
+from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
+from tinyloc.training.data.files import some
 from tinyloc.training.errors import DataError
 
 TRAINING_FILE = "trainingData.csv"
@@ -27,13 +27,13 @@ NOT_HEARD = 100.0
 ACCESS_POINTS = tuple(f"WAP{number:03d}" for number in range(1, 521))
 PLACE_COLUMNS = ("LONGITUDE", "LATITUDE", "FLOOR", "BUILDINGID")
 TIME_COLUMN = "TIMESTAMP"
+RECORDER_COLUMNS = ("USERID", "PHONEID")
 CITATION = (
     "J. Torres-Sospedra et al., UJIIndoorLoc: A new multi-building and multi-floor database for WLAN "
     "fingerprint-based indoor localization problems, IPIN 2014, doi:10.1109/IPIN.2014.7275492"
 )
 LICENCE = "CC BY 4.0"
 LOWEST_DBM = -127.0
-_SHOWN = 5
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,12 +42,13 @@ Floats = npt.NDArray[np.float64]
 class Scans:
     """One of the publisher's files. N scans."""
 
-    rssi_dbm: npt.NDArray[np.float32]  # (N, 520), NaN where not heard
+    rssi_dbm: npt.NDArray[np.float32]  # (N, P), NaN where not heard
     longitude_m: Floats  # (N,)
     latitude_m: Floats  # (N,)
     floor: npt.NDArray[np.int64]  # (N,)
     building: npt.NDArray[np.int64]  # (N,)
     time_s: Floats  # (N,) Unix time
+    recorder: npt.NDArray[np.int64]  # (N,) who recorded with which phone; 0 where the file does not say
 
     def __len__(self) -> int:
         return len(self.floor)
@@ -63,7 +64,7 @@ def parse_csv(text: str, source: str) -> Scans:
     missing = [name for name in (*ACCESS_POINTS, *PLACE_COLUMNS, TIME_COLUMN) if name not in names]
     if missing:
         raise DataError(
-            f"{source}: {counted(len(missing), 'column is missing', 'columns are missing')}: {_some(missing)}; "
+            f"{source}: {counted(len(missing), 'column is missing', 'columns are missing')}: {some(missing)}; "
             "take the file as UCI publishes it (tinyloc data get ujiindoorloc)"
         )
     values = _numbers(body, len(names), source)
@@ -77,7 +78,17 @@ def parse_csv(text: str, source: str) -> Scans:
         floor=column["FLOOR"].astype(np.int64),
         building=column["BUILDINGID"].astype(np.int64),
         time_s=column[TIME_COLUMN],
+        recorder=_recorders(values, names),
     )
+
+
+def _recorders(values: Floats, names: list[str]) -> npt.NDArray[np.int64]:
+    """(N,) one number for each pair of user and phone."""
+    known = [values[:, names.index(name)].astype(np.int64) for name in RECORDER_COLUMNS if name in names]
+    number = np.zeros(len(values), np.int64)
+    for column in known:
+        number = number * 1000 + column
+    return number
 
 
 def _numbers(body: str, columns: int, source: str) -> Floats:
@@ -85,7 +96,7 @@ def _numbers(body: str, columns: int, source: str) -> Floats:
     lines = body.rstrip("\r\n").split("\n")
     empty = [number for number, line in enumerate(lines, start=2) if not line.strip(", \t\r")]
     if empty:
-        rows = f"{counted(len(empty), 'empty row')} (line {_some(empty)})"
+        rows = f"{counted(len(empty), 'empty row')} (line {some(empty)})"
         what = "no data rows" if len(empty) == len(lines) else rows
         raise DataError(f"{source}: {what}; delete empty rows or take the publisher's file again")
     try:
@@ -97,7 +108,7 @@ def _numbers(body: str, columns: int, source: str) -> Floats:
     checked = (_row_problem(line, number, columns) for number, line in enumerate(lines, start=2))
     problems = [problem for problem in checked if problem]
     rows = counted(len(problems), "unreadable row")
-    raise DataError(f"{source}: {rows}: {_some(problems)}; take the publisher's file again")
+    raise DataError(f"{source}: {rows}: {some(problems)}; take the publisher's file again")
 
 
 def _row_problem(line: str, number: int, columns: int) -> str | None:
@@ -125,50 +136,20 @@ def _check_values(rssi: Floats, column: dict[str, Floats], source: str) -> None:
         rows, columns = np.nonzero(wrong)
         if len(rows):
             shown = [f"line {r + 2} {ACCESS_POINTS[c]} = {rssi[r, c]:g}" for r, c in zip(rows, columns, strict=True)]
-            problems.append(f"{counted(len(rows), 'reading')} {what}: {_some(shown)}")
+            problems.append(f"{counted(len(rows), 'reading')} {what}: {some(shown)}")
     for name in ("FLOOR", "BUILDINGID"):
         (rows,) = np.nonzero((column[name] != np.rint(column[name])) | (column[name] < 0))
         if len(rows):
             shown = [f"line {r + 2} = {column[name][r]:g}" for r in rows]
             values = counted(len(rows), "value")
-            problems.append(f"{values} of {name} not among the whole numbers from 0: {_some(shown)}")
+            problems.append(f"{values} of {name} not among the whole numbers from 0: {some(shown)}")
     if problems:
         raise DataError(f"{source}: {'; '.join(problems)}; correct them or take the publisher's file again")
 
 
-def _some(items: Sequence[object]) -> str:
-    shown = ", ".join(map(str, items[:_SHOWN]))
-    return shown if len(items) <= _SHOWN else f"{shown} and {len(items) - _SHOWN} more"
-
-
 def read_members(path: Path) -> dict[str, bytes]:
-    """The two CSV files from the official zip, from a folder that holds the zip or the CSVs, or from one of the CSVs.
-
-    Raises DataError when either is missing or the zip is damaged.
-    """
-    if path.is_dir():
-        zips = sorted(path.glob("*.zip")) if not (path / TRAINING_FILE).is_file() else []
-        return read_members(zips[0]) if zips else _read_folder(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file or folder; give the UJIIndoorLoc zip or the folder of its two CSV files")
-    if path.suffix.lower() == ".csv":
-        return _read_folder(path.parent)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = {Path(name).name: name for name in archive.namelist() if not name.startswith("__MACOSX")}
-            missing = [name for name in (TRAINING_FILE, TEST_FILE) if name not in names]
-            if missing:
-                raise DataError(f"{path}: the zip has no {' and no '.join(missing)}; take the one UCI publishes")
-            return {name: archive.read(names[name]) for name in (TRAINING_FILE, TEST_FILE)}
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{path}: not a whole zip file ({error}); download it again") from error
-
-
-def _read_folder(folder: Path) -> dict[str, bytes]:
-    missing = [name for name in (TRAINING_FILE, TEST_FILE) if not (folder / name).is_file()]
-    if missing:
-        raise DataError(f"{folder}: {' and '.join(missing)} missing here; put both files or the official zip there")
-    return {name: (folder / name).read_bytes() for name in (TRAINING_FILE, TEST_FILE)}
+    """The two CSV files from the official zip, a folder that holds the zip or the CSVs, or from one of the CSVs."""
+    return files.read_members(path, (TRAINING_FILE, TEST_FILE), "UJIIndoorLoc")
 
 
 def load(path: Path, split_seed: int = 0, cell_m: float = 85.0) -> DataSet:
@@ -185,17 +166,33 @@ def load(path: Path, split_seed: int = 0, cell_m: float = 85.0) -> DataSet:
     return build(training, test, split_seed, cell_m)
 
 
-def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.0) -> DataSet:
-    """Areas, positions and splits from the two files."""
+@dataclass(frozen=True)
+class About:
+    """What a data set of scans says of itself."""
+
+    name: str
+    title: str
+    licence: str
+    citation: str
+    access_points: tuple[str, ...]
+
+
+UJI = About("ujiindoorloc", "UJIIndoorLoc", LICENCE, CITATION, ACCESS_POINTS)
+
+
+def build(
+    training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.0, about: About = UJI
+) -> DataSet:
+    """Areas, positions and splits from the two files of a data set of scans that do not follow one another."""
     origin = np.array([training.longitude_m.min(), training.latitude_m.min()])
-    keys = _areas(training, origin, cell_m)
+    keys = areas(training, origin, cell_m)
     known = sorted(set(keys))
     if len(known) < 2:
-        raise DataError(f"ujiindoorloc: {len(known)} area in the training file; at least two are needed to tell apart")
+        raise DataError(f"{about.name}: {len(known)} area in the training file; at least two are needed to tell apart")
     index = {key: number for number, key in enumerate(known)}
     label = np.array([index[key] for key in keys], np.int32)
-    test_label = np.array([index.get(key, UNSEEN) for key in _areas(test, origin, cell_m)], np.int32)
-    position, test_position = _positions(training, origin), _positions(test, origin)
+    test_label = np.array([index.get(key, UNSEEN) for key in areas(test, origin, cell_m)], np.int32)
+    position, test_position = positions(training, origin), positions(test, origin)
     centres = np.stack([position[label == number].mean(axis=0) for number in range(len(known))]).astype(np.float32)
 
     held_out = _quarter(label, split_seed)
@@ -205,12 +202,12 @@ def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.
         for name, rows in parts.items()
     )
     return DataSet(
-        name="ujiindoorloc",
-        title="UJIIndoorLoc",
-        licence=LICENCE,
-        citation=CITATION,
-        access_points=ACCESS_POINTS,
-        classes=tuple(f"B{b} F{f} {x}/{y}" for b, f, x, y in known),
+        name=about.name,
+        title=about.title,
+        licence=about.licence,
+        citation=about.citation,
+        access_points=about.access_points,
+        classes=tuple(map(area_name, known)),
         class_position_m=centres,
         rate_hz=1.0,
         sequential=False,
@@ -220,16 +217,27 @@ def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.
     )
 
 
-def _areas(scans: Scans, origin: Floats, cell_m: float) -> list[tuple[int, int, int, int]]:
+Area = tuple[int, int, int, int]
+
+
+def area_name(area: Area) -> str:
+    """Building, floor and cell, as "B0 F3 1/2"."""
+    building, floor, x, y = area
+    return f"B{building} F{floor} {x}/{y}"
+
+
+def areas(scans: Scans, origin: Floats, cell_m: float) -> list[Area]:
+    """(N) building, floor and cell of a grid of `cell_m` metres from `origin`."""
     x = np.floor((scans.longitude_m - origin[0]) / cell_m).astype(int)
     y = np.floor((scans.latitude_m - origin[1]) / cell_m).astype(int)
     return list(zip(scans.building.tolist(), scans.floor.tolist(), x.tolist(), y.tolist(), strict=True))
 
 
-def _positions(scans: Scans, origin: Floats) -> npt.NDArray[np.float32]:
+def positions(scans: Scans, origin: Floats) -> npt.NDArray[np.float32]:
+    """(N, 3) metres from `origin`, z = 0."""
     flat = np.stack([scans.longitude_m - origin[0], scans.latitude_m - origin[1]], axis=1)
-    positions: npt.NDArray[np.float32] = np.concatenate([flat, np.zeros((len(scans), 1))], axis=1).astype(np.float32)
-    return positions
+    metres: npt.NDArray[np.float32] = np.concatenate([flat, np.zeros((len(scans), 1))], axis=1).astype(np.float32)
+    return metres
 
 
 def _quarter(label: npt.NDArray[np.int32], seed: int) -> npt.NDArray[np.bool_]:

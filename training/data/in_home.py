@@ -1,0 +1,187 @@
+"""Residential wearable RSSI (Byrne et al. 2018): four real houses, a wearable heard by the house's access points, 5 Hz.
+
+Not redistributed here; written to the description of its files (figshare 6051794). A folder `house_X` has
+`experiments/<name>/` with `rx_wearable_data.dat` (one row a packet and access point) and `tag_annotations.dat` (floor
+tags that a camera on the chest saw), and `metadata/` with `room_tags.dat` (room number, then its tags),
+`room_names.dat` and `tag_coordinates.dat` (cm). Scripted `fingerprint_*` experiments are trained on, the last of them
+validates, free living `living_*` is the test set. A sample is a bin of 0.2 s; its room is that of the nearest
+annotation in time, at most 0.5 s away; a stretch of samples without one ends a recording.
+"""
+
+import csv
+import io
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.training.data import files
+from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
+from tinyloc.training.errors import DataError
+
+FOLDER = "ble-accelerometer-indoor-localisation-measurements"
+HOUSES = ("A", "B", "C", "D")
+CITATION = (
+    "D. Byrne, M. Kozlowski, R. Santos-Rodriguez, R. Piechocki, I. Craddock, Residential wearable RSSI and "
+    "accelerometer measurements with detailed location annotations, Scientific Data 5, 2018, doi:10.1038/sdata.2018.168"
+)
+LICENCE = "CC BY 4.0 (as the publisher's page states; not checked here)"
+URL = "https://doi.org/10.6084/m9.figshare.6051794"
+RSSI_FILE = "rx_wearable_data.dat"
+TAG_FILE = "tag_annotations.dat"
+RATE_HZ = 5.0
+NEAR_S = 0.5
+"""An annotation counts for samples at most so far away."""
+SHORTEST = 20
+"""Samples; shorter annotated stretches are left out."""
+
+
+def load(house: str, path: Path) -> DataSet:
+    """Read house A, B, C or D from the folder that holds `house_X`, or from that folder itself."""
+    place = _house_folder(house, path)
+    rooms, names, tags_m = _metadata(place / "metadata")
+    experiments = sorted((place / "experiments").glob("*"), key=lambda folder: files.natural(folder.name))
+    scripted = [folder for folder in experiments if folder.name.startswith("fingerprint")]
+    living = [folder for folder in experiments if folder.name.startswith("living")]
+    if len(scripted) < 2 or not living:
+        raise DataError(
+            f"{place / 'experiments'}: {len(scripted)} fingerprint_* and {len(living)} living_* experiments; at least "
+            "two and one are needed (training, validation, test); unpack the whole archive"
+        )
+    packets = {folder: _packets(folder / RSSI_FILE) for folder in (*scripted, *living)}
+    points = tuple(sorted({point for _, heard, _ in packets.values() for point in heard}, key=files.natural))
+    classes = sorted(set(rooms.values()))
+    read = {
+        folder: _stretches(folder, packets[folder], points, rooms, classes, tags_m) for folder in (*scripted, *living)
+    }
+    splits = ([r for f in scripted[:-1] for r in read[f]], read[scripted[-1]], [r for f in living for r in read[f]])
+    train, validation, test = map(tuple, splits)
+    if not (train and validation and test):
+        raise DataError(f"{place}: no {SHORTEST} annotated samples in a row in one of the splits; unpack it again")
+    centres = [_centre([tags_m[tag] for tag in rooms if rooms[tag] == room and tag in tags_m]) for room in classes]
+    return DataSet(
+        name=f"in-home-{house.lower()}",
+        title=f"Residential wearable RSSI, house {house}",
+        licence=LICENCE,
+        citation=CITATION,
+        access_points=points,
+        classes=tuple(names.get(room, f"room {room}") for room in classes),
+        class_position_m=np.array(centres, np.float32) if not np.isnan(centres).any() else None,
+        rate_hz=RATE_HZ,
+        sequential=True,
+        train=train,
+        validation=validation,
+        test=test,
+    )
+
+
+def _centre(points_m: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """(3,) mean of points, NaN when there is none."""
+    return np.mean(points_m, axis=0) if points_m else np.full(3, np.nan)
+
+
+def _house_folder(house: str, path: Path) -> Path:
+    for place in (path, path / f"house_{house}", path / FOLDER / f"house_{house}"):
+        if (place / "experiments").is_dir() and (place / "metadata").is_dir():
+            return place
+    raise DataError(f"{path}: no house_{house} with experiments/ and metadata/ here; unpack the archive of {URL} there")
+
+
+def _numbered_rows(path: Path) -> dict[int, list[str]]:
+    """First column -> the other cells; a header line and rows of any length, as the metadata files have."""
+    if not path.is_file():
+        raise DataError(f"{path}: missing; unpack the whole archive of {URL}")
+    rows = {}
+    for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))):
+        cells = [cell.strip() for cell in row if cell.strip()]
+        if cells and cells[0].lstrip("-").isdigit():
+            rows[int(cells[0])] = cells[1:]
+    if not rows:
+        raise DataError(f"{path}: no row begins with a number; take the publisher's file")
+    return rows
+
+
+def _metadata(folder: Path) -> tuple[dict[int, int], dict[int, str], dict[int, npt.NDArray[np.float64]]]:
+    """Tag -> room, room -> name, tag -> position in metres."""
+    rooms = {int(tag): room for room, tags in _numbered_rows(folder / "room_tags.dat").items() for tag in tags}
+    names = {room: " ".join(words) for room, words in _numbered_rows(folder / "room_names.dat").items()}
+    tags = {
+        tag: np.array([float(cell) for cell in cells[:3]]) / 100
+        for tag, cells in _numbered_rows(folder / "tag_coordinates.dat").items()
+        if len(cells) >= 3
+    }
+    return rooms, names, tags
+
+
+def _seconds(text: str, source: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise DataError(f"{source}: {text!r} is no date and time such as 2017-03-01 10:15:00.200") from None
+
+
+Packets = tuple[npt.NDArray[np.float64], list[str], npt.NDArray[np.float64]]
+"""time_s (N,), access point (N), rssi (N,)."""
+
+
+def _packets(path: Path) -> Packets:
+    table = files.read_table(_text(path), str(path), ["timestamp", "ap_id", "rssi"])
+    times = np.array([_seconds(text, str(path)) for text in table.texts("timestamp")])
+    return times, list(table.texts("ap_id")), table.numbers(["rssi"])[:, 0]
+
+
+def _text(path: Path) -> bytes:
+    if not path.is_file():
+        raise DataError(f"{path}: missing; unpack the whole archive of {URL}")
+    return path.read_bytes()
+
+
+def _stretches(
+    folder: Path,
+    packets: Packets,
+    points: tuple[str, ...],
+    rooms: dict[int, int],
+    classes: list[int],
+    tags_m: dict[int, npt.NDArray[np.float64]],
+) -> list[Recording]:
+    """The experiment as recordings of annotated samples in a row."""
+    time_s, heard_by, rssi = packets
+    source = str(folder / TAG_FILE)
+    table = files.read_table(_text(folder / TAG_FILE), source, ["timestamp", "tag"])
+    annotated = np.array([_seconds(text, source) for text in table.texts("timestamp")])
+    tags = table.numbers(["tag"])[:, 0].astype(int)
+    unknown = sorted(set(tags.tolist()) - set(rooms))
+    if unknown:
+        raise DataError(f"{source}: tags {files.some(unknown)} are in no room of metadata/room_tags.dat")
+    place = np.floor((time_s - time_s.min()) * RATE_HZ).astype(int)
+    bins = int(place.max()) + 1
+    total, count = np.zeros((bins, len(points))), np.zeros((bins, len(points)))
+    column = np.array([points.index(point) for point in heard_by])
+    np.add.at(total, (place, column), rssi)
+    np.add.at(count, (place, column), 1)
+    with np.errstate(invalid="ignore"):
+        readings = files.whole_dbm(total / count)
+    middle = time_s.min() + (np.arange(bins) + 0.5) / RATE_HZ
+    order = np.argsort(annotated)
+    right = np.clip(np.searchsorted(annotated[order], middle), 1, max(1, len(order) - 1))
+    left = _closer_left(annotated[order], middle, right)
+    nearest = order[np.where(left, right - 1, np.minimum(right, len(order) - 1))]
+    near = np.abs(annotated[nearest] - middle) <= NEAR_S
+    label = np.where(near, [classes.index(rooms[tag]) for tag in tags[nearest]], UNSEEN).astype(np.int32)
+    position = np.array([tags_m.get(tag, np.full(3, np.nan)) for tag in tags[nearest]], np.float32)
+    edges = np.flatnonzero(np.diff(near.astype(int))) + 1
+    return [
+        Recording(f"{folder.name} {number}", readings[rows], position[rows], label[rows], middle[rows])
+        for number, rows in enumerate(np.split(np.arange(bins), edges), start=1)
+        if near[rows[0]] and len(rows) >= SHORTEST
+    ]
+
+
+def _closer_left(
+    times: npt.NDArray[np.float64], middle: npt.NDArray[np.float64], right: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Whether the time before `right` is at least as near as the one at it."""
+    last = len(times) - 1
+    closer: npt.NDArray[np.bool_] = middle - times[right - 1] <= np.abs(times[np.minimum(right, last)] - middle)
+    return closer

@@ -1,0 +1,99 @@
+"""UJIIndoorLoc as sequences: consecutive scans of one phone inside one block, for models that read a sequence.
+
+After the LSTM-to-MLP study (shared practice of fingerprint data without walks): the plan is cut into blocks of a grid
+on each floor of each building, a class is a block, and a recording is what one phone scanned in a row inside it, cut
+where it paused. A model that carries state then reads sliding windows over the scans of a recording. A caveat that the
+study shares: recordings are cut by the true block, in the test set as well, so a model may rely on a recording staying
+in its block. Split: whole recordings, a quarter of those of each block to validation; the publisher's validation file
+is the test set.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.training.data import uji
+from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
+from tinyloc.training.errors import DataError
+
+NAME = "ujiindoorloc-blocks"
+
+
+def load(path: Path, split_seed: int = 0, block_m: float = 20.0, pause_s: float = 300.0) -> DataSet:
+    """Read UJIIndoorLoc as `uji.load` does and cut it into recordings inside blocks.
+
+    split_seed: which recordings are held out; block_m: side of a block in metres; pause_s: a longer time between two
+    scans of a phone begins a new recording.
+    """
+    sizes = (("block_m", block_m), ("pause_s", pause_s))
+    problems = [f"{name} = {value:g} must be above 0" for name, value in sizes if value <= 0]
+    if problems:
+        raise DataError(f"{NAME}: {'; '.join(problems)}; correct the data options")
+    members = uji.read_members(path)
+    texts = {name: content.decode("utf-8", "replace") for name, content in members.items()}
+    training, test = (uji.parse_csv(texts[name], f"{path}: {name}") for name in (uji.TRAINING_FILE, uji.TEST_FILE))
+    return build(training, test, split_seed, block_m, pause_s)
+
+
+def build(training: uji.Scans, test: uji.Scans, split_seed: int, block_m: float, pause_s: float) -> DataSet:
+    """Blocks, recordings and splits from the two files."""
+    origin = np.array([training.longitude_m.min(), training.latitude_m.min()])
+    keys = uji.areas(training, origin, block_m)
+    known = sorted(set(keys))
+    if len(known) < 2:
+        raise DataError(f"{NAME}: {len(known)} block in the training file; make block_m (now {block_m:g}) smaller")
+    index = {key: number for number, key in enumerate(known)}
+    label = np.array([index[key] for key in keys], np.int32)
+    test_keys = uji.areas(test, origin, block_m)
+    test_label = np.array([index.get(key, UNSEEN) for key in test_keys], np.int32)
+    position = uji.positions(training, origin)
+    recordings = list(_recordings("training", training, keys, label, position, pause_s))
+    held_out = _quarter([int(recording.label[0]) for recording in recordings], split_seed)
+    return DataSet(
+        name=NAME,
+        title=f"UJIIndoorLoc in blocks of {block_m:g} m, sequences",
+        licence=uji.LICENCE,
+        citation=uji.CITATION,
+        access_points=uji.ACCESS_POINTS,
+        classes=tuple(map(uji.area_name, known)),
+        class_position_m=np.stack([position[label == number].mean(axis=0) for number in range(len(known))]),
+        rate_hz=1.0,
+        sequential=True,
+        train=tuple(r for r, held in zip(recordings, held_out, strict=True) if not held),
+        validation=tuple(r for r, held in zip(recordings, held_out, strict=True) if held),
+        test=tuple(_recordings("test", test, test_keys, test_label, uji.positions(test, origin), pause_s)),
+    )
+
+
+def _recordings(
+    name: str,
+    scans: uji.Scans,
+    keys: list[uji.Area],
+    label: npt.NDArray[np.int32],
+    position: npt.NDArray[np.float32],
+    pause_s: float,
+) -> Iterator[Recording]:
+    """Runs of scans of one recorder in time order without a change of block and without a pause."""
+    order = np.lexsort((scans.time_s, scans.recorder))
+    begins = [
+        place
+        for place, row in enumerate(order)
+        if place == 0
+        or keys[row] != keys[order[place - 1]]
+        or scans.recorder[row] != scans.recorder[order[place - 1]]
+        or scans.time_s[row] - scans.time_s[order[place - 1]] > pause_s
+    ]
+    for number, rows in enumerate(np.split(order, begins[1:])):
+        yield Recording(f"{name} {number + 1}", scans.rssi_dbm[rows], position[rows], label[rows], scans.time_s[rows])
+
+
+def _quarter(label: list[int], seed: int) -> npt.NDArray[np.bool_]:
+    """True for a quarter of the recordings of each block; a block keeps at least one to train on."""
+    generator = np.random.default_rng(seed)
+    labels, chosen = np.array(label), np.zeros(len(label), bool)
+    for number in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == number))
+        chosen[rows[: len(rows) // 4]] = True
+    return chosen
