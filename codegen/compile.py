@@ -18,6 +18,7 @@ from tinyloc.codegen.reference import integer_crf, rssi_table
 from tinyloc.codegen.render import program_values, render
 from tinyloc.codegen.source import Source, check_graph, read_source
 from tinyloc.export.bundle import Arithmetic, Bundle, ModelFile
+from tinyloc.codegen.stepping import as_step
 
 GENERATOR = "tinyloc codegen 1"
 _COMMON = {"weights.h": "weights.h.j2", "weights.c": "weights.c.j2"}
@@ -43,16 +44,22 @@ def compile_bundle(
     return manifest
 
 
-def compile_tflite(path: Path, output: Path, states: Sequence[tuple[str, str]] = ()) -> GraphManifest:
+def compile_tflite(
+    path: Path, output: Path, states: Sequence[tuple[str, str]] = (), *, step: bool = False
+) -> GraphManifest:
     """Compile a .tflite file without a bundle: the same files, with `tl_model_run(arena, inputs..., outputs...)`.
 
     `states` names (input tensor, output tensor) pairs that one run leaves for the next; with any, the functions take a
     `tl_model_state_t *` first. Float inputs and outputs that only a QUANTIZE or DEQUANTIZE touches become integers;
-    their scales are in model.h and in the manifest. Raises CompileError with every problem; nothing is written then.
+    their scales are in model.h and in the manifest. `step` makes one step of a network over a window of samples, see
+    stepping.py. Raises CompileError with every problem; nothing is written then.
     """
     graph = read_tflite(path, states)
     check_graph(graph, str(path))
     return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest())
+    if step:
+        graph = as_step(graph, str(path))
+        check_graph(graph, str(path))
 
 
 def compile_graph(graph: Graph, output: Path, content_hash: str = "") -> GraphManifest:

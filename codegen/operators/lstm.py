@@ -174,6 +174,9 @@ class Lstm(KernelRule):
             results = [rows[-1].astype(np.int8), results[1], rows[-2].astype(np.int8)]
         return [result.reshape(graph.tensors[t].shape) for result, t in zip(results, op.outputs, strict=True)]
 
+    def in_place(self, op: Operator) -> Sequence[tuple[int, int]]:
+        return () if op.inputs[CELL] == -1 else ((op.inputs[CELL], op.outputs[1]),)
+
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         gates = [_gate(graph, op, gate) for gate in range(4)]
         units, inputs = gates[0].input_weights.shape

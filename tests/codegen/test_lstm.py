@@ -1,13 +1,19 @@
 """UNIDIRECTIONAL_SEQUENCE_LSTM: LiteRT BUILTIN_REF == NumPy == C, whole sequences and one sample at a time."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from equality import assert_all_equal, load
+from equality import assert_all_equal, load, random_inputs, reference_outputs
 from tflite_models import TFLiteModel
 
+from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.host import HostNetwork
+from tinyloc.codegen.interpreter import Stepper
 from tinyloc.codegen.operators import gates16
 from tinyloc.codegen.passes import optimise
+from tinyloc.codegen.stepping import as_step
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 
@@ -46,6 +52,15 @@ def add_lstm(
     return y
 
 
+def add_last_row(model: TFLiteModel, y: int) -> int:
+    """What Keras writes for return_sequences=False."""
+    ends = [model.constant(values) for values in ([0, -1, 0], [0, 0, 0], [1, 1, 1])]
+    row = model.tensor((1, int(model.graph.tensors[y].shape[-1])))
+    model.graph.tensors[row].quantization = model.graph.tensors[y].quantization
+    model.operator("STRIDED_SLICE", [y, *ends], [row], beginMask=5, endMask=7, shrinkAxisMask=2)
+    return row
+
+
 def a_sequence(seed: int, steps: int, last: bool, **options: object) -> TFLiteModel:
     """An LSTM, and the last of its rows when `last`."""
     chance = np.random.default_rng(seed)
@@ -54,13 +69,7 @@ def a_sequence(seed: int, steps: int, last: bool, **options: object) -> TFLiteMo
     shape = (steps, 1, inputs) if options.get("time_major") else (1, steps, inputs)
     x = model.input(shape, scale=float(chance.uniform(0.01, 0.05)), zero=int(chance.integers(-128, 128)))
     y = add_lstm(model, x, units, chance, **options)  # type: ignore[arg-type]
-    if last:
-        ends = [model.constant(values) for values in ([0, -1, 0], [0, 0, 0], [1, 1, 1])]
-        row = model.tensor((1, units), scale=model.graph.tensors[y].quantization.scale[0], zero=0)
-        model.graph.tensors[row].quantization = model.graph.tensors[y].quantization
-        model.operator("STRIDED_SLICE", [y, *ends], [row], beginMask=5, endMask=7, shrinkAxisMask=2)
-        y = row
-    model.output(y)
+    model.output(add_last_row(model, y) if last else y)
     return model
 
 
@@ -116,3 +125,59 @@ def test_a_batch_of_sequences_is_refused() -> None:
     model.output(add_lstm(model, model.input((2, 3, 4)), 5, np.random.default_rng(0)))
     with pytest.raises(CompileError, match="only one at a time"):
         load(model)
+
+
+def a_classifier(seed: int, steps: int, keep: str) -> TFLiteModel:
+    """Two LSTMs one after the other and a layer: on every row, or on the last one."""
+    chance = np.random.default_rng(seed)
+    model = TFLiteModel()
+    x = model.input((1, steps, 5), scale=0.03, zero=-4)
+    y = add_lstm(model, add_lstm(model, x, 6, chance, weight_scale=0.02), 4, chance, weight_scale=0.03)
+    y = add_last_row(model, y) if keep == "last" else y
+    weights = model.constant(chance.integers(-127, 128, (3, 4)), "int8", 0.01)
+    shape = (1, steps, 3) if keep == "all" else (1, 3)
+    y = model.unary("FULLY_CONNECTED", [y, weights, -1], shape, "int8", 0.005, 3, keepNumDims=keep == "all")
+    model.output(model.unary("SOFTMAX", [y], shape, "int8", 1 / 256, -128, beta=1.0))
+    return model
+
+
+@pytest.mark.parametrize("keep", ["all", "last"])
+def test_steps_equal_the_window(keep: str, tmp_path: Path) -> None:
+    window = a_classifier(4, steps=7, keep=keep)
+    graph = load(window)
+    path = window.write(tmp_path / "model.tflite")
+    manifest = compile_tflite(path, tmp_path / "step", step=True)
+    assert [(s.name, s.element, s.bytes) for s in manifest.states] == [
+        ("hidden0", "int8", 6), ("cell0", "int16", 12), ("hidden1", "int8", 4), ("cell1", "int16", 8),
+    ]  # fmt: skip
+    stepper, compiled = Stepper(as_step(graph, "model")), HostNetwork(tmp_path / "step")
+    for inputs in random_inputs(graph, seed=2):
+        (expected,) = reference_outputs(graph, inputs)
+        stepper.reset()
+        compiled.reset()
+        rows = []
+        for sample in inputs[0][0]:
+            (answer,) = stepper.step(sample)
+            rows.append(answer)
+            np.testing.assert_array_equal(compiled.run(sample)[0], answer)
+        np.testing.assert_array_equal(np.array(rows).ravel() if keep == "all" else rows[-1].ravel(), expected.ravel())
+
+
+def test_the_cell_state_is_written_over_itself(tmp_path: Path) -> None:
+    path = a_classifier(4, steps=7, keep="all").write(tmp_path / "model.tflite")
+    manifest = compile_tflite(path, tmp_path / "step", step=True)
+    assert sum("state cell" in line and "written over it" in line for line in manifest.decisions) == 2
+    assert manifest.arena_bytes <= 16
+
+
+def test_what_mixes_samples_is_no_step(tmp_path: Path) -> None:
+    model = TFLiteModel()
+    y = add_lstm(model, model.input((1, 6, 4)), 5, np.random.default_rng(0))
+    model.output(model.unary("MEAN", [y, model.constant([1])], (1, 5), "int8", 0.01, keepDims=False))
+    with pytest.raises(CompileError, match=r"MEAN #1.*mixes samples"):
+        compile_tflite(model.write(tmp_path / "model.tflite"), tmp_path / "out", step=True)
+    plain = TFLiteModel()
+    plain.output(plain.unary("RELU", [plain.input((1, 6, 4))], (1, 6, 4), "int8", 0.01))
+    with pytest.raises(CompileError, match="nothing is carried"):
+        compile_tflite(plain.write(tmp_path / "plain.tflite"), tmp_path / "out", step=True)
+    assert not (tmp_path / "out").exists()
