@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.boards.files import write_whole
-from tinyloc.device.client import DeviceClient, DeviceRestarted
+from tinyloc.device.client import DeviceClient, DeviceRefused, DeviceRestarted
 from tinyloc.device.link import Hello, Result
+from tinyloc.device.transport import LinkError
 from tinyloc.export.bundle import TestSet
 
 RESTARTS = 3
@@ -48,13 +49,14 @@ class ExchangeLog:
 
     def __init__(self, path: Path, device: Hello, image: str, test_set: TestSet) -> None:
         self.path = path
-        self.head = {
+        self.head: dict[str, Any] = {
             "model_id": device.model_id,
             "board": device.board,
             "image": image,
             "samples": len(test_set.label),
             "readings": int(np.bitwise_xor.reduce(_mixed(test_set.rssi_dbm))),
         }
+        self._classes = device.classes
         self.done = self._read()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(self.head) + "\n" + "".join(_line(i, r) for i, r in self.done.items()))
@@ -66,10 +68,13 @@ class ExchangeLog:
         lines = _whole_lines(self.path)
         if next(lines, None) != self.head:
             return {}
-        return {
-            line["sample"]: Result(line["class"], line["cycles"], line["stack"], np.array(line["scores"], np.int16))
-            for line in lines
-        }
+        done: dict[int, Result] = {}
+        for line in lines:
+            answer = _answer(line, self.head["samples"], self._classes)
+            if answer is None:  # what follows a line that is none of ours cannot be trusted either
+                break
+            done[answer[0]] = answer[1]
+        return done
 
     def add(self, index: int, result: Result) -> None:
         """Append one answer."""
@@ -94,6 +99,22 @@ def _line(index: int, result: Result) -> str:
     return json.dumps(content) + "\n"
 
 
+def _answer(line: Any, samples: int, classes: int) -> tuple[int, Result] | None:
+    """Sample and answer of a line that `_line` wrote; None for anything else, whole JSON or not."""
+    if not isinstance(line, dict) or set(line) != {"sample", "class", "cycles", "stack", "scores"}:
+        return None
+    numbers = [line["sample"], line["class"], line["cycles"], line["stack"]]
+    scores = line["scores"]
+    if not isinstance(scores, list) or not all(type(value) is int for value in (*numbers, *scores)):
+        return None
+    index, decided, cycles, stack = numbers
+    limits = np.iinfo(np.int16)
+    legal = 0 <= index < samples and -1 <= decided < classes and cycles >= 0 and stack >= 0
+    if not legal or len(scores) != classes or not all(limits.min <= value <= limits.max for value in scores):
+        return None
+    return index, Result(decided, cycles, stack, np.array(scores, np.int16))
+
+
 def _mixed(rssi_dbm: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     """A number for every row that depends on values and places."""
     weights = np.arange(1, rssi_dbm.size + 1, dtype=np.int64).reshape(rssi_dbm.shape)
@@ -101,15 +122,29 @@ def _mixed(rssi_dbm: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     return rows
 
 
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _whole_lines(path: Path) -> Iterator[Any]:
     """Lines up to the first that was not written whole."""
-    for line in path.read_text().splitlines(keepends=True):
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         if not line.endswith("\n"):
             return
         try:
             yield json.loads(line)
         except json.JSONDecodeError:
             return
+
+
+def _same_device(client: DeviceClient) -> None:
+    """What restarted or refused must be the image that was asked before: in the meantime another board may have been plugged in.
+
+    Raises LinkError when it is another one.
+    """
+    before = client.device
+    now = client.hello()
+    if before is not None and replace(now, reset_cause=before.reset_cause) != before:
+        raise LinkError(
+            f"{client.transport.name}: another board or image is there now: model {now.model_id} on {now.board}, before "
+            f"it was model {before.model_id} on {before.board}; plug the first one in and run again"
+        )
 
 
 def collect(
@@ -158,10 +193,14 @@ def collect(
                 index = todo[position]
                 before(index)
                 result = client.sample(*test_set.sparse(index))
+            except DeviceRefused:
+                _same_device(client)
+                raise
             except DeviceRestarted:
                 restarts += 1
                 if restarts > RESTARTS:
                     raise
+                _same_device(client)
                 fresh = True
                 if not independent:
                     position = 0

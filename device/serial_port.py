@@ -11,6 +11,14 @@ from tinyloc.boards import Board
 from tinyloc.device.transport import LinkError
 
 
+class PortGone(LinkError):
+    """The port worked and then disappeared: the board was unplugged."""
+
+    def __init__(self, message: str, port: str) -> None:
+        super().__init__(message)
+        self.port = port
+
+
 class SerialPort:
     """A serial port, 8N1 without flow control. Raises LinkError when it cannot be opened or goes away."""
 
@@ -28,8 +36,10 @@ class SerialPort:
     def write(self, data: bytes) -> None:
         try:
             self._serial.write(data)
+        except serial.SerialTimeoutException as error:
+            raise LinkError(f"{self.port}: the board takes no bytes; reset it, then run again") from error
         except (serial.SerialException, OSError) as error:
-            raise LinkError(self._gone(error)) from error
+            raise self._gone(error) from error
 
     def read(self, timeout: float) -> bytes:
         try:
@@ -37,7 +47,7 @@ class SerialPort:
             first = self._serial.read(1)
             return bytes(first + self._serial.read(self._serial.in_waiting)) if first else b""
         except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial 3.5 after an unplug
-            raise LinkError(self._gone(error)) from error
+            raise self._gone(error) from error
 
     @property
     def baud(self) -> int:
@@ -55,8 +65,9 @@ class SerialPort:
     def close(self) -> None:
         self._serial.close()
 
-    def _gone(self, error: Exception) -> str:
-        return f"{self.port}: the port went away ({error}); is the board still plugged in? Plug it in and run again"
+    def _gone(self, error: Exception) -> PortGone:
+        text = f"{self.port}: the port went away ({error}); is the board still plugged in? Plug it in and run again"
+        return PortGone(text, self.port)
 
 
 def _why_not(port: str, error: Exception) -> str:

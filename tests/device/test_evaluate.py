@@ -250,6 +250,28 @@ def test_a_log_can_be_interrupted_twice_and_is_of_one_image(sparse, tmp_path):
     assert not ExchangeLog(path, device, "image b", test_set).done
 
 
+GOOD_LINE = {"sample": 1, "class": 1, "cycles": 2, "stack": 3, "scores": [0] * 6}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sample": 60}, {"sample": -1}, {"sample": "1"}, {"class": 6}, {"class": None}, {"cycles": -2}, {"stack": 1.5},
+        {"scores": [0] * 5}, {"scores": [1 << 20] * 6}, {"scores": 3}, {"more": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_line_of_the_log_that_no_device_said_ends_it(sparse, tmp_path, change):
+    device, test_set = DeviceClient(sparse.device()).hello(), load_test_set(sparse.bundle)
+    path = tmp_path / "log.jsonl"
+    log = ExchangeLog(path, device, "image a", test_set)
+    log.add(0, Result(1, 2, 3, np.zeros(6, np.int16)))
+    log.close()
+    lines = [json.dumps(line) for line in (GOOD_LINE | change, GOOD_LINE | {"sample": 2})]
+    path.write_text(path.read_text() + "\n".join(lines) + "\n")
+    assert set(ExchangeLog(path, device, "image a", test_set).done) == {0}
+
+
 def test_a_log_of_another_test_set_is_not_believed(sparse, tmp_path):
     log = tmp_path / "log.jsonl"
     log.write_text('{"model_id": "0123456789abcdef", "board": "stm32l4", "samples": 60, "readings": 1}\n'

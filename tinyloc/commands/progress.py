@@ -5,7 +5,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 if TYPE_CHECKING:
     from tinyloc.training.train import EpochDone
@@ -43,6 +53,14 @@ def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
         yield show
 
 
+class _Rate(ProgressColumn):
+    """Samples a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.0f}/s")
+
+
 @contextmanager
 def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int], None]]:
     """Gives a function of (done, total) that is called as samples are answered."""
@@ -51,6 +69,7 @@ def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int],
         TextColumn(total_label),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeRemainingColumn(),
         console=console,
         transient=True,
