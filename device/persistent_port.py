@@ -15,8 +15,8 @@ class PersistentPort:
     """Transport over a port that `open_port` finds, now and after each unplugging.
 
     What was on the way is lost, as on any bad line: the client asks again. The new port has the board's own rate, since
-    a board that lost its power is there again. `tell` is called with what happens. Raises LinkError when the port is not
-    back within `patience` seconds, and from the first opening.
+    a board that lost its power is there again. `tell` is called with what happens. Raises LinkError when the port is
+    not back within `patience` seconds, and from the first opening.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class PersistentPort:
 
     def _come_back(self, gone: PortGone) -> None:
         self._port.close()
-        self._tell(f"{gone.port} went away; plug the board in again, the evaluation goes on (Ctrl-C keeps what there is)")
+        self._tell(f"{gone.port} went away; plug the board in again, the evaluation goes on (Ctrl-C: it can go on later)")
         deadline = self._clock() + self._patience
         while True:
             try:
