@@ -27,6 +27,7 @@ from tinyloc.export.flatbuffer import (
     tensor_name,
 )
 from tinyloc.export.to_onnx import INPUT, StepNames
+from tinyloc.training.compress.scales import HEADROOM, READING_RANGE, affine
 
 Range = tuple[float, float]
 
@@ -38,14 +39,9 @@ FIXED = ("LOGISTIC", "TANH", "SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION")
 WITH_BIAS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 
-READING_RANGE = (0.0, 1.0)
-"""Preprocessing clips readings to it."""
 LOWEST_EXPONENT = -8.0
 """Input of EXP saturates below this: a decay of exp(-8) forgets within one sample as one of exp(-20) does, and EXP's
 table of 513 points spans the range of its input."""
-HEADROOM: dict[Arithmetic, float] = {"int8": 1.0, "int16x8": 2.0}
-"""Measured ranges are multiplied by this. A saturated value costs more than a lost bit where there are 16: on streams
-unlike the calibration, Mamba H16L2 erred by .082 of the scores' deviation with 1.15, .018 with 2."""
 
 
 def requantise(model: Any, ranges: dict[str, Range], names: StepNames, arithmetic: Arithmetic) -> None:
@@ -125,14 +121,6 @@ def _range(ranges: dict[str, Range], name: str, headroom: float) -> Range:
     if found is None:
         raise ExportError(f"no range was measured for {name}; this is a fault of tinyloc, please report it")
     return found[0] * headroom, found[1] * headroom
-
-
-def affine(low: float, high: float, arithmetic: Arithmetic) -> tuple[float, int]:
-    """Scale and zero point for real values low..high, low <= 0 <= high. Never a scale of zero."""
-    if arithmetic == "int16x8":
-        return max(abs(low), abs(high), 1e-6) / 32767, 0
-    scale = max(high - low, 1e-6) / 255
-    return scale, int(np.clip(round(-128 - low / scale), -128, 127))
 
 
 def _rescale_biases(model: Any) -> None:

@@ -28,9 +28,10 @@ from tinyloc.boards.files import whole_directory
 from tinyloc.export.bundle import Outputs, Preprocessing, TestSet, Window, load_test_set
 from tinyloc.training import metrics, preprocess, resume
 from tinyloc.training.data import catalogue
-from tinyloc.training.data.dataset import DataSet, Recording, stacked
+from tinyloc.training.data.dataset import DataSet, stacked
 from tinyloc.training.decide import decide_all
 from tinyloc.training.errors import TrainingError, one_line
+from tinyloc.training.inputs import without_silent
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
@@ -145,22 +146,6 @@ def _known(directory: Path) -> Known:
     """A finished run as a teacher."""
     run = load_run(directory)
     return Known(str(directory), run.model, run.preprocessing, run.outputs.classes)
-
-
-def without_silent(data_set: DataSet) -> DataSet:
-    """The data set with only those access points that some training recording hears."""
-    heard = np.any([(~np.isnan(recording.rssi_dbm)).any(axis=0) for recording in data_set.train], axis=0)
-    kept = np.flatnonzero(heard)
-
-    def narrow(recordings: tuple[Recording, ...]) -> tuple[Recording, ...]:
-        return tuple(
-            Recording(r.name, r.rssi_dbm[:, kept], r.position_m, r.label, r.time_s) for r in recordings
-        )
-
-    fields = {name: getattr(data_set, name) for name in DataSet.__dataclass_fields__}
-    fields["access_points"] = tuple(data_set.access_points[index] for index in kept)
-    fields |= {name: narrow(recordings) for name, recordings in data_set.splits.items()}
-    return DataSet(**fields)
 
 
 def _check_lengths(recipe: Recipe, data_set: DataSet) -> None:

@@ -20,9 +20,10 @@ from tinyloc.training.data.catalogue import load
 from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.decide import decide, stream
 from tinyloc.training.errors import TrainingError
+from tinyloc.training.inputs import without_silent
 from tinyloc.training.preprocess import model_input
 from tinyloc.training.recipe import Augmentation, Recipe, parse_recipe
-from tinyloc.training.run import TrainedRun, load_run, train, without_silent
+from tinyloc.training.run import TrainedRun, load_run, train
 from tinyloc.training.train import EpochDone
 
 AUGMENTED = """

@@ -1,0 +1,37 @@
+"""Scales and zero points of the exported integers: training with integers in the loop and the export share them.
+
+As in TFLite's quantisation specification: int8 is asymmetric with 0 represented exactly, int16 is symmetric with zero
+point 0; weights are symmetric int8 from -127, with one scale for each row.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinyloc.export.bundle import Arithmetic
+
+READING_RANGE = (0.0, 1.0)
+"""Preprocessing clips readings to it."""
+HEADROOM: dict[Arithmetic, float] = {"int8": 1.0, "int16x8": 2.0}
+"""Measured ranges are multiplied by this. A saturated value costs more than a lost bit where there are 16: on streams
+unlike the calibration, Mamba H16L2 erred by .082 of the scores' deviation with 1.15, .018 with 2."""
+WEIGHT_LIMIT = 127
+
+
+def affine(low: float, high: float, arithmetic: Arithmetic) -> tuple[float, int]:
+    """Scale and zero point for real values low..high, low <= 0 <= high. Never a scale of zero."""
+    if arithmetic == "int16x8":
+        return max(abs(low), abs(high), 1e-6) / 32767, 0
+    scale = max(high - low, 1e-6) / 255
+    return scale, int(np.clip(round(-128 - low / scale), -128, 127))
+
+
+def weight_scales(weight: Tensor) -> Tensor:
+    """(C, K) -> (C, 1), the step of each row's int8 grid; 1 for a row of zeros."""
+    largest = weight.detach().abs().amax(dim=1, keepdim=True)
+    return torch.where(largest > 0, largest / WEIGHT_LIMIT, torch.ones_like(largest))
+
+
+def weight_integers(weight: Tensor) -> Tensor:
+    """(C, K) -> whole numbers -127..127 of the same shape, in the type of `weight`."""
+    return (weight / weight_scales(weight)).round().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)

@@ -1,0 +1,61 @@
+"""Which access points a model needs: what the validation split loses when one of them falls silent.
+
+Letters: N samples, P access points, C classes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tinyloc.export.bundle import Preprocessing
+from tinyloc.training.data.dataset import UNSEEN, Recording
+from tinyloc.training.errors import TrainingError
+from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.preprocess import model_input
+
+Gains = npt.NDArray[np.float64]
+
+
+@torch.no_grad()
+def gains(model: Localiser, recordings: Sequence[Recording], preprocessing: Preprocessing) -> Gains:
+    """(P,) by how much the summed cross-entropy of all samples rises when an access point is never heard.
+
+    0 for one that no sample hears, negative for one that does harm. Samples of unseen classes do not count.
+    """
+    total = np.zeros(len(preprocessing.access_points))
+    for recording in recordings:
+        x = torch.from_numpy(model_input(recording.rssi_dbm, preprocessing))  # (N, P)
+        label = torch.from_numpy(recording.label).long()
+        before = _losses(model, x, label)
+        for point in range(x.shape[1]):
+            touched = x[:, point] > 0
+            if not bool(touched.any()):
+                continue
+            rows = touched if not model.state_names else torch.ones_like(touched)  # a state carries it further
+            without = x[rows].clone()
+            without[:, point] = 0.0
+            total[point] += float((_losses(model, without, label[rows]) - before[rows]).sum())
+    return total
+
+
+def _losses(model: Localiser, x: Tensor, label: Tensor) -> Tensor:
+    """(N,) cross-entropy of each sample's own scores, 0 where the class is unseen."""
+    return torch.nn.functional.cross_entropy(model.scores(x), label, ignore_index=UNSEEN, reduction="none")
+
+
+def best(gain: Gains, most: int) -> list[int]:
+    """Indices, ascending, of at most `most` access points of the largest gain above 0; of equals the first.
+
+    TrainingError when none helps.
+    """
+    order = np.argsort(-gain, kind="stable")[:most]
+    kept = sorted(int(index) for index in order if gain[index] > 0)
+    if not kept:
+        raise TrainingError(
+            "no access point helps the validation split: the model that ranks them learnt nothing; "
+            "train longer, or remove compression.access_points from the recipe"
+        )
+    return kept
