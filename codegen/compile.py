@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinyloc.boards.files import whole_directory
 from tinyloc.codegen.graph import Graph
+from tinyloc.codegen.layer_checks import check_calls, check_count
 from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, Manifest
 from tinyloc.codegen.operators.base import Constant
 from tinyloc.codegen.program import Program, make_program
@@ -17,19 +18,19 @@ from tinyloc.codegen.reader import read_tflite
 from tinyloc.codegen.reference import integer_crf, rssi_table
 from tinyloc.codegen.render import program_values, render
 from tinyloc.codegen.source import Source, check_graph, read_source
-from tinyloc.export.bundle import Arithmetic, Bundle, ModelFile
 from tinyloc.codegen.stepping import as_step
+from tinyloc.export.bundle import Arithmetic, Bundle, ModelFile
 
 GENERATOR = "tinyloc codegen 1"
 _COMMON = {"weights.h": "weights.h.j2", "weights.c": "weights.c.j2"}
-_LOCALISER = {"model.h": "model.h.j2", "model.c": "model.c.j2", **_COMMON}
+_LOCALISER = {"model.h": "model.h.j2", "model.c": "model.c.j2", "debug.c": "debug.c.j2", **_COMMON}
 _NETWORK = {"model.h": "network.h.j2", "model.c": "network.c.j2", **_COMMON}
 
 
 def compile_bundle(
     bundle_directory: Path, output: Path, arithmetic: Arithmetic | None = None, *, sparse_input: bool = True
 ) -> Manifest:
-    """Write model.h, model.c, weights.h, weights.c and manifest.json into `output`, replacing it as a whole.
+    """Write model.h, model.c, debug.c, weights.h, weights.c and manifest.json into `output`, replacing it as a whole.
 
     Without `sparse_input` a wide first layer is dense; answers are the same, and the difference in cycles is what
     walking the heard access points only is worth. Raises BundleError, or CompileError with every problem of the model;
@@ -56,10 +57,10 @@ def compile_tflite(
     """
     graph = read_tflite(path, states)
     check_graph(graph, str(path))
-    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest())
     if step:
         graph = as_step(graph, str(path))
         check_graph(graph, str(path))
+    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def compile_graph(graph: Graph, output: Path, content_hash: str = "") -> GraphManifest:
@@ -177,6 +178,8 @@ def _render_localiser(source: Source, program: Program, manifest: Manifest) -> d
         "score_type": f"{scores.element}_t",
         "score_scale": scores.scale,
         "score_zero": scores.zero_point,
+        "check_calls": check_calls(program),
+        "check_count": check_count(program),
         **program_values(program, tables),
     }
     return render(_LOCALISER, values)

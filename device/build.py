@@ -3,12 +3,13 @@
 The image is reproducible: the same sources, board and compiler give the same bytes wherever they lie.
 """
 
+import dataclasses
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +33,17 @@ from tinyloc.export.bundle import sha256
 
 FIRMWARE_DIR = Path(__file__).resolve().parent.parent / "firmware"
 GENERATED_FILES = ("model.h", "model.c", "weights.c")
+DEBUG_FILE = "debug.c"
+"""Takes the place of model.c, which it includes, in an image with checksums of the layers."""
 COMPILER = "arm-none-eabi-gcc"
+CPP_COMPILER = "arm-none-eabi-g++"
 BUILD_AGAIN = "make it again with `tinyloc build`"
 INSTALL_HINT = "`apt install gcc-arm-none-eabi libnewlib-arm-none-eabi`"
 
 Optimise = Literal["Os", "O2"]
 
 _LANGUAGE = ("-std=c11", "-ffreestanding", "-fno-common")
+_CPP_LANGUAGE = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-common")
 _WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
 _SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage", "-g")
 _TRUE_CALLS = ("-fno-optimize-sibling-calls",)  # a profile or a crash report sees every caller; measured at no bytes
@@ -48,6 +53,14 @@ _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 
 class BuildError(UserError):
     """No compiler, no generated code, or an image that does not build; the message says what to do."""
+
+
+class OverflowingImage(BuildError):
+    """An image that is larger than the board's memories: `regions` has a line for each."""
+
+    def __init__(self, regions: Sequence[str], symbols: Sequence[str]) -> None:
+        self.regions = tuple(regions)
+        super().__init__("\n".join(line for pair in zip(regions, symbols, strict=True) for line in pair))
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,7 @@ class BuildRecord(BaseModel):
     board: str
     part: str
     optimise: str
+    debug_layers: bool = False  # answers LAYERS: another image than the plain one
     compiler: str
     model: str | None
     model_id: str | None
@@ -84,7 +98,23 @@ class BuildResult:
     sizes: Sizes
 
 
-def build_firmware(generated_dir: Path, board: Board, out_dir: Path, optimise: Optimise = "Os") -> BuildResult:
+@dataclass(frozen=True)
+class Extras:
+    """What an image is made of beside tinyloc's own C."""
+
+    flags: tuple[str, ...] = ()  # for every file: definitions, directories of headers
+    libraries: tuple[str, ...] = ()  # for the linker, in order, before libgcc
+
+
+def build_firmware(
+    generated_dir: Path,
+    board: Board,
+    out_dir: Path,
+    optimise: Optimise = "Os",
+    *,
+    debug_layers: bool = False,
+    extras: Extras | None = None,
+) -> BuildResult:
     """Build the image of a generated model for a board.
 
     Args:
@@ -92,31 +122,72 @@ def build_firmware(generated_dir: Path, board: Board, out_dir: Path, optimise: O
         out_dir: becomes firmware.elf, .map, .bin, stack.txt (bytes of stack a function) and build.json, whole or not
             at all; an earlier build there is replaced.
         optimise: for the model and the localiser; the link and the application are always built for size.
+        debug_layers: the image also tells a checksum of what each layer left; it is larger and slower.
+        extras: what the model's back end adds, see device/backends.py; none for native.
     Raises:
         BuildError: no compiler, generated files missing, C that does not compile, or an image that does not fit.
     """
-    compiler = _find_compiler()
+    compiler = find_compiler()
     generated_dir = generated_dir.resolve()
-    _check_generated(generated_dir)
+    _check_generated(generated_dir, debug_layers)
     _check_output(out_dir)
     with tempfile.TemporaryDirectory(prefix="tinyloc-build-") as name:
         work = Path(name).resolve()
-        (work / "board.h").write_text(board_header(board))
-        (work / "memory.ld").write_text(memory_script(board))
-        (work / "fixed.c").write_text(fixed_source(board))
-        objects = _compile(compiler, work, generated_dir, board, optimise)
-        _link(compiler, work, objects, board)
+        program = ("app", "link", "localise", *(["debug"] if debug_layers else []))
+        sources = {source_name(path): path for path in firmware_sources(board, program)}
+        sources |= model_sources(generated_dir, debug_layers)
+        compile_and_link(compiler, work, sources, generated_dir, board, optimise, _with_debug(extras, debug_layers))
         objcopy = str(Path(compiler).with_name("arm-none-eabi-objcopy"))
         _run([objcopy, "-O", "binary", "--gap-fill", f"{ERASED:#x}", "firmware.elf", "firmware.bin"], work)
-        (work / "stack.txt").write_text("".join(sorted(_stack_usage(work))))
+        (work / "stack.txt").write_text("".join(sorted(stack_usage(work))))
         elf = work / "firmware.elf"
         sizes = Sizes(flash_bytes(elf), static_ram_bytes(elf), board.build.stack_bytes)
-        record = _record(compiler, work, generated_dir, board, optimise, sizes)
+        record = _record(compiler, work, generated_dir, board, optimise, sizes, debug_layers)
         (work / "build.json").write_text(record.model_dump_json(indent=2) + "\n")
         with whole_directory(out_dir) as final:
             for file in ("firmware.elf", "firmware.map", "firmware.bin", "stack.txt", "build.json"):
                 shutil.copyfile(work / file, final / file)
     return BuildResult(out_dir / "firmware.elf", out_dir / "firmware.map", out_dir / "firmware.bin", sizes)
+
+
+def _with_debug(extras: Extras | None, debug_layers: bool) -> Extras:
+    given = extras or Extras()
+    return dataclasses.replace(given, flags=("-DTL_DEBUG_LAYERS", *given.flags)) if debug_layers else given
+
+
+def compile_and_link(
+    compiler: str, work: Path, sources: Mapping[str, Path], generated: Path, board: Board, optimise: Optimise,
+    extras: Extras | None = None,
+) -> None:
+    """firmware.elf, firmware.map and the files of -fstack-usage in the empty directory `work`.
+
+    Args:
+        sources: name of the object file below `work`, without suffix -> C file; see source_name and model_sources.
+        generated: directory of the model's headers.
+    Raises:
+        BuildError: C that does not compile, or an image that does not fit.
+    """
+    (work / "board.h").write_text(board_header(board))
+    (work / "memory.ld").write_text(memory_script(board))
+    (work / "fixed.c").write_text(fixed_source(board))
+    given = extras or Extras()
+    objects = _compile(compiler, work, sources, generated, board, optimise, given.flags)
+    _link(compiler, work, objects, board, given.libraries)
+
+
+def source_name(path: Path) -> str:
+    """Name of the object file of a C file of the firmware."""
+    return f"firmware/{path.relative_to(FIRMWARE_DIR).with_suffix('')}"
+
+
+def model_sources(generated: Path, debug_layers: bool = False) -> dict[str, Path]:
+    """The files that every generated model has, by the name of their object file."""
+    model = generated / (DEBUG_FILE if debug_layers else _model_file(generated))
+    return {f"generated/{path.stem}": path for path in (model, generated / "weights.c")}
+
+
+def _model_file(generated: Path) -> str:
+    return "model.cc" if (generated / "model.cc").is_file() else "model.c"
 
 
 def load_build(out_dir: Path) -> BuildResult:
@@ -195,24 +266,27 @@ def fixed_source(board: Board) -> str:
     return "#include <stdint.h>\n" + "".join(array(block) for block in board.fixed if not block.blank)
 
 
-def firmware_sources(board: Board) -> list[Path]:
-    """The C files of the firmware for a board, below FIRMWARE_DIR, sorted."""
-    areas = ("app", "link", "localise", "port/cortex_m", f"port/{board.build.port}")
+def firmware_sources(board: Board, program: Sequence[str] = ("app", "link", "localise")) -> list[Path]:
+    """The C files of the firmware for a board, below FIRMWARE_DIR, sorted: the port and the areas of the program."""
+    areas = (*program, "port/cortex_m", f"port/{board.build.port}")
     empty = [str(FIRMWARE_DIR / area) for area in areas if not any((FIRMWARE_DIR / area).glob("*.c"))]
     if empty:
         raise BuildError(f"no C files in {', '.join(empty)}; install tinyloc again")
     return sorted(path for area in areas for path in (FIRMWARE_DIR / area).glob("*.c"))
 
 
-def _find_compiler() -> str:
+def find_compiler() -> str:
+    """The cross compiler. Raises BuildError with how to install it."""
     compiler = shutil.which(COMPILER)
     if compiler is None:
         raise BuildError(f"no {COMPILER} on the PATH; install the cross compiler: {INSTALL_HINT}")
     return compiler
 
 
-def _check_generated(directory: Path) -> None:
-    missing = [name for name in GENERATED_FILES if not (directory / name).is_file()]
+def _check_generated(directory: Path, debug_layers: bool) -> None:
+    needed = [_model_file(directory) if name == "model.c" else name for name in GENERATED_FILES]
+    needed += [DEBUG_FILE] if debug_layers else []
+    missing = [name for name in needed if not (directory / name).is_file()]
     if missing:
         raise BuildError(f"{directory}: {', '.join(missing)} missing; generate the C code with `tinyloc codegen`")
 
@@ -224,24 +298,27 @@ def _check_output(out_dir: Path) -> None:
         raise BuildError(f"{out_dir} holds other files than a build; give another output directory")
 
 
-def _compile(compiler: str, work: Path, generated: Path, board: Board, optimise: Optimise) -> list[str]:
+def _compile(
+    compiler: str, work: Path, sources: Mapping[str, Path], generated: Path, board: Board, optimise: Optimise,
+    flags: Sequence[str],
+) -> list[str]:
     """Compile everything below `work`; gives the object files relative to it, in a fixed order."""
-    sources = {f"firmware/{path.relative_to(FIRMWARE_DIR).with_suffix('')}": path for path in firmware_sources(board)}
-    sources |= {f"generated/{path.stem}": path for path in (generated / "model.c", generated / "weights.c")}
+    sources = dict(sources)
     if any(not block.blank for block in board.fixed):
         sources["fixed"] = work / "fixed.c"
     common = [
-        compiler, *_LANGUAGE, *_WARNINGS, *_SECTIONS, *_TRUE_CALLS, *board.build.flags,
+        *_WARNINGS, *_SECTIONS, *_TRUE_CALLS, *board.build.flags,
         "-I.", f"-I{generated}", f"-I{FIRMWARE_DIR}", f"-I{FIRMWARE_DIR / 'kernels'}",
         f"-ffile-prefix-map={work}=.", f"-ffile-prefix-map={generated}=generated",
-        f"-ffile-prefix-map={FIRMWARE_DIR}=firmware",
+        f"-ffile-prefix-map={FIRMWARE_DIR}=firmware", *flags,
     ]  # fmt: skip
+    languages = {".c": [compiler, *_LANGUAGE], ".cc": [str(Path(compiler).with_name(CPP_COMPILER)), *_CPP_LANGUAGE]}
 
     def compile_one(name: str) -> str:
         """What the compiler complains of, empty when it does not."""
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         level = optimise if name.startswith(_TUNED) else "Os"
-        command = [*common, f"-{level}", "-c", str(sources[name]), "-o", f"{name}.o"]
+        command = [*languages[sources[name].suffix], *common, f"-{level}", "-c", str(sources[name]), "-o", f"{name}.o"]
         if name.endswith("cortex_m/memory"):
             command.append("-fno-tree-loop-distribute-patterns")
         result = subprocess.run(command, cwd=work, capture_output=True, text=True)
@@ -257,11 +334,11 @@ def _compile(compiler: str, work: Path, generated: Path, board: Board, optimise:
     return [f"{name}.o" for name in sources]
 
 
-def _link(compiler: str, work: Path, objects: Sequence[str], board: Board) -> None:
+def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, libraries: Sequence[str]) -> None:
     command = [
         compiler, *board.build.flags, "-nostdlib", "-L.", f"-L{BOARDS_DIR / 'common'}",
         f"-T{board.directory / board.build.linker_script}", "-Wl,--gc-sections", "-Wl,--build-id=none",
-        "-Wl,-Map=firmware.map", *objects, "-lgcc", "-o", "firmware.elf",
+        "-Wl,-Map=firmware.map", *objects, *libraries, "-lgcc", "-o", "firmware.elf",
     ]  # fmt: skip
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     if result.returncode == 0:
@@ -272,15 +349,15 @@ def _link(compiler: str, work: Path, objects: Sequence[str], board: Board) -> No
     if not overflows:
         raise BuildError(f"the image does not link:\n{result.stderr.strip()}")
     symbols = [symbol for name in objects for symbol in read_symbols(work / name)]
-    lines = []
-    for region, excess in overflows:
-        memory = board.region(region.lower())
-        lines.append(
+    memories = [board.region(region.lower()) for region, _ in overflows]
+    raise OverflowingImage(
+        [
             f"the image does not fit {board.title}: {memory.name} ({memory.size} bytes) is exceeded by {excess} bytes; "
             "take a smaller model or another board. What takes the space:"
-        )
-        lines.append(largest_symbols_table(symbols, "ram" if "w" in memory.access else "flash"))
-    raise BuildError("\n".join(lines))
+            for memory, (_, excess) in zip(memories, overflows, strict=True)
+        ],
+        [largest_symbols_table(symbols, "ram" if "w" in memory.access else "flash") for memory in memories],
+    )
 
 
 def _run(command: Sequence[str], directory: Path) -> str:
@@ -293,7 +370,7 @@ def _run(command: Sequence[str], directory: Path) -> str:
     return result.stdout
 
 
-def _stack_usage(work: Path) -> Iterator[str]:
+def stack_usage(work: Path) -> Iterator[str]:
     """Lines `file function bytes` from gcc's -fstack-usage."""
     for path in work.rglob("*.su"):
         for line in path.read_text().splitlines():
@@ -302,13 +379,14 @@ def _stack_usage(work: Path) -> Iterator[str]:
 
 
 def _record(
-    compiler: str, work: Path, generated: Path, board: Board, optimise: Optimise, sizes: Sizes
+    compiler: str, work: Path, generated: Path, board: Board, optimise: Optimise, sizes: Sizes, debug_layers: bool
 ) -> BuildRecord:
     manifest = read_manifest(generated) if (generated / "manifest.json").is_file() else None
     return BuildRecord(
         board=board.name,
         part=board.part,
         optimise=optimise,
+        debug_layers=debug_layers,
         compiler=_run([compiler, "--version"], work).splitlines()[0],
         model=manifest.name if manifest else None,
         model_id=manifest.model_id if manifest else None,

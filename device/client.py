@@ -22,6 +22,7 @@ from tinyloc.device.link import (
     dense_body,
     parse_error,
     parse_hello,
+    parse_layers,
     parse_result,
     sparse_body,
 )
@@ -75,7 +76,7 @@ class DeviceClient:
         self._clock = clock
         self._receiver = Receiver()
         self._seq = 0  # of RESET and SAMPLE, which the device keeps in order
-        self._control_seq = 0x8000  # of HELLO and BAUD, which it does not
+        self._control_seq = 0x8000  # of HELLO, BAUD and LAYERS, which it does not
         self._heard = False  # any good frame ever
 
     def hello(self) -> Hello:
@@ -121,6 +122,17 @@ class DeviceClient:
         device = self.device or self.hello()
         return self._sample(Message.SAMPLE_DENSE, dense_body(dbm), device)
 
+    def layers(self) -> list[int]:
+        """Checksums that the last sample left, in an image built with --debug-layers. None before the first sample."""
+        found: list[int] = []
+        while True:
+            part = parse_layers(self._ask(Message.LAYERS, struct.pack("<H", len(found)), Message.LAYERS_REPLY).body)
+            if part.first != len(found):
+                raise LinkError(f"{self.transport.name}: layers from {len(found)} were asked, sent from {part.first}")
+            found += part.checksums
+            if len(found) >= part.count or not part.checksums:
+                return found
+
     def _sample(self, kind: Message, body: bytes, device: Hello) -> Result:
         try:
             frame = self._ask(kind, body, Message.RESULT)
@@ -134,7 +146,7 @@ class DeviceClient:
         return result
 
     def _next_seq(self, kind: Message) -> int:
-        if kind in (Message.HELLO, Message.BAUD):
+        if kind in (Message.HELLO, Message.BAUD, Message.LAYERS):
             self._control_seq = (self._control_seq + 1) & 0xFFFF
             return self._control_seq
         self._seq = (self._seq + 1) & 0xFFFF

@@ -69,10 +69,10 @@ def evaluate(
     started = time.monotonic()
     bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
     generated = read_manifest(generated_dir)
-    arithmetic = _check_generated(generated, bundle, generated_dir)
+    arithmetic = check_generated(generated, bundle, generated_dir)
     client = DeviceClient(transport, timeout=timeout)
     hello = client.hello()
-    _check_device(hello, generated, bundle, board, transport.name)
+    check_device(hello, generated, bundle, board, transport.name)
     if baud is not None and baud != transport.baud:
         client.set_baud(baud)
     emulated = transport if isinstance(transport, EmulatedDevice) else None
@@ -113,8 +113,8 @@ def _chosen(samples: int, measured: int) -> frozenset[int]:
     return frozenset(np.random.default_rng(0).choice(samples, measured, replace=False).tolist())
 
 
-def _check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithmetic:
-    """The arithmetic of the generated code, once it is known to be of this bundle."""
+def check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithmetic:
+    """The arithmetic of the generated code, once it is known to be of this bundle. Raises EvaluationError."""
     model = next((entry for entry in bundle.models if entry.arithmetic == generated.arithmetic), None)
     if model is None or model_id(bundle, model) != generated.model_id:
         raise EvaluationError(
@@ -124,7 +124,8 @@ def _check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithm
     return model.arithmetic
 
 
-def _check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board, where: str) -> None:
+def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board, where: str) -> None:
+    """Raises EvaluationError when the device runs another model than the generated code, or is another board."""
     problems = []
     if hello.model_id != generated.model_id:
         problems.append(f"it runs model {hello.model_id}, the generated code is model {generated.model_id}")

@@ -31,6 +31,8 @@ class Message(IntEnum):
     RESET_REPLY = 0x82
     BAUD = 0x03
     BAUD_REPLY = 0x83
+    LAYERS = 0x04
+    LAYERS_REPLY = 0x84
     SAMPLE_SPARSE = 0x10
     SAMPLE_DENSE = 0x11
     RESULT = 0x90
@@ -161,6 +163,7 @@ class Hello:
     crf: bool
     sparse: bool
     counts_cycles: bool
+    checks_layers: bool
     reset_cause: int
     arena_bytes: int
     state_bytes: int
@@ -182,6 +185,7 @@ def parse_hello(body: bytes) -> Hello:
     return Hello(
         model_id=f"{model:016x}", clock_hz=clock_hz, inputs=inputs, classes=classes, window=window, hop=hop,
         score_bytes=score_bytes, crf=bool(flags & 1), sparse=bool(flags & 2), counts_cycles=bool(flags & 4),
+        checks_layers=bool(flags & 8),
         reset_cause=reset_cause, arena_bytes=arena_bytes, state_bytes=state_bytes, stack_bytes=stack_bytes,
         max_payload=max_payload, board=board.rstrip(b"\0").decode("ascii", "replace"),
     )  # fmt: skip
@@ -206,6 +210,23 @@ def parse_result(body: bytes, score_bytes: int) -> Result:
         raise FrameError(f"a RESULT of {len(body)} bytes does not hold {count} scores of {score_bytes} bytes")
     scores = np.frombuffer(body, f"<i{score_bytes}", count, _RESULT.size).astype(np.int16)
     return Result(class_index, cycles, stack, scores)
+
+
+@dataclass(frozen=True)
+class LayerChecks:
+    """A part of the checksums of the last sample's layers."""
+
+    count: int  # in all
+    first: int  # position of checksums[0]
+    checksums: tuple[int, ...]
+
+
+def parse_layers(body: bytes) -> LayerChecks:
+    """Body of a LAYERS reply. Raises FrameError."""
+    if len(body) < 4 or len(body) % 4:
+        raise FrameError(f"a LAYERS reply of {len(body)} bytes holds no whole checksums")
+    count, first = struct.unpack_from("<HH", body)
+    return LayerChecks(count, first, struct.unpack_from(f"<{len(body) // 4 - 1}I", body, 4))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@
 #include "link/cobs.h"
 #include "link/messages.h"
 #include "port/port.h"
+#ifdef TL_DEBUG_LAYERS
+#include "debug/layers.h"
+#endif
 
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -19,7 +22,13 @@
 
 #define HELLO_BODY 53u
 #define RESULT_BODY (10u + TL_CLASSES * sizeof(tl_score_t))
-#define REPLY_MAX (TL_FRAME_HEAD + MAX(HELLO_BODY, RESULT_BODY) + TL_FRAME_CRC)
+#ifdef TL_DEBUG_LAYERS
+#define CHECKS_MAX 16u /* of one reply */
+#define LAYERS_BODY (4u + 4u * CHECKS_MAX)
+#else
+#define LAYERS_BODY 0u
+#endif
+#define REPLY_MAX (TL_FRAME_HEAD + MAX(MAX(HELLO_BODY, RESULT_BODY), LAYERS_BODY) + TL_FRAME_CRC)
 _Static_assert(PAYLOAD_MAX <= 65535u && REPLY_MAX <= 65535u, "lengths are counted by 16 bits");
 
 #define BAUD_TRIAL TL_CLOCK_HZ /* cycles: 1 s */
@@ -57,6 +66,17 @@ static void send_empty(const tl_frame_t *request) {
     tl_frame_send(&writer);
 }
 
+static uint8_t flags(void) {
+    uint8_t set = (TL_CRF ? 1u : 0u) | (TL_SPARSE ? 2u : 0u);
+    if (tl_port_cycle_counter_works()) {
+        set |= 4u;
+    }
+#ifdef TL_DEBUG_LAYERS
+    set |= 8u;
+#endif
+    return set;
+}
+
 static void send_hello(uint16_t seq) {
     static const char name[16] = TL_BOARD_NAME;
     tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_HELLO | TL_MESSAGE_REPLY, seq);
@@ -68,7 +88,7 @@ static void send_hello(uint16_t seq) {
     tl_put_u16(&writer, TL_WINDOW);
     tl_put_u16(&writer, TL_HOP);
     tl_put_u8(&writer, sizeof(tl_score_t));
-    tl_put_u8(&writer, (uint8_t)((TL_CRF ? 1u : 0u) | (TL_SPARSE ? 2u : 0u) | (tl_port_cycle_counter_works() ? 4u : 0u)));
+    tl_put_u8(&writer, flags());
     tl_put_u8(&writer, (uint8_t)tl_port_reset_cause());
     tl_put_u32(&writer, sizeof(tl_model_arena_t));
     tl_put_u32(&writer, sizeof(tl_localiser_t));
@@ -95,6 +115,20 @@ static void send_result(void) {
     }
     tl_frame_send(&writer);
 }
+
+#ifdef TL_DEBUG_LAYERS
+/* Checks of the last sample, from number `first` on: as many as a reply holds. */
+static void send_layers(uint16_t seq, uint16_t first) {
+    tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_LAYERS | TL_MESSAGE_REPLY, seq);
+    uint16_t count = tl_check_count();
+    tl_put_u16(&writer, count);
+    tl_put_u16(&writer, first);
+    for (uint32_t i = first; i < count && i < first + CHECKS_MAX; i++) {
+        tl_put_u32(&writer, tl_check_at((uint16_t)i));
+    }
+    tl_frame_send(&writer);
+}
+#endif
 
 /// Samples ///
 
@@ -213,6 +247,10 @@ static int32_t fixed_length(uint8_t type) {
         return 0;
     case TL_MESSAGE_BAUD:
         return 4;
+#ifdef TL_DEBUG_LAYERS
+    case TL_MESSAGE_LAYERS:
+        return 2;
+#endif
     case TL_MESSAGE_SAMPLE_SPARSE:
     case TL_MESSAGE_SAMPLE_DENSE:
         return -1;
@@ -233,6 +271,10 @@ static void take_request(const tl_frame_t *request) {
         take_reset(request);
     } else if (request->type == TL_MESSAGE_BAUD) {
         take_baud(request);
+#ifdef TL_DEBUG_LAYERS
+    } else if (request->type == TL_MESSAGE_LAYERS) {
+        send_layers(request->seq, tl_get_u16(request->body));
+#endif
     } else {
         take_sample(request);
     }

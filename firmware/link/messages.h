@@ -10,6 +10,7 @@ enum {
     TL_MESSAGE_HELLO = 0x01,
     TL_MESSAGE_RESET = 0x02,
     TL_MESSAGE_BAUD = 0x03,
+    TL_MESSAGE_LAYERS = 0x04, /* in images built with checksums of the layers only */
     TL_MESSAGE_SAMPLE_SPARSE = 0x10,
     TL_MESSAGE_SAMPLE_DENSE = 0x11,
     TL_MESSAGE_REPLY = 0x80, /* a reply is its request's type with this bit; to both samples it is RESULT */

@@ -9,6 +9,7 @@ from tinyloc.commands.layout import (
     RUNS_DIR,
     ArithmeticOption,
     BoardOption,
+    DebugLayersOption,
     JsonOption,
     RunArgument,
     RunsDirOption,
@@ -24,6 +25,7 @@ def build(
     optimise: Annotated[
         str | None, typer.Option("--optimise", help="Os (size) or O2 (speed); without it what the recipe says.")
     ] = None,
+    debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
@@ -38,7 +40,8 @@ def build(
     layout = find_run(run, runs_dir)
     form = layout.arithmetic(arithmetic)
     generated = layout.need_generated(arithmetic)
-    result = build_firmware(generated, found, layout.firmware(board), layout.optimise(optimise))
+    out = layout.firmware(board, debug_layers=debug_layers)
+    result = build_firmware(generated, found, out, layout.optimise(optimise), debug_layers=debug_layers)
     flash = measure_flash(result.elf, result.map)
     write_json(json, {"board": board, "arithmetic": form, "sizes": asdict(result.sizes), "flash": flash.model_dump()})
     typer.echo(

@@ -10,6 +10,7 @@ from tinyloc.commands.layout import (
     ArithmeticOption,
     BoardOption,
     BudgetOption,
+    DebugLayersOption,
     JsonOption,
     RunArgument,
     RunsDirOption,
@@ -32,11 +33,15 @@ def emulate(
         bool, typer.Option("--flash-cache/--no-flash-cache", help="With --wait-states: the board's flash cache is on.")
     ] = True,
     budget: BudgetOption = None,
+    debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
-    """Run the firmware in the emulator on the whole test set. Exit code 1: over budget, answers differ, or a crash."""
-    from tinyloc.commands.outcome import publish
+    """Run the firmware in the emulator on the whole test set. Exit code 1: over budget, answers differ, or a crash.
+
+    With --debug-layers: compare every layer with the host's, and name the first that differs.
+    """
+    from tinyloc.commands.outcome import publish, tell_layers
     from tinyloc.commands.progress import samples_shown
     from tinyloc.device.build import load_build
     from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
@@ -45,11 +50,14 @@ def emulate(
 
     found = board_within(board, budget)
     layout = find_run(run, runs_dir)
-    image = load_build(layout.need_firmware(board, arithmetic))
+    image = load_build(layout.need_firmware(board, arithmetic, debug_layers=debug_layers))
     generated = layout.need_generated(arithmetic)
     measured = 0 if all_measured else MEASURED_SAMPLES
     device = EmulatedDevice(image.elf, found, timing=timing_of(found, wait_states, flash_cache))
     try:
+        if debug_layers:
+            tell_layers(layout, generated, found, device, json)
+            return
         with samples_shown("emulated samples") as progress:
             outcome = evaluate(layout.bundle, generated, image, found, device, measured=measured, progress=progress)
     except EmulatorCrash as crash:  # what the firmware did is the result

@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.commands.layout import DEFAULT_BOARD, RUNS_DIR, BoardOption, RunArgument, RunsDirOption, find_run
+from tinyloc.commands.layout import (
+    DEFAULT_BOARD,
+    RUNS_DIR,
+    BoardOption,
+    DebugLayersOption,
+    RunArgument,
+    RunsDirOption,
+    find_run,
+)
 
 
 def flash(
@@ -14,6 +22,7 @@ def flash(
     tool: Annotated[
         str | None, typer.Option("--tool", help="Another of the board's tools; `tinyloc board show` lists them.")
     ] = None,
+    debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
     """Flash the firmware of a run with the board's own tool, and verify it."""
@@ -23,5 +32,5 @@ def flash(
 
     found = load_board(board)
     layout = find_run(run, runs_dir)
-    image = load_build(layout.need_firmware(board))
+    image = load_build(layout.need_firmware(board, debug_layers=debug_layers))
     flashing.flash(image, found, dry_run=dry_run, report=typer.echo, tool=tool)

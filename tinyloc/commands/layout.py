@@ -53,6 +53,14 @@ JsonOption = Annotated[
     typer.Option("--json", metavar="FILE", help="Write what was measured as JSON.", callback=checked_output),
 ]
 
+NATIVE = "native"
+BackendOption = Annotated[
+    str, typer.Option("--backend", help="Whose kernels run: native, cmsis_nn or tflm; docs/backends.md tells of them.")
+]
+DebugLayersOption = Annotated[
+    bool, typer.Option("--debug-layers", help="Of the image that tells a checksum of every layer's result.")
+]
+
 RUNS_DIR = Path("runs")
 DEFAULT_BOARD = "stm32l4"
 
@@ -71,6 +79,16 @@ def with_arithmetic(arithmetic: str | None) -> str:
     return f"--arithmetic {arithmetic}" if arithmetic else ""
 
 
+def with_backend(backend: str) -> str:
+    """The same of --backend."""
+    return "" if backend == NATIVE else f"--backend {backend}"
+
+
+def _variant(name: str, backend: str) -> str:
+    """Back ends lie beside each other; the plain name is the native one's."""
+    return name if backend == NATIVE else f"{name}-{backend}"
+
+
 class RunError(UserError):
     """A run, or a part of one, that is not there; the message names the command that makes it."""
 
@@ -85,17 +103,17 @@ class RunLayout:
     def bundle(self) -> Path:
         return self.path / "bundle"
 
-    def generated(self, arithmetic: str) -> Path:
-        return self.path / "generated" / arithmetic
+    def generated(self, arithmetic: str, backend: str = NATIVE) -> Path:
+        return self.path / "generated" / _variant(arithmetic, backend)
 
-    def firmware(self, board: str) -> Path:
-        return self.path / "firmware" / board
+    def firmware(self, board: str, backend: str = NATIVE, debug_layers: bool = False) -> Path:
+        return self.path / "firmware" / (_variant(board, backend) + ("-layers" if debug_layers else ""))
 
-    def evaluation(self, board: str) -> Path:
-        return self.path / f"evaluation-{board}.json"
+    def evaluation(self, board: str, backend: str = NATIVE) -> Path:
+        return self.path / f"evaluation-{_variant(board, backend)}.json"
 
-    def report(self, board: str) -> Path:
-        return self.path / f"report-{board}.html"
+    def report(self, board: str, backend: str = NATIVE) -> Path:
+        return self.path / f"report-{_variant(board, backend)}.html"
 
     def arithmetic(self, wanted: str | None) -> "Arithmetic":
         """The arithmetic asked for, checked against the bundle, or the bundle's default."""
@@ -121,13 +139,18 @@ class RunLayout:
             return "O2"
         raise RunError(f"--optimise {level}: must be Os (size) or O2 (speed)")
 
-    def need_generated(self, arithmetic: str | None) -> Path:
+    def need_generated(self, arithmetic: str | None, backend: str = NATIVE) -> Path:
         """The generated code of that arithmetic, or of the bundle's default."""
-        return self.need(self.generated(self.arithmetic(arithmetic)), "codegen", with_arithmetic(arithmetic))
+        path = self.generated(self.arithmetic(arithmetic), backend)
+        return self.need(path, "codegen", with_arithmetic(arithmetic), with_backend(backend))
 
-    def need_firmware(self, board: str, arithmetic: str | None = None) -> Path:
+    def need_firmware(
+        self, board: str, arithmetic: str | None = None, backend: str = NATIVE, debug_layers: bool = False
+    ) -> Path:
         """The build for a board."""
-        return self.need(self.firmware(board), "build", f"--board {board}", with_arithmetic(arithmetic))
+        options = [f"--board {board}", with_arithmetic(arithmetic), with_backend(backend)]
+        options += ["--debug-layers"] if debug_layers else []
+        return self.need(self.firmware(board, backend, debug_layers), "build", *options)
 
     def need(self, path: Path, command: str, *options: str) -> Path:
         """`path` if it exists, else RunError with the command that makes it."""

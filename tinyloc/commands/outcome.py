@@ -8,7 +8,9 @@ import typer
 from tinyloc.commands.layout import RunLayout, write_json
 
 if TYPE_CHECKING:
+    from tinyloc.boards import Board
     from tinyloc.device.results import Evaluation
+    from tinyloc.device.transport import Transport
 
 FOUND_WANTING = 1
 """Exit code: over budget, or the device answered otherwise than the host."""
@@ -30,4 +32,19 @@ def publish(evaluation: "Evaluation", layout: RunLayout, json: Path | None) -> N
     write_json(json, summary(evaluation))
     Console().print(verdict(evaluation, page), soft_wrap=True)
     if not evaluation.passed:
+        raise typer.Exit(FOUND_WANTING)
+
+
+def tell_layers(layout: RunLayout, generated: Path, board: "Board", device: "Transport", json: Path | None) -> None:
+    """Compare the device layer by layer, say where it first differs, and then end with FOUND_WANTING."""
+    from dataclasses import asdict
+
+    from tinyloc.commands.progress import samples_shown
+    from tinyloc.device.debug_layers import compare_layers
+
+    with samples_shown("samples, layer by layer") as progress:
+        comparison = compare_layers(layout.bundle, generated, board, device, progress)
+    write_json(json, {**asdict(comparison), "equal": comparison.equal})
+    typer.echo(comparison.text())
+    if not comparison.equal:
         raise typer.Exit(FOUND_WANTING)

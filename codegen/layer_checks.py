@@ -1,0 +1,126 @@
+"""A checksum of what each layer leaves: the calls of debug.c on the device, and the same values on the host.
+
+Both ends count in this order: the step's input, each layer, the scores, each state as the next sample finds it. A
+check is the CRC-32 (`zlib.crc32`) of the bytes as they lie in memory, little-endian.
+"""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.codegen.interpreter import run_graph
+from tinyloc.codegen.manifest import Manifest
+from tinyloc.codegen.program import Program, make_program, pointer
+from tinyloc.codegen.reference import rssi_table
+from tinyloc.codegen.source import read_source
+from tinyloc.export.bundle import MISSING_DBM, Arithmetic
+
+Ints = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One checksum on the host's side, and what it is of."""
+
+    name: str  # C function of the layer; "input", "scores", or "state NAME"
+    operators: tuple[str, ...]  # of the TFLite model; none for what is no layer
+    tensors: tuple[str, ...]  # name and shape of what was written
+    checksum: int
+
+
+def check_calls(program: Program) -> list[str]:
+    """Statements of the checked step of debug.c: those of the plain step, each followed by its check."""
+    graph, places = program.graph, program.storage.places
+    whole = "tl_check(input, sizeof(tl_input_t) * TL_INPUTS);"
+    lines = ["tl_check_entries(entries, count);" if program.sparse else whole]
+    for layer, op in zip(program.layers, program.storage.layers, strict=True):
+        lines.append(layer.call)
+        for number, t in enumerate(op.outputs):
+            function = "tl_check_more" if number else "tl_check"
+            lines.append(f"{function}({pointer(graph, t, places[t])}, {graph.tensors[t].bytes});")
+    lines += program.calls[len(program.layers) :]
+    lines.append("tl_check(scores, sizeof(tl_score_t) * TL_CLASSES);")
+    lines += [f"tl_check(state->{state['name']}, sizeof state->{state['name']});" for state in program.states]
+    return lines
+
+
+def check_count(program: Program) -> int:
+    """How many checks a step leaves."""
+    return 2 + len(program.layers) + len(program.states)
+
+
+class LayerReference:
+    """The optimised graph in NumPy, sample by sample, with every layer's result. `reset` starts a recording.
+
+    The graph is the one that the generated code was made from, so that its layers are the device's.
+    """
+
+    def __init__(self, bundle_directory: Path, arithmetic: Arithmetic, generated: Manifest) -> None:
+        source = read_source(bundle_directory, arithmetic)
+        self.program = make_program(source.graph, ["input"], ["scores"], sparse_input=generated.sparse)
+        self.preprocessing = source.bundle.preprocessing
+        self.table = rssi_table(self.preprocessing, source.graph.tensors[source.graph.inputs[0]])
+        self.reset()
+
+    def reset(self) -> None:
+        tensors = self.program.graph.tensors
+        self.state = {
+            before: np.full(tensors[before].shape, tensors[before].zero_point, tensors[before].element)
+            for before, _ in self.program.graph.states
+        }
+        inputs = len(self.preprocessing.access_points)
+        self.held = np.full(inputs, MISSING_DBM, dtype=np.int64)
+        self.age = np.zeros(inputs, dtype=np.int64)
+
+    def sample(self, indices: Ints, dbm: Ints) -> list[Check]:
+        """One scan -> the checks of its step, in the device's order."""
+        graph = self.program.graph
+        self.age += 1
+        self.held[indices] = dbm
+        self.age[indices] = 0
+        readings = np.where(self.age <= self.preprocessing.hold_samples, self.held, MISSING_DBM)
+        values = run_graph(graph, {graph.inputs[0]: self._input(readings), **self.state})
+        self.state = {before: values[after] for before, after in graph.states}
+        return [
+            Check("input", (), self._told(graph.inputs), self._input_check(readings)),
+            *self._layers(values),
+            Check("scores", (), self._told(graph.outputs), _crc(values[graph.outputs[0]])),
+            *(
+                Check(f"state {state['name']}", (), self._told((after,)), _crc(values[after]))
+                for state, (_, after) in zip(self.program.states, graph.states, strict=True)
+            ),
+        ]
+
+    def _layers(self, values: Mapping[int, npt.NDArray[Any]]) -> list[Check]:
+        return [
+            Check(layer.name, layer.operators, self._told(op.outputs), _crc(*(values[t] for t in op.outputs)))
+            for layer, op in zip(self.program.layers, self.program.storage.layers, strict=True)
+        ]
+
+    def _input(self, readings: Ints) -> npt.NDArray[Any]:
+        return self.table[readings + 128].reshape(self.program.graph.tensors[self.program.graph.inputs[0]].shape)
+
+    def _input_check(self, readings: Ints) -> int:
+        if not self.program.sparse:
+            return _crc(self._input(readings))
+        heard = np.flatnonzero(readings != MISSING_DBM)
+        checksum = 0
+        for index, value in zip(heard.astype("<u2"), self.table[readings[heard] + 128], strict=True):
+            checksum = zlib.crc32(index.tobytes() + value.tobytes(), checksum)
+        return checksum
+
+    def _told(self, tensors: tuple[int, ...]) -> tuple[str, ...]:
+        found = (self.program.graph.tensors[t] for t in tensors)
+        return tuple(f"{t.name} {list(t.shape)} {t.element}" for t in found)
+
+
+def _crc(*arrays: npt.NDArray[Any]) -> int:
+    checksum = 0
+    for array in arrays:
+        checksum = zlib.crc32(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes(), checksum)
+    return checksum
