@@ -62,7 +62,7 @@ class PersistentPort:
 
     def _come_back(self, gone: PortGone) -> None:
         self._port.close()
-        self._tell(f"{gone.port} went away; plug the board in again, the evaluation goes on (Ctrl-C: it can go on later)")
+        self._tell(f"{gone.port} went away; plug the board in again and the evaluation goes on")
         deadline = self._clock() + self._patience
         while True:
             try:
