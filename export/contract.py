@@ -17,7 +17,7 @@ from tinyloc.export.to_onnx import StepNames
 
 OPERATORS = frozenset({
     "ABS", "ADD", "BATCH_MATMUL", "CONCATENATION", "DEPTHWISE_CONV_2D", "EXP", "FULLY_CONNECTED", "LOG", "LOGISTIC",
-    "MUL", "QUANTIZE", "RELU", "RESHAPE", "RSQRT", "SLICE", "STRIDED_SLICE", "SUB", "TANH",
+    "MUL", "QUANTIZE", "RELU", "RESHAPE", "RSQRT", "SLICE", "SOFTMAX", "SPLIT", "STRIDED_SLICE", "SUB", "TANH",
 })  # fmt: skip
 ACTIVATION: dict[Arithmetic, int] = {"int8": schema.TensorType.INT8, "int16x8": schema.TensorType.INT16}
 TYPE_NAMES = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}

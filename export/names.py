@@ -48,8 +48,9 @@ SAME_KIND = {
 def name_step(model: Any, names: StepNames) -> None:
     """Name inputs and outputs of a converted file, and put both in the order of `names`. In place.
 
-    onnx2tf keeps input names inside TensorFlow's (`serving_default_NAME:0`). It numbers outputs in the order of the
-    ONNX file: `Identity_2` in the float file, `StatefulPartitionedCall:2` in the integer files.
+    onnx2tf keeps input names inside TensorFlow's (`serving_default_NAME:0`). Which output is which only the signature
+    knows: it holds the ONNX names in the float file, `output_k` in the order of the ONNX file in the integer files. The
+    numbers in the tensors' own names (`PartitionedCall:2`) follow now one order, now the other.
     """
     part = graph(model)
     for index in part.inputs:
@@ -58,16 +59,25 @@ def name_step(model: Any, names: StepNames) -> None:
         if name not in names.inputs:
             raise ExportError(f"onnx2tf made an input {name} that the model does not have ({', '.join(names.inputs)})")
         tensor.name = name
-    for index in part.outputs:
-        tensor = part.tensors[index]
-        found = re.fullmatch(r"(?:Identity|(?:Stateful)?PartitionedCall)(?:[_:](\d+))?", tensor_name(tensor))
-        if found is None or int(found[1] or 0) >= len(names.outputs):
-            raise ExportError(f"onnx2tf named an output {tensor_name(tensor)}; expected one of Identity_k with k < "
-                              f"{len(names.outputs)}: is it the pinned version?")
-        tensor.name = names.outputs[int(found[1] or 0)]
+    for signature in model.signatureDefs or []:
+        for output in signature.outputs:
+            part.tensors[output.tensorIndex].name = _output_name(output.name.decode(), names)
+    unnamed = [tensor_name(part.tensors[i]) for i in part.outputs if tensor_name(part.tensors[i]) not in names.outputs]
+    if unnamed:
+        raise ExportError(f"onnx2tf's signature does not name the output {unnamed[0]}: is it the pinned version?")
     model.signatureDefs = []
     part.inputs = sorted(part.inputs, key=lambda i: names.inputs.index(tensor_name(part.tensors[i])))
     part.outputs = sorted(part.outputs, key=lambda i: names.outputs.index(tensor_name(part.tensors[i])))
+
+
+def _output_name(signature_name: str, names: StepNames) -> str:
+    number = re.fullmatch(r"output_(\d+)", signature_name)
+    if number is not None and int(number[1]) < len(names.outputs):
+        return names.outputs[int(number[1])]
+    if signature_name in names.outputs:
+        return signature_name
+    raise ExportError(f"onnx2tf named an output {signature_name}; expected one of {', '.join(names.outputs)} or "
+                      f"output_k with k < {len(names.outputs)}: is it the pinned version?")
 
 
 def onnx_values(path: Path, inputs: dict[str, Array]) -> list[tuple[str, str, Array]]:
