@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from cobs import cobs
 from fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference
+from garbage import garbage
 from host_device import (
     BAUD,
     DENSE,
@@ -303,30 +304,6 @@ class LinkLibrary:
 @pytest.fixture(scope="module")
 def cobs_library(make_device):
     return LinkLibrary(make_device(DENSE_INT16))
-
-
-def garbage(rng: random.Random, count: int, inputs: int) -> bytes:
-    """Good frames, damaged frames and noise, in any order."""
-    out = bytearray()
-    for n in range(count):
-        kind = rng.choice([HELLO, RESET, BAUD, SPARSE, DENSE, DENSE, SPARSE, 0x42])
-        body = {
-            BAUD: struct.pack("<I", rng.randrange(1 << 24)),
-            DENSE: rng.randbytes(inputs),
-            SPARSE: sparse_body(sorted((rng.randrange(inputs + 1), rng.randint(-128, 127)) for _ in range(4))),
-        }.get(kind, b"")
-        data = bytearray(frame(kind, n & 0xFFFF, body))
-        damage = rng.randrange(5)
-        if damage == 0:
-            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-        elif damage == 1:
-            del data[rng.randrange(len(data)) :]
-        elif damage == 2:
-            data[rng.randrange(len(data)) : 0] = rng.randbytes(rng.randrange(40))
-        elif damage == 3:
-            data = bytearray(wire(payload(kind, n & 0xFFFF, rng.randbytes(rng.randrange(60)))))
-        out += data
-    return bytes(out)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,141 @@
+"""A device for weeks on a bad line: much noise, a whole day, and resets at the worst moments."""
+
+import dataclasses
+import random
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from cobs import cobs
+from fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeReference
+from garbage import garbage
+from host_device import DENSE, ERROR, HELLO, RESET, RESULT, compile_host, frame
+from unicorn import UC_HOOK_CODE, Uc
+
+from tinyloc.boards import load_board
+from tinyloc.device.build import build_firmware
+from tinyloc.device.client import DeviceClient, DeviceRestarted
+from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.link import Message, Receiver, VersionError
+
+DAY_AT_5_HZ = 24 * 3600 * 5
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed: no firmware")
+    directory = tmp_path_factory.mktemp("trust")
+    return build_firmware(DENSE_INT16.write(directory / "model"), load_board("stm32l4"), directory / "firmware").elf
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [DENSE_INT16, SPARSE_INT8], ids=str)
+def test_a_million_frames_with_sanitizers(model, tmp_path):
+    """Half a million frames for each form of sample, most of them damaged; the device still greets after each part."""
+    program = compile_host(model.write(tmp_path / "generated"), tmp_path / "device", main=True,
+                           sanitize="address,undefined", optimise="-O1")  # fmt: skip
+    for seed in range(25):
+        noise = garbage(random.Random(seed), 20_000, model.inputs) + b"\0\0"
+        result = subprocess.run([program], input=noise + frame(HELLO, 0xABCD), capture_output=True, timeout=300)
+        assert result.returncode == 0, result.stderr.decode()
+        frames = [cobs.decode(part) for part in result.stdout.split(b"\0") if part]
+        assert frames[-1][1:4] == b"\x81\xcd\xab"
+        assert {data[1] for data in frames} >= {RESULT, ERROR}
+
+
+@pytest.mark.slow
+def test_a_million_frames_do_not_confuse_the_host():
+    """What the host's receiver lets through has a right checksum; it never fails, and never keeps more than a frame."""
+    receiver = Receiver()
+    accepted = 0
+    for seed in range(50):
+        stream = garbage(random.Random(1000 + seed), 20_000, 5)
+        for place in range(0, len(stream), 4096):
+            try:
+                found = receiver.feed(stream[place : place + 4096])
+            except VersionError:  # a whole frame of another version is told, not swallowed
+                continue
+            accepted += len(found)
+            assert all(isinstance(one.type, Message | int) and 0 <= one.seq <= 0xFFFF for one in found)
+    assert 100_000 < accepted < 1_000_000
+    assert receiver.spoilt > 100_000
+
+
+@pytest.mark.parametrize("frames", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_noise_does_not_crash_the_emulated_device(image, frames):
+    """Strict memory, no interrupts, no runaway: every access of the firmware was legal; afterwards it answers right."""
+    device = EmulatedDevice(image, load_board("stm32l4"))
+    chance = random.Random(frames)
+    for _ in range(frames // 100):
+        device.write(garbage(chance, 100, DENSE_INT16.inputs))
+        while device.read(0.0):
+            pass
+    device.write(b"\0\0")
+    device.set_baud(device.machine.part.uart.baud)  # the noise may hold a good BAUD
+    client, reference = DeviceClient(device), FakeReference(DENSE_INT16)
+    client.hello()
+    client.reset()
+    for step in range(12):
+        row = [-40 - step, MISSING, -70, MISSING, -90 + step]
+        answer = client.sample_dense(np.array(row, np.int8))
+        assert (answer.class_index, answer.scores.tolist()) == reference.sample(row)
+
+
+def power_fails_once_at(device: EmulatedDevice, function: str) -> list[int]:
+    """Cut the power when the function begins the next time; the list tells where it was cut."""
+    machine, cut = device.machine, []
+    start = machine.image.symbols[function] & ~1
+
+    def fail(uc: Uc, address: int, size: int, _: object) -> None:
+        if not cut:
+            cut.append(address)
+            machine._reset_cause = "power-on"
+            uc.emu_stop()
+
+    machine._uc.hook_add(UC_HOOK_CODE, fail, None, start, start)
+    machine._uc.ctl_flush_tb()
+    return cut
+
+
+@pytest.mark.parametrize("place", ["tl_localiser_sample_dense", "tl_model_step", "tl_frame_parse", "tl_frame_send"])
+def test_power_fails_inside_the_firmware(image, place):
+    """Whatever the firmware was doing, the next recording is answered as by a device that was never disturbed."""
+    device = EmulatedDevice(image, load_board("stm32l4"))
+    client = DeviceClient(device)
+    client.hello()
+    client.reset()
+    chance = random.Random(place)
+    rows = [[chance.randint(-99, -30) if chance.random() < 0.7 else MISSING for _ in range(5)] for _ in range(8)]
+    for row in rows[:5]:
+        client.sample_dense(np.array(row, np.int8))
+    cut = power_fails_once_at(device, place)
+    with pytest.raises(DeviceRestarted):
+        for row in rows:
+            client.sample_dense(np.array(row, np.int8))
+    assert len(cut) == 1
+    assert client.hello().board == "stm32l4"
+    client.reset()
+    reference = FakeReference(DENSE_INT16)
+    for row in rows:
+        answer = client.sample_dense(np.array(row, np.int8))
+        assert (answer.class_index, answer.scores.tolist()) == reference.sample(row)
+
+
+@pytest.mark.slow
+def test_a_day_at_5_hz(make_device):
+    """432,000 samples of one recording without a reset: no drift, no miss, over six wraps of the sequence number."""
+    model = dataclasses.replace(DENSE_INT16)
+    device, reference = make_device(model), FakeReference(model)
+    chance = random.Random(24)
+    device.ask(RESET, 0)
+    decisions = 0
+    for sample in range(1, DAY_AT_5_HZ + 1):
+        row = [chance.randint(-100, -30) if chance.random() < 0.5 else MISSING for _ in range(model.inputs)]
+        reply = device.ask(DENSE, sample & 0xFFFF, bytes(value & 0xFF for value in row))
+        result = device.result(reply, 16)
+        reference.rows = reference.rows[-model.hold - 2 :]
+        assert (result.class_index, result.scores) == reference.sample(row), sample
+        decisions += result.class_index >= 0
+    assert decisions == (DAY_AT_5_HZ - model.window) // model.hop + 1
