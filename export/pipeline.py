@@ -19,6 +19,7 @@ from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.quantised import float_file, integer_file, measure_ranges
 from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
+from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.preprocess import model_input
 from tinyloc.training.run import TrainedRun, load_run
@@ -26,7 +27,6 @@ from tinyloc.training.run import TrainedRun, load_run
 Array = npt.NDArray[np.float32]
 Tell = Callable[[str], None]
 
-CALIBRATION_SAMPLES = 3000
 PARITY_SAMPLES = 600
 EXPLAIN_SAMPLES = 200
 FLOAT_BOUND = 1e-3
@@ -140,16 +140,6 @@ def export_run(
         bundle = _bundle(run, exported, place, default)
         (place / "bundle.json").write_text(json.dumps(bundle.model_dump(mode="json"), indent=1) + "\n")
     return directory
-
-
-def calibration_stream(windows: Array) -> Array:
-    """(W, T, P) -> one stream (N, P) of at most CALIBRATION_SAMPLES: windows one after the other, state carried.
-
-    Short windows from a zero state would never show the values that a state reaches in a long recording.
-    """
-    count = max(1, min(len(windows), CALIBRATION_SAMPLES // windows.shape[1]))
-    stream: Array = windows[:count].reshape(-1, windows.shape[2]).astype(np.float32)
-    return stream
 
 
 def parity_streams(run: TrainedRun, limit: int = PARITY_SAMPLES) -> list[Array]:

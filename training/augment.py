@@ -18,6 +18,7 @@ from tinyloc.training.preprocess import forward_fill
 from tinyloc.training.recipe import Augmentation
 
 MOST_DROPPED = 0.95
+LEAST_DBM = -128.0
 SPARSE_BELOW = 0.25
 """Scans are stored sparsely when the fullest hears less than this share of the access points."""
 
@@ -31,8 +32,13 @@ class Batch:
     position_m: Tensor
 
 
-def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    """Readings (B, T, K) in dBm, NaN where not heard -> the same, shifted and thinned out."""
+def augment(
+    dbm: Tensor, settings: Augmentation, generator: torch.Generator, weakest_dbm: float = LEAST_DBM
+) -> Tensor:
+    """Readings (B, T, K) in dBm, NaN where not heard -> the same, shifted and thinned out.
+
+    weakest_dbm: of all training readings, what deafness counts from.
+    """
     batch, _, kept = dbm.shape
 
     def normal(*shape: int) -> Tensor:
@@ -44,6 +50,9 @@ def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator) -> 
         dbm = dbm + settings.access_point_db * normal(batch, 1, kept)
     if settings.noise_db:
         dbm = dbm + settings.noise_db * normal(*dbm.shape)
+    if settings.deafness_db:
+        heard_from = weakest_dbm + settings.deafness_db * torch.rand((batch, 1, 1), generator=generator)
+        dbm = dbm.masked_fill(dbm < heard_from, torch.nan)
     if settings.access_point_dropout:
         silent = torch.rand((batch, 1, kept), generator=generator) < settings.access_point_dropout
         dbm = dbm.masked_fill(silent, torch.nan)
@@ -92,7 +101,8 @@ class Chunks:
         order = [torch.randperm(len(self.starts), generator=generator) for _ in range(-(-needed // len(self.starts)))]
         for chosen in torch.cat(order)[:needed].reshape(self.batches, self.batch):
             rows = self.starts[chosen][:, None] + torch.arange(self.chunk)  # (B, T)
-            x = scale(augment(self.dbm[rows], self.settings, generator), self.preprocessing)
+            shifted = augment(self.dbm[rows], self.settings, generator, self.preprocessing.floor_dbm)
+            x = scale(shifted, self.preprocessing)
             yield Batch(self._spread(x, rows), self.label[rows], self.position_m[rows])
 
     def _spread(self, x: Tensor, rows: Tensor) -> Tensor:

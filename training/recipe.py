@@ -76,6 +76,8 @@ class TrainingSettings(_Strict):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     position_loss: float = Field(default=0.0, ge=0)
     """Weight of the squared position error (in units of its spread) of a linear head that only training has."""
+    group_loss: float = Field(default=0.0, ge=0)
+    """Weight of the cross-entropy of the classes' groups (floors), whose probability is the sum of their classes'."""
     clip_norm: float = Field(default=1.0, gt=0)
 
 
@@ -94,6 +96,9 @@ class Augmentation(_Strict):
     """Each access point is shifted for a whole chunk: another day, another heading."""
     noise_db: float = Field(default=0.0, ge=0)
     """Each reading is shifted."""
+    deafness_db: float = Field(default=0.0, ge=0)
+    """A scan or chunk loses its weakest readings, those below a threshold drawn anew, uniform from the weakest of
+    training to so many dB above it: a less sensitive receiver."""
 
 
 class ExportSettings(_Strict):
@@ -173,6 +178,12 @@ class Recipe(_Strict):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def deployed_model(self) -> ModelSettings:
+        """`model`, with the hidden sizes that pruning leaves."""
+        kept = self.compression.hidden_sizes
+        return self.model.model_copy(update={"hidden": kept}) if kept else self.model
 
 
 def recipe_names() -> list[str]:

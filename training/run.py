@@ -27,6 +27,9 @@ from pydantic import BaseModel, ConfigDict
 from tinyloc.boards.files import whole_directory
 from tinyloc.export.bundle import Outputs, Preprocessing, TestSet, Window, load_test_set
 from tinyloc.training import metrics, preprocess, resume
+from tinyloc.training.calibration import calibration_windows
+from tinyloc.training.compress.footprint import check_fits
+from tinyloc.training.compress.forms import FORMS, serialised_bytes
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import DataSet, stacked
 from tinyloc.training.decide import decide_all
@@ -40,7 +43,6 @@ from tinyloc.training.stages import Known, Outcome, Stages, fit_model
 from tinyloc.training.toml_text import to_toml
 from tinyloc.training.train import Progress, deterministic, silent, validate
 
-CALIBRATION_WINDOWS = 300
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
 
 
@@ -129,16 +131,11 @@ def train(
     if saved is not None:
         resume.check_data(saved, described, directory)
     _check_lengths(recipe, data_set)
-    preprocessing = preprocess.fit(
-        data_set.train,
-        data_set.access_points,
-        recipe.input.exponent,
-        round(recipe.input.hold_s * data_set.rate_hz),
-    )
+    check_fits(recipe, len(data_set.access_points), len(data_set.classes))
     began = time.monotonic()
     with deterministic(recipe.seed):
         stages = Stages(recipe, described, directory / "resume.pt", saved, progress)
-        outcome = fit_model(recipe, data_set, preprocessing, stages, _known)
+        outcome = fit_model(recipe, data_set, stages, _known)
         return _write(recipe, directory, outcome, time.monotonic() - began)
 
 
@@ -164,8 +161,8 @@ def _check_lengths(recipe: Recipe, data_set: DataSet) -> None:
 
 
 def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) -> TrainedRun:
-    fit, data_set, preprocessing = outcome.fit, outcome.data_set, outcome.preprocessing
-    window, model = fit.window, outcome.model
+    data_set, preprocessing, model = outcome.data_set, outcome.preprocessing, outcome.model
+    window = outcome.fits[-1].window
     outputs = Outputs(
         classes=list(data_set.classes),
         positions_m=data_set.class_positions(),
@@ -182,8 +179,9 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
             truth.label, test_set.float_class[truth.sample], len(data_set.classes)
         ).tolist(),
         "classes": list(data_set.classes),
-        "history": fit.history,
+        "history": [epoch for fit in outcome.fits for epoch in fit.history],
         "teachers": [asdict(teacher) for teacher in outcome.teachers],
+        "forms": _forms(recipe, outcome),
     }
     record = RunRecord(
         name=recipe.name,
@@ -198,15 +196,15 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         outputs=outputs,
         parameters=live_parameters(model, window.steps),
         parameters_published=published_parameters(model),
-        epochs=fit.epoch,
-        best_epoch=fit.best_epoch,
+        epochs=sum(fit.epoch for fit in outcome.fits),
+        best_epoch=sum(fit.epoch for fit in outcome.fits[:-1]) + outcome.fits[-1].best_epoch,
         seconds=round(seconds, 1),
         validation=validation.as_dict(),
         test=scores.as_dict(),
         versions=_versions(),
         settings=recipe.model_dump(mode="json"),
     )
-    x, label = _calibration(data_set, preprocessing, recipe.training.chunk, recipe.seed)
+    x, label = calibration_windows(data_set, preprocessing, recipe.training.chunk, recipe.seed)
     with whole_directory(directory) as place:
         (place / "recipe.toml").write_text(to_toml(recipe.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
         torch.save(model.state_dict(), place / "checkpoint.pt")
@@ -230,19 +228,16 @@ def _test_set(model: Localiser, data_set: DataSet, preprocessing: Preprocessing,
     )
 
 
-def _calibration(
-    data_set: DataSet, preprocessing: Preprocessing, chunk: int, seed: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-    """CALIBRATION_WINDOWS chunks of training samples at random, as the model sees them, not augmented."""
-    x = [preprocess.model_input(recording.rssi_dbm, preprocessing) for recording in data_set.train]
-    label = [recording.label for recording in data_set.train]
-    starts = [(number, start) for number, rows in enumerate(x) for start in range(len(rows) - chunk + 1)]
-    chosen = np.random.default_rng(seed).permutation(len(starts))[:CALIBRATION_WINDOWS]
-    places = [starts[index] for index in chosen]
-    return (
-        np.stack([x[number][start : start + chunk] for number, start in places]),
-        np.stack([label[number][start : start + chunk] for number, start in places]),
-    )
+def _forms(recipe: Recipe, outcome: Outcome) -> dict[str, dict[str, float]]:
+    """Test figures and serialised bytes of the model in float and in the forms that the recipe asks for."""
+    models: dict[str, Localiser] = {"float": outcome.model} if recipe.compression.forms else {}
+    models |= {name: FORMS[name](outcome.model) for name in recipe.compression.forms}
+    told = {}
+    for name, model in models.items():
+        scores = validate(model, outcome.data_set.test, outcome.preprocessing, outcome.fits[-1].window)
+        figures = {"macro_f1": scores.macro_f1, "accuracy": scores.accuracy}
+        told[name] = figures | {"serialised_bytes": float(serialised_bytes(model))}
+    return told
 
 
 def _versions() -> dict[str, str]:
@@ -266,7 +261,7 @@ def load_run(directory: Path) -> TrainedRun:
     try:
         record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
         recipe = parse_recipe((directory / "recipe.toml").read_text(encoding="utf-8"), str(directory / "recipe.toml"))
-        model = build_model(recipe.model, len(record.preprocessing.access_points), len(record.outputs.classes))
+        model = build_model(recipe.deployed_model, len(record.preprocessing.access_points), len(record.outputs.classes))
         model.load_state_dict(torch.load(directory / "checkpoint.pt", weights_only=True))
         with np.load(directory / "calibration.npz") as arrays:
             calibration = arrays["x"]

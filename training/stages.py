@@ -1,29 +1,38 @@
-"""The trainings of one run, one after the other: teachers, assistant, then the model.
+"""The trainings of one run, one after the other: input selection, teachers, assistant, the model, its compression.
 
 Each finished stage is kept in resume.pt, so that an interrupted run goes on in the middle of any of them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from tinyloc.export.bundle import Preprocessing, Window
-from tinyloc.training import resume
+from tinyloc.training import preprocess, resume
+from tinyloc.training.calibration import calibration_stream, calibration_windows
+from tinyloc.training.compress import prune, rounding, select
+from tinyloc.training.compress.qat import QuantisedMlp
 from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.distil.external import check_same
 from tinyloc.training.distil.guide import Guide
 from tinyloc.training.distil.settings import Distillation, Teacher
+from tinyloc.training.inputs import narrowed
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.models.mlp import MlpLocaliser
 from tinyloc.training.models.settings import ModelSettings
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.train import Fit, Progress, validate
 
 SEEDS_APART = 1000
 """From the seed of one model's initial weights to the next one's."""
+READINGS = 4096
+"""Samples that pruning and rounding look at."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,8 @@ class Outcome:
     model: Localiser
     data_set: DataSet
     preprocessing: Preprocessing
-    fit: Fit
+    fits: list[Fit]
+    """The training of the model, and those that compression adds."""
     teachers: list[TeacherScore]
 
 
@@ -92,24 +102,72 @@ class Stages:
         resume.save(self._path, self.recipe, self._described, self._finished, fit.state_dict())
 
 
-def fit_model(
-    recipe: Recipe, data_set: DataSet, preprocessing: Preprocessing, stages: Stages, find: Find
-) -> Outcome:
-    """Train the teachers, if any, then the model."""
+def fit_model(recipe: Recipe, data_set: DataSet, stages: Stages, find: Find) -> Outcome:
+    """Select inputs, train the teachers, if any, then the model, and compress it, as the recipe says."""
+    compression, distillation = recipe.compression, recipe.distillation
+    if compression.access_points is not None:
+        data_set = _selected(recipe, data_set, compression.access_points, stages)
+    preprocessing = _fitted(recipe, data_set)
     known: list[TeacherScore] = []
     taught_by: list[Localiser] = []
-    distillation = recipe.distillation
     if distillation is not None:
         taught_by, known = _teachers(recipe, distillation, data_set, preprocessing, stages, find)
         if distillation.assistant is not None:
             named = _candidates(recipe, [distillation.assistant], "assistant", data_set, preprocessing, stages, find,
                                 (distillation, taught_by))  # fmt: skip
             taught_by = [model for _, model in named]
-    torch.manual_seed(recipe.seed)
-    model = build_model(recipe.model, len(data_set.access_points), len(data_set.classes))
+    model = _new(recipe.model, data_set, recipe.seed)
     guide = _guide(distillation, taught_by, model, recipe)
     fit = stages.run(Fit("model", model, data_set, preprocessing, recipe, guide=guide))
-    return Outcome(model, data_set, preprocessing, fit, known)
+    outcome = Outcome(model, data_set, preprocessing, [fit], known)
+    return _compressed(recipe, outcome, taught_by, stages)
+
+
+def _fitted(recipe: Recipe, data_set: DataSet) -> Preprocessing:
+    hold_samples = round(recipe.input.hold_s * data_set.rate_hz)
+    return preprocess.fit(data_set.train, data_set.access_points, recipe.input.exponent, hold_samples)
+
+
+def _selected(recipe: Recipe, data_set: DataSet, most: int, stages: Stages) -> DataSet:
+    """The data set with the access points that a first model needs most."""
+    preprocessing = _fitted(recipe, data_set)
+    fit = Fit("selection", _new(recipe.model, data_set, recipe.seed), data_set, preprocessing, recipe)
+    gain = select.gains(stages.run(fit).model, data_set.validation, preprocessing)
+    return narrowed(data_set, select.best(gain, most))
+
+
+def _compressed(recipe: Recipe, outcome: Outcome, taught_by: Sequence[Localiser], stages: Stages) -> Outcome:
+    """Prune and train on; train on with integers in the loop; round."""
+    settings, model = recipe.compression, outcome.model
+    if not isinstance(model, MlpLocaliser):  # the settings ask for nothing then
+        return outcome
+    data_set, preprocessing, fits = outcome.data_set, outcome.preprocessing, list(outcome.fits)
+
+    def further(stage: str, student: Localiser, epochs: int, learning_rate: float) -> None:
+        guide = _guide(recipe.distillation, taught_by, student, recipe)
+        fit = Fit(stage, student, data_set, preprocessing, recipe, epochs, learning_rate, guide=guide)
+        fits.append(stages.run(fit))
+
+    if settings.hidden is not None:
+        model = prune.pruned(model, settings.hidden_sizes, _readings(data_set, preprocessing, recipe.seed))
+        further("pruned", model, settings.fine_tune_epochs, recipe.training.learning_rate)
+    aware = settings.quantisation_aware
+    if aware is not None:
+        windows, _ = calibration_windows(data_set, preprocessing, recipe.training.chunk, recipe.seed)
+        quantised = QuantisedMlp(model, torch.from_numpy(calibration_stream(windows)))
+        further("quantisation aware", quantised, aware.epochs, aware.learning_rate)
+        model = quantised.finished()
+    if settings.adaptive_rounding:
+        generator = torch.Generator().manual_seed(recipe.seed)
+        rounding.round_adaptively(model, _readings(data_set, preprocessing, recipe.seed), generator)
+    return replace(outcome, model=model, fits=fits)
+
+
+def _readings(data_set: DataSet, preprocessing: Preprocessing, seed: int) -> Tensor:
+    """(N, P) at most READINGS training samples at random, as model input, not augmented."""
+    x = [preprocess.model_input(recording.rssi_dbm, preprocessing) for recording in data_set.train]
+    rows = np.concatenate(x)
+    return torch.from_numpy(rows[np.random.default_rng(seed).permutation(len(rows))[:READINGS]])
 
 
 def _guide(

@@ -90,6 +90,22 @@ class _PositionHead(nn.Module):
         return functional.mse_loss(self.linear(self.seen), (position_m - self.mean) / self.spread)
 
 
+def _groups(data_set: DataSet) -> Tensor:
+    """(C,) number of the group of each class."""
+    if not data_set.class_group:
+        raise TrainingError(f"classes of {data_set.name} have no groups: remove training.group_loss from the recipe")
+    names = sorted(set(data_set.class_group))
+    return torch.tensor([names.index(name) for name in data_set.class_group])
+
+
+def _group_loss(scores: Tensor, label: Tensor, groups: Tensor) -> Tensor:
+    """Cross-entropy of groups, a scalar. scores (B, T, C), label (B, T), groups (C,)."""
+    log_class = functional.log_softmax(scores.flatten(0, 1), dim=-1)  # (M, C)
+    members = functional.one_hot(groups).to(torch.bool)  # (C, G)
+    log_group = log_class[:, :, None].masked_fill(~members, -torch.inf).logsumexp(dim=1)  # (M, G)
+    return functional.nll_loss(log_group, groups[label.flatten()])
+
+
 class Fit:
     """The training of one model: all that changes from epoch to epoch is in `state_dict`."""
 
@@ -123,6 +139,7 @@ class Fit:
         )
         self.generator = torch.Generator().manual_seed(recipe.seed if seed is None else seed)
         self.position = _PositionHead(model, self.chunks.position_m) if settings.position_loss else None
+        self.groups = _groups(data_set) if settings.group_loss else None
         learnt = [model, *(part for part in (self.position, guide) if part is not None)]
         parameters = [parameter for part in learnt for parameter in part.parameters()]
         self.optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=settings.weight_decay)
@@ -191,6 +208,8 @@ class Fit:
             )
         else:
             loss = self.model.loss(emissions, label, torch.ones_like(label, dtype=torch.bool))
+        if self.groups is not None:
+            loss = loss + settings.group_loss * _group_loss(scores, batch.label, self.groups)
         if self.guide is not None:
             loss = self.guide.loss(batch.x, scores, loss)
         if self.position is not None:

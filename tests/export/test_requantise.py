@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyloc.export.litert import dequantise, quantise
-from tinyloc.export.requantise import affine
+from tinyloc.training.compress.scales import affine
 
 bounds = st.tuples(st.floats(-1e4, 0), st.floats(0, 1e4))
 

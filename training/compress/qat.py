@@ -62,6 +62,11 @@ class QuantisedMlp(Localiser):
         """Of the MLP: what distillation and the position loss look at."""
         return self.mlp.head
 
+    @property
+    def drops(self) -> nn.Module:
+        """Of the MLP: its hidden layers' outputs."""
+        return self.mlp.drops
+
     def train(self, mode: bool = True) -> "QuantisedMlp":
         """Switch mode; the ranges are measured on the way, for weights as they are now."""
         super().train(mode)

@@ -46,10 +46,15 @@ class Compression(_Strict):
                 for name, wanted in asked.items()
                 if wanted
             ]
+        found = []
         kept, sizes = self.hidden_sizes, model.hidden_sizes
         if kept and (len(kept) != len(sizes) or any(not 1 <= k <= n for k, n in zip(kept, sizes, strict=False))):
-            return [f"compression.hidden = {kept} must be from 1 to model.hidden = {sizes}, layer by layer"]
-        return []
+            found.append(f"compression.hidden = {kept} must be from 1 to model.hidden = {sizes}, layer by layer")
+        if self.quantisation_aware is not None and model.standardise:
+            found.append("compression.quantisation_aware is there for model.standardise = false only")
+        if self.quantisation_aware is not None and self.adaptive_rounding:
+            found.append("compression.quantisation_aware leaves nothing to round: remove compression.adaptive_rounding")
+        return found
 
     @property
     def hidden_sizes(self) -> list[int]:

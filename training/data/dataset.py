@@ -58,6 +58,8 @@ class DataSet:
     validation: tuple[Recording, ...]
     test: tuple[Recording, ...]
     floor_plan: tuple[Room, ...] = field(default=())
+    class_group: tuple[str, ...] = field(default=())
+    """C names of what each class is part of, such as a floor; empty where classes have no groups."""
 
     def class_positions(self) -> list[tuple[float, float, float]] | None:
         """`class_position_m` as a bundle carries it."""

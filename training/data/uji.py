@@ -208,6 +208,7 @@ def build(
         citation=about.citation,
         access_points=about.access_points,
         classes=tuple(map(area_name, known)),
+        class_group=tuple(f"B{building} F{floor}" for building, floor, _, _ in known),
         class_position_m=centres,
         rate_hz=1.0,
         sequential=False,
