@@ -4,11 +4,12 @@ The graph of a streaming step; the names are those of the layers below and appea
 
     embed               e = FC(x)                                   sqrt(H) in its weights
     values              the last T rows of e, CONCAT(state, e)      state: all but the oldest
-    blocks.k/project    K, Q = tanh(FC(last k rows of e))           both convolutions at the newest sample, one FC
-    blocks.k/attention  softmax(BATCH_MATMUL(keys, Q / sqrt(H)) + bias), BATCH_MATMUL(weights, values)
-    blocks.k/norm       LayerNorm: means are FC with equal weights, RSQRT, no SUM and no DIV
-    blocks.k/residual   ELU(a) = relu(a) + exp(a - relu(a)) - 1; a * sigmoid(b) with a, b = FC(.)
-    mixed, attention    the last T * L rows of the blocks' outputs; one query a block
+    project.k           K, Q = tanh(FC(last k rows of e))           both convolutions at the newest sample, one FC
+    attention.k         softmax(BATCH_MATMUL(keys, Q / sqrt(H)) + bias), BATCH_MATMUL(weights, values)
+    norm.k              LayerNorm: means are FC with equal weights, RSQRT, no SUM and no DIV
+    residual.k          ELU(a) = (a + n) + (exp(-n) - 1), n = relu(-a): the converter would compute an FC whose result
+                        relu(a) shares twice; a * sigmoid(b) with a, b = FC(.)
+    second_attention    the last T * L rows of the blocks' outputs; one query a block
     join, head          FC over three rows; the last LayerNorm's weights folded into the head
 
 W3 W2 is one matrix here: nothing lies between the second and the third layer of the gated residual network, so their
@@ -45,8 +46,8 @@ class Project(nn.Module):
 
     def forward(self, window: Tensor) -> tuple[Tensor, Tensor]:
         """(N, k * H) -> K, Q / sqrt(H), (N, H) each."""
-        key, query = torch.tanh(self.both(window)).chunk(2, dim=1)
-        return key, query * self.scale
+        key, query = self.both(window).chunk(2, dim=1)  # before tanh: the converter leaves a part of TANH in float
+        return torch.tanh(key), torch.tanh(query) * self.scale
 
 
 class Attention(nn.Module):
@@ -81,8 +82,8 @@ class Residual(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         """(N, H) -> (N, H)."""
         a = self.widen(u)
-        positive = torch.relu(a)
-        wide = positive + (torch.exp(a - positive) - 1.0)
+        negative = torch.relu(a * -1.0)
+        wide = (a + negative) + (torch.exp(negative * -1.0) - 1.0)
         return cast(Tensor, self.norm(self.value(wide) * torch.sigmoid(self.gate(wide)) + u))
 
 
@@ -113,7 +114,7 @@ class FoldedMdcsa(nn.Module):
         following = [values[:, hidden:]]
         rows = []
         for number, kernel in enumerate(self.kernels):
-            window = e if kernel == 1 else values[:, -kernel * hidden :]
+            window = values[:, -kernel * hidden :]  # also for one row: the converter would fold e's bias into K and Q
             key, query = self.project[number](window)
             keys = torch.cat([state[1 + number], key], dim=1)
             following.append(keys[:, hidden:])
