@@ -3,8 +3,8 @@
 #include <stdbool.h>
 
 #include "board.h"
-#include "link/cobs.h"
 #include "link/messages.h"
+#include "link/session.h"
 #include "port/port.h"
 #ifdef TL_DEBUG_LAYERS
 #include "debug/layers.h"
@@ -31,8 +31,6 @@
 #define REPLY_MAX (TL_FRAME_HEAD + MAX(MAX(HELLO_BODY, RESULT_BODY), LAYERS_BODY) + TL_FRAME_CRC)
 _Static_assert(PAYLOAD_MAX <= 65535u && REPLY_MAX <= 65535u, "lengths are counted by 16 bits");
 
-#define BAUD_TRIAL TL_CLOCK_HZ /* cycles: 1 s */
-
 typedef enum { BEFORE_RESET, AFTER_RESET, AFTER_SAMPLE } progress_t;
 
 /* The received payload; a sparse scan is spread out in place, from 3 bytes a reading to a tl_reading_t each. */
@@ -45,7 +43,7 @@ tl_localiser_t tl_localiser;
 tl_model_arena_t tl_arena;
 
 static received_t received;
-static tl_cobs_decoder_t decoder;
+static tl_session_t session;
 static uint8_t reply[REPLY_MAX];
 
 static progress_t progress;
@@ -53,11 +51,6 @@ static uint16_t last_seq;      /* of the RESET or SAMPLE that was last carried o
 static tl_estimate_t estimate; /* kept with what follows, for a host that lost the answer and asks again */
 static uint32_t estimate_cycles;
 static uint16_t estimate_stack;
-
-static bool baud_trial;         /* the new rate has yet to be confirmed by a frame */
-static uint32_t baud_since;     /* cycles */
-static uint32_t baud = TL_UART_BAUD;
-static uint32_t baud_before;
 
 /// Replies ///
 
@@ -67,7 +60,7 @@ static void send_empty(const tl_frame_t *request) {
 }
 
 static uint8_t flags(void) {
-    uint8_t set = (TL_CRF ? 1u : 0u) | (TL_SPARSE ? 2u : 0u);
+    uint8_t set = (TL_CRF ? 1u : 0u) | (TL_SPARSE ? 2u : 0u) | (TL_BACKEND << 4);
     if (tl_port_cycle_counter_works()) {
         set |= 4u;
     }
@@ -212,33 +205,6 @@ static void take_reset(const tl_frame_t *request) {
     send_empty(request);
 }
 
-static void take_baud(const tl_frame_t *request) {
-    uint32_t wanted = tl_get_u32(request->body);
-    uint32_t nearest = tl_port_uart_nearest(wanted);
-    if (nearest == 0) {
-        tl_send_error(request->seq, TL_LINK_BAUD, wanted);
-        return;
-    }
-    tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_BAUD | TL_MESSAGE_REPLY, request->seq);
-    tl_put_u32(&writer, nearest);
-    tl_frame_send(&writer);
-    tl_port_uart_flush();
-    baud_before = baud;
-    baud = nearest;
-    tl_port_uart_set_rate(baud);
-    baud_since = tl_port_cycles();
-    baud_trial = true;
-}
-
-static void end_baud_trial(void) {
-    if (baud_trial && tl_port_cycles() - baud_since > BAUD_TRIAL) {
-        baud_trial = false;
-        baud = baud_before;
-        tl_port_uart_set_rate(baud);
-        tl_cobs_decoder_init(&decoder, received.bytes, PAYLOAD_MAX);
-    }
-}
-
 /* Body length of a request that always has the same, -1 of a sample, -2 of what is no request. */
 static int32_t fixed_length(uint8_t type) {
     switch (type) {
@@ -270,7 +236,7 @@ static void take_request(const tl_frame_t *request) {
     } else if (request->type == TL_MESSAGE_RESET) {
         take_reset(request);
     } else if (request->type == TL_MESSAGE_BAUD) {
-        take_baud(request);
+        tl_session_baud(&session, request, reply);
 #ifdef TL_DEBUG_LAYERS
     } else if (request->type == TL_MESSAGE_LAYERS) {
         send_layers(request->seq, tl_get_u16(request->body));
@@ -280,52 +246,13 @@ static void take_request(const tl_frame_t *request) {
     }
 }
 
-static void take_payload(uint8_t *payload, uint16_t length) {
-    tl_frame_t request;
-    tl_link_error_t error = tl_frame_parse(payload, length, &request);
-    switch (error) {
-    case TL_LINK_OK:
-        baud_trial = false;
-        take_request(&request);
-        break;
-    case TL_LINK_BAD_VERSION:
-        baud_trial = false;
-        tl_send_error(request.seq, error, request.version);
-        break;
-    default:
-        tl_send_error(0, error, length);
-        break;
-    }
-}
-
 /// Interface ///
 
 void tl_app_init(void) {
-    tl_cobs_decoder_init(&decoder, received.bytes, PAYLOAD_MAX);
     tl_localiser_init(&tl_localiser);
-    if (tl_port_reset_cause() == TL_RESET_WATCHDOG) {
-        tl_send_watchdog_notice();
-    }
+    tl_session_init(&session, received.bytes, PAYLOAD_MAX);
 }
 
 void tl_app_poll(void) {
-    uint8_t byte;
-    tl_port_feed_watchdog();
-    end_baud_trial();
-    if (!tl_port_uart_read(&byte)) {
-        return;
-    }
-    switch (tl_cobs_feed(&decoder, byte)) {
-    case TL_COBS_MORE:
-        break;
-    case TL_COBS_FRAME:
-        take_payload(decoder.buffer, decoder.length);
-        break;
-    case TL_COBS_BAD:
-        tl_send_error(0, TL_LINK_UNREADABLE, decoder.length);
-        break;
-    case TL_COBS_TOO_LONG:
-        tl_send_error(0, TL_LINK_TOO_LONG, PAYLOAD_MAX);
-        break;
-    }
+    tl_session_poll(&session, take_request);
 }
