@@ -56,11 +56,12 @@ class BuildError(UserError):
 
 
 class OverflowingImage(BuildError):
-    """An image that is larger than the board's memories: `regions` has a line for each."""
+    """An image that is larger than the board's memories: `regions` has a line for each, `symbols` what takes it."""
 
     def __init__(self, regions: Sequence[str], symbols: Sequence[str]) -> None:
         self.regions = tuple(regions)
-        super().__init__("\n".join(line for pair in zip(regions, symbols, strict=True) for line in pair))
+        tables = zip(regions, symbols, strict=True)
+        super().__init__("\n".join(f"{region}. What takes the space:\n{table}" for region, table in tables))
 
 
 @dataclass(frozen=True)
@@ -353,7 +354,7 @@ def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, libra
     raise OverflowingImage(
         [
             f"the image does not fit {board.title}: {memory.name} ({memory.size} bytes) is exceeded by {excess} bytes; "
-            "take a smaller model or another board. What takes the space:"
+            "take a smaller model or another board"
             for memory, (_, excess) in zip(memories, overflows, strict=True)
         ],
         [largest_symbols_table(symbols, "ram" if "w" in memory.access else "flash") for memory in memories],

@@ -27,6 +27,8 @@ from tinyloc.commands import (
     report,
     train,
 )
+from tinyloc.commands.compile import compile_model
+from tinyloc.commands.run import run as run_model
 
 OUR_FAULT = 3
 INTERRUPTED = 130
@@ -69,6 +71,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("flash")(flash.flash)
 app.command("renode")(renode.renode)
 app.command("report")(report.report)
+app.command("compile")(compile_model)
+app.command("run")(run_model)
 app.add_typer(board.app, name="board")
 app.add_typer(fusion.app, name="fusion")
 

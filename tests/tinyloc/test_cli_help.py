@@ -27,7 +27,8 @@ def test_the_issue_s_commands_are_there() -> None:
     groups = {("data", name) for name in ("list", "get", "describe")}
     groups |= {("board", name) for name in ("list", "show", "new", "check")}
     groups |= {("fusion", "run"), ("fusion", "table")}
-    stages = ("recipes", "train", "export", "codegen", "build", "emulate", "evaluate", "flash", "renode", "report")
+    stages = ("recipes", "train", "export", "codegen", "build", "emulate", "evaluate", "flash", "renode", "report",
+              "compile", "run")
     assert groups | {(name,) for name in stages} == set(COMMANDS)
 
 

@@ -1,0 +1,61 @@
+"""What a model must answer: the NumPy integer reference, and LiteRT's reference kernels where they are installed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.codegen.interpreter import Stepper
+from tinyloc.codegen.reader import plain_name, read_tflite
+
+Array = npt.NDArray[Any]
+
+
+def numpy_outputs(
+    path: Path, samples: Sequence[Sequence[Array]], states: Sequence[tuple[str, str]] = ()
+) -> list[list[Array]]:
+    """Integers in, integers out, sample by sample with the states carried on; see codegen/interpreter.py."""
+    stepper = Stepper(read_tflite(path, states))
+    return [stepper.step(*sample) for sample in samples]
+
+
+def litert_outputs(
+    path: Path, samples: Sequence[Sequence[Array]], states: Sequence[tuple[str, str]] = ()
+) -> list[list[Array]] | None:
+    """The same by LiteRT's BUILTIN_REF kernels, in the file's own types; None where LiteRT is not installed.
+
+    samples: the file's inputs without the states, in the file's order. A sample's outputs come in the same way.
+    Raises RuntimeError or ValueError when LiteRT does not run the file.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    except ImportError:
+        return None
+    interpreter = Interpreter(
+        model_content=path.read_bytes(), experimental_op_resolver_type=OpResolverType.BUILTIN_REF, num_threads=1
+    )
+    interpreter.allocate_tensors()
+    ins = interpreter.get_input_details()
+    named = {plain_name(str(d["name"])): d["index"] for d in [*ins, *interpreter.get_output_details()]}
+    carried = {named[plain_name(before)]: named[plain_name(after)] for before, after in states}
+    state = {d["index"]: _start(d) for d in ins if d["index"] in carried}
+    answers = [d["index"] for d in interpreter.get_output_details() if d["index"] not in carried.values()]
+    given = [d for d in ins if d["index"] not in carried]
+    results = []
+    for sample in samples:
+        for detail, values in zip(given, sample, strict=True):
+            interpreter.set_tensor(detail["index"], values.reshape(detail["shape"]))
+        interpreter.reset_all_variables()  # what an LSTM keeps by itself: every sample is a sequence from its start
+        for index, values in state.items():
+            interpreter.set_tensor(index, values)
+        interpreter.invoke()
+        state = {index: interpreter.get_tensor(after) for index, after in carried.items()}
+        results.append([interpreter.get_tensor(index) for index in answers])
+    return results
+
+
+def _start(detail: Any) -> Array:
+    """A state at the start of a sequence: real zero."""
+    return np.full(detail["shape"], detail["quantization"][1], detail["dtype"])

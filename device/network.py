@@ -1,0 +1,183 @@
+"""A user's own .tflite on a board: compile it, say what it takes, run it in the emulator, compare its answers."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.boards import Board
+from tinyloc.boards.errors import UserError
+from tinyloc.boards.files import whole_directory, write_whole
+from tinyloc.codegen.borders import from_network, to_network
+from tinyloc.codegen.compile import compile_tflite
+from tinyloc.codegen.harness import add_harness
+from tinyloc.codegen.manifest import GraphManifest
+from tinyloc.codegen.network_reference import litert_outputs, numpy_outputs
+from tinyloc.codegen.reader import read_borders
+from tinyloc.codegen.samples import Samples, joined, load_samples
+from tinyloc.device.build import Optimise
+from tinyloc.device.network_image import NetworkImage, build_network
+from tinyloc.device.network_run import NetworkResult, run_network
+
+Array = npt.NDArray[Any]
+States = Sequence[tuple[str, str]]
+SIZES_FILE = "build.json"
+
+
+class NetworkError(UserError):
+    """An output directory that holds something else, or a board that cannot run the network."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A compiled network and its image. Files lie in `generated` as long as the context that made it."""
+
+    model: Path
+    board: Board
+    optimise: Optimise
+    states: States
+    generated: Path
+    manifest: GraphManifest
+    image: NetworkImage
+
+    def figures(self) -> dict[str, Any]:
+        """What is known without running it, for JSON. Sizes in bytes; see NetworkSizes."""
+        return {
+            "model": self.manifest.name,
+            "board": self.board.name,
+            "core": self.board.core,
+            "optimise": self.optimise,
+            "arithmetic": self.manifest.arithmetic,
+            "macs": self.manifest.macs,
+            **self.image.sizes.model_dump(),
+            "arena_lower_bound": self.manifest.arena_lower_bound,
+            "stack_chain": [{"function": name, "bytes": size} for name, size in self.image.stack.chain],
+            "fits": self.image.fits,
+            "problems": list(self.image.problems),
+        }
+
+
+@contextmanager
+def compiled_network(
+    model: Path, board: Board, states: States = (), optimise: Optimise = "O2"
+) -> Iterator[Network]:
+    """Compile, complete with the harness, and link for the board. Raises CompileError, BuildError, StackError."""
+    with tempfile.TemporaryDirectory(prefix="tinyloc-network-") as name:
+        work = Path(name).resolve()
+        generated = work / "generated"
+        manifest = compile_tflite(model, generated, states)
+        add_harness(generated, manifest)
+        (work / "build").mkdir()
+        image = build_network(generated, board, work / "build", optimise)
+        yield Network(model, board, optimise, states, generated, manifest, image)
+
+
+def check_directory(out: Path) -> None:
+    """Raises NetworkError when `out` holds anything but an earlier result of save_network."""
+    if out.exists() and not out.is_dir():
+        raise NetworkError(f"{out} is a file; give another output directory")
+    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").is_file():
+        raise NetworkError(f"{out} holds other files than generated code; give another output directory")
+
+
+def save_network(network: Network, out: Path) -> None:
+    """Write the C files, the harness, the kernels, manifest.json and build.json into `out`, as a whole."""
+    check_directory(out)
+    with whole_directory(out) as directory:
+        shutil.copytree(network.generated, directory, dirs_exist_ok=True)
+        write_whole(directory / SIZES_FILE, json.dumps(network.figures(), indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How many of `samples` a reference answers in the same bytes; `note` says why it was not asked."""
+
+    reference: str
+    samples: int
+    equal: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Outputs of all samples in the form of the inputs, what the runs cost, and what references say."""
+
+    outputs: list[Array]
+    result: NetworkResult
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def equal(self) -> bool:
+        """All references that were asked agree on every byte."""
+        return all(c.equal == c.samples for c in self.comparisons)
+
+
+def read_samples(network: Network, given: Sequence[str], real: bool) -> Samples:
+    """Samples from files; with `real` integer inputs are given as real numbers. Raises SampleError."""
+    kinds, _ = read_borders(network.model, network.states)
+    scaled = [a.scale is not None for a in network.manifest.inputs]
+    types = ["real" if real and known else kind for kind, known in zip(kinds, scaled, strict=True)]
+    return load_samples(given, network.manifest.inputs, types)
+
+
+def answer(network: Network, samples: Samples, real: bool = False, measured: int = 1) -> Answers:
+    """Run all samples on the emulated board and compare every byte with the references.
+
+    real: outputs as float32 also where the model gives integers. `measured` samples have modelled cycles.
+    Raises NetworkError when the image does not fit, EmulatorCrash.
+    """
+    if not network.image.fits:
+        raise NetworkError("; ".join(network.image.problems))
+    manifest = network.manifest
+    given_types, kinds = read_borders(network.model, network.states)
+    inputs = [
+        [to_network(values, argument) for values, argument in zip(row, manifest.inputs, strict=True)]
+        for row in samples.rows
+    ]
+    result = run_network(network.image.elf, network.board, manifest, inputs, measured)
+
+    def outside(rows: Sequence[Sequence[Array]], types: Sequence[str]) -> list[list[Array]]:
+        return [
+            [from_network(v, a, kind) for v, a, kind in zip(row, manifest.outputs, types, strict=True)] for row in rows
+        ]
+
+    answers = outside(result.outputs, kinds)
+    numpy = _equal("NumPy", numpy_outputs(network.model, inputs, network.states), result.outputs)
+    own = [
+        [
+            values if values.dtype == kind else from_network(integers, argument, kind)
+            for values, integers, argument, kind in zip(row, numbers, manifest.inputs, given_types, strict=True)
+        ]
+        for row, numbers in zip(samples.rows, inputs, strict=True)
+    ]
+    comparisons = (numpy, _litert(network, own, answers))
+    if real:
+        kinds = ["float32" if a.scale is not None else kind for a, kind in zip(manifest.outputs, kinds, strict=True)]
+        answers = outside(result.outputs, kinds)
+    return Answers(joined(answers, samples), result, comparisons)
+
+
+def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]) -> Comparison:
+    name = "LiteRT BUILTIN_REF"
+    try:
+        expected = litert_outputs(network.model, rows, network.states)
+    except (RuntimeError, ValueError) as error:
+        return Comparison(name, 0, 0, f"does not run this file: {error}")
+    if expected is None:
+        return Comparison(name, 0, 0, "not installed; pip install 'tinyloc[export]'")
+    return _equal(name, expected, answers)
+
+
+def _equal(name: str, expected: Sequence[Sequence[Array]], found: Sequence[Sequence[Array]]) -> Comparison:
+    same = sum(
+        all(np.array_equal(a.ravel(), b.ravel()) and a.dtype == b.dtype for a, b in zip(left, right, strict=True))
+        for left, right in zip(expected, found, strict=True)
+    )
+    return Comparison(name, len(found), same)

@@ -1,0 +1,67 @@
+"""What `tinyloc compile` and `tinyloc run` share: options of a plain network, and the lines that tell its sizes."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tinyloc.boards.errors import UserError
+
+if TYPE_CHECKING:
+    from tinyloc.device.network import Network
+
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="A quantised TFLite file, int8 or 16x8.")]
+BoardName = Annotated[
+    str, typer.Option("--board", help="Board; `tinyloc board list` names them. cortex-m4 and cortex-m3 are large.")
+]
+StateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--state", metavar="INPUT=OUTPUT", help="Tensors that one run leaves for the next; once for each state."
+    ),
+]
+OptimiseOption = Annotated[str, typer.Option("--optimise", help="O2 (speed) or Os (size).")]
+
+
+class OptionError(UserError):
+    """An option whose value cannot be."""
+
+
+def state_pairs(given: Sequence[str] | None) -> list[tuple[str, str]]:
+    """(input tensor, output tensor) of each --state. Raises OptionError."""
+    pairs = []
+    for text in given or []:
+        before, equals, after = text.partition("=")
+        if not equals or not before or not after:
+            raise OptionError(f"--state {text!r}: give INPUT=OUTPUT, names of an input and an output tensor")
+        pairs.append((before, after))
+    return pairs
+
+
+def optimise_level(given: str) -> Literal["Os", "O2"]:
+    """--optimise, checked. Raises OptionError."""
+    if given == "O2":
+        return "O2"
+    if given == "Os":
+        return "Os"
+    raise OptionError(f"--optimise {given!r}: there are O2 (speed) and Os (size)")
+
+
+def sizes_lines(network: "Network") -> Iterator[str]:
+    """What the network takes of its board, and whether it fits."""
+    sizes, board = network.image.sizes, network.board
+    yield (
+        f"flash {sizes.image_flash_bytes:,} bytes: code {sizes.code_bytes:,}, constants {sizes.constant_bytes:,}, "
+        f"start-up {sizes.image_flash_bytes - sizes.code_bytes - sizes.constant_bytes:,}"
+    )
+    yield (
+        f"RAM {sizes.image_ram_bytes:,} bytes: arena {sizes.arena_bytes:,} (lower bound "
+        f"{network.manifest.arena_lower_bound:,}), static {sizes.static_bytes:,} (inputs and outputs "
+        f"{sizes.io_bytes:,}, state {sizes.state_bytes:,}), stack at most {sizes.stack_bound_bytes:,}"
+    )
+    yield f"{network.manifest.macs:,} MACs in {len(network.manifest.layers)} layers"
+    if network.image.fits:
+        yield f"fits {board.title}"
+    for problem in network.image.problems:
+        yield f"{problem}"
