@@ -38,6 +38,7 @@ def program_values(program: Program, extra_tables: Sequence[Constant] = ()) -> d
         "calls": calls,
         "uses_state": "state->" in text,
         "uses_arena": "arena->" in text,
+        "packed": any(c.macro is not None for c in constants),
         "constants": [_array(c) for c in constants],
         "tables": [_array(c) for c in (*constants, *extra_tables)],
     }
@@ -45,11 +46,16 @@ def program_values(program: Program, extra_tables: Sequence[Constant] = ()) -> d
 
 def _array(constant: Constant) -> dict[str, Any]:
     values = [str(int(v)) for v in np.asarray(constant.values).ravel()]
-    rows = (values[i : i + VALUES_A_LINE] for i in range(0, len(values), VALUES_A_LINE))
+    a_line = VALUES_A_LINE
+    if constant.macro is not None:
+        macro, takes = constant.macro.name, constant.macro.takes
+        values = [f"{macro}({', '.join(values[i : i + takes])})" for i in range(0, len(values), takes)]
+        a_line = max(1, VALUES_A_LINE // takes)
+    rows = (values[i : i + a_line] for i in range(0, len(values), a_line))
     return {
         "name": constant.name,
         "ctype": constant.ctype,
-        "size": len(values),
+        "size": constant.size,
         "comment": constant.comment.replace("*/", "* /"),
         "text": "\n".join("    " + ", ".join(row) + "," for row in rows),
     }

@@ -16,6 +16,8 @@ from tinyloc.codegen.graph import RANGE, Graph, Operator, Tensor
 
 Array = npt.NDArray[Any]
 
+ELEMENT_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
+
 
 @dataclass(frozen=True)
 class Constant:
@@ -25,12 +27,26 @@ class Constant:
     ctype: str
     values: Array
     comment: str
+    macro: "Macro | None" = None
+
+    @property
+    def size(self) -> int:
+        """Elements of the C array."""
+        count = int(self.values.size)
+        return count if self.macro is None else count // self.macro.takes * self.macro.gives
 
     @property
     def bytes(self) -> int:
-        return (
-            int(self.values.size) * {"int8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "int64_t": 8}[self.ctype]
-        )
+        return self.size * ELEMENT_BYTES[self.ctype]
+
+
+@dataclass(frozen=True)
+class Macro:
+    """A macro of firmware/kernels/tl_weights.h: `takes` values, in the order of the array, become `gives` elements."""
+
+    name: str
+    takes: int
+    gives: int
 
 
 @dataclass(frozen=True)

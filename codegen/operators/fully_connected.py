@@ -20,7 +20,7 @@ from tinyloc.codegen.operators.base import (
     activation_range,
     quantised_problems,
 )
-from tinyloc.codegen.operators.packing import pack_rows
+from tinyloc.codegen.operators.packing import pack_blocks, pack_rows
 from tinyloc.codegen.operators.requantise import Int64s, Requantisation, scaling, sum_bound
 
 
@@ -53,6 +53,14 @@ def channel_problems(graph: Graph, op: Operator, channels: int) -> list[str]:
         if bias.data is None or bias.size != channels or bias.element not in ("int32", "int64"):
             problems.append(f"the bias {bias.name} must be {channels} constants of int32 or int64")
     return problems
+
+
+def sums(graph: Graph, op: Operator, x: Array) -> Int64s:
+    """sum_k w[c, k] * (x[k] - zx) + bias[c], (batches, C)."""
+    weights, bias = _weights(graph, op), bias_of(graph, op)
+    rows = x.astype(np.int64).reshape(-1, weights.shape[1]) - graph.tensors[op.inputs[0]].zero_point
+    products: Int64s = rows @ weights.T
+    return products if bias is None else products + bias
 
 
 def requantisation(graph: Graph, op: Operator) -> Requantisation:
@@ -102,15 +110,9 @@ class FullyConnected(KernelRule):
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
-        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
         assert values[0] is not None
-        weights = _weights(graph, op)
-        rows = values[0].astype(np.int64).reshape(-1, weights.shape[1]) - x.zero_point
-        sums = rows @ weights.T
-        bias = bias_of(graph, op)
-        if bias is not None:
-            sums = sums + bias
-        return [requantisation(graph, op).reference(sums).reshape(y.shape)]
+        scaled = requantisation(graph, op).reference(sums(graph, op, values[0]))
+        return [scaled.reshape(graph.tensors[op.outputs[0]].shape)]
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
@@ -120,45 +122,43 @@ class FullyConnected(KernelRule):
         r = requantisation(graph, op)
         how, arrays = scaling(prefix, r.once_factors(sum_bound(weights, bias, x)), r)
         sparse = bool(op.attributes.get("sparse"))
-        folded = (np.zeros(channels, np.int64) if bias is None else bias) - x.zero_point * weights.sum(axis=1) * (
-            not sparse
-        )
-        constants = (
-            Constant(
-                f"{prefix}_bias",
-                "int32_t",
-                folded,
-                f"[{channels}]" + ("" if sparse else ", input zero point folded in"),
-            ),
-            *arrays,
-        )
-        suffix = "s8" if x.element == "int8" else "s16"
+        folded = np.zeros(channels, np.int64) if bias is None else bias
         if sparse:
-            packed = Constant(
-                f"{prefix}_weights",
-                "int8_t",
-                weights.T.astype(np.int8).ravel(),
-                f"[{depth}][{channels}], a column an input",
+            return self._lower_sparse(x, weights, folded, prefix, how, arrays)
+        folded = folded - x.zero_point * weights.sum(axis=1)
+        statements: tuple[str, ...]
+        if x.element == "int8":
+            packed = pack_blocks(prefix, weights, folded)
+            constants, statements = packed.constants, (how, packed.layer)
+            call = "tl_fully_connected_s8(x0, &layer, &scaling, y);"
+        else:
+            comments = f"[{channels}][{depth}], packed four rows at a time", f"[{channels}]"
+            constants = (
+                Constant(f"{prefix}_weights", "int8_t", pack_rows(weights.astype(np.int8), x.element), comments[0]),
+                Constant(f"{prefix}_bias", "int32_t", folded, comments[1]),
             )
-            call = (
-                f"tl_sparse_fully_connected_{suffix}(entries, count, {prefix}_weights, {prefix}_bias, &scaling, "
-                f"{x.zero_point}, {channels}, y);"
-            )
-            return Lowered(
-                (how, call),
-                (packed, *constants),
-                ("tl_sparse.h",),
-                channels * depth,
-                "walks the heard inputs only: a silent one equals the zero point",
-            )
-        packed = Constant(
-            f"{prefix}_weights",
-            "int8_t",
-            pack_rows(weights.astype(np.int8), x.element),
-            f"[{channels}][{depth}], packed four rows at a time",
-        )
-        call = f"tl_fully_connected_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {depth}, {channels}, y);"
+            statements = (how,)
+            call = f"tl_fully_connected_s16(x0, {prefix}_weights, {prefix}_bias, &scaling, {depth}, {channels}, y);"
         if batches > 1:
             call = f"for (int32_t row = 0; row < {batches}; row++, x0 += {depth}, y += {channels}) {{ {call} }}"
         assert y.size == batches * channels
-        return Lowered((how, call), (packed, *constants), ("tl_fully_connected.h",), batches * channels * depth)
+        header = "tl_fully_connected_s8.h" if x.element == "int8" else "tl_fully_connected.h"
+        return Lowered((*statements, call), (*constants, *arrays), (header,), batches * channels * depth)
+
+    @staticmethod
+    def _lower_sparse(
+        x: Tensor, weights: Int64s, bias: Int64s, prefix: str, how: str, arrays: tuple[Constant, ...]
+    ) -> Lowered:
+        channels, depth = weights.shape
+        columns = weights.T.astype(np.int8).ravel()
+        call = (
+            f"tl_sparse_fully_connected_{'s8' if x.element == 'int8' else 's16'}(entries, count, {prefix}_weights, "
+            f"{prefix}_bias, &scaling, {x.zero_point}, {channels}, y);"
+        )
+        constants = (
+            Constant(f"{prefix}_weights", "int8_t", columns, f"[{depth}][{channels}], a column an input"),
+            Constant(f"{prefix}_bias", "int32_t", bias, f"[{channels}]"),
+            *arrays,
+        )
+        note = "walks the heard inputs only: a silent one equals the zero point"
+        return Lowered((how, call), constants, ("tl_sparse.h",), channels * depth, note)

@@ -149,6 +149,7 @@ def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> t
         multipliers, shifts = multipliers >> 31, shifts - 64
     elif shifts.min() >= 33:
         shifts = shifts - 33
+        kind = "TL_BYTE" if (r.low, r.high) == (-128, 127) else kind
     else:
         kind, shifts = "TL_ANY", shifts - 1
     constants = (

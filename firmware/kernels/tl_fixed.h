@@ -31,6 +31,18 @@ static inline int32_t tl_sat8(int32_t x)
 #endif
 }
 
+/* x / 2, rounded down */
+static inline int32_t tl_sat8_half(int32_t x)
+{
+#if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
+    int32_t y;
+    __asm__("ssat %0, #8, %1, asr #1" : "=r"(y) : "r"(x));
+    return y;
+#else
+    return tl_sat8(x >> 1);
+#endif
+}
+
 static inline int32_t tl_sat16(int32_t x)
 {
 #if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)

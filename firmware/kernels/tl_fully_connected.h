@@ -11,7 +11,21 @@
 #include "tl_fixed.h"
 
 /* How sums become outputs, see codegen/operators/requantise.py. Arrays have an entry a channel, or one for all. */
-typedef enum { TL_SHORT, TL_LONG, TL_ANY } tl_scaling_kind_t; /* tl_requantise, _long, _any */
+typedef enum {
+    TL_SHORT, /* tl_requantise */
+    TL_BYTE,  /* the same, with the bounds of int8 */
+    TL_LONG,  /* tl_requantise_long */
+    TL_ANY    /* tl_requantise_any */
+} tl_scaling_kind_t;
+
+/* One copy in the image, called by every layer of its kind: a layer spends its time inside. */
+#define TL_SHARED static __attribute__((noinline, unused))
+
+/* sums may wrap on their way */
+static inline int32_t tl_wrapping_add(int32_t a, uint32_t b)
+{
+    return (int32_t)((uint32_t)a + b);
+}
 
 typedef struct {
     tl_scaling_kind_t kind;
@@ -21,14 +35,46 @@ typedef struct {
     int32_t per_channel, zero_point, low, high;
 } tl_scaling_t;
 
-static inline int32_t tl_fc_output(int32_t sum, int32_t channel, const tl_scaling_t *s)
+TL_SHARED int32_t tl_fc_output(int32_t sum, int32_t channel, const tl_scaling_t *s)
 {
     const int32_t i = s->per_channel ? channel : 0;
     const int32_t multiplier = s->multiplier[i], shift = s->shift[i];
-    const int32_t scaled = s->kind == TL_SHORT  ? tl_requantise(sum, multiplier, shift)
+    const int32_t scaled = s->kind <= TL_BYTE   ? tl_requantise(sum, multiplier, shift)
                            : s->kind == TL_LONG ? tl_requantise_long(sum, multiplier, s->multiplier_low[i], shift)
                                                 : tl_requantise_any(sum, multiplier, shift);
     return tl_clamp(scaled + s->zero_point, s->low, s->high);
+}
+
+/* outputs of `count` channels from `channel` on; sums: theirs, without the bias */
+TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
+                                const tl_scaling_t *s, int8_t *y)
+{
+    y += channel;
+    bias += channel;
+    if (s->kind != TL_BYTE) {
+        for (int32_t i = 0; i < count; i++) {
+            y[i] = (int8_t)tl_fc_output(tl_wrapping_add(sums[i], (uint32_t)bias[i]), channel + i, s);
+        }
+        return;
+    }
+    const int32_t step = s->per_channel, moved = 2 * s->zero_point + 1;
+    const int32_t *multiplier = s->multiplier + step * channel;
+    const int8_t *shift = s->shift + step * channel;
+    for (const int8_t *const end = y + count; y != end; multiplier += step, shift += step) {
+        int32_t sum, start, factor, down;
+#if defined(__thumb2__) && !defined(TL_PORTABLE) /* loads side by side take a cycle each; GCC would spread them */
+        __asm__("ldr %[sum], [%[sums]], #4\n\tldr %[start], [%[bias]], #4\n\tldr %[factor], [%[multiplier]]\n\t"
+                "ldrsb %[down], [%[shift]]"
+                : [sum] "=&r"(sum), [start] "=&r"(start), [factor] "=&r"(factor), [down] "=&r"(down),
+                  [sums] "+r"(sums), [bias] "+r"(bias)
+                : [multiplier] "r"(multiplier), [shift] "r"(shift)
+                : "memory");
+#else
+        sum = *sums++, start = *bias++, factor = *multiplier, down = *shift;
+#endif
+        sum = tl_wrapping_add(sum, (uint32_t)start);
+        *y++ = (int8_t)tl_sat8_half((((int32_t)(((int64_t)sum * factor) >> 32)) >> down) + moved);
+    }
 }
 
 /* Four sums as scalars: GCC keeps an array of them in memory. */
@@ -91,9 +137,6 @@ static inline tl_sums_t tl_dot4_s16(tl_sums_t sum, const int16_t *x, const int8_
 }
 #endif
 
-/* One copy in the image, called by every layer of its kind: a layer spends its time inside. */
-#define TL_SHARED static __attribute__((noinline, unused))
-
 #define TL_FULLY_CONNECTED(NAME, ELEMENT, DOT4)                                                                        \
     TL_SHARED void NAME(const ELEMENT *x, const int8_t *w, const int32_t *bias, const tl_scaling_t *scaling,        \
                             int32_t depth, int32_t channels, ELEMENT *y)                                               \
@@ -131,7 +174,6 @@ static inline tl_sums_t tl_dot4_s16(tl_sums_t sum, const int16_t *x, const int8_
         }                                                                                                              \
     }
 
-TL_FULLY_CONNECTED(tl_fully_connected_s8, int8_t, tl_dot4_s8)
 TL_FULLY_CONNECTED(tl_fully_connected_s16, int16_t, tl_dot4_s16)
 
 #endif
