@@ -23,6 +23,7 @@ from tinyloc.codegen.operators.pack import Pack
 from tinyloc.codegen.operators.pad import Pad
 from tinyloc.codegen.operators.pool_2d import Pool2D
 from tinyloc.codegen.operators.reduce import Reduce
+from tinyloc.codegen.operators.ring import RING_RULES
 from tinyloc.codegen.operators.softmax import Softmax
 from tinyloc.codegen.operators.sqrt import Sqrt8
 from tinyloc.codegen.operators.squared_difference import SquaredDifference
@@ -31,6 +32,7 @@ from tinyloc.codegen.operators.transpose_conv import TransposeConv
 from tinyloc.codegen.operators.view import Part, Reshape
 
 RULES: dict[str, Rule] = {
+    **RING_RULES,
     "ABS": Rescale(magnitude=True),
     "ADD": Add(+1),
     "ARG_MAX": ArgMax(),

@@ -8,6 +8,7 @@ from tinyloc.codegen.passes.identities import drop_dead, drop_identities
 from tinyloc.codegen.passes.loops import fuse_loops
 from tinyloc.codegen.passes.parts import copy_parts
 from tinyloc.codegen.passes.recurrent import keep_last_step
+from tinyloc.codegen.passes.ring import use_rings
 from tinyloc.codegen.passes.sparse import mark_sparse_input
 from tinyloc.codegen.passes.tables import fold_tables
 
@@ -19,6 +20,7 @@ PASSES: tuple[Pass, ...] = (
     fold_tables,
     keep_last_step,
     copy_parts,
+    use_rings,
     drop_dead,
     mark_sparse_input,
     fuse_loops,
