@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, shape_problems
+from tinyloc.codegen.operators.blocks import block, fits_blocks, gathered_bytes
 from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
@@ -71,15 +72,53 @@ class Conv2D(KernelRule):
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x = graph.tensors[op.inputs[0]]
         g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
-        how, arrays = scaling(prefix, factors(r), r)
-        bias = bias_of(graph, op)
-        channels, depth = g.output[2], taps.shape[3]
-        shape = f"[{channels}][{g.kernel[0]}][{g.kernel[1]}][{depth}]"
-        constants = (
-            Constant(f"{prefix}_weights", "int8_t", taps.ravel(), shape),
-            Constant(f"{prefix}_bias", "int32_t", np.zeros(channels) if bias is None else bias, f"[{channels}]"),
-            *arrays,
+        return lower_convolution(prefix, taps, bias_of(graph, op), g, x, r)
+
+    def scratch(self, graph: Graph, op: Operator) -> int:
+        x = graph.tensors[op.inputs[0]]
+        g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
+        return window_bytes(g) if in_blocks(taps, bias_of(graph, op), g, x, r) else 0
+
+
+def in_blocks(taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation) -> bool:
+    """Whether tl_conv_blocks_s8 does; taps: (outputs, KH, KW, depth)."""
+    return taps.shape[3] == g.input[2] and fits_blocks(taps.reshape(len(taps), -1), bias, x, r)
+
+
+def window_bytes(g: Geometry) -> int:
+    """Scratch of tl_conv_blocks_s8."""
+    runs, size = _runs(g)
+    return gathered_bytes(runs, size)
+
+
+def _runs(g: Geometry) -> tuple[int, int]:
+    """(runs of a window, values of each): rows, or taps where columns are apart."""
+    span = g.kernel[1] if g.dilation[1] == 1 else 1
+    return g.kernel[0] * g.kernel[1] // span, span * g.input[2]
+
+
+def lower_convolution(
+    prefix: str, taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation
+) -> Lowered:
+    """The call for taps (outputs, KH, KW, depth): in blocks where they fit, else the plain kernel."""
+    channels, depth = g.output[2], taps.shape[3]
+    shape = f"[{channels}][{g.kernel[0]}][{g.kernel[1]}][{depth}]"
+    macs = g.output[0] * g.output[1] * taps.size
+    if in_blocks(taps, bias, g, x, r):
+        runs, size = _runs(g)
+        made = block(prefix, taps.reshape(channels, runs, size), bias, x.zero_point, r, shape)
+        layer = (
+            f"static const tl_conv_blocks_t layer = {{\n    .shape = {g.initialiser},\n"
+            f"    .input_zero = {x.zero_point},\n    .block = {made.text},\n}};"
         )
-        suffix = "s16" if x.element == "int16" else "s8"
-        call = f"tl_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, {depth}, {x.zero_point}, y);"
-        return Lowered((how, call), constants, ("tl_conv.h",), g.output[0] * g.output[1] * taps.size)
+        call = "tl_conv_blocks_s8(&layer, x0, scratch, y);"
+        return Lowered((layer, call), made.constants, ("tl_conv.h",), macs)
+    how, arrays = scaling(prefix, factors(r), r)
+    constants = (
+        Constant(f"{prefix}_weights", "int8_t", taps.ravel(), shape),
+        Constant(f"{prefix}_bias", "int32_t", np.zeros(channels) if bias is None else bias, f"[{channels}]"),
+        *arrays,
+    )
+    suffix = "s16" if x.element == "int16" else "s8"
+    call = f"tl_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, {depth}, {x.zero_point}, y);"
+    return Lowered((how, call), constants, ("tl_conv.h",), macs)

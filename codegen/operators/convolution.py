@@ -27,10 +27,15 @@ class Geometry:
     padding: tuple[int, int]
 
     @property
+    def initialiser(self) -> str:
+        """The fields of a tl_conv_shape_t in C."""
+        numbers = (*self.input, *self.output, *self.kernel, *self.stride, *self.dilation, *self.padding)
+        return f"{{{', '.join(str(n) for n in numbers)}}}"
+
+    @property
     def text(self) -> str:
         """A tl_conv_shape_t in C."""
-        numbers = (*self.input, *self.output, *self.kernel, *self.stride, *self.dilation, *self.padding)
-        return f"(tl_conv_shape_t){{{', '.join(str(n) for n in numbers)}}}"
+        return f"(tl_conv_shape_t){self.initialiser}"
 
 
 def output_size(op: Operator, image: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, int]:

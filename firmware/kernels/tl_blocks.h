@@ -1,0 +1,311 @@
+/* Four pixels x two channels at a time: the products of convolutions whose windows were gathered and widened.
+ *
+ * codegen/operators/blocks.py packs the weights: two channels side by side, a word of two products each (channel 0 and 1
+ * of product 0, then of product 1). A gathered value is x + 129, from 1 to 256. Two layouts hold four windows:
+ *
+ * pairs (Cortex-M4): for each two products the pair of pixel 0, of pixel 1, 2, 3, so that a word of weights, split by
+ *   SXTB16 into the pairs of its two channels, meets four words of pixels: 5 loads + 2 SXTB16 + 8 SMLAD for 16 products.
+ * lanes (elsewhere): for each product the four pixels. One 32-bit multiplication makes two products, weight * (pixel 0 +
+ *   pixel 1 * 2^16): the sum of whole words and the sum of upper halves are kept, 3 cycles for 2 products on a Cortex-M3.
+ *   An upper half is one too small where the lower product is negative, which, pixels being positive, is where the weight
+ *   is: `negatives` counts them. Weights are -127 at least, so that nothing overflows.
+ */
+#ifndef TL_BLOCKS_H
+#define TL_BLOCKS_H
+
+#include "tl_fully_connected.h"
+
+#if TL_DSP
+#define TL_LANES_ONLY(ARRAY) NULL /* not linked where it is not read */
+#else
+#define TL_LANES_ONLY(ARRAY) (ARRAY)
+#endif
+
+#define TL_RAISE 129 /* brings int8 to 1..256 */
+
+/* Output channels of a layer whose sums are rounded twice and shifted right, see tl_requantise_twice */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias; /* input zero point and TL_RAISE folded in */
+    const int32_t *multiplier;
+    const int8_t *shift;
+    const uint8_t *negatives;     /* TL_LANES_ONLY: negative weights of a channel, in one byte or two */
+    int32_t per_channel;          /* entries of multiplier and shift: 1 a channel, 0 one for all */
+    int32_t negatives_bytes;      /* 1 or 2 */
+    int32_t channels, words;      /* words of weights for two channels: half of the gathered products */
+    int32_t zero, low, high;      /* zero: 2 * zero point + 1 */
+} tl_block_t;
+
+/* sum * multiplier / 2^(32 + shift), rounded after each division, plus the zero point; saturated to int8; |sum| < 2^30.
+ * tl_shift_right(x, shift + 1) is (((x + sign) >> shift) + 1) >> 1, and `zero` holds that 1. */
+static inline int32_t tl_requantise_twice(int32_t sum, int32_t multiplier, int32_t shift, int32_t zero)
+{
+#if TL_DSP
+    int32_t high = tl_doubling_high_narrow(sum, multiplier);
+#else
+    const int64_t product = (int64_t)(int32_t)((uint32_t)sum << 1) * multiplier;
+    int32_t high = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+#endif
+    high += high >> 31;
+    return tl_sat8_half((high >> shift) + zero);
+}
+
+/* Sums of channel a and b for pixels 0 to 3, as scalars: GCC keeps an array of them in memory. */
+typedef struct {
+    int32_t a0, a1, a2, a3, b0, b1, b2, b3;
+} tl_block_sums_t;
+
+/* one product of two pixels: to the sum of whole words and to the sum of upper halves */
+static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, uint32_t pixels)
+{
+    const int32_t product = (int32_t)((uint32_t)weight * pixels);
+    *whole = (int32_t)((uint32_t)*whole + (uint32_t)product);
+    *upper += product >> 16;
+}
+
+#if TL_DSP
+/* Fifteen registers are all there are: ends of loops stay in memory. */
+#define TL_BLOCK_STEP(W, X0, X1, X2, X3)                                                                               \
+    "ldr %[w], [%[wp], #" W "]\n\t"                                                                                    \
+    "ldr %[x0], [%[xp], #" X0 "]\n\t"                                                                                  \
+    "ldr %[x1], [%[xp], #" X1 "]\n\t"                                                                                  \
+    "sxtb16 %[t], %[w]\n\t"                                                                                            \
+    "sxtb16 %[w], %[w], ror #8\n\t"                                                                                    \
+    "smlad %[a0], %[t], %[x0], %[a0]\n\t"                                                                              \
+    "smlad %[b0], %[w], %[x0], %[b0]\n\t"                                                                              \
+    "smlad %[a1], %[t], %[x1], %[a1]\n\t"                                                                              \
+    "smlad %[b1], %[w], %[x1], %[b1]\n\t"                                                                              \
+    "ldr %[x0], [%[xp], #" X2 "]\n\t"                                                                                  \
+    "ldr %[x1], [%[xp], #" X3 "]\n\t"                                                                                  \
+    "smlad %[a2], %[t], %[x0], %[a2]\n\t"                                                                              \
+    "smlad %[b2], %[w], %[x0], %[b2]\n\t"                                                                              \
+    "smlad %[a3], %[t], %[x1], %[a3]\n\t"                                                                              \
+    "smlad %[b3], %[w], %[x1], %[b3]\n\t"
+#define TL_BLOCK_ASSEMBLY 1
+#elif defined(__ARM_ARCH_7M__) && !defined(TL_PORTABLE)
+#define TL_BLOCK_PRODUCT(W0, W1, X0, X1)                                                                               \
+    "ldr %[x0], [%[xp], #" X0 "]\n\t"                                                                                  \
+    "ldr %[x1], [%[xp], #" X1 "]\n\t"                                                                                  \
+    "ldrsb %[w], [%[wp], #" W0 "]\n\t"                                                                                 \
+    "mul %[t], %[w], %[x0]\n\t"                                                                                        \
+    "mul %[w], %[w], %[x1]\n\t"                                                                                        \
+    "add %[a0], %[a0], %[t]\n\t"                                                                                       \
+    "add %[a1], %[a1], %[t], asr #16\n\t"                                                                              \
+    "add %[a2], %[a2], %[w]\n\t"                                                                                       \
+    "add %[a3], %[a3], %[w], asr #16\n\t"                                                                              \
+    "ldrsb %[w], [%[wp], #" W1 "]\n\t"                                                                                 \
+    "mul %[x0], %[w], %[x0]\n\t"                                                                                       \
+    "mul %[x1], %[w], %[x1]\n\t"                                                                                       \
+    "add %[b0], %[b0], %[x0]\n\t"                                                                                      \
+    "add %[b1], %[b1], %[x0], asr #16\n\t"                                                                             \
+    "add %[b2], %[b2], %[x1]\n\t"                                                                                      \
+    "add %[b3], %[b3], %[x1], asr #16\n\t"
+#define TL_BLOCK_STEP(W, X0, X1, X2, X3)                                                                               \
+    TL_BLOCK_PRODUCT(W "+0", W "+1", X0, X1) TL_BLOCK_PRODUCT(W "+2", W "+3", X2, X3)
+#define TL_BLOCK_ASSEMBLY 1
+#else
+#define TL_BLOCK_ASSEMBLY 0
+#endif
+
+/* sums += the products of `words` words of weights with four windows */
+#if TL_BLOCK_ASSEMBLY
+static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+{
+    const int8_t *const end = w + 4 * words, *const few = w + 4 * (words & 3);
+    int32_t w_, t_, x0_, x1_;
+    __asm__("ldr %[t], %[few]\n\t"
+            "cmp %[wp], %[t]\n\t"
+            "beq 2f\n"
+            "1:\n\t" TL_BLOCK_STEP("0", "0", "4", "8", "12")
+            "ldr %[t], %[few]\n\t"
+            "adds %[xp], #16\n\t"
+            "adds %[wp], #4\n\t"
+            "cmp %[wp], %[t]\n\t"
+            "bne 1b\n"
+            "2:\n\t"
+            "ldr %[t], %[end]\n\t"
+            "cmp %[wp], %[t]\n\t"
+            "beq 4f\n"
+            "3:\n\t" TL_BLOCK_STEP("0", "0", "4", "8", "12") TL_BLOCK_STEP("4", "16", "20", "24", "28")
+            TL_BLOCK_STEP("8", "32", "36", "40", "44") TL_BLOCK_STEP("12", "48", "52", "56", "60")
+            "ldr %[t], %[end]\n\t"
+            "adds %[xp], #64\n\t"
+            "adds %[wp], #16\n\t"
+            "cmp %[wp], %[t]\n\t"
+            "bne 3b\n"
+            "4:\n\t"
+            : [a0] "+r"(s.a0), [a1] "+r"(s.a1), [a2] "+r"(s.a2), [a3] "+r"(s.a3), [b0] "+r"(s.b0), [b1] "+r"(s.b1),
+              [b2] "+r"(s.b2), [b3] "+r"(s.b3), [xp] "+r"(x), [wp] "+r"(w), [w] "=&r"(w_), [t] "=&r"(t_),
+              [x0] "=&r"(x0_), [x1] "=&r"(x1_)
+            : [end] "m"(end), [few] "m"(few)
+            : "cc", "memory");
+    return s;
+}
+#else
+static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+{
+    for (int32_t k = 2 * words; k > 0; k--, x += 4, w += 2) {
+        const uint32_t first = tl_load4(x), second = tl_load4(x + 2);
+        tl_block_two(&s.a0, &s.a1, w[0], first);
+        tl_block_two(&s.a2, &s.a3, w[0], second);
+        tl_block_two(&s.b0, &s.b1, w[1], first);
+        tl_block_two(&s.b2, &s.b3, w[1], second);
+    }
+    return s;
+}
+#endif
+
+#if !TL_DSP
+static inline int32_t tl_negatives(const tl_block_t *b, int32_t channel)
+{
+    return b->negatives_bytes == 1 ? b->negatives[channel]
+                                   : b->negatives[2 * channel] | b->negatives[2 * channel + 1] << 8;
+}
+
+/* what the sum of whole words is, whose lower halves are wanted */
+static inline int32_t tl_lower(int32_t whole, int32_t upper)
+{
+    return (int32_t)((uint32_t)whole - ((uint32_t)upper << 16));
+}
+#endif
+
+/* All output channels of `count` of the four gathered pixels, 1 to 4; y has `channels` values a pixel. */
+TL_SHARED void tl_block_outputs(const tl_block_t *block, const int16_t *x, int32_t count, int8_t *y)
+{
+    const int32_t words = block->words, zero = block->zero, channels = block->channels, each = block->per_channel;
+    const int32_t *bias = block->bias, *multiplier = block->multiplier;
+    const int8_t *w = block->weights, *shift = block->shift;
+    /* a pixel that is not there is written to where pixel 0 goes, before it */
+    const int32_t at1 = count > 1 ? channels : 0, at2 = count > 2 ? 2 * channels : 0, at3 = count > 3 ? 3 * channels : 0;
+    for (int32_t left = channels; left > 0; left -= 2) {
+        const int32_t next = left > 1; /* likewise the second channel */
+        const int32_t bias_a = bias[0], bias_b = bias[next];
+#if TL_DSP
+        const tl_block_sums_t s = tl_block_products(
+            (tl_block_sums_t){bias_a, bias_a, bias_a, bias_a, bias_b, bias_b, bias_b, bias_b}, x, w, words);
+#else
+        const int32_t channel = channels - left;
+        const int32_t upper_a = bias_a + tl_negatives(block, channel);
+        const int32_t upper_b = bias_b + tl_negatives(block, channel + next);
+        const int32_t whole_a = (int32_t)((uint32_t)bias_a * 0x10001u), whole_b = (int32_t)((uint32_t)bias_b * 0x10001u);
+        tl_block_sums_t s = tl_block_products(
+            (tl_block_sums_t){whole_a, upper_a, whole_a, upper_a, whole_b, upper_b, whole_b, upper_b}, x, w, words);
+        s.a0 = tl_lower(s.a0, s.a1);
+        s.a2 = tl_lower(s.a2, s.a3);
+        s.b0 = tl_lower(s.b0, s.b1);
+        s.b2 = tl_lower(s.b2, s.b3);
+#endif
+        w += 4 * words;
+        int8_t *const second = y + next;
+        int32_t m = multiplier[next & each], right = shift[next & each];
+        second[at3] = (int8_t)tl_requantise_twice(s.b3, m, right, zero);
+        second[at2] = (int8_t)tl_requantise_twice(s.b2, m, right, zero);
+        second[at1] = (int8_t)tl_requantise_twice(s.b1, m, right, zero);
+        second[0] = (int8_t)tl_requantise_twice(s.b0, m, right, zero);
+        m = *multiplier;
+        right = *shift;
+        y[at3] = (int8_t)tl_requantise_twice(s.a3, m, right, zero);
+        y[at2] = (int8_t)tl_requantise_twice(s.a2, m, right, zero);
+        y[at1] = (int8_t)tl_requantise_twice(s.a1, m, right, zero);
+        y[0] = (int8_t)tl_requantise_twice(s.a0, m, right, zero);
+        y += 2;
+        bias += 2;
+        multiplier += 2 * each;
+        shift += 2 * each;
+    }
+}
+
+/* Where value `at` of a run of `size` lies: of four, the middle two are swapped, as SXTB16 makes pairs; the rest of a run
+ * is in order. Runs are padded to an even size. */
+static inline int32_t tl_gathered(int32_t at, int32_t size)
+{
+    const int32_t middle = at < (size & ~3) && ((at + 1) & 2) != 0;
+    const int32_t slot = middle ? at ^ 3 : at;
+#if TL_DSP
+    return (slot >> 1) * 8 + (slot & 1);
+#else
+    return slot * 4;
+#endif
+}
+
+/* one pixel's place in the first pair or product */
+static inline int16_t *tl_pixel_place(int16_t *gathered, int32_t pixel)
+{
+    return gathered + (TL_DSP ? 2 * pixel : pixel);
+}
+
+/* four raised values as they lie in a word of the image */
+static inline void tl_gather_word(int16_t *to, const int8_t *x)
+{
+#if TL_DSP
+    const uint32_t word = tl_load4(x);
+    uint32_t even, odd;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(even) : "r"(TL_RAISE * 0x10001), "r"(word));
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(odd) : "r"(TL_RAISE * 0x10001), "r"(word));
+    __builtin_memcpy(to, &even, sizeof even);
+    __builtin_memcpy(to + 8, &odd, sizeof odd);
+#else
+    to[0] = (int16_t)(x[0] + TL_RAISE);
+    to[4] = (int16_t)(x[2] + TL_RAISE);
+    to[8] = (int16_t)(x[1] + TL_RAISE);
+    to[12] = (int16_t)(x[3] + TL_RAISE);
+#endif
+}
+
+/* a run that lies in the image as a whole */
+static inline void tl_gather_whole(int16_t *to, const int8_t *x, int32_t size)
+{
+    int32_t left = size;
+    for (; left >= 16; left -= 16, x += 16, to += 64) {
+        tl_gather_word(to, x);
+        tl_gather_word(to + 16, x + 4);
+        tl_gather_word(to + 32, x + 8);
+        tl_gather_word(to + 48, x + 12);
+    }
+    for (; left >= 4; left -= 4, x += 4, to += 16) {
+        tl_gather_word(to, x);
+    }
+    for (int32_t i = 0; i < left; i++) {
+        to[tl_gathered(i, left)] = (int16_t)(x[i] + TL_RAISE);
+    }
+}
+
+/* an even number of values that are all `outside` */
+static inline void tl_gather_fill(int16_t *to, int32_t size, int32_t outside)
+{
+    const uint32_t two = (uint32_t)(outside + TL_RAISE) * 0x10001u;
+    for (; size > 0; size -= 2, to += 8) {
+#if TL_DSP
+        __builtin_memcpy(to, &two, sizeof two);
+#else
+        to[0] = to[4] = (int16_t)two;
+#endif
+    }
+}
+
+/* values first..last of a run from x (which is where value 0 would lie), the others `outside` */
+static inline void tl_gather_part(int16_t *to, const int8_t *x, int32_t first, int32_t last, int32_t size,
+                                  int32_t outside)
+{
+    if (first % 4 == 0 && (last % 4 == 0 || last == size)) {
+        tl_gather_fill(to, first, outside);
+        tl_gather_whole(to + 4 * first, x + first, last - first);
+        tl_gather_fill(to + 4 * last, size - last, outside);
+        return;
+    }
+    for (int32_t i = 0; i < size; i++) {
+        to[tl_gathered(i, size)] = (int16_t)((i >= first && i < last ? x[i] : outside) + TL_RAISE);
+    }
+}
+
+/* limits of an activation on outputs that are saturated already */
+static inline void tl_saturated_limits(int8_t *y, int32_t size, int32_t low, int32_t high)
+{
+    if (low > INT8_MIN || high < INT8_MAX) {
+        for (int32_t i = 0; i < size; i++) {
+            y[i] = (int8_t)tl_clamp(y[i], low, high);
+        }
+    }
+}
+
+#endif

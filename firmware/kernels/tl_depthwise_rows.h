@@ -1,0 +1,402 @@
+/* DEPTHWISE_CONV_2D on int8, four channels at a time: rows of the image are widened channel by channel into a ring that
+ * holds as many as the filter reaches over, so that neighbours along a row are neighbours in memory and the image is read
+ * before the result is written: both may be the same memory when they are of one shape.
+ *
+ * Values are raised as in tl_blocks.h. Filters of 3 x 3 with neighbouring taps make four outputs at a time. On the
+ * Cortex-M4 two taps are one SMLAD: 3 loads and 8 products for the 12 of a filter row. Elsewhere two outputs are one
+ * multiplication, see tl_blocks.h.
+ */
+#ifndef TL_DEPTHWISE_ROWS_H
+#define TL_DEPTHWISE_ROWS_H
+
+#include "tl_blocks.h"
+#include "tl_depthwise.h"
+
+typedef struct {
+    tl_conv_shape_t shape;
+    int32_t input_zero;
+    const int8_t *weights; /* [out channel][row][column] */
+    const int32_t *bias;   /* input zero point and TL_RAISE folded in */
+    const int32_t *multiplier;
+    const int8_t *shift;
+    int32_t per_channel, zero, low, high; /* as in tl_block_t */
+    int32_t rows, pitch;                  /* of the ring: rows that the filter reaches over; int16 values a row */
+} tl_depthwise_rows_t;
+
+/* how the sums of one output channel become outputs, and where they go */
+typedef struct {
+    int32_t bias, multiplier, shift, zero, step; /* step: from pixel to pixel of y */
+    const int8_t *weights;
+#if TL_DSP
+    uint32_t taps[6]; /* of each row of 3: (tap 0, tap 1), (tap 1, tap 2) */
+#else
+    int32_t upper; /* bias of sums of upper halves */
+#endif
+} tl_depthwise_channel_t;
+
+/* ---- 3 x 3: sums of four outputs that lie side by side, and of two ---- */
+
+typedef struct {
+    int32_t s0, s1, s2, s3;
+} tl_row_sums_t;
+
+#if TL_DSP
+static inline uint32_t tl_pair(int32_t low, int32_t high)
+{
+    return ((uint32_t)low & 0xFFFFu) | (uint32_t)high << 16;
+}
+
+static inline void tl_depthwise_prepare(tl_depthwise_channel_t *c)
+{
+    for (int32_t i = 0; i < 3; i++) {
+        const int8_t *const w = c->weights + 3 * i;
+        c->taps[2 * i] = tl_pair(w[0], w[1]);
+        c->taps[2 * i + 1] = tl_pair(w[1], w[2]);
+    }
+}
+
+static inline tl_row_sums_t tl_depthwise_start(const tl_depthwise_channel_t *c)
+{
+    return (tl_row_sums_t){c->bias, c->bias, c->bias, c->bias};
+}
+
+static inline tl_row_sums_t tl_depthwise_end(tl_row_sums_t s)
+{
+    return s;
+}
+
+/* GCC spills in all of these when they are written with intrinsics: 150 cycles for four outputs instead of 80 */
+#define TL_ROW_LOADS(X, TAPS)                                                                                          \
+    "ldr %[k01], [%[taps], #" TAPS "]\n\t"                                                                             \
+    "ldr %[k12], [%[taps], #" TAPS "+4]\n\t"                                                                           \
+    "ldr %[x01], [%[" X "]]\n\t"                                                                                       \
+    "ldr %[x23], [%[" X "], #4]\n\t"
+#define TL_ROW_TWO(X, TAPS)                                                                                            \
+    TL_ROW_LOADS(X, TAPS)                                                                                              \
+    "smlad %[s0], %[x01], %[k01], %[s0]\n\t"                                                                           \
+    "smlad %[s1], %[x23], %[k12], %[s1]\n\t"                                                                           \
+    "smlabt %[s0], %[x23], %[k12], %[s0]\n\t"                                                                          \
+    "smlatb %[s1], %[x01], %[k01], %[s1]\n\t"
+#define TL_ROW_FOUR(X, TAPS)                                                                                           \
+    TL_ROW_LOADS(X, TAPS)                                                                                              \
+    "ldr %[x45], [%[" X "], #8]\n\t"                                                                                   \
+    "smlad %[s0], %[x01], %[k01], %[s0]\n\t"                                                                           \
+    "smlad %[s1], %[x23], %[k12], %[s1]\n\t"                                                                           \
+    "smlad %[s2], %[x23], %[k01], %[s2]\n\t"                                                                           \
+    "smlad %[s3], %[x45], %[k12], %[s3]\n\t"                                                                           \
+    "smlabt %[s0], %[x23], %[k12], %[s0]\n\t"                                                                          \
+    "smlatb %[s1], %[x01], %[k01], %[s1]\n\t"                                                                          \
+    "smlabt %[s2], %[x45], %[k12], %[s2]\n\t"                                                                          \
+    "smlatb %[s3], %[x23], %[k01], %[s3]\n\t"
+#define TL_ROW_FOUR_APART(X, TAPS)                                                                                     \
+    TL_ROW_LOADS(X, TAPS)                                                                                              \
+    "ldr %[x45], [%[" X "], #8]\n\t"                                                                                   \
+    "smlad %[s0], %[x01], %[k01], %[s0]\n\t"                                                                           \
+    "smlad %[s1], %[x23], %[k01], %[s1]\n\t"                                                                           \
+    "smlabt %[s0], %[x23], %[k12], %[s0]\n\t"                                                                          \
+    "ldr %[x01], [%[" X "], #12]\n\t"                                                                                  \
+    "ldrsh %[x23], [%[" X "], #16]\n\t"                                                                                \
+    "smlabt %[s1], %[x45], %[k12], %[s1]\n\t"                                                                          \
+    "smlad %[s2], %[x45], %[k01], %[s2]\n\t"                                                                           \
+    "smlad %[s3], %[x01], %[k01], %[s3]\n\t"                                                                           \
+    "smlabt %[s2], %[x01], %[k12], %[s2]\n\t"                                                                          \
+    "smlabt %[s3], %[x23], %[k12], %[s3]\n\t"
+#define TL_ROW_ASSEMBLY(NAME, ROW)                                                                                     \
+    static inline tl_row_sums_t NAME(tl_row_sums_t s, const int16_t *top, const int16_t *middle,                       \
+                                     const int16_t *bottom, const tl_depthwise_channel_t *c)                           \
+    {                                                                                                                  \
+        uint32_t x01, x23, x45, k01, k12;                                                                              \
+        __asm__(ROW("top", "0") ROW("middle", "8") ROW("bottom", "16")                                                 \
+                : [s0] "+r"(s.s0), [s1] "+r"(s.s1), [s2] "+r"(s.s2), [s3] "+r"(s.s3), [x01] "=&r"(x01),                \
+                  [x23] "=&r"(x23), [x45] "=&r"(x45), [k01] "=&r"(k01), [k12] "=&r"(k12)                               \
+                : [top] "r"(top), [middle] "r"(middle), [bottom] "r"(bottom), [taps] "r"(c->taps)                      \
+                : "memory");                                                                                           \
+        return s;                                                                                                      \
+    }
+TL_ROW_ASSEMBLY(tl_rows_two, TL_ROW_TWO)
+TL_ROW_ASSEMBLY(tl_rows_four, TL_ROW_FOUR)
+TL_ROW_ASSEMBLY(tl_rows_four_apart, TL_ROW_FOUR_APART)
+#else
+static inline void tl_depthwise_prepare(tl_depthwise_channel_t *c)
+{
+    c->upper = c->bias;
+    for (int32_t i = 0; i < 9; i++) {
+        c->upper += c->weights[i] < 0;
+    }
+}
+
+static inline tl_row_sums_t tl_depthwise_start(const tl_depthwise_channel_t *c)
+{
+    const int32_t whole = (int32_t)((uint32_t)c->bias * 0x10001u);
+    return (tl_row_sums_t){whole, c->upper, whole, c->upper};
+}
+
+static inline tl_row_sums_t tl_depthwise_end(tl_row_sums_t s)
+{
+    return (tl_row_sums_t){tl_lower(s.s0, s.s1), s.s1, tl_lower(s.s2, s.s3), s.s3};
+}
+
+#if defined(__ARM_ARCH_7M__) && !defined(TL_PORTABLE)
+#define TL_ROW_LANES(X, W, UPPER)                                                                                      \
+    "mul %[t], %[w], %[" X "]\n\t"                                                                                     \
+    "add %[" W "], %[" W "], %[t]\n\t"                                                                                 \
+    "add %[" UPPER "], %[" UPPER "], %[t], asr #16\n\t"
+#define TL_ROW_TWO(X, TAPS)                                                                                            \
+    "ldr %[x01], [%[" X "]]\n\t"                                                                                       \
+    "ldr %[x23], [%[" X "], #4]\n\t"                                                                                   \
+    "ldrsb %[w], [%[taps], #" TAPS "]\n\t" TL_ROW_LANES("x01", "s0", "s1")                                             \
+    "ldrsb %[w], [%[taps], #" TAPS "+2]\n\t" TL_ROW_LANES("x23", "s0", "s1")                                           \
+    "ldrsb %[w], [%[taps], #" TAPS "+1]\n\t"                                                                           \
+    "lsr %[x01], %[x01], #16\n\t"                                                                                      \
+    "orr %[x01], %[x01], %[x23], lsl #16\n\t" TL_ROW_LANES("x01", "s0", "s1")
+#define TL_ROW_FOUR(X, TAPS)                                                                                           \
+    "ldr %[x01], [%[" X "]]\n\t"                                                                                       \
+    "ldr %[x23], [%[" X "], #4]\n\t"                                                                                   \
+    "ldr %[x45], [%[" X "], #8]\n\t"                                                                                   \
+    "ldrsb %[w], [%[taps], #" TAPS "]\n\t" TL_ROW_LANES("x01", "s0", "s1") TL_ROW_LANES("x23", "s2", "s3")             \
+    "ldrsb %[w], [%[taps], #" TAPS "+2]\n\t" TL_ROW_LANES("x23", "s0", "s1") TL_ROW_LANES("x45", "s2", "s3")           \
+    "ldrsb %[w], [%[taps], #" TAPS "+1]\n\t"                                                                           \
+    "lsr %[x01], %[x01], #16\n\t"                                                                                      \
+    "orr %[x01], %[x01], %[x23], lsl #16\n\t"                                                                          \
+    "lsr %[x23], %[x23], #16\n\t"                                                                                      \
+    "orr %[x23], %[x23], %[x45], lsl #16\n\t" TL_ROW_LANES("x01", "s0", "s1") TL_ROW_LANES("x23", "s2", "s3")
+#define TL_ROW_ASSEMBLY(NAME, ROW)                                                                                     \
+    static inline tl_row_sums_t NAME(tl_row_sums_t s, const int16_t *top, const int16_t *middle,                       \
+                                     const int16_t *bottom, const tl_depthwise_channel_t *c)                           \
+    {                                                                                                                  \
+        uint32_t x01, x23, x45, w, t;                                                                                  \
+        __asm__(ROW("top", "0") ROW("middle", "3") ROW("bottom", "6")                                                  \
+                : [s0] "+r"(s.s0), [s1] "+r"(s.s1), [s2] "+r"(s.s2), [s3] "+r"(s.s3), [x01] "=&r"(x01),                \
+                  [x23] "=&r"(x23), [x45] "=&r"(x45), [w] "=&r"(w), [t] "=&r"(t)                                       \
+                : [top] "r"(top), [middle] "r"(middle), [bottom] "r"(bottom), [taps] "r"(c->weights)                   \
+                : "memory");                                                                                           \
+        return s;                                                                                                      \
+    }
+TL_ROW_ASSEMBLY(tl_rows_two, TL_ROW_TWO)
+TL_ROW_ASSEMBLY(tl_rows_four, TL_ROW_FOUR)
+#else
+/* two outputs, whose windows begin at x and x + 1: the sum of words and of upper halves */
+static inline void tl_lanes3(int32_t *whole, int32_t *upper, const int8_t *w, const int16_t *x)
+{
+    const uint32_t x01 = tl_load4(x), x23 = tl_load4(x + 2);
+    tl_block_two(whole, upper, w[0], x01);
+    tl_block_two(whole, upper, w[1], x01 >> 16 | x23 << 16);
+    tl_block_two(whole, upper, w[2], x23);
+}
+
+static inline tl_row_sums_t tl_rows_two(tl_row_sums_t s, const int16_t *top, const int16_t *middle,
+                                        const int16_t *bottom, const tl_depthwise_channel_t *c)
+{
+    tl_lanes3(&s.s0, &s.s1, c->weights, top);
+    tl_lanes3(&s.s0, &s.s1, c->weights + 3, middle);
+    tl_lanes3(&s.s0, &s.s1, c->weights + 6, bottom);
+    return s;
+}
+
+static inline tl_row_sums_t tl_rows_four(tl_row_sums_t s, const int16_t *top, const int16_t *middle,
+                                         const int16_t *bottom, const tl_depthwise_channel_t *c)
+{
+    s = tl_rows_two(s, top, middle, bottom, c);
+    tl_lanes3(&s.s2, &s.s3, c->weights, top + 2);
+    tl_lanes3(&s.s2, &s.s3, c->weights + 3, middle + 2);
+    tl_lanes3(&s.s2, &s.s3, c->weights + 6, bottom + 2);
+    return s;
+}
+#endif
+
+/* the same for outputs two columns apart, which share fewer loads */
+static inline void tl_lanes3_apart(int32_t *whole, int32_t *upper, const int8_t *w, const int16_t *x)
+{
+    const uint32_t x01 = tl_load4(x), x23 = tl_load4(x + 2);
+    tl_block_two(whole, upper, w[0], (x01 & 0xFFFFu) | x23 << 16);
+    tl_block_two(whole, upper, w[1], x01 >> 16 | (x23 & 0xFFFF0000u));
+    tl_block_two(whole, upper, w[2], (x23 & 0xFFFFu) | (uint32_t)(uint16_t)x[4] << 16);
+}
+
+static inline tl_row_sums_t tl_rows_four_apart(tl_row_sums_t s, const int16_t *top, const int16_t *middle,
+                                               const int16_t *bottom, const tl_depthwise_channel_t *c)
+{
+    const int8_t *w = c->weights;
+    for (int32_t row = 0; row < 3; row++, w += 3) {
+        const int16_t *const x = row == 0 ? top : row == 1 ? middle : bottom;
+        tl_lanes3_apart(&s.s0, &s.s1, w, x);
+        tl_lanes3_apart(&s.s2, &s.s3, w, x + 4);
+    }
+    return s;
+}
+#endif
+
+/* writes `count` of four outputs, 1 to 4; one that is not there goes where the first goes, before it */
+static inline void tl_depthwise_write(int8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count)
+{
+    const int32_t multiplier = c->multiplier, shift = c->shift, zero = c->zero, step = c->step;
+    if (count > 2) {
+        y[count > 3 ? 3 * step : 0] = (int8_t)tl_requantise_twice(s.s3, multiplier, shift, zero);
+        y[2 * step] = (int8_t)tl_requantise_twice(s.s2, multiplier, shift, zero);
+    }
+    y[count > 1 ? step : 0] = (int8_t)tl_requantise_twice(s.s1, multiplier, shift, zero);
+    y[0] = (int8_t)tl_requantise_twice(s.s0, multiplier, shift, zero);
+}
+
+/* one output row of up to four channels, whose planes lie `plane` apart, from three rows of the ring */
+TL_SHARED void tl_depthwise_row3(const int16_t *top, const int16_t *middle, const int16_t *bottom,
+                                 const tl_depthwise_channel_t *own, int32_t channels, int32_t plane, int32_t width,
+                                 int32_t apart, int8_t *out)
+{
+    for (const tl_depthwise_channel_t *c = own; c < own + channels; c++) {
+        const int16_t *first = top, *second = middle, *third = bottom;
+        int8_t *y = out++;
+        int32_t left = width;
+        if (apart) {
+            for (; left > 0; left -= 4, first += 8, second += 8, third += 8, y += 4 * c->step) {
+                const tl_row_sums_t s = tl_rows_four_apart(tl_depthwise_start(c), first, second, third, c);
+                tl_depthwise_write(y, tl_depthwise_end(s), c, left);
+            }
+        } else {
+            for (; left > 2; left -= 4, first += 4, second += 4, third += 4, y += 4 * c->step) {
+                const tl_row_sums_t s = tl_rows_four(tl_depthwise_start(c), first, second, third, c);
+                tl_depthwise_write(y, tl_depthwise_end(s), c, left);
+            }
+            if (left > 0) {
+                const tl_row_sums_t s = tl_rows_two(tl_depthwise_start(c), first, second, third, c);
+                tl_depthwise_write(y, tl_depthwise_end(s), c, left);
+            }
+        }
+        top += plane;
+        middle += plane;
+        bottom += plane;
+    }
+}
+
+/* ---- any filter ---- */
+
+/* one output row of one channel; `top` is the ring's row that the filter's first row sees */
+static inline void tl_depthwise_row(const tl_depthwise_rows_t *layer, const int16_t *ring, int32_t top,
+                                    const tl_depthwise_channel_t *c, int8_t *y)
+{
+    const tl_conv_shape_t *const s = &layer->shape;
+    for (int32_t column = 0; column < s->out_width; column++, y += c->step) {
+        const int8_t *w = c->weights;
+        int32_t sum = c->bias, row = top;
+        for (int32_t i = 0; i < s->kernel_height; i++) {
+            const int16_t *x = ring + row * layer->pitch + column * s->stride_width;
+            for (int32_t j = s->kernel_width; j > 0; j--, x += s->dilation_width) {
+                sum += *x * *w++;
+            }
+            row += s->dilation_height;
+            row -= row >= layer->rows ? layer->rows : 0;
+        }
+        *y = (int8_t)tl_requantise_twice(sum, c->multiplier, c->shift, c->zero);
+    }
+}
+
+/* ---- the ring ---- */
+
+/* `width` pixels of `channels` (1 to 4) values each, `step` apart, into one row of each channel's plane */
+TL_SHARED void tl_widen_row(int16_t *to, int32_t plane, const int8_t *x, int32_t step, int32_t channels, int32_t width)
+{
+#if TL_DSP
+    if (channels == 4) {
+        for (; width > 0 && ((uintptr_t)to & 2u) != 0; width--, x += step, to++) { /* words begin at even places */
+            to[0] = (int16_t)(x[0] + TL_RAISE);
+            to[plane] = (int16_t)(x[1] + TL_RAISE);
+            to[2 * plane] = (int16_t)(x[2] + TL_RAISE);
+            to[3 * plane] = (int16_t)(x[3] + TL_RAISE);
+        }
+        for (; width > 1; width -= 2, to += 2) {
+            const uint32_t first = tl_load4(x), second = tl_load4(x + step);
+            uint32_t even, odd, even_2, odd_2, pair;
+            x += 2 * step;
+            __asm__("sxtab16 %0, %1, %2" : "=r"(even) : "r"(TL_RAISE * 0x10001), "r"(first));
+            __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(odd) : "r"(TL_RAISE * 0x10001), "r"(first));
+            __asm__("sxtab16 %0, %1, %2" : "=r"(even_2) : "r"(TL_RAISE * 0x10001), "r"(second));
+            __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(odd_2) : "r"(TL_RAISE * 0x10001), "r"(second));
+            __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(even), "r"(even_2));
+            __builtin_memcpy(to, &pair, sizeof pair);
+            __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(odd), "r"(odd_2));
+            __builtin_memcpy(to + plane, &pair, sizeof pair);
+            __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(even_2), "r"(even));
+            __builtin_memcpy(to + 2 * plane, &pair, sizeof pair);
+            __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(odd_2), "r"(odd));
+            __builtin_memcpy(to + 3 * plane, &pair, sizeof pair);
+        }
+    }
+#endif
+    for (; width > 0; width--, x += step, to++) {
+        for (int32_t k = 0; k < channels; k++) {
+            to[k * plane] = (int16_t)(x[k] + TL_RAISE);
+        }
+    }
+}
+
+static inline void tl_fill_row(int16_t *to, int32_t plane, int32_t value, int32_t channels, int32_t width)
+{
+    for (int32_t k = 0; k < channels; k++) {
+        for (int32_t i = 0; i < width; i++) {
+            to[k * plane + i] = (int16_t)value;
+        }
+    }
+}
+
+/* ring[4 * rows * pitch + 8] */
+TL_SHARED void tl_depthwise_rows_s8(const tl_depthwise_rows_t *layer, const int8_t *x, int16_t *ring, int8_t *y)
+{
+    const tl_conv_shape_t *const s = &layer->shape;
+    const int32_t rows = layer->rows, pitch = layer->pitch, plane = rows * pitch, taps = s->kernel_height * s->kernel_width;
+    const int32_t outside = layer->input_zero + TL_RAISE, filters = s->out_channels / s->channels;
+    const int32_t three = s->kernel_height == 3 && s->kernel_width == 3 && s->dilation_height == 1 &&
+                          s->dilation_width == 1 && filters == 1 && s->stride_width <= 2;
+    tl_fill_row(ring, 0, outside, 1, 4 * plane); /* what lies beside the image stays */
+    for (int32_t channel = 0; channel < s->channels; channel += 4) {
+        const int32_t channels = s->channels - channel < 4 ? s->channels - channel : 4;
+        tl_depthwise_channel_t own[4];
+        if (three) {
+            for (int32_t k = 0; k < channels; k++) {
+                const int32_t c = channel + k, scale = layer->per_channel ? c : 0;
+                own[k].bias = layer->bias[c];
+                own[k].multiplier = layer->multiplier[scale];
+                own[k].shift = layer->shift[scale];
+                own[k].zero = layer->zero;
+                own[k].step = s->out_channels;
+                own[k].weights = layer->weights + c * taps;
+                tl_depthwise_prepare(&own[k]);
+            }
+        }
+        int32_t next = -s->pad_height, slot = 0; /* the image's row to be read next, and its row in the ring */
+        int8_t *out = y + channel * filters;
+        for (int32_t row = 0, top = -s->pad_height; row < s->out_height; row++, top += s->stride_height) {
+            next = next < top ? top : next;
+            for (; next < top + rows; next++) {
+                int16_t *const to = ring + slot * pitch + s->pad_width;
+                if (next >= 0 && next < s->height) {
+                    tl_widen_row(to, plane, x + next * s->width * s->channels + channel, s->channels, channels, s->width);
+                } else {
+                    tl_fill_row(to, plane, outside, channels, s->width);
+                }
+                slot = slot + 1 == rows ? 0 : slot + 1;
+            }
+            /* the ring is full: its oldest row is the one to be overwritten next */
+            if (three) {
+                const int16_t *const first = ring + slot * pitch;
+                const int16_t *const second = ring + (slot + 1 == 3 ? 0 : slot + 1) * pitch;
+                const int16_t *const third = ring + (slot == 0 ? 2 : slot - 1) * pitch;
+                tl_depthwise_row3(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2, out);
+            } else {
+                for (int32_t k = 0; k < channels * filters; k++) {
+                    const int32_t c = channel * filters + k, scale = layer->per_channel ? c : 0;
+                    own[0].bias = layer->bias[c];
+                    own[0].multiplier = layer->multiplier[scale];
+                    own[0].shift = layer->shift[scale];
+                    own[0].zero = layer->zero;
+                    own[0].step = s->out_channels;
+                    own[0].weights = layer->weights + c * taps;
+                    tl_depthwise_row(layer, ring + k / filters * plane, slot, &own[0], out + k);
+                }
+            }
+            out += s->out_width * s->out_channels;
+        }
+    }
+    tl_saturated_limits(y, s->out_height * s->out_width * s->out_channels, layer->low, layer->high);
+}
+
+#endif

@@ -1,0 +1,161 @@
+"""The fast convolutions: every shape equals LiteRT BUILTIN_REF, NumPy and, on each core, C, byte for byte."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from arm_cores import COMPILER, ArmNetwork
+from equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
+from test_kernels_on_arm import VARIANTS
+from test_operators_products import bias_of, convolution_sizes, output_scale, output_zero, scaled, weights_of
+from tflite_models import TFLiteModel
+
+from tinyloc.codegen.compile import compile_graph
+from tinyloc.codegen.graph import Graph
+from tinyloc.codegen.operators.blocks import pack_filters, reading_order
+from tinyloc.codegen.passes import optimise
+from tinyloc.codegen.program import make_program
+
+Shape = tuple[int, int, int, int, tuple[int, int], tuple[int, int], tuple[int, int], int, bool]
+
+CONVOLUTIONS: Sequence[Shape] = [
+    # height, width, channels in, channels out, kernel, stride, dilation, padding (0 SAME, 1 VALID), per channel
+    (3, 3, 8, 6, (1, 1), (1, 1), (1, 1), 0, True),  # nine places: one is left of blocks of four
+    (2, 3, 64, 9, (1, 1), (1, 1), (1, 1), 1, False),
+    (1, 1, 17, 1, (1, 1), (1, 1), (1, 1), 0, True),
+    (5, 7, 5, 3, (1, 1), (2, 2), (1, 1), 0, True),
+    (6, 5, 16, 5, (3, 3), (1, 1), (1, 1), 0, True),
+    (7, 6, 3, 8, (3, 3), (2, 2), (1, 1), 0, True),
+    (7, 7, 3, 2, (3, 3), (2, 1), (1, 1), 1, True),
+    (12, 10, 1, 6, (10, 4), (2, 2), (1, 1), 0, True),
+    (4, 4, 6, 4, (5, 5), (1, 1), (1, 1), 0, True),  # the window is larger than the image
+    (9, 8, 4, 4, (3, 3), (1, 1), (2, 3), 0, True),
+    (9, 8, 3, 3, (2, 3), (1, 2), (3, 2), 1, False),
+    (1, 11, 6, 4, (1, 5), (1, 1), (1, 1), 0, True),
+    (11, 1, 2, 7, (3, 1), (1, 1), (1, 1), 0, True),
+    (4, 3, 33, 4, (3, 3), (1, 1), (1, 1), 0, True),  # more than 255 negative weights
+]
+DEPTHWISE: Sequence[Shape] = [
+    *((4, width, 4, 1, (3, 3), (1, 1), (1, 1), width % 2, True) for width in range(3, 10)),
+    *((6, width, 5, 1, (3, 3), (2, 2), (1, 1), width % 2, True) for width in range(3, 12)),
+    (1, 1, 3, 1, (3, 3), (1, 1), (1, 1), 0, True),
+    (2, 2, 9, 1, (3, 3), (2, 2), (1, 1), 0, True),
+    (5, 5, 6, 1, (3, 3), (1, 2), (1, 1), 0, False),
+    (9, 6, 2, 1, (3, 3), (4, 1), (1, 1), 0, True),  # rows between windows
+    (7, 7, 4, 1, (3, 3), (3, 3), (1, 1), 1, True),
+    (8, 9, 4, 1, (3, 3), (1, 1), (2, 2), 0, True),
+    (8, 9, 3, 2, (3, 3), (1, 1), (1, 1), 0, True),
+    (6, 6, 7, 1, (5, 5), (1, 1), (1, 1), 0, True),
+    (1, 16, 8, 1, (1, 4), (1, 1), (1, 1), 0, True),
+    (16, 1, 4, 3, (6, 1), (2, 1), (2, 1), 1, True),
+    (8, 7, 1, 8, (4, 3), (2, 2), (1, 1), 0, True),  # a single channel: CONV_2D does
+    (2, 3, 5, 1, (4, 5), (1, 1), (1, 1), 0, True),
+]
+
+
+def add(model: TFLiteModel, kind: str, number: int, shape: Shape, chance: np.random.Generator) -> None:
+    """One convolution. Some filters have a channel of zeros, of -127 only, of 127 only; some have no bias."""
+    h, w, c, out, kernel, stride, dilation, padding, per_channel = shape
+    depthwise = kind == "DEPTHWISE_CONV_2D"
+    out = c * out if depthwise else out
+    x = scaled(model, (1, h, w, c), "int8", chance)
+    axis, taps = (3, (1, *kernel, out)) if depthwise else (0, (out, *kernel, c))
+    filters, scales = weights_of(model, taps, out, axis, chance, per_channel)
+    extreme = (0, -127, 127)[number % 3]
+    values = np.frombuffer(model.model.buffers[-1].data.tobytes(), np.int8).reshape(taps).copy()
+    values[(slice(None),) * axis + (number % out,)] = extreme
+    model.model.buffers[-1].data = np.frombuffer(values.tobytes(), np.uint8)
+    operands = [x, filters]
+    if number % 4 or not depthwise:  # LiteRT's CONV_2D takes none without
+        operands.append(bias_of(model, x, scales, out, "int8", chance))
+    scale = output_scale(model, x, scales, kernel[0] * kernel[1] * (1 if depthwise else c), "int8", chance)
+    size = convolution_sizes(h, w, kernel, stride, dilation, padding)
+    y = model.tensor((1, *size, out), "int8", scale, output_zero("int8", chance))
+    options = {"depthMultiplier": out // c} if depthwise else {}
+    model.operator(
+        kind, operands, [y], padding=padding, strideH=stride[0], strideW=stride[1],
+        dilationHFactor=dilation[0], dilationWFactor=dilation[1], fusedActivationFunction=number % 4, **options,
+    )  # fmt: skip
+    model.output(y)
+
+
+def all_of(kind: str, shapes: Sequence[Shape], seed: int) -> TFLiteModel:
+    model, chance = TFLiteModel(), np.random.default_rng(seed)
+    for number, shape in enumerate(shapes):
+        add(model, kind, number, shape, chance)
+    return model
+
+
+def calls(graph: Graph) -> list[str]:
+    """The last statement of each layer."""
+    program = make_program(
+        graph, [f"a{i}" for i in range(len(graph.inputs))], [f"b{i}" for i in range(len(graph.outputs))]
+    )
+    return [layer.lines[-1] for layer in program.layers]
+
+
+MODELS = {
+    "conv": lambda seed: all_of("CONV_2D", CONVOLUTIONS, seed),
+    "depthwise": lambda seed: all_of("DEPTHWISE_CONV_2D", DEPTHWISE, seed),
+}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("kind", MODELS)
+def test_on_the_host(kind: str, seed: int) -> None:
+    graph = assert_all_equal(MODELS[kind](seed))
+    fast = [line for line in calls(graph) if line.startswith(("tl_conv_blocks_s8", "tl_depthwise_rows_s8"))]
+    assert len(fast) == len(graph.operators), "a plain kernel was tested in place of a fast one"
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+@pytest.mark.parametrize("variant", [*VARIANTS, "dsp -O2", "m3 -O2"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_on_each_core(kind: str, variant: str, tmp_path: Path) -> None:
+    graph = load(MODELS[kind](3))
+    compile_graph(graph, tmp_path / "generated")
+    name, *level = variant.split()
+    core, flags = VARIANTS[name]
+    network = ArmNetwork(tmp_path / "generated", core, [*flags, *level])
+    for inputs in random_inputs(graph, seed=6, count=5):
+        assert_same(f"NumPy and C on {variant}", reference_outputs(graph, inputs), network.run(*inputs), graph)
+
+
+@pytest.mark.parametrize("reason", ["weight -128", "factor above 1/2", "groups"])
+def test_what_blocks_cannot_do_takes_the_plain_kernel(reason: str) -> None:
+    model, chance = TFLiteModel(), np.random.default_rng(4)
+    x = scaled(model, (1, 4, 5, 4), "int8", chance)
+    filters = chance.integers(-127, 128, (6, 3, 3, 2 if reason == "groups" else 4))
+    if reason == "weight -128":
+        filters[2, 1, 1, 0] = -128
+    sx = float(model.graph.tensors[x].quantization.scale[0])
+    w = model.constant(filters, "int8", [0.01] * 6)
+    y = model.tensor((1, 4, 5, 6), "int8", sx * 0.01 / (0.7 if reason == "factor above 1/2" else 0.001), 3)
+    bias = bias_of(model, x, np.full(6, 0.01), 6, "int8", chance)
+    model.operator("CONV_2D", [x, w, bias], [y], padding=0, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1)
+    model.output(y)
+    graph = assert_all_equal(model)
+    assert [line.split("(")[0] for line in calls(graph)] == ["tl_conv_s8"]
+
+
+def test_one_scale_for_all_channels_is_one_entry() -> None:
+    graph = load(all_of("CONV_2D", [CONVOLUTIONS[1]], 5))
+    program = make_program(graph, ["a"], ["b"])
+    sizes = {constant.name.split("_")[-1]: constant.values.size for constant in program.constants}
+    assert sizes["multiplier"] == sizes["shift"] == 1 and sizes["bias"] == 9
+
+
+def test_scratch_is_in_the_plan_for_the_time_of_its_layer() -> None:
+    graph = load(all_of("CONV_2D", [CONVOLUTIONS[4]], 5))
+    program = make_program(optimise(graph)[0], ["a"], ["b"])
+    (lifetime,) = [buffer for buffer in program.storage.plan.lifetimes if buffer.name.startswith("scratch")]
+    assert lifetime.size == 4 * 2 * 3 * 3 * 16 and lifetime.first == lifetime.last == 0
+
+
+def test_order_of_weights() -> None:
+    assert reading_order(7) == [0, 2, 1, 3, 4, 5, 6]
+    filters = np.arange(2 * 1 * 5).reshape(2, 1, 5)  # channel 0: 0..4, channel 1: 5..9
+    assert pack_filters(filters).tolist() == [0, 5, 2, 7, 1, 6, 3, 8, 4, 9, 0, 0]
+    assert pack_filters(filters[:1]).tolist() == [0, 0, 2, 0, 1, 0, 3, 0, 4, 0, 0, 0]
