@@ -8,6 +8,7 @@ is no C library to ask, the value rounded from double precision is used.
 import ctypes
 import ctypes.util
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 _DOUBLE: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
+    "erfc": np.vectorize(math.erfc, otypes=[np.float64]),
     "exp": np.exp,
+    "expm1": np.expm1,
     "log": np.log,
     "tanh": np.tanh,
 }
@@ -36,7 +39,7 @@ def _library_function(name: str) -> Callable[[float], float] | None:
 
 
 def single_precision(name: str, x: Floats) -> Floats:
-    """expf, logf or tanhf (`name` without the f) of each element."""
+    """expf, logf, tanhf... (`name` without the f, one of _DOUBLE) of each element."""
     function = _library_function(name)
     if function is not None:
         return np.array([function(float(v)) for v in x.ravel()], dtype=np.float32).reshape(x.shape)

@@ -12,6 +12,7 @@ import tflite
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.operators import supported
+from tinyloc.codegen.passes.borders import split_borders
 from tinyloc.codegen.passes.recurrent import detach_states
 from tinyloc.codegen.passes.shapes import fold_shapes
 
@@ -21,6 +22,7 @@ FOLDED_AT_READING = ("SHAPE", "DEQUANTIZE")
 
 _ELEMENTS: dict[int, ElementType] = {
     tflite.TensorType.INT8: "int8",
+    tflite.TensorType.BOOL: "int8",  # 0 or 1, see operators/compare.py
     tflite.TensorType.INT16: "int16",
     tflite.TensorType.INT32: "int32",
     tflite.TensorType.INT64: "int64",
@@ -38,6 +40,7 @@ _POOL = {
     "filter_h": "FilterHeight",
     "filter_w": "FilterWidth",
 }
+_RESIZE = {"align_corners": "AlignCorners", "half_pixels": "HalfPixelCenters"}
 _REAL = {"beta", "alpha", "cell_clip", "projection_clip"}
 _ONE_BY_DEFAULT = ("stride", "dilation", "depth", "beta", "filter")
 
@@ -102,6 +105,12 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "ARG_MAX": ("ArgMaxOptions", {}),
     "PACK": ("PackOptions", {"axis": "Axis"}),
     "UNPACK": ("UnpackOptions", {"axis": "Axis"}),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", {"block_size": "BlockSize"}),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", {"block_size": "BlockSize"}),
+    "MIRROR_PAD": ("MirrorPadOptions", {"mode": "Mode"}),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _RESIZE),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _RESIZE),
+    "GELU": ("GeluOptions", {"approximate": "Approximate"}),
     "GATHER": ("GatherOptions", {"axis": "Axis", "batch_dims": "BatchDims"}),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (
         "UnidirectionalSequenceLSTMOptions",
@@ -129,7 +138,7 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
     if content[4:8] != b"TFL3":
         raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
     try:
-        return detach_states(fold_shapes(_Reader(tflite.Model.GetRootAs(content, 0), path).graph(states)))
+        return split_borders(detach_states(fold_shapes(_Reader(tflite.Model.GetRootAs(content, 0), path).graph(states))))
     except CompileError:
         raise
     except (
@@ -227,7 +236,9 @@ class _Reader:
             flat = np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype=np.dtype(element).newbyteorder("<"))
             data = flat.astype(element).reshape(shape)
             data.flags.writeable = False
-        return Tensor(name, shape, element, _quantisation(source.Quantization()), data)
+        truth = source.Type() == tflite.TensorType.BOOL
+        quantisation = Quantisation((1.0,), (0,)) if truth else _quantisation(source.Quantization())
+        return Tensor(name, shape, element, quantisation, data)
 
     def _operator(self, source: Any, index: int, tensors: Sequence[Tensor]) -> Operator:
         code = self.model.OperatorCodes(source.OpcodeIndex())

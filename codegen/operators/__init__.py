@@ -6,6 +6,7 @@ from tinyloc.codegen.operators.arg_max import ArgMax
 from tinyloc.codegen.operators.arithmetic import Neg, Rescale, Rsqrt8
 from tinyloc.codegen.operators.base import ElementWise, KernelRule, Rule, ViewRule
 from tinyloc.codegen.operators.batch_matmul import BatchMatMul
+from tinyloc.codegen.operators.compare import COMPARISONS, LOGIC, Select
 from tinyloc.codegen.operators.concatenation import Concatenation
 from tinyloc.codegen.operators.conv_2d import Conv2D
 from tinyloc.codegen.operators.copy import Copy
@@ -21,18 +22,25 @@ from tinyloc.codegen.operators.lstm import Lstm
 from tinyloc.codegen.operators.mul import Mul
 from tinyloc.codegen.operators.pack import Pack
 from tinyloc.codegen.operators.pad import Pad
+from tinyloc.codegen.operators.pick import MirrorPad, ResizeNearest
 from tinyloc.codegen.operators.pool_2d import Pool2D
+from tinyloc.codegen.operators.rearrange import REARRANGEMENTS
 from tinyloc.codegen.operators.reduce import Reduce
+from tinyloc.codegen.operators.reduce_extremes import ReduceExtreme
+from tinyloc.codegen.operators.resize_bilinear import ResizeBilinear
 from tinyloc.codegen.operators.ring import RING_RULES
 from tinyloc.codegen.operators.softmax import Softmax
 from tinyloc.codegen.operators.sqrt import Sqrt8
 from tinyloc.codegen.operators.squared_difference import SquaredDifference
-from tinyloc.codegen.operators.table import EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Table
+from tinyloc.codegen.operators.table import ELU, EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Gelu, Table
 from tinyloc.codegen.operators.transpose_conv import TransposeConv
 from tinyloc.codegen.operators.view import Part, Reshape
 
 RULES: dict[str, Rule] = {
     **RING_RULES,
+    **COMPARISONS,
+    **LOGIC,
+    **REARRANGEMENTS,
     "ABS": Rescale(magnitude=True),
     "ADD": Add(+1),
     "ARG_MAX": ArgMax(),
@@ -42,16 +50,19 @@ RULES: dict[str, Rule] = {
     "CONV_2D": Conv2D(),
     "COPY": Copy(),
     "DEPTHWISE_CONV_2D": DepthwiseConv2D(),
+    "ELU": ELU,
     "EXP": EXP,
     "EXPAND_DIMS": Reshape(),
     "FULLY_CONNECTED": FullyConnected(),
     "GATHER": Gather(),
+    "GELU": Gelu(),
     "HARD_SWISH": HardSwish(),
     "LEAKY_RELU": LeakyRelu(),
     "LOG": LOG,
     "MAXIMUM": Extreme(largest=True),
     "MAX_POOL_2D": Pool2D(average=False),
     "MEAN": Reduce(divide=True),
+    "MIRROR_PAD": MirrorPad(),
     "MINIMUM": Extreme(largest=False),
     "MUL": Mul(),
     "NEG": Neg(),
@@ -60,10 +71,17 @@ RULES: dict[str, Rule] = {
     "PADV2": Pad(),
     "PRELU": Prelu(),
     "QUANTIZE": Rescale(),
+    "REDUCE_MAX": ReduceExtreme(largest=True),
+    "REDUCE_MIN": ReduceExtreme(largest=False),
     "RELU": Rescale(low=0.0),
     "RELU6": Rescale(low=0.0, high=6.0),
+    "RELU_0_TO_1": Rescale(low=0.0, high=1.0),
     "RELU_N1_TO_1": Rescale(low=-1.0, high=1.0),
     "RESHAPE": Reshape(),
+    "RESIZE_BILINEAR": ResizeBilinear(),
+    "RESIZE_NEAREST_NEIGHBOR": ResizeNearest(),
+    "SELECT": Select(),
+    "SELECT_V2": Select(),
     "SLICE": Part(),
     "SOFTMAX": Softmax(),
     "SPLIT": Part(),

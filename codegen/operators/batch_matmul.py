@@ -1,4 +1,5 @@
-"""BATCH_MATMUL of two activations: y[m, n] = requantise(sum_k (a[m, k] - za) * (b[k, n] - zb)).
+"""BATCH_MATMUL: y[m, n] = requantise(sum_k (a[m, k] - za) * (b[k, n] - zb)), batches
+broadcast; operands may be constant.
 
 int8 sums are 32 bits and scaled with two roundings, int16 sums 64 bits and `wide`. On the device the sum is 32 bits
 where the depth allows it (int8), 64 bits otherwise.
@@ -6,11 +7,20 @@ where the depth allows it (int8), 64 bits otherwise.
 
 import functools
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
-from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, operand_names, quantised_problems, shape_problems
+from tinyloc.codegen.graph import Graph, Operator, Tensor, broadcast_shape
+from tinyloc.codegen.operators.base import (
+    Array,
+    Constant,
+    KernelRule,
+    Lowered,
+    operand_names,
+    quantised_problems,
+    shape_problems,
+)
 from tinyloc.codegen.operators.limits import reach, scale_problems
 from tinyloc.codegen.operators.requantise import Requantisation
 
@@ -29,11 +39,10 @@ def _requantisation(a: Tensor, b: Tensor, y: Tensor) -> Requantisation:
 
 
 def dimensions(graph: Graph, op: Operator) -> tuple[int, int, int, int]:
-    """(batches, M, K, N)."""
+    """(batches of the result, M, K, N)."""
     a, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-    depth = a.shape[-2] if op.attributes.get("adj_x") else a.shape[-1]
-    rows, columns = y.shape[-2], y.shape[-1]
-    return y.size // (rows * columns), rows, depth, columns
+    depth = a.shape[-2 if op.attributes.get("adj_x") else -1]
+    return y.size // (y.shape[-2] * y.shape[-1]), y.shape[-2], depth, y.shape[-1]
 
 
 def swapped(values: Array, swap: bool) -> Array:
@@ -49,21 +58,20 @@ class BatchMatMul(KernelRule):
         a, b = (graph.tensors[t] for t in op.inputs)
         if a.element != b.element:
             problems.append(f"operands of {a.element} and {b.element}: only equal types are supported")
-        if graph.is_constant(op.inputs[1]) or graph.is_constant(op.inputs[0]):
-            problems.append("a constant operand; export the product as a linear layer (FULLY_CONNECTED)")
-        if a.shape[:-2] != b.shape[:-2]:
-            problems.append(f"batches {a.shape[:-2]} and {b.shape[:-2]} differ: broadcasting is not supported here")
-        y, (rows, depth) = graph.tensors[op.outputs[0]], a.shape[-2:]
-        if b.shape[-1 if op.attributes.get("adj_y") else -2] != depth:
-            problems.append(f"{a.shape} and {b.shape} do not multiply")
-        columns = b.shape[-2 if op.attributes.get("adj_y") else -1]
-        problems += shape_problems(graph, op.outputs[0], (*a.shape[:-2], rows, columns))
+        if min(len(a.shape), len(b.shape)) < 2:
+            return [*problems, f"operands of shape {a.shape} and {b.shape}: both need two axes"]
+        adj_x, adj_y = bool(op.attributes.get("adj_x")), bool(op.attributes.get("adj_y"))
+        rows, depth = a.shape[-2:][::-1] if adj_x else a.shape[-2:]
+        other_depth, columns = b.shape[-2:][::-1] if adj_y else b.shape[-2:]
+        if other_depth != depth:
+            return [*problems, f"{a.shape} and {b.shape} do not multiply"]
+        y = graph.tensors[op.outputs[0]]
+        batch = broadcast_shape((a.shape[:-2], b.shape[:-2]))
+        problems += shape_problems(graph, op.outputs[0], (*batch, rows, columns))
         if y.element != a.element:
             problems.append(f"the result is {y.element}, the operands are {a.element}")
         r = requantisation(graph, op)
         problems += scale_problems(r.factor, depth * reach(a) * reach(b), wide=r.rounding == "wide")
-        if op.attributes.get("adj_x"):
-            problems.append("a transposed first operand is not supported; transpose the product instead")
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
@@ -77,14 +85,49 @@ class BatchMatMul(KernelRule):
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
-        batches, rows, depth, columns = dimensions(graph, op)
+        _, rows, depth, columns = dimensions(graph, op)
         r = requantisation(graph, op)
         ((multiplier, shift),) = r.wide_factors() if r.rounding == "wide" else r.twice_factors()
+        names, constants = operand_names(graph, op), []
+        for t in dict.fromkeys(op.inputs):
+            data, tensor = graph.tensors[t].data, graph.tensors[t]
+            if data is not None:
+                names[t] = f"{prefix}_{'a' if t == op.inputs[0] else 'b'}"
+                comment = f"{list(tensor.shape)} {tensor.name}"
+                constants.append(Constant(names[t], f"{tensor.element}_t", data.ravel(), comment))
+        fields = {
+            "rows": rows,
+            "depth": depth,
+            "columns": columns,
+            "a_row": 1 if op.attributes.get("adj_x") else depth,
+            "a_depth": rows if op.attributes.get("adj_x") else 1,
+            "b_column": depth if op.attributes.get("adj_y") else 1,
+            "b_depth": 1 if op.attributes.get("adj_y") else columns,
+            "a_zero": ta.zero_point,
+            "b_zero": tb.zero_point,
+            "multiplier": multiplier,
+            "shift": shift,
+            "zero_point": ty.zero_point,
+        }
+        lines = ["static const tl_matmul_t shape = {", *(f"    .{k} = {v}," for k, v in fields.items()), "};"]
+        batch = ty.shape[:-2]
+        loops = [(i, size) for i, size in enumerate(batch) if size > 1]
+        for depth_of_loop, (i, size) in enumerate(loops):
+            lines.append("    " * depth_of_loop + f"for (int32_t i{i} = 0; i{i} < {size}; i{i}++) {{")
+        a, b = (f"{names[t]}{_batch_offset(graph.tensors[t], batch)}" for t in op.inputs)
         suffix = "s16" if ta.element == "int16" else "s8"
-        strides = (depth, 1) if op.attributes.get("adj_y") else (1, columns)  # of b: (column, depth)
-        a, b = (operand_names(graph, op)[t] for t in op.inputs)
-        call = (
-            f"tl_batch_matmul_{suffix}({a}, {b}, {batches}, {rows}, {depth}, {columns}, {strides[0]}, {strides[1]}, "
-            f"{ta.zero_point}, {tb.zero_point}, {multiplier}, {shift}, {ty.zero_point}, y);"
-        )
-        return Lowered((call,), (), ("tl_batch_matmul.h",), batches * rows * depth * columns)
+        lines.append("    " * len(loops) + f"tl_batch_matmul_{suffix}({a}, {b}, &shape, y);")
+        if loops:
+            lines.append("    " * len(loops) + f"y += {rows * columns};")
+        lines += ["    " * i + "}" for i in reversed(range(len(loops)))]
+        return Lowered(tuple(lines), tuple(constants), ("tl_batch_matmul.h",), ty.size * depth)
+
+
+def _batch_offset(tensor: Tensor, batch: tuple[int, ...]) -> str:
+    """C text that moves an operand's pointer to the matrix of the loops' batch; an axis of one is broadcast."""
+    terms, first = [], len(batch) - (len(tensor.shape) - 2)
+    for axis, size in enumerate(tensor.shape[:-2]):
+        if size > 1:
+            stride = prod(tensor.shape[axis + 1 :])
+            terms.append(f" + i{first + axis} * {stride}")
+    return "".join(terms)

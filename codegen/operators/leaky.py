@@ -51,7 +51,7 @@ class LeakyRelu(ElementWise):
 
 
 class Prelu(ElementWise):
-    """The second operand is alpha, one a channel as a rule."""
+    """The second operand is alpha, int8, one a channel as a rule."""
 
     @staticmethod
     def _leak(graph: Graph, op: Operator) -> tuple[int, int]:
@@ -59,7 +59,8 @@ class Prelu(ElementWise):
         return fixedpoint.quantise_multiplier(float(x * alpha / y))
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
-        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8",))
+        problems = quantised_problems(graph, (op.inputs[0], op.outputs[0]), ("int8", "int16"))
+        problems += quantised_problems(graph, op.inputs[1:], ("int8",))
         if not problems:
             x, alpha, y = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
             problems = scale_problems([x.scale / y.scale], reach(x))

@@ -1,10 +1,11 @@
-"""Unary functions by table: EXP, LOG, RSQRT (int16), TANH and LOGISTIC (int8), and our own TABLE.
+"""Unary functions by table: EXP, LOG, ELU, GELU, RSQRT (int16), TANH and LOGISTIC (int8), and our own TABLE.
 
 int8: 256 entries, one an input value. int16: 513 entries, one every 128 input values, linear between them.
 TFLite: LUTPopulate and LUTLookup in internal/common.h; tables are computed in single precision, as there.
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -134,6 +135,32 @@ def table_expression(table: npt.NDArray[Any], operand: str, prefix: str, what: s
     return Expression(f"tl_interpolate({operand}, {constant.name})", (constant,))
 
 
+def _elu(x: Floats, _: Tensor) -> Floats:
+    return np.where(x < 0, single_precision("expm1", np.minimum(x, np.float32(0))), x).astype(np.float32)
+
+
+def _gelu(x: Floats, _: Tensor) -> Floats:
+    return np.float32(0.5) * x * single_precision("erfc", x * np.float32(-math.sqrt(0.5)))
+
+
+def _gelu_by_tanh(x: Floats, _: Tensor) -> Floats:
+    inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
+    return np.float32(0.5) * x * (np.float32(1.0) + single_precision("tanh", inner))
+
+
+class Gelu(TableFunction):
+    """Attribute `approximate`: by tanh, not by the error function."""
+
+    def __init__(self) -> None:
+        super().__init__(_gelu, ("int8", "int16"))
+
+    def table(self, graph: Graph, op: Operator) -> npt.NDArray[Any]:
+        function = TableFunction(_gelu_by_tanh, self.elements) if op.attributes.get("approximate") else GELU_BY_ERF
+        return function.table(graph, op)
+
+
+ELU = TableFunction(_elu, ("int8",))
+GELU_BY_ERF = TableFunction(_gelu, ("int8", "int16"))
 EXP = TableFunction(_exp, ("int8", "int16"))
 LOG = TableFunction(_log, ("int8", "int16"))
 RSQRT_INT16 = TableFunction(_rsqrt, ("int16",))

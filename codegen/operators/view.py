@@ -3,6 +3,8 @@
 Where the elements lie in one piece they move no bytes; else passes/parts.py makes copies of them.
 """
 
+from types import EllipsisType
+
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
@@ -50,29 +52,37 @@ class Part(ViewRule):
         return [_strided(x, op, *(np.asarray(c).tolist() for c in constants[1:]))]
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
-        source = self.source(op)
-        problems = [
-            f"{graph.tensors[tensor].name} is computed: sizes and axes must be constants"
-            for tensor in op.inputs
-            if tensor != source and not graph.is_constant(tensor)
-        ]
-        if op.attributes.get("ellipsis_mask") or op.attributes.get("new_axis_mask") or op.attributes.get("offset"):
-            problems.append("an ellipsis or a new axis in STRIDED_SLICE is not supported; slice every axis by name")
-        if problems:
-            return problems
-        x = graph.tensors[source]
-        try:
-            views = self.views(graph, op, np.zeros(x.shape, dtype=x.element))
-        except (ValueError, IndexError, TypeError) as error:
-            return [f"sizes and axes do not fit {x.name} of shape {x.shape}: {error}"]
-        for view, t in zip(views, op.outputs, strict=False):
-            if view.size != graph.tensors[t].size:
-                problems.append(
-                    f"{graph.tensors[t].name} has shape {graph.tensors[t].shape}, the operator gives {view.shape}"
-                )
-        if len(views) != len(op.outputs):
-            problems.append(f"{len(views)} parts for {len(op.outputs)} outputs")
+        return part_problems(self, graph, op)
+
+
+def part_problems(rule: ViewRule, graph: Graph, op: Operator) -> list[str]:
+    """What stands against an operator whose other operands say which elements of its first one it names."""
+    source = rule.source(op)
+    problems = [
+        f"{graph.tensors[tensor].name} is computed: sizes and axes must be constants"
+        for tensor in op.inputs
+        if tensor != source and not graph.is_constant(tensor)
+    ]
+    if op.attributes.get("offset"):
+        problems.append("ends of STRIDED_SLICE counted from its begins are not supported; count them from 0")
+    if problems:
         return problems
+    x = graph.tensors[source]
+    try:
+        views = rule.views(graph, op, np.zeros(x.shape, dtype=x.element))
+    except (ValueError, IndexError, TypeError) as error:
+        return [f"sizes and axes do not fit {x.name} of shape {x.shape}: {error}"]
+    for view, t in zip(views, op.outputs, strict=False):
+        if view.size != graph.tensors[t].size:
+            problems.append(
+                f"{graph.tensors[t].name} has shape {graph.tensors[t].shape}, the operator gives {view.shape}"
+            )
+    if len(views) != len(op.outputs):
+        problems.append(f"{len(views)} parts for {len(op.outputs)} outputs")
+    return problems
+
+
+_MASKS = ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
 
 
 def _split_sizes(sizes: Array, total: int) -> Array:
@@ -81,16 +91,15 @@ def _split_sizes(sizes: Array, total: int) -> Array:
 
 
 def _strided(x: Array, op: Operator, begin: list[int], end: list[int], strides: list[int]) -> Array:
-    cuts: list[slice | int] = []
+    cuts: list[slice | int | EllipsisType | None] = []
     for axis, (b, e, s) in enumerate(zip(begin, end, strides, strict=True)):
-        if op.attributes["shrink_axis_mask"] >> axis & 1:
-            cuts.append(b)
+        marked = {name for name in _MASKS if op.attributes[f"{name}_mask"] >> axis & 1}
+        if "ellipsis" in marked:
+            cuts.append(...)
+        elif "new_axis" in marked:
+            cuts.append(None)
+        elif "shrink_axis" in marked:
+            cuts.append((0 if s > 0 else -1) if "begin" in marked else b)
         else:
-            cuts.append(
-                slice(
-                    None if op.attributes["begin_mask"] >> axis & 1 else b,
-                    None if op.attributes["end_mask"] >> axis & 1 else e,
-                    s,
-                )
-            )
+            cuts.append(slice(None if "begin" in marked else b, None if "end" in marked else e, s))
     return np.asarray(x[tuple(cuts)])

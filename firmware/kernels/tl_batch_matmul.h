@@ -1,47 +1,42 @@
-/* BATCH_MATMUL of two activations. b is read at column * column_stride + k * depth_stride. */
+/* BATCH_MATMUL: one product of matrices; the generated code walks the batches. Strides are in elements. */
 #ifndef TL_BATCH_MATMUL_H
 #define TL_BATCH_MATMUL_H
 
 #include "tl_fixed.h"
 
-static inline void tl_batch_matmul_s8(const int8_t *a, const int8_t *b, int32_t batches, int32_t rows, int32_t depth,
-                                      int32_t columns, int32_t column_stride, int32_t depth_stride, int32_t a_zero,
-                                      int32_t b_zero, int32_t multiplier, int32_t shift, int32_t zero_point, int8_t *y)
+typedef struct {
+    int32_t rows, depth, columns;
+    int32_t a_row, a_depth, b_column, b_depth; /* strides */
+    int32_t a_zero, b_zero, multiplier, shift, zero_point;
+} tl_matmul_t;
+
+static inline int32_t tl_matmul_output_s8(int32_t sum, const tl_matmul_t *m)
 {
-    for (int32_t batch = 0; batch < batches; batch++) {
-        for (int32_t row = 0; row < rows; row++) {
-            for (int32_t column = 0; column < columns; column++) {
-                int32_t sum = 0;
-                for (int32_t k = 0; k < depth; k++) {
-                    sum += (a[row * depth + k] - a_zero) * (b[column * column_stride + k * depth_stride] - b_zero);
-                }
-                sum = shift > 0 ? tl_scale_up(sum, multiplier, shift) : tl_scale_down_sum(sum, multiplier, -shift);
-                *y++ = (int8_t)tl_sat8(sum + zero_point);
-            }
-        }
-        a += rows * depth;
-        b += columns * depth;
-    }
+    sum = m->shift > 0 ? tl_scale_up(sum, m->multiplier, m->shift) : tl_scale_down_sum(sum, m->multiplier, -m->shift);
+    return tl_sat8(sum + m->zero_point);
 }
 
-static inline void tl_batch_matmul_s16(const int16_t *a, const int16_t *b, int32_t batches, int32_t rows, int32_t depth,
-                                       int32_t columns, int32_t column_stride, int32_t depth_stride, int32_t a_zero,
-                                       int32_t b_zero, int32_t multiplier, int32_t shift, int32_t zero_point,
-                                       int16_t *y)
+static inline int32_t tl_matmul_output_s16(int64_t sum, const tl_matmul_t *m)
 {
-    for (int32_t batch = 0; batch < batches; batch++) {
-        for (int32_t row = 0; row < rows; row++) {
-            for (int32_t column = 0; column < columns; column++) {
-                int64_t sum = 0;
-                for (int32_t k = 0; k < depth; k++) {
-                    sum += (a[row * depth + k] - a_zero) * (b[column * column_stride + k * depth_stride] - b_zero);
-                }
-                *y++ = (int16_t)tl_sat16(tl_requantise_wide(sum, multiplier, shift) + zero_point);
-            }
-        }
-        a += rows * depth;
-        b += columns * depth;
-    }
+    return tl_sat16(tl_requantise_wide(sum, m->multiplier, m->shift) + m->zero_point);
 }
+
+#define TL_BATCH_MATMUL(SUFFIX, ELEMENT, SUM)                                                                          \
+    static inline void tl_batch_matmul_##SUFFIX(const ELEMENT *a, const ELEMENT *b, const tl_matmul_t *m, ELEMENT *y)  \
+    {                                                                                                                  \
+        for (int32_t row = 0; row < m->rows; row++) {                                                                  \
+            for (int32_t column = 0; column < m->columns; column++) {                                                  \
+                const ELEMENT *left = a + row * m->a_row, *right = b + column * m->b_column;                           \
+                SUM sum = 0;                                                                                           \
+                for (int32_t k = m->depth; k > 0; k--, left += m->a_depth, right += m->b_depth) {                      \
+                    sum += (*left - m->a_zero) * (*right - m->b_zero);                                                 \
+                }                                                                                                      \
+                *y++ = (ELEMENT)tl_matmul_output_##SUFFIX(sum, m);                                                     \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+TL_BATCH_MATMUL(s8, int8_t, int32_t)
+TL_BATCH_MATMUL(s16, int16_t, int64_t)
 
 #endif

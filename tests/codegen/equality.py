@@ -30,10 +30,10 @@ def load(model: TFLiteModel, states: Sequence[tuple[str, str]] = ()) -> Graph:
     return graph
 
 
-def litert(content: bytes) -> Interpreter:
+def litert(content: bytes, resolver: str = "BUILTIN_REF") -> Interpreter:
     """LiteRT with its reference kernels, which are what byte equality is claimed with."""
     interpreter = Interpreter(
-        model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_REF, num_threads=1
+        model_content=content, experimental_op_resolver_type=OpResolverType[resolver], num_threads=1
     )
     interpreter.allocate_tensors()
     return interpreter
@@ -97,6 +97,7 @@ def assert_all_equal(
     positive: bool = False,
     with_litert: bool = True,
     fresh_states: bool = False,
+    resolver: str = "BUILTIN_REF",
 ) -> Graph:
     """All executions agree on random and extreme inputs. Returns the graph as read.
 
@@ -104,7 +105,7 @@ def assert_all_equal(
     """
     graph = load(model)
     optimised, _ = optimise(graph, sparse_input=False)
-    runner = litert(model.content()) if with_litert else None
+    runner = litert(model.content(), resolver) if with_litert else None
     compiled = native(graph)
     for inputs in random_inputs(graph, seed, count, positive):
         expected = reference_outputs(graph, inputs)

@@ -22,6 +22,8 @@ NO_OPTIONS = {
     "RSQRT",
     "SQRT",
     "PRELU",
+    "ELU",
+    "RELU_0_TO_1",
     "SIN",
     "CUSTOM",
 }
@@ -38,14 +40,23 @@ SPELLING = {
     "MINIMUM": "MaximumMinimum",
     "BATCH_MATMUL": "BatchMatMul",
     "SPLIT_V": "SplitV",
+    "REVERSE_V2": "ReverseV2",
+    "REDUCE_MAX": "Reducer",
+    "REDUCE_MIN": "Reducer",
+    "SPACE_TO_BATCH_ND": "SpaceToBatchND",
+    "BATCH_TO_SPACE_ND": "BatchToSpaceND",
+    "L2_NORMALIZATION": "L2Norm",
+    "SELECT_V2": "SelectV2",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
 }
+FIRST_VERSIONS = {"BROADCAST_TO": 2}
 TYPES = {
     "int8": schema.TensorType.INT8,
     "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
     "float32": schema.TensorType.FLOAT32,
+    "bool": schema.TensorType.BOOL,
 }
 
 
@@ -151,7 +162,8 @@ class TFLiteModel:
             if code.builtinCode == number:
                 return index
         code = schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
+        code.builtinCode, code.deprecatedBuiltinCode = number, min(number, 127)
+        code.version = FIRST_VERSIONS.get(kind, 1)
         if kind == "CUSTOM":
             code.customCode = b"MyOperator"
         self.model.operatorCodes.append(code)

@@ -1,0 +1,38 @@
+"""REDUCE_MAX and REDUCE_MIN over any axes, on the raw integers: input and output have one scale."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinyloc.codegen.graph import RANGE, Graph, Operator
+from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems
+from tinyloc.codegen.operators.reduce import axes_problems, reduced_axes, reduction
+
+
+class ReduceExtreme(KernelRule):
+    """`largest`, else the smallest."""
+
+    def __init__(self, largest: bool) -> None:
+        self.largest = largest
+
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        problems = quantised_problems(graph, (op.inputs[0], op.outputs[0]), ("int8", "int16"))
+        problems = problems or axes_problems(graph, op)
+        if problems:
+            return problems
+        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        if (np.float32(x.scale), x.zero_point, x.element) != (np.float32(y.scale), y.zero_point, y.element):
+            problems.append(f"{y.name} has another scale than {x.name}; requantise it after")
+        return problems
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        assert values[0] is not None
+        extreme = (np.max if self.largest else np.min)(values[0], axis=reduced_axes(graph, op))
+        return [np.asarray(extreme).reshape(graph.tensors[op.outputs[0]].shape)]
+
+    def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
+        element = graph.tensors[op.inputs[0]].element
+        start = f"{element}_t best = {RANGE[element][0 if self.largest else 1]};"
+        sign = ">" if self.largest else "<"
+        step = f"best = {{x}} {sign} best ? {{x}} : best;"
+        return Lowered(reduction(graph, op, start, step, "*y++ = best;"), (), ("tl_fixed.h",))
