@@ -65,22 +65,24 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
 
 #if TL_DSP
 /* Fifteen registers are all there are: ends of loops stay in memory. */
-#define TL_BLOCK_STEP(W, X0, X1, X2, X3)                                                                               \
-    "ldr %[w], [%[wp], #" W "]\n\t"                                                                                    \
-    "ldr %[x0], [%[xp], #" X0 "]\n\t"                                                                                  \
-    "ldr %[x1], [%[xp], #" X1 "]\n\t"                                                                                  \
+#define TL_BLOCK_WORD                                                                                                  \
+    "ldr %[x0], [%[xp]], #16\n\t"                                                                                      \
+    "ldr %[w], [%[wp]], #4\n\t"                                                                                        \
+    "ldr %[x1], [%[xp], #-12]\n\t"                                                                                     \
     "sxtb16 %[t], %[w]\n\t"                                                                                            \
     "sxtb16 %[w], %[w], ror #8\n\t"                                                                                    \
     "smlad %[a0], %[t], %[x0], %[a0]\n\t"                                                                              \
     "smlad %[b0], %[w], %[x0], %[b0]\n\t"                                                                              \
     "smlad %[a1], %[t], %[x1], %[a1]\n\t"                                                                              \
     "smlad %[b1], %[w], %[x1], %[b1]\n\t"                                                                              \
-    "ldr %[x0], [%[xp], #" X2 "]\n\t"                                                                                  \
-    "ldr %[x1], [%[xp], #" X3 "]\n\t"                                                                                  \
+    "ldr %[x0], [%[xp], #-8]\n\t"                                                                                      \
+    "ldr %[x1], [%[xp], #-4]\n\t"                                                                                      \
     "smlad %[a2], %[t], %[x0], %[a2]\n\t"                                                                              \
     "smlad %[b2], %[w], %[x0], %[b2]\n\t"                                                                              \
     "smlad %[a3], %[t], %[x1], %[a3]\n\t"                                                                              \
     "smlad %[b3], %[w], %[x1], %[b3]\n\t"
+#define TL_BLOCK_ONE TL_BLOCK_WORD
+#define TL_BLOCK_FOUR TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD
 #define TL_BLOCK_ASSEMBLY 1
 #elif defined(__ARM_ARCH_7M__) && !defined(TL_PORTABLE)
 #define TL_BLOCK_PRODUCT(W0, W1, X0, X1)                                                                               \
@@ -100,8 +102,20 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
     "add %[b1], %[b1], %[x0], asr #16\n\t"                                                                             \
     "add %[b2], %[b2], %[x1]\n\t"                                                                                      \
     "add %[b3], %[b3], %[x1], asr #16\n\t"
-#define TL_BLOCK_STEP(W, X0, X1, X2, X3)                                                                               \
+#define TL_BLOCK_WORD(W, X0, X1, X2, X3)                                                                               \
     TL_BLOCK_PRODUCT(W "+0", W "+1", X0, X1) TL_BLOCK_PRODUCT(W "+2", W "+3", X2, X3)
+/* loads that move their base are not pipelined here */
+#define TL_BLOCK_ONE                                                                                                   \
+    TL_BLOCK_WORD("0", "0", "4", "8", "12")                                                                            \
+    "adds %[xp], #16\n\t"                                                                                              \
+    "adds %[wp], #4\n\t"
+#define TL_BLOCK_FOUR                                                                                                  \
+    TL_BLOCK_WORD("0", "0", "4", "8", "12")                                                                            \
+    TL_BLOCK_WORD("4", "16", "20", "24", "28")                                                                         \
+    TL_BLOCK_WORD("8", "32", "36", "40", "44")                                                                         \
+    TL_BLOCK_WORD("12", "48", "52", "56", "60")                                                                        \
+    "adds %[xp], #64\n\t"                                                                                              \
+    "adds %[wp], #16\n\t"
 #define TL_BLOCK_ASSEMBLY 1
 #else
 #define TL_BLOCK_ASSEMBLY 0
@@ -116,21 +130,16 @@ static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t
     __asm__("ldr %[t], %[few]\n\t"
             "cmp %[wp], %[t]\n\t"
             "beq 2f\n"
-            "1:\n\t" TL_BLOCK_STEP("0", "0", "4", "8", "12")
+            "1:\n\t" TL_BLOCK_ONE
             "ldr %[t], %[few]\n\t"
-            "adds %[xp], #16\n\t"
-            "adds %[wp], #4\n\t"
             "cmp %[wp], %[t]\n\t"
             "bne 1b\n"
             "2:\n\t"
             "ldr %[t], %[end]\n\t"
             "cmp %[wp], %[t]\n\t"
             "beq 4f\n"
-            "3:\n\t" TL_BLOCK_STEP("0", "0", "4", "8", "12") TL_BLOCK_STEP("4", "16", "20", "24", "28")
-            TL_BLOCK_STEP("8", "32", "36", "40", "44") TL_BLOCK_STEP("12", "48", "52", "56", "60")
+            "3:\n\t" TL_BLOCK_FOUR
             "ldr %[t], %[end]\n\t"
-            "adds %[xp], #64\n\t"
-            "adds %[wp], #16\n\t"
             "cmp %[wp], %[t]\n\t"
             "bne 3b\n"
             "4:\n\t"

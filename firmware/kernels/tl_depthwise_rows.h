@@ -226,15 +226,23 @@ static inline tl_row_sums_t tl_rows_four_apart(tl_row_sums_t s, const int16_t *t
 }
 #endif
 
-/* writes `count` of four outputs, 1 to 4; one that is not there goes where the first goes, before it */
-static inline void tl_depthwise_write(int8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count)
+/* writes `count` outputs: one or two of two, three or more of four */
+static inline void tl_depthwise_two(int8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count)
+{
+    if (count > 1) {
+        y[c->step] = (int8_t)tl_requantise_twice(s.s1, c->multiplier, c->shift, c->zero);
+    }
+    y[0] = (int8_t)tl_requantise_twice(s.s0, c->multiplier, c->shift, c->zero);
+}
+
+static inline void tl_depthwise_four(int8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count)
 {
     const int32_t multiplier = c->multiplier, shift = c->shift, zero = c->zero, step = c->step;
-    if (count > 2) {
-        y[count > 3 ? 3 * step : 0] = (int8_t)tl_requantise_twice(s.s3, multiplier, shift, zero);
-        y[2 * step] = (int8_t)tl_requantise_twice(s.s2, multiplier, shift, zero);
+    if (count > 3) {
+        y[3 * step] = (int8_t)tl_requantise_twice(s.s3, multiplier, shift, zero);
     }
-    y[count > 1 ? step : 0] = (int8_t)tl_requantise_twice(s.s1, multiplier, shift, zero);
+    y[2 * step] = (int8_t)tl_requantise_twice(s.s2, multiplier, shift, zero);
+    y[step] = (int8_t)tl_requantise_twice(s.s1, multiplier, shift, zero);
     y[0] = (int8_t)tl_requantise_twice(s.s0, multiplier, shift, zero);
 }
 
@@ -248,18 +256,22 @@ TL_SHARED void tl_depthwise_row3(const int16_t *top, const int16_t *middle, cons
         int8_t *y = out++;
         int32_t left = width;
         if (apart) {
-            for (; left > 0; left -= 4, first += 8, second += 8, third += 8, y += 4 * c->step) {
+            for (; left > 2; left -= 4, first += 8, second += 8, third += 8, y += 4 * c->step) {
                 const tl_row_sums_t s = tl_rows_four_apart(tl_depthwise_start(c), first, second, third, c);
-                tl_depthwise_write(y, tl_depthwise_end(s), c, left);
+                tl_depthwise_four(y, tl_depthwise_end(s), c, left);
+            }
+            if (left > 0) {
+                const tl_row_sums_t s = tl_rows_four_apart(tl_depthwise_start(c), first, second, third, c);
+                tl_depthwise_two(y, tl_depthwise_end(s), c, left);
             }
         } else {
             for (; left > 2; left -= 4, first += 4, second += 4, third += 4, y += 4 * c->step) {
                 const tl_row_sums_t s = tl_rows_four(tl_depthwise_start(c), first, second, third, c);
-                tl_depthwise_write(y, tl_depthwise_end(s), c, left);
+                tl_depthwise_four(y, tl_depthwise_end(s), c, left);
             }
             if (left > 0) {
                 const tl_row_sums_t s = tl_rows_two(tl_depthwise_start(c), first, second, third, c);
-                tl_depthwise_write(y, tl_depthwise_end(s), c, left);
+                tl_depthwise_two(y, tl_depthwise_end(s), c, left);
             }
         }
         top += plane;
