@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from tinyloc.training.study.run import Progress as CellStep
     from tinyloc.training.train import EpochDone
 
 LOG_LINES = 10
@@ -79,6 +80,42 @@ def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int],
 
     def show(done: int, total: int) -> None:
         bar.update(task, completed=done, total=total)
+
+    with bar:
+        yield show
+
+
+@contextmanager
+def cells_shown(total: int) -> Iterator[Callable[["CellStep"], None]]:
+    """Gives what is told of the cells of a study: a bar of all, a line for each at work, a line for each that ended."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    whole = bar.add_task("cells", total=total, figures="")
+    lines: dict[str, TaskID] = {}
+
+    def show(step: "CellStep") -> None:
+        if step.record is None:
+            if step.cell not in lines:
+                lines[step.cell] = bar.add_task(step.cell, total=None, figures="")
+            bar.update(lines[step.cell], figures=step.text)
+            return
+        if step.cell in lines:
+            bar.remove_task(lines.pop(step.cell))
+        bar.update(whole, completed=step.done)
+        figures = ", ".join(f"{name} {form.macro_f1:.3f}" for name, form in step.record.forms.items())
+        line = f"{step.done} of {step.total}: {step.cell}: {figures or step.text}"
+        if console.is_terminal:
+            bar.console.print(line, markup=False)
+        else:
+            print(line, file=console.file, flush=True)
 
     with bar:
         yield show

@@ -154,7 +154,7 @@ def _stretches(
     unknown = sorted(set(tags.tolist()) - set(rooms))
     if unknown:
         raise DataError(f"{source}: tags {files.some(unknown)} are in no room of metadata/room_tags.dat")
-    place = np.floor((time_s - time_s.min()) * RATE_HZ).astype(int)
+    place = np.rint((time_s - time_s.min()) * RATE_HZ).astype(int)
     bins = int(place.max()) + 1
     total, count = np.zeros((bins, len(points))), np.zeros((bins, len(points)))
     column = np.array([points.index(point) for point in heard_by])
@@ -162,7 +162,7 @@ def _stretches(
     np.add.at(count, (place, column), 1)
     with np.errstate(invalid="ignore"):
         readings = files.whole_dbm(total / count)
-    middle = time_s.min() + (np.arange(bins) + 0.5) / RATE_HZ
+    middle = time_s.min() + np.arange(bins) / RATE_HZ
     order = np.argsort(annotated)
     right = np.clip(np.searchsorted(annotated[order], middle), 1, max(1, len(order) - 1))
     left = _closer_left(annotated[order], middle, right)

@@ -1,0 +1,119 @@
+"""Cells that cannot be, found before the long work: recipe, data, classes, teacher, board."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tinyloc.boards import load_board
+from tinyloc.boards.errors import UserError
+from tinyloc.training.data import catalogue
+from tinyloc.training.data.dataset import UNSEEN, DataSet
+from tinyloc.training.models.settings import ModelSettings
+from tinyloc.training.preprocess import fit
+from tinyloc.training.recipe import Recipe
+from tinyloc.training.study.spec import Cell
+
+
+def impossible(cells: Iterable[Cell]) -> dict[str, str]:
+    """Cell id -> why it cannot be, all reasons of a cell in one text. Loads each data set once."""
+    data_sets: dict[str, DataSet | str] = {}
+    found: dict[str, str] = {}
+    for cell in cells:
+        problems = list(cell.problems)
+        if cell.recipe is not None:
+            key = cell.recipe.data.model_dump_json()
+            if key not in data_sets:
+                data_sets[key] = _loaded(cell.recipe)
+            data_set = data_sets[key]
+            problems += [data_set] if isinstance(data_set, str) else _problems(cell, cell.recipe, data_set)
+        if cell.teacher in found:
+            problems.append(f"its teacher {cell.teacher} cannot be")
+        if problems:
+            found[cell.id] = "; ".join(problems)
+    return found
+
+
+def _loaded(recipe: Recipe) -> DataSet | str:
+    try:
+        path = Path(recipe.data.path) if recipe.data.path else None
+        return catalogue.load(recipe.data.name, recipe.data.options, path)
+    except UserError as error:
+        return str(error)
+
+
+def _problems(cell: Cell, recipe: Recipe, data_set: DataSet) -> list[str]:
+    inputs = _inputs(recipe, data_set)
+    problems = lone_classes(data_set)
+    problems += _too_large(recipe, cell.boards, inputs, len(data_set.classes))
+    if recipe.distillation is not None and cell.teacher is None:
+        for teacher in recipe.distillation.teachers:
+            if teacher.run is not None:
+                problems += teacher_problems(Path(teacher.run), recipe, data_set)
+    return problems
+
+
+def lone_classes(data_set: DataSet) -> list[str]:
+    """A sentence that names the classes with a single training sample: nothing can be learnt or held out of one."""
+    label = np.concatenate([recording.label for recording in data_set.train])
+    counts = np.bincount(label[label != UNSEEN], minlength=len(data_set.classes))
+    lone = [name for name, count in zip(data_set.classes, counts, strict=True) if count == 1]
+    if not lone:
+        return []
+    named = ", ".join(lone)
+    return [f"one training sample only in class {named}: merge it, or choose larger cells in the data options"]
+
+
+def _inputs(recipe: Recipe, data_set: DataSet) -> int:
+    """Access points that the model will have, at most."""
+    count = len(data_set.access_points)
+    if recipe.input.drop_silent:
+        heard = [(~np.isnan(recording.rssi_dbm)).any(axis=0) for recording in data_set.train]
+        count = int(np.any(heard, axis=0).sum())
+    kept = recipe.compression.access_points
+    return min(count, kept) if kept else count
+
+
+def _too_large(recipe: Recipe, boards: Iterable[str], inputs: int, classes: int) -> list[str]:
+    """Boards that cannot hold the weights at a byte each, whatever the program around them."""
+    import torch
+
+    from tinyloc.training.models.build import build_model
+    from tinyloc.training.models.count import live_parameters
+
+    with torch.device("meta"):
+        model = build_model(_deployed(recipe), inputs, classes)
+    least = live_parameters(model, recipe.window.steps)
+    problems = []
+    for name in boards:
+        flash = load_board(name).region("flash").size
+        limit = min(flash, recipe.budget.flash_bytes or flash)
+        if least > limit:
+            problems.append(f"cannot fit {name}: {least:,} parameters are more than {limit:,} bytes of flash")
+    return problems
+
+
+def _deployed(recipe: Recipe) -> ModelSettings:
+    """[model] after pruning."""
+    pruned = recipe.compression.hidden
+    return recipe.model if pruned is None else recipe.model.model_copy(update={"hidden": pruned})
+
+
+def teacher_problems(run: Path, recipe: Recipe, data_set: DataSet) -> list[str]:
+    """How a finished run differs from the data that it should teach: classes, access points, scaling."""
+    from tinyloc.training.distil.external import check_same
+    from tinyloc.training.run import RunRecord
+
+    path = run / "run.json"
+    if not path.is_file():
+        return [f"teacher {run}: no finished run there; train it first"]
+    hold = round(recipe.input.hold_s * data_set.rate_hz)
+    try:
+        record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        own = fit(data_set.train, data_set.access_points, recipe.input.exponent, hold)
+        check_same(str(run), record.preprocessing, record.outputs.classes, own, data_set.classes)
+    except UserError as error:
+        return [str(error)]
+    except ValueError as error:
+        return [f"teacher {run}: run.json cannot be read ({error}); train it again"]
+    return []

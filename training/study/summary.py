@@ -1,0 +1,122 @@
+"""Records of cells -> rows: mean and spread over seeds of each form of each configuration."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyloc.training.study.record import CellRecord, FormRecord
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation (0 for one value) of `count` values."""
+
+    mean: float
+    deviation: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration in one form. Sizes and cycles are means over the seeds, NaN where there is none."""
+
+    data: str
+    data_title: str
+    model: str
+    training: str
+    form: str
+    inputs: int
+    classes: int
+    architecture: str
+    hidden: str
+    layers: int
+    parameters: int
+    parameters_published: int
+    seeds: tuple[int, ...]
+    macro_f1: Spread
+    accuracy: Spread
+    mean_error_m: float
+    serialised_bytes: float
+    constant_bytes: float
+    boards: dict[str, "BoardRow"]
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """Means over the seeds that have an image of the board."""
+
+    flash_bytes: float
+    ram_bytes: float
+    cycles: float
+    energy_uj: float
+    fits: bool
+    """All of them."""
+    built: int
+    """Seeds with an image."""
+    mismatches: int
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Of at least one value."""
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return Spread(float(np.mean(values)), deviation, len(values))
+
+
+def rows(records: Iterable[CellRecord]) -> list[Row]:
+    """One row for each configuration and form that at least one finished cell has, in the order of the records."""
+    groups: dict[tuple[str, str, str, str], list[tuple[CellRecord, FormRecord]]] = {}
+    for record in records:
+        if record.status == "done":
+            for form, found in record.forms.items():
+                groups.setdefault((record.data, record.model, record.training, form), []).append((record, found))
+    return [_row(key, members) for key, members in groups.items()]
+
+
+def _row(key: tuple[str, str, str, str], members: list[tuple[CellRecord, FormRecord]]) -> Row:
+    first = members[0][0]
+    forms = [form for _, form in members]
+    model = first.settings["model"]
+    hidden = first.settings.get("compression", {}).get("hidden") or model["hidden"]
+    boards = {
+        board: _board([form for form in forms if board in form.boards], board)
+        for board in sorted({board for form in forms for board in form.boards})
+    }
+    return Row(
+        data=key[0],
+        data_title=first.data_title,
+        model=key[1],
+        training=key[2],
+        form=key[3],
+        inputs=first.inputs,
+        classes=first.classes,
+        architecture=model["architecture"],
+        hidden="-".join(map(str, hidden if isinstance(hidden, list) else [hidden])),
+        layers=model["layers"],
+        parameters=first.parameters,
+        parameters_published=first.parameters_published,
+        seeds=tuple(sorted(record.seed for record, _ in members)),
+        macro_f1=spread([form.macro_f1 for form in forms]),
+        accuracy=spread([form.accuracy for form in forms]),
+        mean_error_m=_mean([form.errors_m["mean"] if form.errors_m else float("nan") for form in forms]),
+        serialised_bytes=_mean([form.serialised_bytes for form in forms]),
+        constant_bytes=_mean([float("nan") if f.constant_bytes is None else f.constant_bytes for f in forms]),
+        boards=boards,
+    )
+
+
+def _board(forms: list[FormRecord], board: str) -> BoardRow:
+    found = [form.boards[board] for form in forms]
+    return BoardRow(
+        flash_bytes=_mean([one.flash_bytes for one in found]),
+        ram_bytes=_mean([one.ram_bytes for one in found]),
+        cycles=_mean([one.cycles for one in found]),
+        energy_uj=_mean([one.energy_uj for one in found]),
+        fits=all(one.fits for one in found),
+        built=len(found),
+        mismatches=sum(one.mismatches for one in found),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

@@ -1,0 +1,251 @@
+"""Tables of a study in Markdown and CSV, made from the records of its cells and nothing else."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from tinyloc.training.study import published
+from tinyloc.training.study.record import CellRecord
+from tinyloc.training.study.summary import Row, Spread, rows
+
+BUDGETS_KB = (20, 32, 64)
+BASELINE = "plain"
+STUDY_COLUMNS = (("baseline", "plain", "float"), ("dynamic", "plain", "dynamic"), ("static", "plain", "static"),
+                 ("distilled", "distilled", "float"), ("distilled + static", "distilled", "static"))  # fmt: skip
+"""Columns of the study: training and form of ours."""
+
+
+def markdown(title: str, comment: str, records: Sequence[CellRecord]) -> str:
+    """The whole page: the study's table, what is deployed, distillation, orderings, what failed."""
+    found = rows(records)
+    parts = [f"# {title}", "", "Made by `tinyloc study table` from the JSON in `cells/`; do not edit.", ""]
+    if comment:
+        parts += [comment, ""]
+    parts += [*_provenance(records), ""]
+    for section in (_study_table, _deployed_table, _distillation_table, _budget_table, _published_table):
+        lines = section(found)
+        if lines:
+            parts += [*lines, ""]
+    parts += _missing(records)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _provenance(records: Sequence[CellRecord]) -> list[str]:
+    done = [record for record in records if record.status == "done"]
+    versions = sorted({f"{name} {value}" for record in done for name, value in record.versions.items()})
+    minutes = sum(record.seconds for record in done) / 60
+    licences = sorted({f"{record.data_title} ({record.licence})" for record in done})
+    return [
+        f"{len(done)} of {len(records)} cells; {minutes:.0f} minutes of training on one thread of a shared machine. "
+        f"Versions: {', '.join(versions)}. Data: {'; '.join(licences)}.",
+        "",
+        "Macro F1 and accuracy are of the test set, mean ± standard deviation over the seeds. `int8` and `int16x8` "
+        "are scored on the answers of the generated C; flash, RAM (with stack), cycles and energy are of the whole "
+        "image in the emulator (modelled, docs/emulator.md).",
+    ]
+
+
+def percent(value: Spread) -> str:
+    """As 0.812 ± 0.010; without the spread for one seed."""
+    return f"{value.mean:.3f} ± {value.deviation:.3f}" if value.count > 1 else f"{value.mean:.3f}"
+
+
+def kilobytes(value: float) -> str:
+    """Bytes in units of 1024; a dash when there is none."""
+    return "–" if math.isnan(value) else f"{value / 1024:.1f}"
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """Markdown lines of a table, the first column left."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return [f"| {' | '.join(cells)} |" for cells in (head, rule, *lines)]
+
+
+def _grouped(found: Iterable[Row], key: Callable[[Row], tuple[str, ...]]) -> dict[tuple[str, ...], list[Row]]:
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in found:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def _study_table(found: list[Row]) -> list[str]:
+    """F1, accuracy and serialised size in the study's five columns."""
+    lines = []
+    for (data, model), members in _grouped(found, lambda row: (row.data, row.model)).items():
+        by = {(row.training, row.form): row for row in members}
+        chosen = [by.get(column[1:]) for column in STUDY_COLUMNS]
+        if not any(chosen):
+            continue
+        for what, show in (("F1", _f1), ("accuracy", _accuracy), ("KB", _serialised)):
+            first = members[0]
+            known = published.PARAMETERS.get(_shape(first)) == first.parameters_published
+            count = f"{first.parameters_published:,}{' (published)' if known else ''}"
+            name = f"{data}, {model}" if what == "F1" else ""
+            lines.append(
+                [name, count if what == "F1" else "", what, *(show(row) if row else "–" for row in chosen)]
+            )
+    if not lines:
+        return []
+    head = ["data, model", "parameters", "", *(name for name, _, _ in STUDY_COLUMNS)]
+    return [
+        "## The study's table",
+        "",
+        f"Columns as in {published.SOURCE}; KB is the serialised model (torch.save), as the study counts. A dash: not "
+        "run. `(published)`: the count of parameters, dead ones included, is the one that the study prints.",
+        "",
+        *table(head, lines),
+    ]
+
+
+def _shape(row: Row) -> tuple[int, int, str, int, int]:
+    hidden = int(row.hidden) if row.hidden.isdigit() else 0
+    return row.inputs, row.classes, row.architecture, hidden, row.layers
+
+
+def _f1(row: Row) -> str:
+    return percent(row.macro_f1)
+
+
+def _accuracy(row: Row) -> str:
+    return percent(row.accuracy)
+
+
+def _serialised(row: Row) -> str:
+    return kilobytes(row.serialised_bytes)
+
+
+def _deployed_table(found: list[Row]) -> list[str]:
+    """What runs on the boards."""
+    lines = []
+    for row in found:
+        for board, image in row.boards.items():
+            error = "–" if math.isnan(row.mean_error_m) else f"{row.mean_error_m:.2f}"
+            lines.append(
+                [
+                    f"{row.data}, {row.model}, {row.training}", row.form, board, str(row.macro_f1.count),
+                    percent(row.macro_f1), percent(row.accuracy), error, kilobytes(row.serialised_bytes),
+                    kilobytes(row.constant_bytes), kilobytes(image.flash_bytes), kilobytes(image.ram_bytes),
+                    f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}", "yes" if image.fits else "no",
+                ]
+            )  # fmt: skip
+    if not lines:
+        return []
+    head = ["data, model, training", "form", "board", "seeds", "macro F1", "accuracy", "error, m", "file, KB",
+            "constants, KB", "flash, KB", "RAM, KB", "cycles", "µJ", "within budget"]  # fmt: skip
+    return [
+        "## On the boards",
+        "",
+        "Size three ways: the serialised file, the constants that the device keeps, the flash of the whole image.",
+        "",
+        *table(head, lines),
+    ]
+
+
+def _distillation_table(found: list[Row]) -> list[str]:
+    """Every distilled row beside the same student without a teacher."""
+    by = {(row.data, row.model, row.training, row.form): row for row in found}
+    lines = []
+    for row in found:
+        plain = by.get((row.data, row.model, BASELINE, row.form))
+        if row.training == BASELINE or plain is None:
+            continue
+        gain = row.macro_f1.mean - plain.macro_f1.mean
+        noise = max(row.macro_f1.deviation, plain.macro_f1.deviation)
+        lines.append(
+            [
+                f"{row.data}, {row.model}", row.training, row.form, percent(plain.macro_f1), percent(row.macro_f1),
+                f"{gain:+.3f}", _verdict(gain, noise, min(row.macro_f1.count, plain.macro_f1.count)),
+            ]
+        )  # fmt: skip
+    if not lines:
+        return []
+    head = ["data, model", "training", "form", "plain", "so trained", "difference", "by more than the spread"]
+    return ["## Against the same model trained plainly", "", *table(head, lines)]
+
+
+def _verdict(gain: float, noise: float, seeds: int) -> str:
+    if seeds < 2:
+        return "one seed: not known"
+    return "yes" if gain > noise else "worse" if -gain > noise else "no"
+
+
+def _budget_table(found: list[Row]) -> list[str]:
+    """The best model of each data set whose image is within a limit of flash, on each board."""
+    lines = []
+    for (data,), members in _grouped(found, lambda row: (row.data,)).items():
+        for limit in BUDGETS_KB:
+            best = max(
+                (
+                    (row.macro_f1.mean, row, board)
+                    for row in members
+                    for board, image in row.boards.items()
+                    if image.flash_bytes <= limit * 1024 and image.built == row.macro_f1.count
+                ),
+                key=lambda found: found[0],
+                default=None,
+            )
+            if best is not None:
+                _, row, board = best
+                size = kilobytes(row.boards[board].flash_bytes)
+                lines.append([f"{data}", str(limit), f"{row.model}, {row.training}, {row.form}", percent(row.macro_f1),
+                              percent(row.accuracy), f"{size} ({board})"])  # fmt: skip
+    if not lines:
+        return []
+    head = ["data", "flash limit, KB", "best", "macro F1", "accuracy", "flash, KB"]
+    return ["## The best within a limit of flash", "", *table(head, lines)]
+
+
+def _published_table(found: list[Row]) -> list[str]:
+    """Ours beside the study's, on UJIIndoorLoc."""
+    ours = [row for row in found if row.inputs == 520 and row.classes == 59 and row.boards]
+    if not ours:
+        return []
+    lines = [
+        [one.name, f"{one.macro_f1:.3f}", f"{one.accuracy:.3f}", f"{one.kilobytes:g}", "–", "–"]
+        for one in published.ROWS
+    ]
+    for row in ours:
+        flash = max(image.flash_bytes for image in row.boards.values())
+        lines.append(
+            [f"{row.model}, {row.training}, {row.form}", percent(row.macro_f1), percent(row.accuracy),
+             kilobytes(row.serialised_bytes), kilobytes(row.constant_bytes), kilobytes(flash)]
+        )  # fmt: skip
+    head = [f"model (first {published.SOURCE})", "macro F1", "accuracy", "file, KB", "constants, KB", "flash, KB"]
+    return ["## Beside the published figures (UJIIndoorLoc)", "", published.SAME_COUNT, "", *table(head, lines)]
+
+
+def _missing(records: Sequence[CellRecord]) -> list[str]:
+    """Cells and forms that have no figures, with the reason."""
+    lines = [f"- {record.id}: {record.status}: {record.error}" for record in records if record.status != "done"]
+    lines += [f"- {record.id}, {form}: {why}" for record in records for form, why in record.missing.items()]
+    lines += [
+        f"- {record.id}, {form}, {board}: {why}"
+        for record in records
+        for form, found in record.forms.items()
+        for board, why in found.not_built.items()
+    ]
+    return ["## Without figures", "", *lines] if lines else []
+
+
+def comma_separated(records: Sequence[CellRecord]) -> str:
+    """One line for each cell, form and board (no board: empty), with every figure; for other tools."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["data", "model", "training", "seed", "form", "board", "parameters", "parameters_published", "macro_f1",
+         "accuracy", "error_mean_m", "serialised_bytes", "constant_bytes", "flash_bytes", "ram_bytes", "cycles",
+         "energy_uj", "fits"]
+    )  # fmt: skip
+    for record in records:
+        for name, form in record.forms.items():
+            head = [record.data, record.model, record.training, record.seed, name]
+            error = (form.errors_m or {}).get("mean", "")
+            figures = [record.parameters, record.parameters_published, form.macro_f1, form.accuracy, error,
+                       form.serialised_bytes, "" if form.constant_bytes is None else form.constant_bytes]  # fmt: skip
+            for board, image in form.boards.items():
+                writer.writerow([*head, board, *figures, image.flash_bytes, image.ram_bytes, image.cycles,
+                                 image.energy_uj, image.fits])  # fmt: skip
+            if not form.boards:
+                writer.writerow([*head, "", *figures, "", "", "", "", ""])
+    return out.getvalue()
