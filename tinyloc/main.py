@@ -25,6 +25,7 @@ from tinyloc.commands import (
     recipes,
     renode,
     report,
+    study,
     train,
 )
 from tinyloc.commands.compile import compile_model
@@ -75,6 +76,7 @@ app.command("compile")(compile_model)
 app.command("run")(run_model)
 app.add_typer(board.app, name="board")
 app.add_typer(fusion.app, name="fusion")
+app.add_typer(study.app, name="study")
 
 
 def main(arguments: Sequence[str]) -> int:
