@@ -1,5 +1,6 @@
 """An optimised graph as C functions: one a layer, their calls in order, and what ends a step."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from tinyloc.codegen.operators import KernelRule, rule_of
 from tinyloc.codegen.operators.base import Constant, Lowered, operand_names
 from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.passes import optimise
+from tinyloc.codegen.sharing import share_constants
 from tinyloc.codegen.storage import Place, Storage, assign_storage, state_names
 
 _RARE = ("tl_max(", "tl_min(", "tl_square(")  # functions of tl_scalar.h
@@ -132,8 +134,13 @@ def make_program(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], sp
     """
     graph, decisions = optimise(graph, sparse_input=sparse_input)
     storage = assign_storage(graph, inputs, outputs)
-    layers = tuple(_layer(graph, storage, number, op) for number, op in enumerate(storage.layers))
-    return Program(graph, storage, layers, tuple(decisions))
+    layers = [_layer(graph, storage, number, op) for number, op in enumerate(storage.layers)]
+    shared, notes = share_constants([layer.lowered for layer in layers])
+    layers = [
+        dataclasses.replace(layer, lines=_lines(lowered), lowered=lowered)
+        for layer, lowered in zip(layers, shared, strict=True)
+    ]
+    return Program(graph, storage, tuple(layers), (*decisions, *notes))
 
 
 def pointer(graph: Graph, tensor: int, place: Place) -> str:
@@ -144,6 +151,10 @@ def pointer(graph: Graph, tensor: int, place: Place) -> str:
     base = f"state->{place.name}" if place.kind == "state" else place.name
     items = place.offset // BYTES[graph.tensors[tensor].element]
     return f"{base} + {items}" if items else base
+
+
+def _lines(lowered: Lowered) -> tuple[str, ...]:
+    return tuple(line for statement in lowered.statements for line in statement.split("\n"))
 
 
 def _layer(graph: Graph, storage: Storage, number: int, op: Operator) -> Layer:
@@ -174,7 +185,7 @@ def _layer(graph: Graph, storage: Storage, number: int, op: Operator) -> Layer:
         prefix,
         f"{', '.join(op.origin)} -> {shapes}".replace("*/", "* /"),
         ", ".join(parameters),
-        tuple(line for statement in lowered.statements for line in statement.split("\n")),
+        _lines(lowered),
         f"{prefix}({', '.join(arguments)});",
         lowered,
         op.origin,
