@@ -80,14 +80,14 @@ class _Assignment:
         return base, offset
 
     def in_place(self, layer: int, output: int, source: int) -> bool:
-        """Whether this loop may write `output` over the bytes of root tensor `source`, which it reads."""
+        """Whether this layer may write `output` over the bytes of root tensor `source`, which it reads."""
         op, graph = self.layers[layer], self.graph
         if self.last_use.get(source) != layer:
             return False
         if op.kind != "LOOP":
             rule = rule_of(graph, op)
             alone = [t for t in op.inputs if t != -1 and self.resolve(t)[0] == source] == [source]
-            return alone and rule is not None and (source, output) in rule.in_place(op)
+            return alone and rule is not None and (source, output) in rule.in_place(graph, op)
         mapping = op.attributes["mapping"]
         if graph.tensors[source].bytes != graph.tensors[output].bytes:
             return False

@@ -79,7 +79,7 @@ class Rule(ABC):
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         """The exact integer result with NumPy: the specification that the C code matches byte for byte."""
 
-    def in_place(self, op: Operator) -> Sequence[tuple[int, int]]:
+    def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         """(operand, result) pairs where the code may write the result over the operand. LOOPs are judged apart."""
         return ()
 

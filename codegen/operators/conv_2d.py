@@ -80,6 +80,13 @@ class Conv2D(KernelRule):
         return window_bytes(g) if in_blocks(taps, bias_of(graph, op), g, x, r) else 0
 
 
+    def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
+        """A filter of one tap to as many channels: four pixels are gathered before they are written."""
+        x, y, g = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]], self._geometry(graph, op)
+        alike = x.shape == y.shape and g.kernel == g.stride == (1, 1) and self.scratch(graph, op) > 0
+        return ((op.inputs[0], op.outputs[0]),) if alike else ()
+
+
 def in_blocks(taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation) -> bool:
     """Whether tl_conv_blocks_s8 does; taps: (outputs, KH, KW, depth)."""
     return taps.shape[3] == g.input[2] and fits_blocks(taps.reshape(len(taps), -1), bias, x, r)

@@ -84,6 +84,12 @@ class DepthwiseConv2D(KernelRule):
         g = self._geometry(graph, op)
         return window_bytes(g) if form == "conv" else _ring(g).bytes
 
+    def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
+        """An image of the result's shape: a row is in the ring before any pixel of it is written."""
+        x, y, g = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]], self._geometry(graph, op)
+        alike = x.shape == y.shape and g.stride == (1, 1) and self._form(graph, op) == "rows"
+        return ((op.inputs[0], op.outputs[0]),) if alike else ()
+
     def _form(self, graph: Graph, op: Operator) -> str | None:
         """`conv`: a single channel, CONV_2D does; `rows`: tl_depthwise_rows.h; None: the plain kernel."""
         x, taps, r = graph.tensors[op.inputs[0]], self._filter(graph, op), self._requantisation(graph, op)

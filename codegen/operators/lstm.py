@@ -174,7 +174,7 @@ class Lstm(KernelRule):
             results = [rows[-1].astype(np.int8), results[1], rows[-2].astype(np.int8)]
         return [result.reshape(graph.tensors[t].shape) for result, t in zip(results, op.outputs, strict=True)]
 
-    def in_place(self, op: Operator) -> Sequence[tuple[int, int]]:
+    def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         return () if op.inputs[CELL] == -1 else ((op.inputs[CELL], op.outputs[1]),)
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:

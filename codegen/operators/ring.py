@@ -31,7 +31,7 @@ class RingAdvance(_Ring):
         assert values[0] is not None
         return [((values[0].astype(np.int64) + 1) % op.attributes["slots"]).astype(values[0].dtype)]
 
-    def in_place(self, op: Operator) -> Sequence[tuple[int, int]]:
+    def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         return ((op.inputs[0], op.outputs[0]),)
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
@@ -48,7 +48,7 @@ class RingWrite(_Ring):
         slots[int(head[0])] = np.concatenate([part.ravel() for part in parts])
         return [slots.reshape(graph.tensors[op.outputs[0]].shape)]
 
-    def in_place(self, op: Operator) -> Sequence[tuple[int, int]]:
+    def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         return ((op.inputs[0], op.outputs[0]),)
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:

@@ -154,6 +154,38 @@ def test_scratch_is_in_the_plan_for_the_time_of_its_layer() -> None:
     assert lifetime.size == 4 * 2 * 3 * 3 * 16 and lifetime.first == lifetime.last == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        ("DEPTHWISE_CONV_2D", (6, 5, 6, (3, 3))),
+        ("DEPTHWISE_CONV_2D", (4, 7, 5, (5, 2))),
+        ("DEPTHWISE_CONV_2D", (3, 1, 4, (4, 1))),
+        ("CONV_2D", (5, 3, 7, (1, 1))),
+    ],
+)
+def test_a_layer_is_written_over_its_input(kind: str, shape: tuple[int, int, int, tuple[int, int]]) -> None:
+    """Between a layer before and one after, so that both tensors lie in the arena."""
+    h, w, c, kernel = shape
+    model, chance = TFLiteModel(), np.random.default_rng(8)
+    x = scaled(model, (1, h, w, c), "int8", chance)
+    sx, zero = (float(model.graph.tensors[x].quantization.scale[0]), 0)
+    before = model.unary("ABS", [x], (1, h, w, c), "int8", sx, zero)
+    axis, taps = (3, (1, *kernel, c)) if kind == "DEPTHWISE_CONV_2D" else (0, (c, *kernel, c))
+    filters, scales = weights_of(model, taps, c, axis, chance, per_channel=True)
+    operands = [before, filters, bias_of(model, before, scales, c, "int8", chance)]
+    scale = output_scale(model, before, scales, kernel[0] * kernel[1], "int8", chance)
+    options = {"depthMultiplier": 1} if axis else {}
+    after = model.unary(
+        kind, operands, (1, h, w, c), "int8", scale, zero, padding=0, strideH=1, strideW=1,
+        dilationHFactor=1, dilationWFactor=1, **options,
+    )  # fmt: skip
+    model.output(model.unary("ABS", [after], (1, h, w, c), "int8", scale, zero))
+    graph = assert_all_equal(model)
+    storage = make_program(graph, ["a"], ["b"]).storage
+    assert storage.places[before].offset == storage.places[after].offset
+    assert any("written over" in line for line in storage.decisions)
+
+
 def test_order_of_weights() -> None:
     assert reading_order(7) == [0, 2, 1, 3, 4, 5, 6]
     filters = np.arange(2 * 1 * 5).reshape(2, 1, 5)  # channel 0: 0..4, channel 1: 5..9
