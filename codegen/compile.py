@@ -3,17 +3,21 @@
 `compile_bundle` makes a localiser's step (raw scans, CRF); `compile_tflite` and `compile_graph` make a plain network.
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from tinyloc.boards.files import whole_directory
+from tinyloc.codegen.backends import BACKENDS, Backend, backend_named
+from tinyloc.codegen.backends.cmsis_nn import CmsisNn, use_library
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.layer_checks import check_calls, check_count
-from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, Manifest
+from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest
 from tinyloc.codegen.operators.base import Constant
-from tinyloc.codegen.program import Program, make_program
+from tinyloc.codegen.passes import Pass
+from tinyloc.codegen.program import Program, localiser_program, make_program
 from tinyloc.codegen.reader import read_tflite
 from tinyloc.codegen.reference import integer_crf, rssi_table
 from tinyloc.codegen.render import program_values, render
@@ -28,17 +32,23 @@ _NETWORK = {"model.h": "network.h.j2", "model.c": "network.c.j2", **_COMMON}
 
 
 def compile_bundle(
-    bundle_directory: Path, output: Path, arithmetic: Arithmetic | None = None, *, sparse_input: bool = True
+    bundle_directory: Path,
+    output: Path,
+    arithmetic: Arithmetic | None = None,
+    *,
+    sparse_input: bool = True,
+    library: CmsisNn | None = None,
 ) -> Manifest:
     """Write model.h, model.c, debug.c, weights.h, weights.c and manifest.json into `output`, replacing it as a whole.
 
     Without `sparse_input` a wide first layer is dense; answers are the same, and the difference in cycles is what
-    walking the heard access points only is worth. Raises BundleError, or CompileError with every problem of the model;
-    nothing is written then.
+    walking the heard access points only is worth. With a `library` the code is of the back end cmsis_nn, and dense:
+    the library has no layer of lists. Raises BundleError, or CompileError with every problem of the model; nothing is
+    written then.
     """
     source = read_source(bundle_directory, arithmetic)
-    program = make_program(source.graph, ["input"], ["scores"], sparse_input=sparse_input)
-    manifest = _localiser_manifest(source, program)
+    program = localiser_program(source.graph, sparse_input and library is None, _pass_of(library))
+    manifest = _localiser_manifest(source, program, library)
     files = _render_localiser(source, program, manifest)
     files["manifest.json"] = manifest.model_dump_json(indent=2) + "\n"
     _write(output, files)
@@ -63,17 +73,26 @@ def compile_tflite(
     return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def compile_graph(graph: Graph, output: Path, content_hash: str = "") -> GraphManifest:
+def _pass_of(library: CmsisNn | None) -> Pass | None:
+    return None if library is None else functools.partial(use_library, library=library)
+
+
+def compile_graph(
+    graph: Graph, output: Path, content_hash: str = "", library: CmsisNn | None = None
+) -> GraphManifest:
     """Compile a checked graph. `content_hash` identifies where it came from; it goes into the model's id."""
     inputs = ["input"] if len(graph.inputs) == 1 else [f"input{i}" for i in range(len(graph.inputs))]
     outputs = ["output"] if len(graph.outputs) == 1 else [f"output{i}" for i in range(len(graph.outputs))]
-    program = make_program(graph, inputs, outputs)
+    program = make_program(graph, inputs, outputs, use_library=_pass_of(library))
     elements = {graph.tensors[t].element for t in graph.sources}
     manifest = GraphManifest(
-        model_id=hashlib.sha256(f"{GENERATOR}\n{content_hash}\n{graph.states}".encode()).hexdigest()[:16],
+        model_id=hashlib.sha256(
+            f"{GENERATOR}\n{content_hash}\n{graph.states}\n{_backend(library)}".encode()
+        ).hexdigest()[:16],
         name=graph.name,
         arithmetic="int16x8" if "int16" in elements else "int8",
-        backend="native",
+        backend=_backend(library),
+        library=_library_record(library),
         inputs=[_argument(graph, t, name) for t, name in zip(graph.inputs, inputs, strict=True)],
         outputs=[_argument(graph, t, name) for t, name in zip(graph.outputs, outputs, strict=True)],
         generator=GENERATOR,
@@ -118,13 +137,22 @@ def _argument(graph: Graph, tensor: int, argument: str) -> ArgumentRecord:
     )
 
 
-def _localiser_manifest(source: Source, program: Program) -> Manifest:
+def _backend(library: CmsisNn | None) -> Backend:
+    return "native" if library is None else "cmsis_nn"
+
+
+def _library_record(library: CmsisNn | None) -> LibraryRecord | None:
+    return None if library is None else LibraryRecord(core=library.archive.core, sha256=library.archive.sha256)
+
+
+def _localiser_manifest(source: Source, program: Program, library: CmsisNn | None) -> Manifest:
     bundle = source.bundle
     return Manifest(
-        model_id=model_id(source.bundle, source.model),
+        model_id=model_id(source.bundle, source.model, _backend(library)),
         name=bundle.name,
         arithmetic=source.model.arithmetic,
-        backend="native",
+        backend=_backend(library),
+        library=_library_record(library),
         inputs=len(bundle.preprocessing.access_points),
         classes=len(bundle.outputs.classes),
         window=bundle.window.steps,
@@ -135,14 +163,18 @@ def _localiser_manifest(source: Source, program: Program) -> Manifest:
     )
 
 
-def model_id(bundle: Bundle, model_file: ModelFile) -> str:
-    """16 hex digits over everything that decides an answer: generated code and image of a bundle carry them."""
+def model_id(bundle: Bundle, model_file: ModelFile, backend: Backend = "native") -> str:
+    """16 hex digits over everything that decides an answer: generated code and image of a bundle carry them.
+
+    The back end is part of it: an image of one is never taken for an image of another.
+    """
     parts = [
         GENERATOR,
         model_file.sha256,
         bundle.preprocessing.model_dump_json(),
         bundle.window.model_dump_json(),
         bundle.crf.model_dump_json() if bundle.crf else "",
+        backend,
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -164,6 +196,8 @@ def _render_localiser(source: Source, program: Program, manifest: Manifest) -> d
     values = {
         "name": bundle.name,
         "tflite": source.model.path,
+        "backend": manifest.backend,
+        "backend_number": BACKENDS.index(backend_named(manifest.backend)),
         "model_id": manifest.model_id,
         "inputs": manifest.inputs,
         "classes": manifest.classes,

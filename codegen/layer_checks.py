@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from tinyloc.codegen.interpreter import run_graph
 from tinyloc.codegen.manifest import Manifest
-from tinyloc.codegen.program import Program, make_program, pointer
-from tinyloc.codegen.reference import rssi_table
+from tinyloc.codegen.program import Program, localiser_program, pointer
+from tinyloc.codegen.reference import library_pass, rssi_table
 from tinyloc.codegen.source import read_source
 from tinyloc.export.bundle import MISSING_DBM, Arithmetic
 
@@ -62,7 +62,7 @@ class LayerReference:
 
     def __init__(self, bundle_directory: Path, arithmetic: Arithmetic, generated: Manifest) -> None:
         source = read_source(bundle_directory, arithmetic)
-        self.program = make_program(source.graph, ["input"], ["scores"], sparse_input=generated.sparse)
+        self.program = localiser_program(source.graph, generated.sparse, library_pass(generated.backend))
         self.preprocessing = source.bundle.preprocessing
         self.table = rssi_table(self.preprocessing, source.graph.tensors[source.graph.inputs[0]])
         self.reset()

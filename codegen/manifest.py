@@ -46,6 +46,13 @@ class StateRecord(_Strict):
     shape: list[int]
 
 
+class LibraryRecord(_Strict):
+    """The user's build of a library that buffers were sized for; an image must be linked with the same."""
+
+    core: str
+    sha256: str  # of the archive
+
+
 class ModelManifest(_Strict):
     """What is known of any generated model. Sizes are bytes."""
 
@@ -54,6 +61,7 @@ class ModelManifest(_Strict):
     name: str
     arithmetic: str
     backend: str
+    library: LibraryRecord | None = None
     arena_bytes: int
     arena_lower_bound: int
     state_bytes: int

@@ -11,7 +11,7 @@ from tinyloc.codegen.manifest import LayerRecord, PlannedBuffer, StateRecord
 from tinyloc.codegen.operators import KernelRule, rule_of
 from tinyloc.codegen.operators.base import Constant, Lowered, operand_names
 from tinyloc.codegen.operators.loop import Loop
-from tinyloc.codegen.passes import optimise
+from tinyloc.codegen.passes import Pass, optimise
 from tinyloc.codegen.sharing import share_constants
 from tinyloc.codegen.storage import Place, Storage, assign_storage, state_names
 
@@ -126,13 +126,19 @@ class Program:
         }
 
 
-def make_program(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], sparse_input: bool = False) -> Program:
+def make_program(
+    graph: Graph,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    sparse_input: bool = False,
+    use_library: Pass | None = None,
+) -> Program:
     """Optimise a checked graph, place its tensors and lower its operators.
 
     inputs, outputs: C names of the arguments, one for each of graph.inputs and graph.outputs. `sparse_input` lets the
-    first layer take a list of entries in place of its input.
+    first layer take a list of entries in place of its input; `use_library` is for optimise.
     """
-    graph, decisions = optimise(graph, sparse_input=sparse_input)
+    graph, decisions = optimise(graph, sparse_input=sparse_input, use_library=use_library)
     storage = assign_storage(graph, inputs, outputs)
     layers = [_layer(graph, storage, number, op) for number, op in enumerate(storage.layers)]
     shared, notes = share_constants([layer.lowered for layer in layers])
@@ -141,6 +147,11 @@ def make_program(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], sp
         for layer, lowered in zip(layers, shared, strict=True)
     ]
     return Program(graph, storage, tuple(layers), (*decisions, *notes))
+
+
+def localiser_program(graph: Graph, sparse_input: bool, use_library: Pass | None = None) -> Program:
+    """The program of a localiser's step, whose arguments have these names in every back end."""
+    return make_program(graph, ["input"], ["scores"], sparse_input, use_library)
 
 
 def pointer(graph: Graph, tensor: int, place: Place) -> str:

@@ -3,6 +3,7 @@
 The same arithmetic as firmware/localise, in NumPy; evaluation compares the device with `LocaliserReference`.
 """
 
+import functools
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.codegen.backends import Backend
+from tinyloc.codegen.backends.cmsis_nn import use_library
 from tinyloc.codegen.fixedpoint import round_half_away
 from tinyloc.codegen.graph import RANGE, Graph, Tensor
 from tinyloc.codegen.interpreter import Stepper
+from tinyloc.codegen.passes import Pass, optimise
 from tinyloc.codegen.source import read_source
 from tinyloc.export.bundle import Arithmetic, Bundle, Crf, Preprocessing
 
@@ -67,6 +71,11 @@ def most_frequent(path: Sequence[int]) -> int:
     return int(np.bincount(np.asarray(path)).argmax())
 
 
+def library_pass(backend: str) -> Pass | None:
+    """For references: the pass that gives operators to the back end's library; None where all are our own."""
+    return functools.partial(use_library, library=None) if backend == "cmsis_nn" else None
+
+
 @dataclass(frozen=True)
 class Answer:
     """One sample's result: quantised scores (C,), and the decision, -1 when none is due."""
@@ -78,10 +87,14 @@ class Answer:
 class LocaliserReference:
     """The host's integer localiser: raw scans in, scores and decisions out. `reset` starts a recording."""
 
-    def __init__(self, bundle_directory: Path, arithmetic: Arithmetic | None = None) -> None:
+    def __init__(
+        self, bundle_directory: Path, arithmetic: Arithmetic | None = None, backend: Backend = "native"
+    ) -> None:
         source = read_source(bundle_directory, arithmetic)
         self.bundle: Bundle = source.bundle
         self.graph: Graph = source.graph
+        if (rewrite := library_pass(backend)) is not None:
+            self.graph, _ = optimise(self.graph, sparse_input=False, use_library=rewrite)
         scores = self.graph.tensors[self.graph.outputs[0]]
         self.table = rssi_table(self.bundle.preprocessing, self.graph.tensors[self.graph.inputs[0]])
         self.crf = integer_crf(self.bundle.crf, scores) if self.bundle.crf and self.bundle.window.steps > 1 else None

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tinyloc.boards import Board
 from tinyloc.boards.errors import UserError
+from tinyloc.codegen.backends import backend_named
 from tinyloc.codegen.compile import model_id
 from tinyloc.codegen.manifest import Manifest, read_manifest
 from tinyloc.device.answers import Answers, ExchangeLog, Progress, collect
@@ -25,7 +26,16 @@ from tinyloc.device.energy import energy
 from tinyloc.device.footprint import measure_flash, measure_ram
 from tinyloc.device.host_answers import BackgroundHost, GivenHost, HostAnswers, HostLocaliser
 from tinyloc.device.link import Hello
-from tinyloc.device.results import Buffer, Cost, Distribution, Evaluation, Layer, Quality, Sample
+from tinyloc.device.results import (
+    Buffer,
+    Cost,
+    Distribution,
+    Evaluation,
+    Layer,
+    LitertDifferences,
+    Quality,
+    Sample,
+)
 from tinyloc.device.transport import Transport
 from tinyloc.export.bundle import Arithmetic, Bundle, TestSet, load_bundle, load_test_set, sha256
 from tinyloc.training.metrics import Due, confusion, due_decisions, score
@@ -84,20 +94,35 @@ def evaluate(
         if emulated is not None:
             emulated.measure = index in chosen
 
-    source = GivenHost(host, test_set) if host is not None else BackgroundHost(bundle_dir, arithmetic)
+    backend = backend_named(generated.backend)
+    source = GivenHost(host, test_set) if host is not None else BackgroundHost(bundle_dir, arithmetic, backend)
+    # what LiteRT computes is what the native back end does; others are measured against it too
+    litert = BackgroundHost(bundle_dir, arithmetic) if backend != "native" and host is None else None
     exchange = ExchangeLog(log, hello, sha256(build.elf), test_set) if log is not None else None
-    with source, closing(exchange) if exchange is not None else nullcontext():
+    with source, litert or nullcontext(), closing(exchange) if exchange is not None else nullcontext():
         answers = collect(
             client, test_set, generated.classes, independent=_independent(bundle, arithmetic), before=before,
             progress=progress, log=exchange,
         )  # fmt: skip
         expected = source.answers()
+        native = litert.answers() if litert is not None else None
     runs = emulated.runs if emulated is not None else []
     evaluation = _evaluation(bundle, test_set, generated, build, board, transport, hello, expected, answers, runs)
+    if native is not None:
+        evaluation = evaluation.model_copy(update={"litert": _differences(answers, native)})
     if exchange is not None:
         exchange.finish()
     seconds = time.monotonic() - started
     return evaluation.model_copy(update={"retries": client.counts.retries, "seconds": round(seconds, 3)})
+
+
+def _differences(answers: Answers, native: HostAnswers) -> LitertDifferences:
+    scores = np.abs(answers.scores.astype(np.int64) - native.scores)
+    return LitertDifferences(
+        samples=int((scores > 0).any(axis=1).sum()),
+        decisions=int((answers.class_index != native.class_index).sum()),
+        largest=int(scores.max(initial=0)),
+    )
 
 
 def _independent(bundle: Bundle, arithmetic: Arithmetic) -> bool:
@@ -116,7 +141,7 @@ def _chosen(samples: int, measured: int) -> frozenset[int]:
 def check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithmetic:
     """The arithmetic of the generated code, once it is known to be of this bundle. Raises EvaluationError."""
     model = next((entry for entry in bundle.models if entry.arithmetic == generated.arithmetic), None)
-    if model is None or model_id(bundle, model) != generated.model_id:
+    if model is None or model_id(bundle, model, backend_named(generated.backend)) != generated.model_id:
         raise EvaluationError(
             f"{where}: the generated code is of an older bundle or another tinyloc; run `tinyloc codegen "
             f"--arithmetic {generated.arithmetic}`, then `build` with the same option (and `flash`) again"
@@ -129,6 +154,8 @@ def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board
     problems = []
     if hello.model_id != generated.model_id:
         problems.append(f"it runs model {hello.model_id}, the generated code is model {generated.model_id}")
+    if hello.backend != generated.backend:
+        problems.append(f"its back end is {hello.backend}, that of the generated code {generated.backend}")
     if hello.board != board.name:
         problems.append(f"it says it is a {hello.board!r}, asked for was {board.name!r}")
     sizes = (("inputs", hello.inputs, generated.inputs, len(bundle.preprocessing.access_points)),
@@ -140,6 +167,7 @@ def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board
             problems.append(f"{name}: {device} on the device, {code} in the generated code, {model} in the bundle")
     if problems:
         form = f"--arithmetic {generated.arithmetic}"
+        form += "" if generated.backend == "native" else f" --backend {generated.backend}"
         raise EvaluationError(
             f"{where}: {'; '.join(problems)}; run `tinyloc codegen {form}`, `tinyloc build {form}` and `flash` again"
         )
@@ -171,7 +199,7 @@ def _evaluation(
         parameters=bundle.parameters,
         parameters_published=bundle.parameters_published,
         arithmetic=generated.arithmetic,
-        backend="native",
+        backend=generated.backend,
         board=board.name,
         board_title=board.title,
         clock_hz=hello.clock_hz,

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from cobs import cobs
 
+from tinyloc.codegen.backends import BACKENDS
 from tinyloc.device.transport import LinkError
 
 VERSION = 1
@@ -33,6 +34,12 @@ class Message(IntEnum):
     BAUD_REPLY = 0x83
     LAYERS = 0x04
     LAYERS_REPLY = 0x84
+    WALK = 0x20
+    WALK_REPLY = 0xA0
+    IMU = 0x21
+    IMU_REPLY = 0xA1
+    RANGES = 0x22
+    FIX = 0xA2
     SAMPLE_SPARSE = 0x10
     SAMPLE_DENSE = 0x11
     RESULT = 0x90
@@ -164,6 +171,8 @@ class Hello:
     sparse: bool
     counts_cycles: bool
     checks_layers: bool
+    backend: str
+    fusion: bool  # takes walks, not scans
     reset_cause: int
     arena_bytes: int
     state_bytes: int
@@ -180,12 +189,15 @@ def parse_hello(body: bytes) -> Hello:
         model, clock_hz, inputs, classes, window, hop, score_bytes, flags, reset_cause,
         arena_bytes, state_bytes, stack_bytes, max_payload, board,
     ) = _HELLO.unpack(body)  # fmt: skip
+    if flags >> 4 & 3 >= len(BACKENDS):
+        raise FrameError(f"the device says that its back end is number {flags >> 4 & 3}; flash this tinyloc's firmware")
     if score_bytes not in (1, 2):
         raise FrameError(f"the device says that a score has {score_bytes} bytes; flash this tinyloc's firmware")
     return Hello(
         model_id=f"{model:016x}", clock_hz=clock_hz, inputs=inputs, classes=classes, window=window, hop=hop,
         score_bytes=score_bytes, crf=bool(flags & 1), sparse=bool(flags & 2), counts_cycles=bool(flags & 4),
         checks_layers=bool(flags & 8),
+        backend=BACKENDS[flags >> 4 & 3], fusion=bool(flags & 64),
         reset_cause=reset_cause, arena_bytes=arena_bytes, state_bytes=state_bytes, stack_bytes=stack_bytes,
         max_payload=max_payload, board=board.rstrip(b"\0").decode("ascii", "replace"),
     )  # fmt: skip

@@ -114,6 +114,14 @@ class Sample(_Strict):
     scores_differ: int
 
 
+class LitertDifferences(_Strict):
+    """A device on another back end than native against LiteRT's reference kernels, which native equals."""
+
+    samples: int  # whose scores differ
+    decisions: int  # that differ
+    largest: int  # difference of a score, in units of the quantised scores
+
+
 class Evaluation(_Strict):
     """A test set, run on a device."""
 
@@ -133,7 +141,8 @@ class Evaluation(_Strict):
     samples: int
     decisions: int
     unseen_class_samples: int  # decisions whose true class was never trained: counted as errors
-    mismatches: int
+    mismatches: int  # samples on which the device differs from the host's reference of its back end
+    litert: LitertDifferences | None = None  # None: native, which has no differences but mismatches
     first_mismatches: list[Sample]
     device: Quality
     host_int: Quality

@@ -7,6 +7,7 @@ from tinyloc.codegen.operators.arithmetic import Neg, Rescale, Rsqrt8
 from tinyloc.codegen.operators.base import ElementWise, KernelRule, Rule, ViewRule
 from tinyloc.codegen.operators.batch_matmul import BatchMatMul
 from tinyloc.codegen.operators.compare import COMPARISONS, LOGIC, Select
+from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES, PREFIX
 from tinyloc.codegen.operators.concatenation import Concatenation
 from tinyloc.codegen.operators.conv_2d import Conv2D
 from tinyloc.codegen.operators.copy import Copy
@@ -116,6 +117,8 @@ def rule_of(graph: Graph, op: Operator) -> Rule | None:
     """The rule of an operator in its element type, None when it is not supported."""
     if op.kind in RULES:
         return RULES[op.kind]
+    if op.kind.startswith(PREFIX):
+        return LIBRARY_RULES[op.kind.removeprefix(PREFIX)]
     element = graph.tensors[op.inputs[0]].element if op.inputs else ""
     return BY_ELEMENT.get((op.kind, element))
 

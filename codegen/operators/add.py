@@ -27,18 +27,21 @@ _NARROW = (1 << 30) - 1
 
 
 @dataclass(frozen=True)
-class _Factors:
+class Factors:
+    """(multiplier, shift) pairs; both operands are shifted left by `left_shift` before."""
+
     left_shift: int
     a: tuple[int, int]
     b: tuple[int, int]
     output: tuple[int, int]
 
 
-def _factors(graph: Graph, op: Operator) -> _Factors:
+def factors(graph: Graph, op: Operator) -> Factors:
+    """TFLite's scaling of both operands and of their sum."""
     ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
     left_shift = 15 if ty.element == "int16" else 20
     twice = 2.0 * max(float(np.float32(ta.scale)), float(np.float32(tb.scale)))
-    return _Factors(
+    return Factors(
         left_shift,
         fixedpoint.quantise_multiplier(float(np.float32(ta.scale)) / twice),
         fixedpoint.quantise_multiplier(float(np.float32(tb.scale)) / twice),
@@ -61,7 +64,7 @@ class Add(ElementWise):
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16")) + activation_problems(op)
-        if not problems and _factors(graph, op).output[1] > 0:
+        if not problems and factors(graph, op).output[1] > 0:
             problems.append("the output's scale is so small that the sum cannot be brought to it; calibrate again")
         if not problems and op.attributes.get("powers_of_two") and _powers_of_two(graph, op):
             problems.append(
@@ -73,7 +76,7 @@ class Add(ElementWise):
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         a, b = broadcast(graph, op, values)
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
-        f = _factors(graph, op)
+        f = factors(graph, op)
         left = fixedpoint.scale_twice_rounded((a - ta.zero_point) << f.left_shift, *f.a)
         right = fixedpoint.scale_twice_rounded((b - tb.zero_point) << f.left_shift, *f.b)
         total = fixedpoint.scale_twice_rounded(left + self.sign * right, *f.output) + ty.zero_point
@@ -81,7 +84,7 @@ class Add(ElementWise):
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
-        f = _factors(graph, op)
+        f = factors(graph, op)
         left = _operand(offset(operands[0], -ta.zero_point), f.left_shift, f.a)
         right = _operand(offset(operands[1], -tb.zero_point), f.left_shift, f.b)
         total = scaled(f"{left} {'+' if self.sign > 0 else '-'} {right}", *f.output, _NARROW)

@@ -21,7 +21,8 @@ from tinyloc.codegen.operators.ranges import magnitude, value_range
 from tinyloc.codegen.operators.scalar import clamped, offset, scaled
 
 
-def _factor(graph: Graph, op: Operator) -> tuple[int, int]:
+def factor(graph: Graph, op: Operator) -> tuple[int, int]:
+    """(multiplier, shift) of the product."""
     a, b, y = (np.float32(graph.tensors[t].scale) for t in (*op.inputs, op.outputs[0]))
     return fixedpoint.quantise_multiplier(float(a * b / y))  # single precision, as mul.cc does
 
@@ -38,7 +39,7 @@ class Mul(ElementWise):
         a, b = broadcast(graph, op, values)
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         product = (a - ta.zero_point) * (b - tb.zero_point)
-        scaled_product = fixedpoint.scale_twice_rounded(product, *_factor(graph, op))
+        scaled_product = fixedpoint.scale_twice_rounded(product, *factor(graph, op))
         return [
             clamp(scaled_product + ty.zero_point, *activation_range(ty, op.attributes.get("activation", 0)), ty.element)
         ]
@@ -48,4 +49,4 @@ class Mul(ElementWise):
         product = f"{offset(operands[0], -ta.zero_point)} * {offset(operands[1], -tb.zero_point)}"
         reach = [magnitude(value_range(graph, t), graph.tensors[t].zero_point) for t in op.inputs]
         bounds = activation_range(ty, op.attributes.get("activation", 0))
-        return Expression(clamped(scaled(product, *_factor(graph, op), reach[0] * reach[1]), ty.zero_point, *bounds))
+        return Expression(clamped(scaled(product, *factor(graph, op), reach[0] * reach[1]), ty.zero_point, *bounds))

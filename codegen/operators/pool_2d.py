@@ -48,13 +48,14 @@ class Pool2D(KernelRule):
     def _kernel(op: Operator) -> tuple[int, int, int]:
         return 0, op.attributes["filter_h"], op.attributes["filter_w"]
 
-    def _geometry(self, graph: Graph, op: Operator) -> Geometry:
+    def geometry(self, graph: Graph, op: Operator) -> Geometry:
+        """Sizes of window and images."""
         return geometry(op, graph.tensors[op.inputs[0]].shape, self._kernel(op), graph.tensors[op.outputs[0]].shape)
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         y = graph.tensors[op.outputs[0]]
         assert values[0] is not None
-        g, image = self._geometry(graph, op), values[0][0].astype(np.int64)
+        g, image = self.geometry(graph, op), values[0][0].astype(np.int64)
         if self.average:
             total = sum(seen for _, _, seen in taps_of(image, g))
             count = sum(seen for _, _, seen in taps_of(np.ones_like(image), g))
@@ -67,7 +68,7 @@ class Pool2D(KernelRule):
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         y = graph.tensors[op.outputs[0]]
-        g = self._geometry(graph, op)
+        g = self.geometry(graph, op)
         low, high = activation_range(y, op.attributes.get("activation", 0))
         name = f"tl_{'average' if self.average else 'max'}_pool_{'s16' if y.element == 'int16' else 's8'}"
         return Lowered((f"{name}(x0, {g.text}, {low}, {high}, y);",), (), ("tl_pool.h",))

@@ -64,12 +64,17 @@ def reciprocal_of_one_and(a: Int64s) -> Int64s:
     return _shifted_left(x, 1)
 
 
+def difference_scaling(x: Tensor, beta: float) -> tuple[int, int, int]:
+    """(multiplier, left shift, largest difference that counts) of int8. TFLite: PreprocessSoftmaxScaling."""
+    real = min(beta * float(np.float32(x.scale)) * (1 << (31 - INTEGER_BITS)), HIGHEST * 1.0)
+    multiplier, shift = fixedpoint.quantise_multiplier(real)
+    return multiplier, shift, math.floor(((1 << INTEGER_BITS) - 1) * (1 << (31 - INTEGER_BITS)) / (1 << shift))
+
+
 @functools.cache
 def exp_table(x: Tensor, beta: float) -> npt.NDArray[np.int32]:
     """exp(-d * scale * beta) in 0.31, for d = 0, 1, ... as far as TFLite counts differences, at most 256 entries."""
-    real = min(beta * float(np.float32(x.scale)) * (1 << (31 - INTEGER_BITS)), HIGHEST * 1.0)
-    multiplier, shift = fixedpoint.quantise_multiplier(real)
-    radius = math.floor(((1 << INTEGER_BITS) - 1) * (1 << (31 - INTEGER_BITS)) / (1 << shift))
+    multiplier, shift, radius = difference_scaling(x, beta)
     differences = -np.arange(min(radius, 255) + 1, dtype=np.int64)
     return exp_of_negative(_times(differences << shift, multiplier)).astype(np.int32)
 

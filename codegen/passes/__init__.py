@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from tinyloc.codegen.graph import Graph, illegalities
+from tinyloc.codegen.passes.activations import fuse_activations
 from tinyloc.codegen.passes.constants import fold_constants
+from tinyloc.codegen.passes.frames import fold_frames
 from tinyloc.codegen.passes.identities import drop_dead, drop_identities
 from tinyloc.codegen.passes.loops import fuse_loops
 from tinyloc.codegen.passes.parts import copy_parts
@@ -17,23 +19,27 @@ Pass = Callable[[Graph], tuple[Graph, list[str]]]
 PASSES: tuple[Pass, ...] = (
     fold_constants,
     drop_identities,
+    fuse_activations,
     fold_tables,
     keep_last_step,
     copy_parts,
     use_rings,
     drop_dead,
     mark_sparse_input,
+    fold_frames,
     fuse_loops,
 )
 
 
-def optimise(graph: Graph, sparse_input: bool = True) -> tuple[Graph, list[str]]:
+def optimise(graph: Graph, sparse_input: bool = True, use_library: Pass | None = None) -> tuple[Graph, list[str]]:
     """Run all passes. Returns the graph and a line for each decision taken.
 
     `sparse_input`: whether the caller can give a single input as a list of entries, see passes/sparse.py.
+    `use_library` gives operators to a library (codegen/backends), before the rest is fused.
     """
     decisions: list[str] = []
-    for rewrite in PASSES:
+    at = PASSES.index(mark_sparse_input)
+    for rewrite in (*PASSES[:at], *([use_library] if use_library else []), *PASSES[at:]):
         if rewrite is mark_sparse_input and not sparse_input:
             continue
         graph, notes = rewrite(graph)

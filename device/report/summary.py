@@ -29,6 +29,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "decisions": evaluation.decisions,
         "unseen_class_samples": evaluation.unseen_class_samples,
         "mismatches": evaluation.mismatches,
+        "litert_differences": evaluation.litert.model_dump() if evaluation.litert else None,
         "macro_f1": evaluation.device.macro_f1,
         "accuracy": evaluation.device.accuracy,
         "errors_m": evaluation.device.errors_m,

@@ -75,6 +75,7 @@ class FakeModel:
 #define TL_CRF {int(self.crf)}
 #define TL_SPARSE {int(self.sparse)}
 #define TL_STATE {int(self.state)}
+#define TL_BACKEND 0u
 #define TL_ARENA_BYTES {4 * self.classes}
 typedef {kind} tl_input_t;
 typedef {kind} tl_score_t;

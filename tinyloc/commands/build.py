@@ -6,8 +6,10 @@ import typer
 
 from tinyloc.commands.layout import (
     DEFAULT_BOARD,
+    NATIVE,
     RUNS_DIR,
     ArithmeticOption,
+    BackendOption,
     BoardOption,
     DebugLayersOption,
     JsonOption,
@@ -25,6 +27,7 @@ def build(
     optimise: Annotated[
         str | None, typer.Option("--optimise", help="Os (size) or O2 (speed); without it what the recipe says.")
     ] = None,
+    backend: BackendOption = NATIVE,
     debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
@@ -33,15 +36,21 @@ def build(
     from dataclasses import asdict
 
     from tinyloc.boards import load_board
+    from tinyloc.codegen.backends import backend_named
+    from tinyloc.codegen.manifest import read_manifest
+    from tinyloc.device.backends import extras_of
     from tinyloc.device.build import build_firmware
     from tinyloc.device.footprint import measure_flash
 
     found = load_board(board)
     layout = find_run(run, runs_dir)
     form = layout.arithmetic(arithmetic)
-    generated = layout.need_generated(arithmetic)
-    out = layout.firmware(board, debug_layers=debug_layers)
-    result = build_firmware(generated, found, out, layout.optimise(optimise), debug_layers=debug_layers)
+    kernels = backend_named(backend)
+    generated = layout.need_generated(arithmetic, kernels)
+    out = layout.firmware(board, kernels, debug_layers)
+    extras = extras_of(read_manifest(generated), found)
+    level = layout.optimise(optimise)
+    result = build_firmware(generated, found, out, level, debug_layers=debug_layers, extras=extras)
     flash = measure_flash(result.elf, result.map)
     write_json(json, {"board": board, "arithmetic": form, "sizes": asdict(result.sizes), "flash": flash.model_dump()})
     typer.echo(

@@ -4,8 +4,10 @@ import typer
 
 from tinyloc.boards.errors import counted
 from tinyloc.commands.layout import (
+    NATIVE,
     RUNS_DIR,
     ArithmeticOption,
+    BackendOption,
     JsonOption,
     RunArgument,
     RunsDirOption,
@@ -17,6 +19,7 @@ from tinyloc.commands.layout import (
 def codegen(
     run: RunArgument,
     arithmetic: ArithmeticOption = None,
+    backend: BackendOption = NATIVE,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
@@ -24,10 +27,11 @@ def codegen(
     layout = find_run(run, runs_dir)
     form = layout.arithmetic(arithmetic)
 
-    from tinyloc.codegen.compile import compile_bundle
+    from tinyloc.codegen.backends import backend_named
+    from tinyloc.codegen.backends.compile import compile_for
 
-    out = layout.generated(form)
-    manifest = compile_bundle(layout.bundle, out, form)
+    out = layout.generated(form, backend_named(backend))
+    manifest = compile_for(backend_named(backend), layout.bundle, out, form)
     write_json(json, manifest.model_dump(mode="json"))
     macs = sum(layer.macs for layer in manifest.layers)
     typer.echo(

@@ -6,8 +6,10 @@ import typer
 
 from tinyloc.commands.layout import (
     DEFAULT_BOARD,
+    NATIVE,
     RUNS_DIR,
     ArithmeticOption,
+    BackendOption,
     BoardOption,
     BudgetOption,
     DebugLayersOption,
@@ -33,6 +35,7 @@ def emulate(
         bool, typer.Option("--flash-cache/--no-flash-cache", help="With --wait-states: the board's flash cache is on.")
     ] = True,
     budget: BudgetOption = None,
+    backend: BackendOption = NATIVE,
     debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
@@ -41,6 +44,7 @@ def emulate(
 
     With --debug-layers: compare every layer with the host's, and name the first that differs.
     """
+    from tinyloc.codegen.backends import backend_named
     from tinyloc.commands.outcome import publish, tell_layers
     from tinyloc.commands.progress import samples_shown
     from tinyloc.device.build import load_build
@@ -49,9 +53,10 @@ def emulate(
     from tinyloc.device.evaluate import MEASURED_SAMPLES, evaluate
 
     found = board_within(board, budget)
+    kernels = backend_named(backend)
     layout = find_run(run, runs_dir)
-    image = load_build(layout.need_firmware(board, arithmetic, debug_layers=debug_layers))
-    generated = layout.need_generated(arithmetic)
+    image = load_build(layout.need_firmware(board, arithmetic, kernels, debug_layers))
+    generated = layout.need_generated(arithmetic, kernels)
     measured = 0 if all_measured else MEASURED_SAMPLES
     device = EmulatedDevice(image.elf, found, timing=timing_of(found, wait_states, flash_cache))
     try:

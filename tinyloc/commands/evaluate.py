@@ -6,10 +6,13 @@ import typer
 
 from tinyloc.commands.layout import (
     DEFAULT_BOARD,
+    NATIVE,
     RUNS_DIR,
     ArithmeticOption,
+    BackendOption,
     BoardOption,
     BudgetOption,
+    DebugLayersOption,
     JsonOption,
     RunArgument,
     RunsDirOption,
@@ -29,27 +32,44 @@ def evaluate(
     ] = None,
     arithmetic: ArithmeticOption = None,
     budget: BudgetOption = None,
+    backend: BackendOption = NATIVE,
+    debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
     """Run the test set on a flashed board. Exit code 1: over budget, or answers differ.
 
-    An evaluation that was interrupted goes on where it stopped.
+    An evaluation that was interrupted goes on where it stopped, and a board that was unplugged is waited for. With
+    --debug-layers: compare every layer with the host's, and name the first that differs.
     """
     from contextlib import closing
 
-    from tinyloc.commands.outcome import publish
+    from tinyloc.codegen.backends import backend_named
+    from tinyloc.commands.outcome import publish, tell_layers
     from tinyloc.commands.progress import samples_shown
     from tinyloc.device import evaluate as evaluation
     from tinyloc.device.build import load_build
+    from tinyloc.device.persistent_port import PersistentPort
     from tinyloc.device.serial_port import SerialPort, find_port
 
     found = board_within(board, budget)
+    kernels = backend_named(backend)
     layout = find_run(run, runs_dir)
-    image = load_build(layout.need_firmware(board, arithmetic))
-    generated = layout.need_generated(arithmetic)
+    image = load_build(layout.need_firmware(board, arithmetic, kernels, debug_layers))
+    generated = layout.need_generated(arithmetic, kernels)
+
+    def open_port() -> SerialPort:
+        return SerialPort(port or find_port(found), found.uart.baud)
+
+    def tell(text: str) -> None:
+        typer.echo(text, err=True)
+
+    if debug_layers:
+        with closing(open_port()) as device:
+            tell_layers(layout, generated, found, device, json)
+        return
     log = layout.path / f"exchange-{board}.jsonl"
-    with closing(SerialPort(port or find_port(found), found.uart.baud)) as device, samples_shown("samples") as progress:
+    with closing(PersistentPort(open_port, tell=tell)) as device, samples_shown("samples") as progress:
         outcome = evaluation.evaluate(
             layout.bundle, generated, image, found, device, baud=baud, progress=progress, log=log
         )

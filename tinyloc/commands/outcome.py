@@ -26,8 +26,9 @@ def publish(evaluation: "Evaluation", layout: RunLayout, json: Path | None) -> N
     from tinyloc.device.report.summary import summary
     from tinyloc.device.report.text import verdict
 
-    page = layout.report(evaluation.board)
-    save_evaluation(evaluation, layout.evaluation(evaluation.board))
+    backend = evaluation.backend
+    page = layout.report(evaluation.board, backend)
+    save_evaluation(evaluation, layout.evaluation(evaluation.board, backend))
     write_whole(page, render_html(evaluation))
     write_json(json, summary(evaluation))
     Console().print(verdict(evaluation, page), soft_wrap=True)
