@@ -26,12 +26,12 @@ from pydantic import BaseModel, ConfigDict
 
 from tinyloc.boards.files import whole_directory
 from tinyloc.export.bundle import Outputs, Preprocessing, TestSet, Window, load_test_set
-from tinyloc.training import metrics, preprocess, resume
+from tinyloc.training import metrics, resume
 from tinyloc.training.calibration import calibration_windows
 from tinyloc.training.compress.footprint import check_fits
 from tinyloc.training.compress.forms import FORMS, serialised_bytes
 from tinyloc.training.data import catalogue
-from tinyloc.training.data.dataset import DataSet, stacked
+from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.decide import decide_all
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.inputs import without_silent
@@ -40,6 +40,7 @@ from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.stages import Known, Outcome, Stages, fit_model
+from tinyloc.training.test_set import as_test_set
 from tinyloc.training.toml_text import to_toml
 from tinyloc.training.train import Progress, deterministic, silent, validate
 
@@ -216,16 +217,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
 
 
 def _test_set(model: Localiser, data_set: DataSet, preprocessing: Preprocessing, window: Window) -> TestSet:
-    scores, decisions = decide_all(model, data_set.test, preprocessing, window)
-    everything = stacked(data_set.test)
-    return TestSet(
-        rssi_dbm=preprocess.raw_readings(everything.rssi_dbm),
-        recording=np.repeat(np.arange(len(data_set.test)), [len(r) for r in data_set.test]).astype(np.int32),
-        label=everything.label,
-        position_m=everything.position_m,
-        float_scores=scores,
-        float_class=decisions,
-    )
+    return as_test_set(data_set.test, *decide_all(model, data_set.test, preprocessing, window))
 
 
 def _forms(recipe: Recipe, outcome: Outcome) -> dict[str, dict[str, float]]:

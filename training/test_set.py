@@ -1,0 +1,35 @@
+"""From a data set's test recordings to the test set that a bundle carries. Needs no torch."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.export.bundle import TestSet
+from tinyloc.training.data.dataset import Recording, stacked
+from tinyloc.training.preprocess import raw_readings
+
+
+def as_test_set(
+    recordings: Sequence[Recording], scores: npt.NDArray[np.float32], decisions: npt.NDArray[np.int32]
+) -> TestSet:
+    """Recordings one after the other, with the float model's scores (N, C) and decisions (N,)."""
+    everything = stacked(recordings)
+    return TestSet(
+        rssi_dbm=raw_readings(everything.rssi_dbm),
+        recording=np.repeat(np.arange(len(recordings)), [len(r) for r in recordings]).astype(np.int32),
+        label=everything.label,
+        position_m=everything.position_m,
+        float_scores=scores,
+        float_class=decisions,
+    )
+
+
+def readings_digest(test_set: TestSet) -> str:
+    """SHA-256 over the readings, labels and recordings: the same samples in the same order."""
+    digest = hashlib.sha256()
+    for array in (test_set.rssi_dbm, test_set.label, test_set.recording):
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
