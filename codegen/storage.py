@@ -1,5 +1,6 @@
 """Where each tensor lives: arena, state struct, argument. Views share their source's bytes, loops write in place."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,6 +8,7 @@ from typing import Literal
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, Graph, Operator
 from tinyloc.codegen.operators import KernelRule, ViewRule, rule_of
+from tinyloc.codegen.passes.joins import JOIN, join_in_place
 from tinyloc.codegen.plan import Lifetime, MemoryPlan, plan_memory
 
 Kind = Literal["arena", "state", "input", "output", "constant"]
@@ -50,6 +52,7 @@ class _Assignment:
         self.graph = graph
         self.inputs, self.outputs = inputs, outputs
         self.root: dict[int, tuple[int, int]] = {}  # view -> (tensor, byte offset)
+        self.joined: dict[int, tuple[int, int]] = {}  # part -> (the whole it is written into, byte offset)
         self.layers: list[Operator] = []
         for op in graph.operators:
             rule = rule_of(graph, op)
@@ -60,7 +63,11 @@ class _Assignment:
                     assert at is not None, op
                     base, offset = self.resolve(source)
                     self.root[y] = (base, offset + at * BYTES[graph.tensors[y].element])
-            else:
+                continue
+            placed = op.attributes["placed"] if op.kind == JOIN else {}
+            for position, at in placed.items():
+                self.joined[self.resolve(op.inputs[position])[0]] = (op.outputs[0], at)
+            if len(placed) < len(op.inputs):
                 self.layers.append(op)
         self.end = len(self.layers)  # the step in which states are copied
         self.producer = {t: i for i, op in enumerate(self.layers) for t in op.outputs}
@@ -77,6 +84,9 @@ class _Assignment:
     def resolve(self, tensor: int) -> tuple[int, int]:
         """(the tensor whose bytes these are, byte offset)."""
         base, offset = self.root.get(tensor, (tensor, 0))
+        while base in self.joined:
+            base, more = self.joined[base]
+            offset += more
         return base, offset
 
     def in_place(self, layer: int, output: int, source: int) -> bool:
@@ -111,9 +121,10 @@ class _Assignment:
             else:
                 copies.insert(0, (t, name))  # before states move on
         plan = self._arena(places)
-        for view, (base, offset) in self.root.items():
+        for part in (*self.root, *self.joined):
+            base, offset = self.resolve(part)
             home = places[base]
-            places[view] = Place(home.kind, home.name, home.offset + offset)
+            places[part] = Place(home.kind, home.name, home.offset + offset)
         return Storage(places, plan, tuple(copies), tuple(self.layers), tuple(self.decisions), self.scratch)
 
     def _states(self, places: dict[int, Place]) -> list[tuple[int, str]]:
@@ -181,9 +192,15 @@ class _Assignment:
                 scratch_of[layer] = len(lifetimes)
                 lifetimes.append(Lifetime(f"scratch of {op.origin[-1] if op.origin else op.kind}", need, layer, layer))
             for t in op.outputs:
-                if t in places:
+                home, _ = self.resolve(t)
+                if home in places or home in buffer_of:
                     continue
-                last = self.last_use.get(t, layer)
+                last = self.last_use.get(home, layer)
+                if home != t:  # the first part of a whole that is yet to come
+                    whole = self.graph.tensors[home]
+                    buffer_of[home] = len(lifetimes)
+                    lifetimes.append(Lifetime(whole.name, whole.bytes, layer, last))
+                    continue
                 reuse = next(
                     (
                         base
@@ -213,5 +230,17 @@ class _Assignment:
 
 
 def assign_storage(graph: Graph, inputs: Sequence[str], outputs: Sequence[str]) -> Storage:
-    """Places of all tensors of an optimised graph. `inputs` and `outputs` are the C names of the arguments."""
-    return _Assignment(graph, inputs, outputs).run()
+    """Places of all tensors of an optimised graph. `inputs` and `outputs` are the C names of the arguments.
+
+    Parts are joined without copies unless that takes a larger arena.
+    """
+    copied = _Assignment(graph, inputs, outputs).run()
+    joining, notes = join_in_place(graph)
+    if not notes:
+        return copied
+    joined = _Assignment(joining, inputs, outputs).run()
+    more = joined.plan.size - copied.plan.size
+    if more > 0:
+        note = f"parts are copied when they are joined: in their place the arena would be {more} bytes larger"
+        return dataclasses.replace(copied, decisions=(*copied.decisions, note))
+    return dataclasses.replace(joined, decisions=(*joined.decisions, *notes))

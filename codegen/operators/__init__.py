@@ -6,8 +6,8 @@ from tinyloc.codegen.operators.arg_max import ArgMax
 from tinyloc.codegen.operators.arithmetic import Neg, Rescale, Rsqrt8
 from tinyloc.codegen.operators.base import ElementWise, KernelRule, Rule, ViewRule
 from tinyloc.codegen.operators.batch_matmul import BatchMatMul
-from tinyloc.codegen.operators.compare import COMPARISONS, LOGIC, Select
 from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES, PREFIX
+from tinyloc.codegen.operators.compare import COMPARISONS, LOGIC, Select
 from tinyloc.codegen.operators.concatenation import Concatenation
 from tinyloc.codegen.operators.conv_2d import Conv2D
 from tinyloc.codegen.operators.copy import Copy
@@ -16,6 +16,7 @@ from tinyloc.codegen.operators.extremes import Extreme
 from tinyloc.codegen.operators.fully_connected import FullyConnected
 from tinyloc.codegen.operators.gather import Gather
 from tinyloc.codegen.operators.hard_swish import HardSwish
+from tinyloc.codegen.operators.join import Join
 from tinyloc.codegen.operators.leaky import LeakyRelu, Prelu
 from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
 from tinyloc.codegen.operators.loop import Loop
@@ -111,6 +112,7 @@ BY_ELEMENT: dict[tuple[str, str], Rule] = {
 }
 
 RULES["LOOP"] = Loop(RULES, BY_ELEMENT)
+RULES["JOIN"] = Join(lambda graph, op: rule_of(graph, op))
 
 
 def rule_of(graph: Graph, op: Operator) -> Rule | None:
@@ -124,8 +126,8 @@ def rule_of(graph: Graph, op: Operator) -> Rule | None:
 
 
 def supported() -> list[str]:
-    """Names of the operators that can be compiled, sorted; COPY, LOOP and TABLE are our own."""
-    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"COPY", "LOOP", "TABLE"})
+    """Names of the operators that can be compiled, sorted; COPY, JOIN, LOOP and TABLE are our own."""
+    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"COPY", "JOIN", "LOOP", "TABLE"})
 
 
 __all__ = ["BY_ELEMENT", "RULES", "ElementWise", "KernelRule", "Rule", "ViewRule", "rule_of", "supported"]

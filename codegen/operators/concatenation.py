@@ -48,16 +48,40 @@ class Concatenation(KernelRule):
         return copied_rows(graph, op, prefix, outer, sizes)
 
 
+def copied_parts(graph: Graph, op: Operator, prefix: str) -> Lowered:
+    """The parts of a JOIN that are not in place, each in one piece."""
+    names, placed = operand_names(graph, op), op.attributes["placed"]
+    statements: list[str] = []
+    constants: list[Constant] = []
+    for number, (tensor, offset) in enumerate(zip(op.inputs, op.attributes["offsets"], strict=True)):
+        x = graph.tensors[tensor]
+        if number in placed:
+            statements.append(f"(void){names[tensor]}; /* in its place */")
+            continue
+        name = _part(graph, tensor, number, prefix, names, constants)
+        statements.append(f"memcpy((uint8_t *)y + {offset}, {name}, {x.bytes});")
+    return Lowered(tuple(statements), tuple(constants), ("tl_copy.h",))
+
+
+def _part(
+    graph: Graph, tensor: int, number: int, prefix: str, names: dict[int, str], constants: list[Constant]
+) -> str:
+    """The pointer to a part; one that is constant becomes an array."""
+    x = graph.tensors[tensor]
+    if x.data is not None:
+        names[tensor] = f"{prefix}_part{number}"
+        constants.append(Constant(names[tensor], f"{x.element}_t", x.data.ravel(), f"{list(x.shape)} {x.name}"))
+    return names[tensor]
+
+
 def copied_rows(graph: Graph, op: Operator, prefix: str, rows: int, sizes: Sequence[int]) -> Lowered:
     """Each operand's `rows` rows of so many bytes laid beside those of the others; constants become arrays."""
     names = operand_names(graph, op)
-    statements, constants = [], []
+    statements: list[str] = []
+    constants: list[Constant] = []
     at = 0
     for number, (tensor, size) in enumerate(zip(op.inputs, sizes, strict=True)):
-        x = graph.tensors[tensor]
-        if x.data is not None:
-            names[tensor] = f"{prefix}_part{number}"
-            constants.append(Constant(names[tensor], f"{x.element}_t", x.data.ravel(), f"{list(x.shape)} {x.name}"))
-        statements.append(f"tl_copy_rows((uint8_t *)y + {at}, {names[tensor]}, {rows}, {sum(sizes)}, {size});")
+        name = _part(graph, tensor, number, prefix, names, constants)
+        statements.append(f"tl_copy_rows((uint8_t *)y + {at}, {name}, {rows}, {sum(sizes)}, {size});")
         at += size
     return Lowered(tuple(statements), tuple(constants), ("tl_copy.h",))
