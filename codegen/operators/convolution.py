@@ -50,14 +50,17 @@ def output_size(op: Operator, image: tuple[int, ...], kernel: tuple[int, ...]) -
 
 
 def geometry(op: Operator, x: tuple[int, ...], kernel: tuple[int, ...], y: tuple[int, ...]) -> Geometry:
-    """Sizes and padding from the shapes of input, filter (H and W at 1 and 2) and output."""
+    """Sizes and padding from the shapes of input, filter (H and W at 1 and 2) and output.
+
+    A PAD that the convolution stands for as well adds to the padding, see passes/frames.py.
+    """
     stride = (op.attributes["stride_h"], op.attributes["stride_w"])
     dilation = (op.attributes.get("dilation_h", 1), op.attributes.get("dilation_w", 1))
-    padding = [0, 0]
+    padding, framed = list(op.attributes.get("border", (0, 0))), op.attributes.get("framed", x)
     if op.attributes["padding"] == SAME:
         for i in range(2):
             reach = (y[1 + i] - 1) * stride[i] + (kernel[1 + i] - 1) * dilation[i] + 1
-            padding[i] = max(reach - x[1 + i], 0) // 2
+            padding[i] += max(reach - framed[1 + i], 0) // 2
     return Geometry(
         (x[1], x[2], x[3]), (y[1], y[2], y[3]), (kernel[1], kernel[2]), stride, dilation, (padding[0], padding[1])
     )
