@@ -142,7 +142,7 @@ class FullyConnected(KernelRule):
         if batches > 1:
             call = f"for (int32_t row = 0; row < {batches}; row++, x0 += {depth}, y += {channels}) {{ {call} }}"
         assert y.size == batches * channels
-        header = "tl_fully_connected_s8.h" if x.element == "int8" else "tl_fully_connected.h"
+        header = f"tl_fully_connected_s{8 if x.element == 'int8' else 16}.h"
         return Lowered((*statements, call), (*constants, *arrays), (header,), batches * channels * depth)
 
     @staticmethod

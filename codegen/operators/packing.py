@@ -1,9 +1,10 @@
 """Order of weights in flash. The kernels in firmware/kernels read them front to back.
 
-Four rows are taken together. Of each row, four weights make a word; the four words of a block lie side by side. What of
-the depth does not fill a word follows, one byte a row, and rows that do not fill a block of four follow in plain order.
-Inside a word of an int16 layer the two middle bytes are swapped, so that SXTB16 gives the pairs (0, 1) and (2, 3) that
-lie side by side in an int16 input; an int8 input is split by the same instruction and needs no swap.
+`pack_blocks`: the order is left to macros of firmware/kernels/tl_weights.h, because it differs from core to core.
+`pack_rows`: four rows are taken together. Of each row, four weights make a word; the four words of a block lie side by
+side. What of the depth does not fill a word follows, one byte a row, and rows that do not fill a block of four follow
+one by one. Inside a word of an int16 layer the two middle bytes are swapped, so that SXTB16 gives the pairs (0, 1) and
+(2, 3) that lie side by side in an int16 input; an int8 input is split by the same instruction and needs no swap.
 """
 
 from dataclasses import dataclass
@@ -26,10 +27,13 @@ def pack_rows(weights: npt.NDArray[np.int8], element: str) -> npt.NDArray[np.int
     packed = []
     for first in range(0, full_rows, ROWS):
         block = weights[first : first + ROWS]
-        words = block[:, :full_depth].reshape(ROWS, -1, DEPTH)[:, :, order]
+        words = block[:, :full_depth].reshape(ROWS, full_depth // DEPTH, DEPTH)[:, :, order]
         packed.append(words.transpose(1, 0, 2).ravel())
         packed.append(block[:, full_depth:].T.ravel())
-    packed.append(weights[full_rows:].ravel())
+    last = weights[full_rows:].copy()
+    words = last[:, :full_depth].reshape(len(last), full_depth // DEPTH, DEPTH)[:, :, order]
+    last[:, :full_depth] = words.reshape(len(last), full_depth)
+    packed.append(last.ravel())
     return np.concatenate(packed)
 
 

@@ -5,9 +5,11 @@ Three roundings occur in LiteRT's reference kernels, and a claim of byte equalit
 operators: a 16-bit multiplier, halves upwards), `twice` (everything else).
 
 On the device `once` is done in integers: `short`, floor(sum * M / 2**S + 1/2) with M of 31 bits, or, where that is not
-exact, `long` with M of 62 bits. An M that is a trifle too large sends halves away from zero. That the result equals the
-double-precision form for every sum that can occur is proved at compile time: both are steps in the sum, so it is
-enough to compare them on either side of each step.
+exact, `long` with M of 62 or 63 bits. That the result equals the double-precision form for every sum that can occur is
+proved at compile time. A long M is the factor itself, without error; the forms differ only for a sum whose product lies
+within double precision's rounding of a half, and a search of the kind of Euclid's algorithm finds the first such sum.
+There is rarely one within reach. Where there is one, and for a short M, both forms are compared on either side of each
+step that they make; an M that is a trifle too large sends halves away from zero.
 """
 
 import functools
@@ -26,6 +28,7 @@ Rounding = Literal["once", "twice", "wide"]
 Int64s = npt.NDArray[np.int64]
 
 SHORT_BITS, LONG_BITS = 31, 62
+DOUBLE_BITS = 53
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,45 @@ def is_long(factors: list[tuple[int, int]]) -> bool:
     return max(multiplier for multiplier, _ in factors) >= 1 << SHORT_BITS
 
 
+def _halves(multiplier: Int64s | int) -> tuple[Int64s, Int64s]:
+    """(upper, lower) of a long multiplier, upper * 2**32 + lower, lower signed."""
+    whole = np.asarray(multiplier, dtype=np.int64)
+    upper = (whole + (1 << 31)) >> 32
+    return upper, whole - (upper << 32)
+
+
 def apply_once(sums: Int64s, multiplier: int, shift: int) -> Int64s:
     """What the device computes: floor(sum * M / 2**S + 1/2), in two halves when M is long."""
     if multiplier < 1 << SHORT_BITS:
         return (sums * multiplier + (1 << (shift - 1))) >> shift
-    high, low = multiplier >> 31, multiplier & 0x7FFFFFFF
-    top = sums * high + ((sums * low) >> 31)
-    return (top + (1 << (shift - 32))) >> (shift - 31)
+    upper, lower = _halves(multiplier)
+    top = sums * upper + ((sums * lower) >> 32)
+    return (top + (1 << (shift - 33))) >> (shift - 32)
+
+
+def first_multiple_within(step: int, modulus: int, low: int, high: int) -> int | None:
+    """The least n >= 0 with low <= n * step mod modulus <= high, or None; 0 <= low <= high < modulus."""
+    step %= modulus
+    if low == 0:
+        return 0
+    if step == 0:
+        return None
+    n = -(-low // step)
+    if n * step <= high:
+        return n
+    # no multiple of step lies between: how often must the modulus be passed until one does?
+    passes = first_multiple_within(modulus % step, step, -high % step, -low % step)
+    return None if passes is None else -(-(low + modulus * passes) // step)
+
+
+def _near_half(factor: float, bound: int, r: Requantisation) -> bool:
+    """Whether for some |sum| <= bound, sum * factor is so near a half that double precision may round it otherwise."""
+    mantissa, exponent = math.frexp(factor)
+    step, modulus = int(math.ldexp(mantissa, DOUBLE_BITS)), 1 << (DOUBLE_BITS - exponent)
+    reach = max(abs(r.low - r.zero_point), abs(r.high - r.zero_point)) + 1
+    error = (reach << 3) * modulus // (1 << DOUBLE_BITS) + 1
+    n = first_multiple_within(step, modulus, modulus // 2 - error, modulus // 2 + error)
+    return n is not None and n <= min(bound, int(reach / factor) + 1)
 
 
 def _sums_near_steps(factor: float, bound: int, r: Requantisation) -> Int64s:
@@ -107,14 +142,20 @@ def _sums_near_steps(factor: float, bound: int, r: Requantisation) -> Int64s:
 @functools.cache
 def _exact(factor: float, bits: int, bound: int, r: Requantisation) -> tuple[int, int] | None:
     """(M, S) of that many bits whose results equal round(sum * factor) for all |sum| <= bound, else None."""
-    sums = _sums_near_steps(factor, bound, r)
-    low, high = r.low - r.zero_point, r.high - r.zero_point
     if factor == 0.0:
         return 0, 1
     mantissa, exponent = math.frexp(factor)
+    if bits == LONG_BITS and exponent == -2:
+        bits += 1  # so that the shift is not negative
     multiplier, shift = int(math.ldexp(mantissa, bits)), bits - exponent
-    if not (1 <= shift <= 62 if bits == SHORT_BITS else 64 <= shift <= 94):
+    if not (1 <= shift <= 62 if bits == SHORT_BITS else 65 <= shift <= 95):
         return None
+    if bits > SHORT_BITS and int(_halves(multiplier)[0]) >= 1 << 31:
+        return None
+    if bits > SHORT_BITS and not _near_half(factor, bound, r):
+        return multiplier, shift
+    sums = _sums_near_steps(factor, bound, r)
+    low, high = r.low - r.zero_point, r.high - r.zero_point
     wanted = np.clip(fixedpoint.scale_once_rounded(sums, factor), low, high)
     for nudge in (0, 1, 2, 3, -1, -2):
         if multiplier + nudge < 1 << bits and np.array_equal(
@@ -145,8 +186,10 @@ def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> t
         kind = "TL_ANY"  # a convolution, which reads multiplier and shift in its own way
     elif is_long(factors):
         kind, low_name = "TL_LONG", f"{prefix}_multiplier_low"
-        lower = (Constant(low_name, "int32_t", multipliers & 0x7FFFFFFF, f"{size}, lower 31 bits"),)
-        multipliers, shifts = multipliers >> 31, shifts - 64
+        multipliers, lowers = _halves(multipliers)
+        lower = (Constant(low_name, "int32_t", lowers, f"{size}, lower 32 bits"),)
+        shifts = shifts - 65
+        kind = "TL_HALF" if (r.low, r.high, r.zero_point) == (-32768, 32767, 0) else kind
     elif shifts.min() >= 33:
         shifts = shifts - 33
         kind = "TL_BYTE" if (r.low, r.high) == (-128, 127) else kind

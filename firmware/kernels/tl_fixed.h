@@ -54,6 +54,18 @@ static inline int32_t tl_sat16(int32_t x)
 #endif
 }
 
+/* x / 2, rounded down */
+static inline int32_t tl_sat16_half(int32_t x)
+{
+#if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
+    int32_t y;
+    __asm__("ssat %0, #16, %1, asr #1" : "=r"(y) : "r"(x));
+    return y;
+#else
+    return tl_sat16(x >> 1);
+#endif
+}
+
 static inline int32_t tl_abs(int32_t x)
 {
     return x < 0 ? -x : x;
@@ -116,11 +128,16 @@ static inline int32_t tl_requantise(int32_t sum, int32_t multiplier, int32_t shi
     return ((high >> shift) + 1) >> 1;
 }
 
-/* the same with a multiplier of 62 bits, upper * 2^31 + lower, and 2^(shift + 64) */
+/* floor(sum * (upper * 2^32 + lower) / 2^64) */
+static inline int32_t tl_multiply_long(int32_t sum, int32_t upper, int32_t lower)
+{
+    return (int32_t)(((int64_t)sum * upper + (int32_t)(((int64_t)sum * lower) >> 32)) >> 32);
+}
+
+/* tl_requantise with a multiplier of 62 or 63 bits, upper * 2^32 + lower, and 2^(shift + 65) */
 static inline int32_t tl_requantise_long(int32_t sum, int32_t upper, int32_t lower, int32_t shift)
 {
-    const int32_t high = (int32_t)(((int64_t)sum * upper + (((int64_t)sum * lower) >> 31)) >> 32);
-    return ((high >> shift) + 1) >> 1;
+    return ((tl_multiply_long(sum, upper, lower) >> shift) + 1) >> 1;
 }
 
 /* any shift from 0 on of 2^(shift + 1), for factors of 1/4 and more */

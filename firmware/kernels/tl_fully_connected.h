@@ -1,8 +1,4 @@
-/* FULLY_CONNECTED. Weights are packed by codegen/operators/packing.py: four rows together, a word of each in turn.
- *
- * Four rows share each load of the input. On the Cortex-M4 a word of weights is split by SXTB16 into two pairs for SMLAD:
- * 4 loads + 8 SXTB16 + 8 SMLAD for 16 products, and 1 load + 2 SXTB16 (int8) or 2 loads (int16) of input.
- */
+/* What layers that sum products share: how sums become outputs, and products of a word of weights. */
 #ifndef TL_FULLY_CONNECTED_H
 #define TL_FULLY_CONNECTED_H
 
@@ -14,7 +10,8 @@
 typedef enum {
     TL_SHORT, /* tl_requantise */
     TL_BYTE,  /* the same, with the bounds of int8 */
-    TL_LONG,  /* tl_requantise_long */
+    TL_LONG,  /* tl_requantise_long, of int16 and so without a zero point */
+    TL_HALF,  /* the same, with the bounds of int16 */
     TL_ANY    /* tl_requantise_any */
 } tl_scaling_kind_t;
 
@@ -30,7 +27,7 @@ static inline int32_t tl_wrapping_add(int32_t a, uint32_t b)
 typedef struct {
     tl_scaling_kind_t kind;
     const int32_t *multiplier;
-    const int32_t *multiplier_low; /* TL_LONG */
+    const int32_t *multiplier_low; /* TL_LONG, TL_HALF */
     const int8_t *shift;
     int32_t per_channel, zero_point, low, high;
 } tl_scaling_t;
@@ -40,12 +37,26 @@ TL_SHARED int32_t tl_fc_output(int32_t sum, int32_t channel, const tl_scaling_t 
     const int32_t i = s->per_channel ? channel : 0;
     const int32_t multiplier = s->multiplier[i], shift = s->shift[i];
     const int32_t scaled = s->kind <= TL_BYTE   ? tl_requantise(sum, multiplier, shift)
-                           : s->kind == TL_LONG ? tl_requantise_long(sum, multiplier, s->multiplier_low[i], shift)
+                           : s->kind <= TL_HALF ? tl_requantise_long(sum, multiplier, s->multiplier_low[i], shift)
                                                 : tl_requantise_any(sum, multiplier, shift);
     return tl_clamp(scaled + s->zero_point, s->low, s->high);
 }
 
-/* outputs of `count` channels from `channel` on; sums: theirs, without the bias */
+/* loads side by side take a cycle each; GCC would spread them. The two last differ in size. */
+#if defined(__thumb2__) && !defined(TL_PORTABLE)
+#define TL_LOAD_OUTPUT(SUM, SUMS, START, BIAS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                        \
+    __asm__("ldr %[sum], [%[sums]], #4\n\tldr %[start], [%[bias]], #4\n\tldr %[factor], [%[multiplier]]\n\t"           \
+            "ldrsb %[down], [%[shift]]"                                                                                \
+            : [sum] "=&r"(SUM), [start] "=&r"(START), [factor] "=&r"(FACTOR), [down] "=&r"(DOWN), [sums] "+r"(SUMS),   \
+              [bias] "+r"(BIAS)                                                                                        \
+            : [multiplier] "r"(MULTIPLIER), [shift] "r"(SHIFT)                                                         \
+            : "memory")
+#else
+#define TL_LOAD_OUTPUT(SUM, SUMS, START, BIAS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                        \
+    ((SUM) = *(SUMS)++, (START) = *(BIAS)++, (FACTOR) = *(MULTIPLIER), (DOWN) = *(SHIFT))
+#endif
+
+/* Outputs of `count` channels from `channel` on; sums: theirs, without the bias. */
 TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
                                 const tl_scaling_t *s, int8_t *y)
 {
@@ -62,18 +73,41 @@ TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, const int32_t *bias, int32_
     const int8_t *shift = s->shift + step * channel;
     for (const int8_t *const end = y + count; y != end; multiplier += step, shift += step) {
         int32_t sum, start, factor, down;
-#if defined(__thumb2__) && !defined(TL_PORTABLE) /* loads side by side take a cycle each; GCC would spread them */
-        __asm__("ldr %[sum], [%[sums]], #4\n\tldr %[start], [%[bias]], #4\n\tldr %[factor], [%[multiplier]]\n\t"
-                "ldrsb %[down], [%[shift]]"
-                : [sum] "=&r"(sum), [start] "=&r"(start), [factor] "=&r"(factor), [down] "=&r"(down),
-                  [sums] "+r"(sums), [bias] "+r"(bias)
-                : [multiplier] "r"(multiplier), [shift] "r"(shift)
-                : "memory");
-#else
-        sum = *sums++, start = *bias++, factor = *multiplier, down = *shift;
-#endif
+        TL_LOAD_OUTPUT(sum, sums, start, bias, factor, multiplier, down, shift);
         sum = tl_wrapping_add(sum, (uint32_t)start);
         *y++ = (int8_t)tl_sat8_half((((int32_t)(((int64_t)sum * factor) >> 32)) >> down) + moved);
+    }
+}
+
+/* TL_HALF, or with `bounded` TL_LONG without a zero point */
+static inline void tl_fc_outputs_long(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
+                                      const tl_scaling_t *s, int32_t bounded, int16_t *y)
+{
+    const int32_t step = s->per_channel, low = s->low, high = s->high;
+    const int32_t *multiplier = s->multiplier + step * channel, *multiplier_low = s->multiplier_low + step * channel;
+    const int8_t *shift = s->shift + step * channel;
+    for (const int16_t *const end = y + count; y != end; multiplier += step, multiplier_low += step, shift += step) {
+        int32_t sum, start, upper, down;
+        TL_LOAD_OUTPUT(sum, sums, start, bias, upper, multiplier, down, shift);
+        sum = tl_wrapping_add(sum, (uint32_t)start);
+        const int32_t twice = (tl_multiply_long(sum, upper, *multiplier_low) >> down) + 1;
+        *y++ = (int16_t)(bounded ? tl_clamp(twice >> 1, low, high) : tl_sat16_half(twice));
+    }
+}
+
+TL_SHARED void tl_fc_outputs_s16(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
+                                 const tl_scaling_t *s, int16_t *y)
+{
+    y += channel;
+    bias += channel;
+    if (s->kind == TL_HALF) {
+        tl_fc_outputs_long(sums, bias, channel, count, s, 0, y);
+    } else if (s->kind == TL_LONG) {
+        tl_fc_outputs_long(sums, bias, channel, count, s, 1, y);
+    } else {
+        for (int32_t i = 0; i < count; i++) {
+            y[i] = (int16_t)tl_fc_output(tl_wrapping_add(sums[i], (uint32_t)bias[i]), channel + i, s);
+        }
     }
 }
 
@@ -105,10 +139,6 @@ static inline tl_sums_t tl_dot4_s8(tl_sums_t sum, const int8_t *x, const int8_t 
     return tl_dot4_words(sum, w, tl_sxtb16(word), tl_sxtb16_ror8(word));
 }
 
-static inline tl_sums_t tl_dot4_s16(tl_sums_t sum, const int16_t *x, const int8_t *w)
-{
-    return tl_dot4_words(sum, w, tl_load4(x), tl_load4(x + 2));
-}
 #else
 static inline int32_t tl_dot_bytes(int32_t sum, const int8_t *w, int32_t x0, int32_t x1, int32_t x2, int32_t x3)
 {
@@ -124,56 +154,6 @@ static inline tl_sums_t tl_dot4_s8(tl_sums_t sum, const int8_t *x, const int8_t 
     sum.row3 = tl_dot_bytes(sum.row3, w + 12, x0, x1, x2, x3);
     return sum;
 }
-
-/* the middle bytes of a word of weights are swapped, see packing.py */
-static inline tl_sums_t tl_dot4_s16(tl_sums_t sum, const int16_t *x, const int8_t *w)
-{
-    const int32_t x0 = x[0], x1 = x[2], x2 = x[1], x3 = x[3];
-    sum.row0 = tl_dot_bytes(sum.row0, w, x0, x1, x2, x3);
-    sum.row1 = tl_dot_bytes(sum.row1, w + 4, x0, x1, x2, x3);
-    sum.row2 = tl_dot_bytes(sum.row2, w + 8, x0, x1, x2, x3);
-    sum.row3 = tl_dot_bytes(sum.row3, w + 12, x0, x1, x2, x3);
-    return sum;
-}
 #endif
-
-#define TL_FULLY_CONNECTED(NAME, ELEMENT, DOT4)                                                                        \
-    TL_SHARED void NAME(const ELEMENT *x, const int8_t *w, const int32_t *bias, const tl_scaling_t *scaling,        \
-                            int32_t depth, int32_t channels, ELEMENT *y)                                               \
-    {                                                                                                                  \
-        const tl_scaling_t s = *scaling; /* a store to y may not make GCC read it again */                             \
-        const int32_t words = depth / 4, rest = depth % 4;                                                             \
-        int32_t channel = 0;                                                                                           \
-        for (; channel + 4 <= channels; channel += 4) {                                                                \
-            tl_sums_t sum = {bias[channel], bias[channel + 1], bias[channel + 2], bias[channel + 3]};                  \
-            const ELEMENT *at = x;                                                                                     \
-            for (int32_t k = words; k > 0; k--) {                                                                      \
-                sum = DOT4(sum, at, w);                                                                                \
-                at += 4;                                                                                               \
-                w += 16;                                                                                               \
-            }                                                                                                          \
-            for (int32_t k = rest; k > 0; k--) {                                                                       \
-                const int32_t value = *at++;                                                                           \
-                sum.row0 += value * w[0];                                                                              \
-                sum.row1 += value * w[1];                                                                              \
-                sum.row2 += value * w[2];                                                                              \
-                sum.row3 += value * w[3];                                                                              \
-                w += 4;                                                                                                \
-            }                                                                                                          \
-            y[channel] = (ELEMENT)tl_fc_output(sum.row0, channel, &s);                                                 \
-            y[channel + 1] = (ELEMENT)tl_fc_output(sum.row1, channel + 1, &s);                                         \
-            y[channel + 2] = (ELEMENT)tl_fc_output(sum.row2, channel + 2, &s);                                         \
-            y[channel + 3] = (ELEMENT)tl_fc_output(sum.row3, channel + 3, &s);                                         \
-        }                                                                                                              \
-        for (int32_t left = channels % 4; left > 0; left--, channel++) {                                               \
-            int32_t sum = bias[channel];                                                                               \
-            for (int32_t k = 0; k < depth; k++) {                                                                      \
-                sum += x[k] * *w++;                                                                                    \
-            }                                                                                                          \
-            y[channel] = (ELEMENT)tl_fc_output(sum, channel, &s);                                                      \
-        }                                                                                                              \
-    }
-
-TL_FULLY_CONNECTED(tl_fully_connected_s16, int16_t, tl_dot4_s16)
 
 #endif

@@ -27,16 +27,14 @@ static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const in
     return sum;
 }
 
-#define TL_SPARSE_FULLY_CONNECTED(NAME, ELEMENT)                                                                       \
+#define TL_SPARSE_FULLY_CONNECTED(NAME, ELEMENT, OUTPUTS)                                                              \
     TL_SHARED void NAME(const tl_entry_t *entries, uint16_t count, const int8_t *weights, const int32_t *bias,         \
                         const tl_scaling_t *scaling, int32_t input_zero_point, int32_t channels, ELEMENT *y)           \
     {                                                                                                                  \
-        const tl_scaling_t s = *scaling;                                                                               \
         const tl_entry_t *const end = entries + count;                                                                 \
         int32_t channel = 0;                                                                                           \
-        for (int32_t blocks = channels / 8; blocks > 0; blocks--) {                                                    \
-            const int32_t *const b = bias + channel;                                                                   \
-            tl_sums_t first = {b[0], b[1], b[2], b[3]}, second = {b[4], b[5], b[6], b[7]};                             \
+        for (; channel + 8 <= channels; channel += 8) {                                                                \
+            tl_sums_t first = {0, 0, 0, 0}, second = {0, 0, 0, 0};                                                     \
             const int8_t *const columns = weights + channel;                                                           \
             for (const tl_entry_t *entry = entries; entry < end; entry++) {                                            \
                 const int8_t *const column = columns + (int32_t)entry->index * channels;                               \
@@ -46,20 +44,18 @@ static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const in
             }                                                                                                          \
             const int32_t sums[8] = {first.row0,  first.row1,  first.row2,  first.row3,                                \
                                      second.row0, second.row1, second.row2, second.row3};                              \
-            for (int32_t row = 0; row < 8; row++, channel++) {                                                         \
-                y[channel] = (ELEMENT)tl_fc_output(sums[row], channel, &s);                                            \
-            }                                                                                                          \
+            OUTPUTS(sums, bias, channel, 8, scaling, y);                                                               \
         }                                                                                                              \
-        for (int32_t left = channels % 8; left > 0; left--, channel++) {                                               \
-            int32_t sum = bias[channel];                                                                               \
+        for (; channel < channels; channel++) {                                                                        \
+            int32_t sum = 0;                                                                                           \
             for (const tl_entry_t *entry = entries; entry < end; entry++) {                                            \
                 sum += (entry->value - input_zero_point) * weights[(int32_t)entry->index * channels + channel];        \
             }                                                                                                          \
-            y[channel] = (ELEMENT)tl_fc_output(sum, channel, &s);                                                      \
+            OUTPUTS(&sum, bias, channel, 1, scaling, y);                                                               \
         }                                                                                                              \
     }
 
-TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s8, int8_t)
-TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s16, int16_t)
+TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s8, int8_t, tl_fc_outputs_s8)
+TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s16, int16_t, tl_fc_outputs_s16)
 
 #endif
