@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tinyloc.export import names as naming
 from tinyloc.export.bundle import Arithmetic
 from tinyloc.export.depthwise import depthwise
-from tinyloc.export.flatbuffer import dump, load
+from tinyloc.export.flatbuffer import constant, dump, graph, load, tensor_name
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.requantise import Range, requantise
 from tinyloc.export.rsqrt import rsqrt
@@ -51,5 +51,11 @@ def integer_file(
     depthwise(model)
     rsqrt(model)
     naming.copy_names(float_model, model, naming.same_operators(float_model, model))
-    requantise(model, ranges, names, arithmetic)
+    requantise(model, ranges, names, arithmetic, _vectors(float_model))
     return dump(model)
+
+
+def _vectors(float_model: Any) -> dict[str, Array]:
+    """Constants of rank 1 by name: among them every bias."""
+    found = {tensor_name(tensor): constant(float_model, tensor) for tensor in graph(float_model).tensors}
+    return {name: values for name, values in found.items() if values is not None and values.ndim == 1}

@@ -13,6 +13,7 @@ symmetric with zero point 0. Biases are scaled by input scale times weight scale
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyloc.export.bundle import Arithmetic
 from tinyloc.export.errors import ExportError
@@ -30,6 +31,7 @@ from tinyloc.export.to_onnx import INPUT, StepNames
 from tinyloc.training.compress.scales import HEADROOM, READING_RANGE, affine
 
 Range = tuple[float, float]
+Values = npt.NDArray[np.floating[Any]]
 
 VIEWS = ("RESHAPE", "STRIDED_SLICE", "SLICE", "TRANSPOSE", "CONCATENATION", "PACK", "UNPACK", "SPLIT", "SQUEEZE",
          "EXPAND_DIMS", "PAD", "GATHER")  # fmt: skip
@@ -39,20 +41,25 @@ FIXED = ("LOGISTIC", "TANH", "SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION")
 WITH_BIAS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 
+BIAS_ROUNDING = 0.75
+"""Of a step: the most that the converter's bias differs from the float file's of the same name."""
 LOWEST_EXPONENT = -8.0
 """Input of EXP saturates below this: a decay of exp(-8) forgets within one sample as one of exp(-20) does, and EXP's
 table of 513 points spans the range of its input."""
 
 
-def requantise(model: Any, ranges: dict[str, Range], names: StepNames, arithmetic: Arithmetic) -> None:
+def requantise(
+    model: Any, ranges: dict[str, Range], names: StepNames, arithmetic: Arithmetic, biases: dict[str, Values]
+) -> None:
     """Rewrite scales, zero points and biases in place, tie states, drop identity QUANTIZEs.
 
-    ranges: (least, greatest) real value by tensor name, for every value that the float file computes.
+    ranges: (least, greatest) real value by tensor name, for every value that the float file computes. biases: of the
+    float file, by tensor name; the converter's integers, where given instead, were rounded once already.
     """
     groups = _Groups(len(graph(model).tensors))
     _join_values_of_one_scale(model, groups, names)
     _set_scales(model, groups, ranges, arithmetic)
-    _rescale_biases(model)
+    _rescale_biases(model, biases)
     _drop_identities(model)
 
 
@@ -123,7 +130,7 @@ def _range(ranges: dict[str, Range], name: str, headroom: float) -> Range:
     return found[0] * headroom, found[1] * headroom
 
 
-def _rescale_biases(model: Any) -> None:
+def _rescale_biases(model: Any, exact: dict[str, Values]) -> None:
     tensors = graph(model).tensors
     for operator in graph(model).operators:
         if operator_name(model, operator) not in WITH_BIAS or len(operator.inputs) < 3 or operator.inputs[2] < 0:
@@ -134,6 +141,9 @@ def _rescale_biases(model: Any) -> None:
         if values is None:
             raise ExportError(f"{tensor_name(bias)}: a bias that is not constant")
         real = values.astype(np.float64) * scales(bias).astype(np.float64)
+        known = exact.get(tensor_name(bias), real)
+        if known.shape == real.shape and np.all(np.abs(known - real) <= BIAS_ROUNDING * scales(bias)):
+            real = known.astype(np.float64)
         scale = scales(source).astype(np.float64) * scales(weight).astype(np.float64)
         limits = np.iinfo(values.dtype)
         if np.abs(real / scale).max(initial=0.0) > limits.max:

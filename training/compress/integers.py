@@ -94,12 +94,20 @@ def integer_layers(model: MlpLocaliser, scales: Sequence[Scale]) -> list[Integer
     return found
 
 
+def quantised_reading(x: Tensor, scale: Scale) -> Tensor:
+    """Readings of any shape -> int8 values, as whole numbers in double precision.
+
+    In double precision because a reading of whole dBm may lie exactly between two integers.
+    """
+    step, zero = scale
+    return ((x.double() / float(np.float32(step))).round() + zero).clamp(LEAST, GREATEST)
+
+
 def integer_scores(
     model: MlpLocaliser, scales: Sequence[Scale], x: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.int64]:
     """Readings (N, P) in 0..1 -> int8 scores (N, C)."""
-    scale, zero = scales[0]
-    values = np.clip(np.rint(x.astype(np.float64) / np.float32(scale)).astype(np.int64) + zero, LEAST, GREATEST)
+    values = quantised_reading(torch.from_numpy(x), scales[0]).numpy().astype(np.int64)
     for layer in integer_layers(model, scales):
         values = layer(values)
     return values

@@ -12,7 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from tinyloc.training.compress.integers import GREATEST, LEAST, Scale, activation_scales, linear_layers, snapped
+from tinyloc.training.compress.integers import (
+    GREATEST,
+    LEAST,
+    Scale,
+    activation_scales,
+    linear_layers,
+    quantised_reading,
+    snapped,
+)
 from tinyloc.training.compress.scales import weight_integers, weight_scales
 from tinyloc.training.models.localiser import Localiser, State
 from tinyloc.training.models.mlp import MlpLocaliser
@@ -84,7 +92,8 @@ class QuantisedMlp(Localiser):
 
     def network(self, x: Tensor) -> Tensor:
         """(B, T, P) -> (B, T, C)."""
-        x = fake_activation(x, self.scales[0])
+        step, zero = self.scales[0]
+        x = ((quantised_reading(x, self.scales[0]) - zero) * step).to(x)
         layers = linear_layers(self.mlp)
         for number, layer in enumerate(layers):
             weight = fake_weight(layer.weight)

@@ -2,8 +2,9 @@
 
 Rounding to the nearest is best for a weight alone, not for the sum it is in. Here each weight w = s * (floor(w / s) +
 h(v)) learns by v whether it is rounded up (h = 1) or down (h = 0), so that the layer's output on real readings stays:
-squared error behind the ReLU, plus a term that drives h to 0 or 1. Layers follow one another: each sees its input as
-the rounded layers before it made it, and aims at what the unrounded network computes.
+squared error behind the ReLU in units of that of the nearest integers, plus a term that drives h to 0 or 1. Layers
+follow one another: each sees its input as the rounded layers before it made it, and aims at the unrounded network's
+output.
 """
 
 from dataclasses import dataclass
@@ -22,12 +23,12 @@ STRETCH = (-0.1, 1.1)
 
 @dataclass(frozen=True)
 class RoundingSettings:
-    """Of the optimisation; the values are the paper's where it names them."""
+    """Of the optimisation. Iterations, warm-up and sharpness as the paper's; the weight is for errors in our unit."""
 
     iterations: int = 1000
     batch: int = 256
     learning_rate: float = 0.01
-    weight: float = 0.01
+    weight: float = 10.0
     """Of the term that drives h to 0 or 1."""
     sharpness: tuple[float, float] = (20.0, 2.0)
     """Exponent of that term, from the first iteration to the last."""
@@ -72,12 +73,14 @@ def _round_layer(
     v = torch.logit(start).requires_grad_()
     optimiser = torch.optim.Adam([v], lr=settings.learning_rate)
     bias = layer.bias.detach()
-    variance = target.var().clamp(min=1e-12)
+    with torch.no_grad():
+        nearest = weight_integers(layer.weight) * scale
+        unit = functional.mse_loss(_output(layer, nearest, x, relu), target).clamp(min=1e-20)
     for iteration in range(settings.iterations):
         rows = torch.randint(len(x), (min(settings.batch, len(x)),), generator=generator)
         up = (torch.sigmoid(v) * (high - low) + low).clamp(0, 1)
         y = functional.linear(x[rows], (down + up) * scale, bias)
-        loss = functional.mse_loss(torch.relu(y) if relu else y, target[rows]) / variance
+        loss = functional.mse_loss(torch.relu(y) if relu else y, target[rows]) / unit
         done = iteration / settings.iterations
         if done > settings.warm_up:
             first, last = settings.sharpness
@@ -88,6 +91,5 @@ def _round_layer(
         optimiser.step()
     with torch.no_grad():
         learnt = (down + (v >= 0)).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT) * scale
-        nearest = weight_integers(layer.weight) * scale
         errors = [functional.mse_loss(_output(layer, one, x, relu), target) for one in (learnt, nearest)]
         return learnt if errors[0] < errors[1] else nearest

@@ -1,0 +1,322 @@
+"""Compression: each part against a plain computation, and integers in training against the exported graph's."""
+
+import copy
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tinyloc.export.bundle import Preprocessing
+from tinyloc.export.flatbuffer import constant, graph, load, scales, tensor_name
+from tinyloc.export.litert import StepRunner
+from tinyloc.export.pipeline import export_run
+from tinyloc.export.to_onnx import StepNames
+from tinyloc.training.calibration import calibration_stream
+from tinyloc.training.compress import prune, rounding, select
+from tinyloc.training.compress.footprint import least_constant_bytes
+from tinyloc.training.compress.forms import Int8Linear, dynamic, serialised_bytes, static
+from tinyloc.training.compress.integers import activation_scales, integer_scores, linear_layers, snapped
+from tinyloc.training.compress.qat import QuantisedMlp, fake_activation, fake_weight
+from tinyloc.training.compress.scales import weight_integers, weight_scales
+from tinyloc.training.data.dataset import Recording
+from tinyloc.training.errors import RecipeError, TrainingError
+from tinyloc.training.models.build import build_model
+from tinyloc.training.models.mlp import MlpLocaliser
+from tinyloc.training.models.settings import ModelSettings
+from tinyloc.training.preprocess import model_input
+from tinyloc.training.recipe import Recipe, parse_recipe
+from tinyloc.training.run import TrainedRun, load_run, train
+
+RECIPE = """
+name = "compressed"
+[data]
+name = "house-a"
+options = { training_walks = 1, living_minutes = 2.0 }
+[model]
+architecture = "mlp"
+hidden = [12, 8]
+[training]
+epochs = 6
+batch = 128
+learning_rate = 0.02
+[export]
+arithmetics = ["int8"]
+"""
+
+
+def recipe(text: str = "") -> Recipe:
+    return parse_recipe(RECIPE + text, "compressed")
+
+
+def mlp(*hidden: int, inputs: int = 6, classes: int = 3, seed: int = 0) -> MlpLocaliser:
+    torch.manual_seed(seed)
+    model = build_model(ModelSettings(architecture="mlp", hidden=list(hidden)), inputs, classes).eval()
+    assert isinstance(model, MlpLocaliser)
+    return model
+
+
+def readings(count: int, inputs: int = 6, seed: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(count, inputs, generator=generator)
+    return torch.where(torch.rand(x.shape, generator=generator) < 0.4, 0.0, x)
+
+
+@pytest.fixture(scope="module")
+def aware(tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
+    """Trained with pruning and integers in the loop, and exported."""
+    text = """
+[compression]
+access_points = 7
+hidden = [8, 8]
+fine_tune_epochs = 2
+forms = ["dynamic", "static"]
+quantisation_aware = { epochs = 2 }
+"""
+    run = train(recipe(text), tmp_path_factory.mktemp("runs") / "aware")
+    export_run(run.directory)
+    return run
+
+
+def exported(run: TrainedRun) -> bytes:
+    return (run.directory / "bundle" / "model_int8.tflite").read_bytes()
+
+
+def test_the_exported_integers_are_those_of_the_training(aware: TrainedRun) -> None:
+    """Weights, scales, zero points, biases and every score."""
+    model, content = aware.model, load(exported(aware))
+    own = activation_scales(model, torch.from_numpy(calibration_stream(aware.calibration)))
+    tensors = {tensor_name(tensor): tensor for tensor in graph(content).tensors}
+    names = ["reading", "hidden.0", "hidden.1", "scores"]
+    for name, (scale, zero) in zip(names, own, strict=True):
+        assert scales(tensors[name])[0] == pytest.approx(scale, rel=1e-6)
+        assert tensors[name].quantization.zeroPoint[0] == zero
+    for name, layer in zip(["hidden.0", "hidden.1", "head"], linear_layers(model), strict=True):
+        found = constant(content, tensors[f"{name}/weight"])
+        assert np.array_equal(found, weight_integers(layer.weight.detach()).numpy())
+        kept = layer.weight.detach() - weight_integers(layer.weight.detach()) * weight_scales(layer.weight)
+        assert float(kept.abs().max()) < 1e-6  # the checkpoint is on the grid
+    x = model_input(np.where(aware.test_set.rssi_dbm == 127, np.nan, aware.test_set.rssi_dbm), aware.preprocessing)
+    runner = StepRunner(exported(aware), StepNames(()))
+    device = np.stack([runner.step(runner.quantise(row)) for row in x[:400]])
+    assert np.array_equal(device, integer_scores(model, own, x[:400]))
+
+
+def test_the_training_pass_computes_the_integers_scaled(aware: TrainedRun) -> None:
+    stream = torch.from_numpy(calibration_stream(aware.calibration))
+    quantised = QuantisedMlp(copy.deepcopy(aware.model), stream).eval()
+    scale, zero = quantised.scales[-1]
+    found = quantised.network(stream).detach().numpy() / scale + zero
+    expected = integer_scores(aware.model, quantised.scales, stream.numpy())
+    assert np.abs(found - np.rint(found)).max() < 1e-3
+    assert np.mean(np.rint(found) != expected) < 1e-3  # sums in single precision
+
+
+def test_pruned_and_selected_sizes_are_what_is_deployed_and_read_back(aware: TrainedRun) -> None:
+    again = load_run(aware.directory)
+    assert [layer.weight.shape for layer in linear_layers(again.model)] == [(8, 7), (8, 8), (4, 8)]
+    assert len(again.preprocessing.access_points) == 7
+    assert again.record.parameters == 8 * 7 + 8 + 8 * 8 + 8 + 4 * 8 + 4
+    assert again.record.epochs == 6 + 2 + 2
+
+
+def test_forms_are_scored_on_the_test_split(aware: TrainedRun) -> None:
+    told = aware.metrics["forms"]
+    assert list(told) == ["float", "dynamic", "static"]
+    assert told["float"]["macro_f1"] == pytest.approx(aware.record.test["macro_f1"])
+    for form in told.values():
+        assert abs(form["accuracy"] - told["float"]["accuracy"]) < 0.05 and form["serialised_bytes"] > 0
+
+
+def test_rounding_passes_the_gradient_where_nothing_saturates() -> None:
+    x = torch.tensor([-9.0, -0.4, 0.3, 9.0], requires_grad=True)
+    y = fake_activation(x, (0.03, 10))
+    assert torch.allclose(y.detach(), torch.tensor([-4.14, -0.39, 0.3, 3.51]))
+    y.sum().backward()
+    assert x.grad.tolist() == [0.0, 1.0, 1.0, 0.0]
+    weight = torch.randn(3, 5, requires_grad=True)
+    near = fake_weight(weight)
+    assert float(((near - weight).abs() / weight_scales(weight)).detach().max()) <= 0.501
+    near.square().sum().backward()
+    assert torch.allclose(weight.grad, 2 * near.detach())
+
+
+def test_weights_on_their_grid_stay_there() -> None:
+    model = mlp(5)
+    with torch.no_grad():
+        model.hidden[0].weight[2] = 0.0
+    snapped(model)
+    before = [layer.weight.detach().clone() for layer in linear_layers(model)]
+    integers = [weight_integers(weight) for weight in before]
+    snapped(model)
+    for layer, weight, whole in zip(linear_layers(model), before, integers, strict=True):
+        assert torch.allclose(layer.weight, weight, rtol=1e-6)
+        assert torch.equal(weight_integers(layer.weight), whole)
+
+
+def test_adaptive_rounding_keeps_sums_where_inputs_are_related() -> None:
+    model, generator = mlp(8, inputs=40, classes=4), torch.Generator().manual_seed(1)
+    x = torch.rand(300, 3, generator=generator) @ torch.rand(3, 40, generator=generator)
+    exact, nearest = copy.deepcopy(model), copy.deepcopy(model)
+    snapped(nearest)
+    rounding.round_adaptively(model, x, generator)
+    for layer, before in zip(linear_layers(model), linear_layers(exact), strict=True):
+        scale = weight_scales(before.weight)
+        up = (layer.weight / scale).round() - (before.weight / scale).floor()
+        assert set(up.flatten().tolist()) == {0.0, 1.0}
+    errors = [float((one.network(x) - exact.network(x)).detach().square().mean()) for one in (model, nearest)]
+    assert errors[0] < errors[1] / 2
+
+
+def test_adaptive_rounding_in_a_run_is_exported_as_it_was_rounded(tmp_path: Path) -> None:
+    run = train(recipe("[compression]\nadaptive_rounding = true"), tmp_path / "run")
+    plain = train(recipe(), tmp_path / "plain")
+    moved = 0
+    for layer, before in zip(linear_layers(run.model), linear_layers(plain.model), strict=True):
+        steps = (layer.weight - before.weight) / weight_scales(before.weight)
+        assert float(steps.abs().max()) < 1.001
+        assert torch.allclose(layer.weight, weight_integers(layer.weight) * weight_scales(layer.weight), atol=1e-7)
+        moved += int((steps.abs() > 0.501).sum())
+    assert moved > 0  # some weight was not rounded to its nearest
+
+
+def test_pruning_keeps_the_units_that_matter_and_the_function_when_the_rest_is_dead() -> None:
+    model, x = mlp(6, 5), readings(50)
+    with torch.no_grad():
+        for unit in (1, 4):  # adds nothing: never active
+            model.hidden[0].weight[unit] = 0.0
+            model.hidden[0].bias[unit] = -1.0
+        model.head.weight[:, 2] = 0.0  # nobody listens
+    smaller = prune.pruned(model, [4, 4], x)
+    assert [tuple(layer.weight.shape) for layer in linear_layers(smaller)] == [(4, 6), (4, 4), (3, 4)]
+    assert torch.allclose(smaller.network(x[None]), model.network(x[None]), atol=1e-6)
+
+
+def recorded(x: np.ndarray, label: np.ndarray) -> Recording:
+    zeros = np.zeros((len(x), 3), np.float32)
+    return Recording("r", x.astype(np.float32), zeros, label.astype(np.int32), np.arange(len(x)) / 5)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "gru"])
+def test_the_need_of_an_access_point_is_what_its_silence_costs(kind: str) -> None:
+    torch.manual_seed(0)
+    hidden: int | list[int] = [5] if kind == "mlp" else 5
+    model = build_model(ModelSettings(architecture=kind, hidden=hidden), 4, 3).eval()
+    dbm = np.random.default_rng(0).integers(-90, -40, (30, 4)).astype(float)
+    dbm[np.random.default_rng(1).random(dbm.shape) < 0.3] = np.nan
+    dbm[:, 2] = np.nan
+    label = np.random.default_rng(2).integers(-1, 3, 30)
+    preprocessing = Preprocessing(access_points=list("abcd"), floor_dbm=-100, ceiling_dbm=0)
+
+    def total(x: np.ndarray) -> float:
+        scores = torch.log_softmax(model.stream(torch.from_numpy(model_input(x, preprocessing))), -1)
+        return -sum(float(scores[n, c]) for n, c in enumerate(label) if c >= 0)
+
+    found = select.gains(model, [recorded(dbm, label)], preprocessing)
+    for point in range(4):
+        silent = dbm.copy()
+        silent[:, point] = np.nan
+        assert found[point] == pytest.approx(total(silent) - total(dbm), abs=1e-3)
+    assert found[2] == 0.0
+
+
+def test_only_access_points_that_help_are_kept_and_at_most_so_many() -> None:
+    gain = np.array([0.5, -1.0, 2.0, 0.0, 0.5, 1.0])
+    assert select.best(gain, 6) == [0, 2, 4, 5]
+    assert select.best(gain, 3) == [0, 2, 5]
+    with pytest.raises(TrainingError, match="no access point helps"):
+        select.best(-np.abs(gain), 2)
+
+
+def plain_int8(x: np.ndarray, layer: torch.nn.Linear, threshold: float) -> np.ndarray:
+    """LLM.int8() for one batch, number by number: the paper's section 3.2."""
+    w, b = layer.weight.detach().numpy().astype(np.float64), layer.bias.detach().numpy().astype(np.float16)
+    out = np.zeros((len(x), len(w)))
+    outlier = [k for k in range(x.shape[1]) if max(abs(x[:, k])) >= threshold]
+    for n, c in np.ndindex(out.shape):
+        row_scale = max((abs(v) for k, v in enumerate(x[n]) if k not in outlier), default=0.0) / 127
+        weight_scale = max(abs(w[c])) / 127
+        whole = 0
+        for k in range(x.shape[1]):
+            if k in outlier:
+                half = np.float16(np.float32(round(w[c, k] / weight_scale) * weight_scale))
+                out[n, c] += float(np.float16(x[n, k])) * float(half)
+            else:
+                whole += round(float(x[n, k]) / row_scale) * round(float(w[c, k]) / weight_scale)
+        out[n, c] += whole * row_scale * weight_scale + float(b[c])
+    return out
+
+
+@pytest.mark.parametrize("outliers", [0, 2])
+def test_static_int8_is_vector_wise_with_outliers_in_half_precision(outliers: int) -> None:
+    torch.manual_seed(2)
+    layer, x = torch.nn.Linear(9, 5), torch.randn(7, 9)
+    x[:, :outliers] *= 30
+    x[0, :outliers] = 40.0
+    found = Int8Linear(layer)(x).detach().numpy()
+    assert np.allclose(found, plain_int8(x.numpy(), layer, 6.0), atol=2e-2 if outliers else 1e-5)
+    exact = layer(x).detach().numpy()
+    with_columns, without = (np.abs(Int8Linear(layer, t)(x).numpy() - exact).mean() for t in (6.0, 1e9))
+    assert with_columns < without if outliers else with_columns == without
+
+
+def test_static_int8_agrees_with_bitsandbytes() -> None:
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    torch.manual_seed(2)
+    layer, x = torch.nn.Linear(32, 8), torch.randn(7, 32)
+    x[:, 3] = 12.0
+    theirs = bitsandbytes.nn.Linear8bitLt(32, 8, has_fp16_weights=False, threshold=6.0)
+    theirs.load_state_dict(layer.state_dict())
+    assert torch.allclose(Int8Linear(layer)(x), theirs.to("cpu")(x.half()).float(), atol=5e-2)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "mamba", "lstm", "gru", "mdcsa"])
+def test_every_model_has_both_forms_and_keeps_its_own(kind: str) -> None:
+    torch.manual_seed(0)
+    hidden: int | list[int] = [64] if kind == "mlp" else 32
+    model = build_model(ModelSettings(architecture=kind, hidden=hidden, crf=True), 40, 4).eval()
+    x = torch.rand(2, 20, 40)
+    exact = model.network(x)
+    for form in (dynamic, static):
+        compressed = form(model)
+        assert float((compressed.network(x) - exact).std() / exact.std()) < 0.06
+        assert serialised_bytes(compressed) < (serialised_bytes(model) if kind != "lstm" or form is dynamic else 1e9)
+        assert compressed.crf is not None
+    assert torch.equal(model.network(x), exact)
+    buffer = io.BytesIO()
+    torch.save(model.state_dict(), buffer)
+    assert serialised_bytes(model) == len(buffer.getvalue())
+
+
+def test_a_model_that_cannot_fit_is_told_before_training(tmp_path: Path) -> None:
+    settings = ModelSettings(architecture="mlp", hidden=[12, 8])
+    least = least_constant_bytes(settings, 8, 4)
+    assert least == 8 * 12 + 12 * 8 + 8 * 4 + 4 * (12 + 8 + 4)
+    with pytest.raises(TrainingError, match=rf"at least {least} bytes of flash \(8 access points, 4 classes") as caught:
+        train(recipe(f"[budget]\nflash_bytes = {least - 1}"), tmp_path / "run", lambda done: pytest.fail("trained"))
+    assert "compression.access_points" in str(caught.value) and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hidden = [13, 8]", r"compression.hidden = \[13, 8\] must be from 1 to model.hidden = \[12, 8\]"),
+        ("hidden = 8", "layer by layer"),
+        ("quantisation_aware = {}\nadaptive_rounding = true", "leaves nothing to round"),
+        ("access_points = 0", "compression.access_points"),
+        ("forms = ['int4']", "compression.forms.0"),
+        ("quantisation_aware = { epoch = 3 }", r"unknown key \(known here: epochs, learning_rate\)"),
+    ],
+)
+def test_a_wrong_compression_is_told(text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        recipe(f"[compression]\n{text}")
+
+
+def test_what_is_there_for_an_mlp_only_is_told() -> None:
+    other = RECIPE.replace('"mlp"', '"gru"').replace("[12, 8]", "8")
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(other + "[compression]\nhidden = 4\nadaptive_rounding = true\n", "compressed")
+    for name in ("hidden", "adaptive_rounding"):
+        assert f"compression.{name} is there for model.architecture = 'mlp' only" in str(caught.value)
