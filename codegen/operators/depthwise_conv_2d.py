@@ -4,13 +4,12 @@ int8 sums are scaled with two roundings, int16 sums (64-bit bias) `wide`. Outsid
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from tinyloc.codegen.graph import Graph, Operator, Tensor
+from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, shape_problems
-from tinyloc.codegen.operators.blocks import fields, fits_blocks, folded_bias, limits, rounding_constants
+from tinyloc.codegen.operators.blocks import fits_blocks
 from tinyloc.codegen.operators.conv_2d import lower_convolution, window_bytes
 from tinyloc.codegen.operators.convolution import (
     Geometry,
@@ -24,6 +23,7 @@ from tinyloc.codegen.operators.convolution import (
     sum_problems,
     taps_of,
 )
+from tinyloc.codegen.operators.depthwise_rows import lower_rows, rows_bytes
 from tinyloc.codegen.operators.fully_connected import bias_of
 from tinyloc.codegen.operators.requantise import Requantisation, scaling
 
@@ -82,7 +82,7 @@ class DepthwiseConv2D(KernelRule):
         if form is None:
             return 0
         g = self._geometry(graph, op)
-        return window_bytes(g) if form == "conv" else _ring(g).bytes
+        return window_bytes(g) if form == "conv" else rows_bytes(g)
 
     def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         """An image of the result's shape: a row is in the ring before any pixel of it is written."""
@@ -103,9 +103,8 @@ class DepthwiseConv2D(KernelRule):
         bias, form = bias_of(graph, op), self._form(graph, op)
         if form == "conv":
             return lower_convolution(prefix, taps.transpose(2, 0, 1)[..., None], bias, g, x, r)
-        macs = g.output[0] * g.output[1] * taps.size
         if form == "rows":
-            return _lower_rows(prefix, taps, bias, g, x, r, macs)
+            return lower_rows(prefix, taps, bias, g, x, r)
         how, arrays = scaling(prefix, factors(r), r)
         constants = (
             Constant(f"{prefix}_bias", "int32_t", np.zeros(g.output[2]) if bias is None else bias, f"[{g.output[2]}]"),
@@ -117,57 +116,5 @@ class DepthwiseConv2D(KernelRule):
             f"tl_depthwise_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, "
             f"{x.zero_point}, y);"
         )
+        macs = g.output[0] * g.output[1] * taps.size
         return Lowered((how, call), (packed, *constants), ("tl_depthwise.h",), macs)
-
-
-@dataclass(frozen=True)
-class _Ring:
-    """Rows that a filter reaches over, of four channels; `pitch` is even, in int16 values."""
-
-    rows: int
-    pitch: int
-
-    @property
-    def bytes(self) -> int:
-        """With what the last group of four outputs reads beyond the last row."""
-        return 2 * (4 * self.rows * self.pitch + 8)
-
-
-def _ring(g: Geometry) -> _Ring:
-    rows = (g.kernel[0] - 1) * g.dilation[0] + 1
-    reach = (g.output[1] - 1) * g.stride[1] + (g.kernel[1] - 1) * g.dilation[1] + 1
-    width = max(reach, g.padding[1] + g.input[1])
-    return _Ring(rows, width + width % 2)
-
-
-def _lower_rows(
-    prefix: str, taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation, macs: int
-) -> Lowered:
-    ring, channels = _ring(g), g.output[2]
-    multiplier, shift = rounding_constants(prefix, r)
-    constants = (
-        Constant(f"{prefix}_weights", "int8_t", taps.transpose(2, 0, 1).ravel(), f"[{channels}]{list(g.kernel)}"),
-        Constant(
-            f"{prefix}_bias",
-            "int32_t",
-            folded_bias(taps.reshape(-1, channels).T, bias, x.zero_point),
-            f"[{channels}], input zero point folded in",
-        ),
-        multiplier,
-        shift,
-    )
-    values = {
-        "shape": g.initialiser,
-        "input_zero": x.zero_point,
-        "weights": constants[0].name,
-        "bias": constants[1].name,
-        "multiplier": multiplier.name,
-        "shift": shift.name,
-        "per_channel": int(len(r.factor) > 1),
-        **limits(r),
-        "rows": ring.rows,
-        "pitch": ring.pitch,
-    }
-    layer = f"static const tl_depthwise_rows_t layer = {fields(values)};"
-    call = "tl_depthwise_rows_s8(&layer, x0, scratch, y);"
-    return Lowered((layer, call), constants, ("tl_depthwise_rows.h",), macs)

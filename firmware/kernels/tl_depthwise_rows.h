@@ -13,7 +13,9 @@
 #include "tl_depthwise.h"
 
 typedef struct {
-    tl_conv_shape_t shape;
+    tl_conv_shape_t shape; /* rows and columns may have changed places: the longer lines go faster */
+    int32_t row, pixel;    /* bytes from row to row and from pixel to pixel of the image */
+    int32_t out_row, out_pixel;
     int32_t input_zero;
     const int8_t *weights; /* [out channel][row][column] */
     const int32_t *bias;   /* input zero point and TL_RAISE folded in */
@@ -369,7 +371,7 @@ TL_SHARED void tl_depthwise_rows_s8(const tl_depthwise_rows_t *layer, const int8
                 own[k].multiplier = layer->multiplier[scale];
                 own[k].shift = layer->shift[scale];
                 own[k].zero = layer->zero;
-                own[k].step = s->out_channels;
+                own[k].step = layer->out_pixel;
                 own[k].weights = layer->weights + c * taps;
                 tl_depthwise_prepare(&own[k]);
             }
@@ -381,7 +383,7 @@ TL_SHARED void tl_depthwise_rows_s8(const tl_depthwise_rows_t *layer, const int8
             for (; next < top + rows; next++) {
                 int16_t *const to = ring + slot * pitch + s->pad_width;
                 if (next >= 0 && next < s->height) {
-                    tl_widen_row(to, plane, x + next * s->width * s->channels + channel, s->channels, channels, s->width);
+                    tl_widen_row(to, plane, x + next * layer->row + channel, layer->pixel, channels, s->width);
                 } else {
                     tl_fill_row(to, plane, outside, channels, s->width);
                 }
@@ -400,12 +402,12 @@ TL_SHARED void tl_depthwise_rows_s8(const tl_depthwise_rows_t *layer, const int8
                     own[0].multiplier = layer->multiplier[scale];
                     own[0].shift = layer->shift[scale];
                     own[0].zero = layer->zero;
-                    own[0].step = s->out_channels;
+                    own[0].step = layer->out_pixel;
                     own[0].weights = layer->weights + c * taps;
                     tl_depthwise_row(layer, ring + k / filters * plane, slot, &own[0], out + k);
                 }
             }
-            out += s->out_width * s->out_channels;
+            out += layer->out_row;
         }
     }
     tl_saturated_limits(y, s->out_height * s->out_width * s->out_channels, layer->low, layer->high);

@@ -40,6 +40,9 @@ CONVOLUTIONS: Sequence[Shape] = [
 DEPTHWISE: Sequence[Shape] = [
     *((4, width, 4, 1, (3, 3), (1, 1), (1, 1), width % 2, True) for width in range(3, 10)),
     *((6, width, 5, 1, (3, 3), (2, 2), (1, 1), width % 2, True) for width in range(3, 12)),
+    (13, 5, 4, 1, (3, 3), (1, 1), (1, 1), 0, True),  # down the columns
+    (12, 5, 6, 1, (3, 3), (2, 1), (1, 1), 1, True),
+    (15, 3, 3, 1, (3, 3), (1, 2), (1, 1), 0, True),
     (1, 1, 3, 1, (3, 3), (1, 1), (1, 1), 0, True),
     (2, 2, 9, 1, (3, 3), (2, 2), (1, 1), 0, True),
     (5, 5, 6, 1, (3, 3), (1, 2), (1, 1), 0, False),
@@ -159,6 +162,7 @@ def test_scratch_is_in_the_plan_for_the_time_of_its_layer() -> None:
     [
         ("DEPTHWISE_CONV_2D", (6, 5, 6, (3, 3))),
         ("DEPTHWISE_CONV_2D", (4, 7, 5, (5, 2))),
+        ("DEPTHWISE_CONV_2D", (9, 5, 5, (3, 3))),
         ("DEPTHWISE_CONV_2D", (3, 1, 4, (4, 1))),
         ("CONV_2D", (5, 3, 7, (1, 1))),
     ],
