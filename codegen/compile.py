@@ -6,15 +6,16 @@
 import functools
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tinyloc.boards.files import whole_directory
 from tinyloc.codegen.backends import BACKENDS, Backend, backend_named
 from tinyloc.codegen.backends.cmsis_nn import CmsisNn, use_library
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.layer_checks import check_calls, check_count
-from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest
+from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest, ModelManifest
 from tinyloc.codegen.operators.base import Constant
 from tinyloc.codegen.passes import Pass
 from tinyloc.codegen.program import Program, localiser_program, make_program
@@ -49,9 +50,7 @@ def compile_bundle(
     source = read_source(bundle_directory, arithmetic)
     program = localiser_program(source.graph, sparse_input and library is None, _pass_of(library))
     manifest = _localiser_manifest(source, program, library)
-    files = _render_localiser(source, program, manifest)
-    files["manifest.json"] = manifest.model_dump_json(indent=2) + "\n"
-    _write(output, files)
+    write_generated(output, _render_localiser(source, program, manifest), manifest)
     return manifest
 
 
@@ -112,14 +111,14 @@ def compile_graph(
         **common,
     }
     files = render(_NETWORK, values)
-    files["manifest.json"] = manifest.model_dump_json(indent=2) + "\n"
-    _write(output, files)
+    write_generated(output, files, manifest)
     return manifest
 
 
-def _write(output: Path, files: dict[str, str]) -> None:
+def write_generated(output: Path, files: Mapping[str, str], manifest: ModelManifest) -> None:
+    """The files and manifest.json, whole or not at all."""
     with whole_directory(output) as directory:
-        for name, text in files.items():
+        for name, text in {**files, "manifest.json": manifest.model_dump_json(indent=2) + "\n"}.items():
             (directory / name).write_text(text)
 
 
@@ -172,28 +171,39 @@ def model_id(bundle: Bundle, model_file: ModelFile, backend: Backend = "native")
         GENERATOR,
         model_file.sha256,
         bundle.preprocessing.model_dump_json(),
-        bundle.window.model_dump_json(),
+        bundle.window.model_dump_json(exclude_defaults=True),
         bundle.crf.model_dump_json() if bundle.crf else "",
         backend,
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _render_localiser(source: Source, program: Program, manifest: Manifest) -> dict[str, str]:
-    bundle, graph = source.bundle, program.graph
+def localiser_tables(source: Source) -> list[Constant]:
+    """Arrays around the network: model input by dBm, and the CRF in units of the scores."""
+    bundle, graph = source.bundle, source.graph
     reading, scores = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    crf = bundle.crf is not None and bundle.window.steps > 1
     tables = [
         Constant("tl_rssi_table", "tl_input_t", rssi_table(bundle.preprocessing, reading), "model input by dBm + 128")
     ]
-    if crf and bundle.crf is not None:
+    if _has_crf(bundle) and bundle.crf is not None:
         integers = integer_crf(bundle.crf, scores)
         tables += [
             Constant("tl_crf_transitions", "int32_t", integers.transitions, "[from][to]"),
             Constant("tl_crf_start", "int32_t", integers.start, "score of starting in a class"),
             Constant("tl_crf_end", "int32_t", integers.end, "score of ending in a class"),
         ]
-    values = {
+    return tables
+
+
+def _has_crf(bundle: Bundle) -> bool:
+    return bundle.crf is not None and bundle.window.steps > 1
+
+
+def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
+    """What model.h says of every localiser, whatever runs its network."""
+    bundle, graph = source.bundle, source.graph
+    reading, scores = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    return {
         "name": bundle.name,
         "tflite": source.model.path,
         "backend": manifest.backend,
@@ -204,7 +214,8 @@ def _render_localiser(source: Source, program: Program, manifest: Manifest) -> d
         "window": manifest.window,
         "hop": manifest.hop,
         "hold": bundle.preprocessing.hold_samples,
-        "crf": crf,
+        "crf": _has_crf(bundle),
+        "online": bundle.window.online,
         "sparse": manifest.sparse,
         "input_type": f"{reading.element}_t",
         "input_scale": reading.scale,
@@ -212,8 +223,14 @@ def _render_localiser(source: Source, program: Program, manifest: Manifest) -> d
         "score_type": f"{scores.element}_t",
         "score_scale": scores.scale,
         "score_zero": scores.zero_point,
+    }
+
+
+def _render_localiser(source: Source, program: Program, manifest: Manifest) -> dict[str, str]:
+    values = {
+        **localiser_values(source, manifest),
         "check_calls": check_calls(program),
         "check_count": check_count(program),
-        **program_values(program, tables),
+        **program_values(program, localiser_tables(source)),
     }
     return render(_LOCALISER, values)

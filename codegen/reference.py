@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tinyloc.codegen.backends import Backend
 from tinyloc.codegen.backends.cmsis_nn import use_library
+from tinyloc.codegen.backends.tflm_host import TflmStepper
 from tinyloc.codegen.fixedpoint import round_half_away
 from tinyloc.codegen.graph import RANGE, Graph, Tensor
 from tinyloc.codegen.interpreter import Stepper
@@ -66,6 +67,36 @@ def viterbi(scores: Ints, crf: IntegerCrf) -> list[int]:
     return path[::-1]
 
 
+class OnlineViterbi:
+    """The best path through a recording as it grows: `add` a sample's scores, then `decide` on the one `lag` before.
+
+    Path scores are kept small by taking the largest off all, which changes no comparison; a path's end costs nothing,
+    as the recording goes on. The smallest class wins a tie.
+    """
+
+    def __init__(self, crf: IntegerCrf, lag: int) -> None:
+        self.crf, self.lag = crf, lag
+        self.best: Ints | None = None
+        self.back: deque[Ints] = deque(maxlen=lag)
+
+    def add(self, scores: Ints) -> None:
+        """scores (C,) of the next sample."""
+        if self.best is None:
+            self.best = self.crf.start + scores
+            return
+        total = (self.best - self.best.max())[:, None] + self.crf.transitions
+        self.back.append(total.argmax(axis=0))
+        self.best = total.max(axis=0) + scores
+
+    def decide(self) -> int:
+        """Class of the sample `lag` before the last; at least lag + 1 were added."""
+        assert self.best is not None and len(self.back) == self.lag
+        found = int(self.best.argmax())
+        for pointers in reversed(self.back):
+            found = int(pointers[found])
+        return found
+
+
 def most_frequent(path: Sequence[int]) -> int:
     """The class seen most often, the smallest among equals."""
     return int(np.bincount(np.asarray(path)).argmax())
@@ -98,7 +129,12 @@ class LocaliserReference:
         scores = self.graph.tensors[self.graph.outputs[0]]
         self.table = rssi_table(self.bundle.preprocessing, self.graph.tensors[self.graph.inputs[0]])
         self.crf = integer_crf(self.bundle.crf, scores) if self.bundle.crf and self.bundle.window.steps > 1 else None
-        self.stepper = Stepper(self.graph)
+        if backend == "tflm":
+            from tinyloc.codegen.backends.tflm import tflm_stepper  # needs the package tflite-micro
+
+            self.stepper: Stepper | TflmStepper = tflm_stepper(source, bundle_directory / source.model.path)
+        else:
+            self.stepper = Stepper(self.graph)
         self.reset()
 
     def reset(self) -> None:
@@ -108,6 +144,8 @@ class LocaliserReference:
         self.age = np.zeros(inputs, dtype=np.int64)
         self.recent: deque[npt.NDArray[Any]] = deque(maxlen=self.bundle.window.steps)
         self.seen = 0
+        window = self.bundle.window
+        self.online = OnlineViterbi(self.crf, window.steps - 1) if window.online and self.crf is not None else None
 
     def sample(self, indices: npt.NDArray[np.integer[Any]], dbm: npt.NDArray[np.integer[Any]]) -> Answer:
         """One scan: the access points heard and their readings in dBm."""
@@ -118,6 +156,8 @@ class LocaliserReference:
         (scores,) = self.stepper.step(self.table[readings + 128])
         scores = scores.ravel()
         self.recent.append(scores)
+        if self.online is not None:
+            self.online.add(scores.astype(np.int64))
         self.seen += 1
         return Answer(scores, self._decide())
 
@@ -125,6 +165,8 @@ class LocaliserReference:
         window = self.bundle.window
         if self.seen < window.steps or (self.seen - window.steps) % window.hop:
             return -1
+        if self.online is not None:
+            return self.online.decide()
         rows = np.array(self.recent, dtype=np.int64)
         if self.crf is None:
             return most_frequent(rows.argmax(axis=1).tolist())

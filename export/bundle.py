@@ -64,11 +64,16 @@ class Preprocessing(_Strict):
 
 
 class Window(_Strict):
-    """A decision is due at sample t of a recording (from 0) when t >= steps - 1 and (t - steps + 1) % hop == 0."""
+    """A decision is due at sample t of a recording (from 0) when t >= steps - 1 and (t - steps + 1) % hop == 0.
+
+    It is the most frequent class of the best path through the last `steps` samples. Online, it is the class of the
+    oldest of them, sample t - (steps - 1), on the best path through the whole recording up to t: a fixed lag.
+    """
 
     steps: int = Field(ge=1)
     hop: int = Field(ge=1)
     rate_hz: float = Field(gt=0)
+    online: bool = False
 
 
 class Room(_Strict):
@@ -153,6 +158,12 @@ class Bundle(_Strict):
     licence: str
     versions: dict[str, str] = {}
     settings: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _online_has_a_path(self) -> "Bundle":
+        if self.window.online and (self.crf is None or self.window.steps < 2):
+            raise ValueError("an online window needs a CRF and a lag of at least one sample (steps >= 2)")
+        return self
 
     def model(self, arithmetic: Arithmetic | None = None) -> ModelFile:
         """The TFLite file of that arithmetic (default: `default_arithmetic`)."""

@@ -31,6 +31,10 @@ def decide(model: Localiser, scores: npt.NDArray[np.float32], window: Window) ->
     ends = due(len(scores), window.steps, window.hop)
     if not len(ends):
         return decisions
+    if window.online:
+        assert model.crf is not None, "a recipe with a lag has a CRF"
+        decisions[ends] = model.crf.decode_online(torch.from_numpy(scores), window.steps - 1).numpy()[ends]
+        return decisions
     emissions = torch.from_numpy(scores[ends[:, None] + np.arange(1 - window.steps, 1)])  # (W, steps, C)
     path = model.crf.decode(emissions) if model.crf is not None else first_maximum(emissions, dim=2)
     decisions[ends] = modes(path.numpy())

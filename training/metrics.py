@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from tinyloc.export.bundle import Outputs, TestSet, Window
 from tinyloc.training.data.dataset import UNSEEN
-from tinyloc.training.windows import due, mode_labels, windows
+from tinyloc.training.windows import due, true_labels, true_positions
 
 Integers = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -105,8 +105,8 @@ def due_decisions(test_set: TestSet, window: Window) -> Due:
     for part in test_set.recordings():
         label, position = test_set.label[part], test_set.position_m[part]
         samples.append(part.start + due(len(label), window.steps, window.hop))
-        labels.append(mode_labels(label, window.steps, window.hop))
-        positions.append(windows(position, window.steps, window.hop).mean(axis=1))
+        labels.append(true_labels(label, window))
+        positions.append(true_positions(position, window))
     return Due(np.concatenate(samples), np.concatenate(labels), np.concatenate(positions).astype(np.float32))
 
 

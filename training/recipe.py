@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from tinyloc.export.bundle import Arithmetic
+from tinyloc.export.bundle import Arithmetic, Window
 from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
 from tinyloc.training.distil.settings import Distillation
@@ -54,6 +54,15 @@ class WindowSettings(_Strict):
 
     steps: int = Field(default=1, ge=1, le=1000)
     hop: int = Field(default=1, ge=1, le=1000)
+    lag: int | None = Field(default=None, ge=1, le=1000)
+    """Decide online: at each due sample the class of the one `lag` samples before it, on the best path through the
+    recording so far. `steps` is then what training cuts its CRF windows to."""
+
+    def decisions(self, rate_hz: float) -> Window:
+        """When and how decisions are made."""
+        if self.lag is None:
+            return Window(steps=self.steps, hop=self.hop, rate_hz=rate_hz)
+        return Window(steps=self.lag + 1, hop=self.hop, rate_hz=rate_hz, online=True)
 
 
 class TrainingSettings(_Strict):
@@ -165,6 +174,8 @@ class Recipe(_Strict):
             problems.append(f"training.chunk = {chunk} must be a multiple of window.steps = {steps}")
         if self.window.hop > steps:
             problems.append(f"window.hop = {self.window.hop} leaves out samples; at most window.steps = {steps}")
+        if self.window.lag is not None and not self.model.crf:
+            problems.append("window.lag needs model.crf = true: it is the lag of the CRF's path")
         if self.model.crf and steps == 1:
             problems.append("model.crf needs windows of more than one sample (window.steps)")
         if steps > 1 and not self.model.crf:

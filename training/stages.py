@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinyloc.export.bundle import Preprocessing, Window
+from tinyloc.export.bundle import Preprocessing
 from tinyloc.training import preprocess, resume
 from tinyloc.training.calibration import calibration_stream, calibration_windows
 from tinyloc.training.compress import prune, rounding, select
@@ -186,7 +186,7 @@ def _teachers(
 ) -> tuple[list[Localiser], list[TeacherScore]]:
     """Those that teach, and what is to be told of all."""
     named = _candidates(recipe, settings.teachers, "teacher", data_set, preprocessing, stages, find)
-    window = Window(steps=recipe.window.steps, hop=recipe.window.hop, rate_hz=data_set.rate_hz)
+    window = recipe.window.decisions(data_set.rate_hz)
     scores = [validate(model, data_set.validation, preprocessing, window).macro_f1 for _, model in named]
     best = max(range(len(scores)), key=lambda at: scores[at])
     chosen = [settings.choose == "mean" or at == best for at in range(len(scores))]

@@ -21,7 +21,7 @@ from tinyloc.training.errors import TrainingError
 from tinyloc.training.metrics import Scores, score
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.recipe import Recipe
-from tinyloc.training.windows import due, mode_labels
+from tinyloc.training.windows import due, true_labels
 
 THREADS = 1
 """These models are small: a second thread costs more in waiting than it computes."""
@@ -127,7 +127,7 @@ class Fit:
         self.epochs = settings.epochs if epochs is None else epochs
         self.learning_rate = settings.learning_rate if learning_rate is None else learning_rate
         self.preprocessing = preprocessing
-        self.window = Window(steps=recipe.window.steps, hop=recipe.window.hop, rate_hz=data_set.rate_hz)
+        self.window = recipe.window.decisions(data_set.rate_hz)
         self.validation = data_set.validation
         self.chunks = Chunks(
             data_set.train,
@@ -198,7 +198,7 @@ class Fit:
 
     def _loss(self, batch: Batch) -> Tensor:
         """A scalar. CRF windows are cut from the chunk, so that training sees the windows that decisions see."""
-        settings, steps = self.recipe.training, self.window.steps
+        settings, steps = self.recipe.training, self.recipe.window.steps
         scores = self.model.network(batch.x)  # (B, T, C)
         emissions = scores.reshape(-1, steps, scores.shape[-1])
         label = batch.label.reshape(-1, steps)
@@ -284,7 +284,7 @@ def validate(
 ) -> Scores:
     """Macro F1 and accuracy of the decisions that are due, the state carried through each recording."""
     _, decisions = decide_all(model, recordings, preprocessing, window)
-    labels = [mode_labels(recording.label, window.steps, window.hop) for recording in recordings]
+    labels = [true_labels(recording.label, window) for recording in recordings]
     offsets = np.cumsum([0, *(len(recording) for recording in recordings)])
     at = [offset + due(len(r), window.steps, window.hop) for offset, r in zip(offsets, recordings, strict=False)]
     return score(np.concatenate(labels), decisions[np.concatenate(at)])

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.export.bundle import Window
+
 Labels = npt.NDArray[np.int32]
 
 
@@ -38,3 +40,18 @@ def modes(labels: npt.NDArray[np.integer[Any]]) -> Labels:
 def mode_labels(labels: Labels, steps: int, hop: int) -> Labels:
     """Labels (N,) of a recording -> (W,) label of each window: the mode of its samples."""
     return modes(windows(labels, steps, hop))
+
+
+def true_labels(labels: Labels, window: Window) -> Labels:
+    """Labels (N,) of a recording -> (W,) what each decision should say: see `Window`."""
+    if window.online:
+        return labels[due(len(labels), window.steps, window.hop) - (window.steps - 1)]
+    return mode_labels(labels, window.steps, window.hop)
+
+
+def true_positions(position_m: npt.NDArray[np.float32], window: Window) -> npt.NDArray[np.float32]:
+    """Positions (N, 3) of a recording -> (W, 3): the mean over each window, or that of the sample decided on."""
+    if window.online:
+        return position_m[due(len(position_m), window.steps, window.hop) - (window.steps - 1)]
+    means: npt.NDArray[np.float32] = windows(position_m, window.steps, window.hop).mean(axis=1)
+    return means

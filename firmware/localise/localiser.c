@@ -6,6 +6,7 @@ _Static_assert(TL_INPUTS >= 1 && TL_INPUTS <= 65535, "access points are indexed 
 _Static_assert(TL_CLASSES >= 2 && TL_CLASSES <= 32767, "a class is sent as int16");
 _Static_assert(TL_WINDOW >= 1 && TL_WINDOW <= 65535 && TL_HOP >= 1 && TL_HOP <= 65535, "samples are counted by 16 bits");
 _Static_assert(TL_HOLD >= 0 && TL_HOLD <= 254, "held samples are counted by 8 bits");
+_Static_assert(!TL_ONLINE || (TL_CRF && TL_WINDOW >= 2), "a path with a lag needs a CRF and a sample to lag behind");
 
 /// Input ///
 
@@ -80,7 +81,9 @@ static uint16_t best_class(const tl_score_t *scores) {
 
 /* Keep the sample's scores for the window; as much of them as the decision needs. */
 static void remember(tl_localiser_t *localiser, const tl_score_t *scores) {
-#if TL_CRF
+#if TL_ONLINE
+    tl_online_add(&localiser->online, scores);
+#elif TL_CRF
     for (uint16_t c = 0; c < TL_CLASSES; c++) {
         localiser->scores[localiser->head][c] = scores[c];
     }
@@ -93,7 +96,10 @@ static void remember(tl_localiser_t *localiser, const tl_score_t *scores) {
 }
 
 static uint16_t decide(const tl_localiser_t *localiser, const tl_score_t *scores) {
-#if TL_CRF
+#if TL_ONLINE
+    (void)scores;
+    return tl_online_decide(&localiser->online);
+#elif TL_CRF
     (void)scores;
     return tl_viterbi_mode(&localiser->scores[0][0], localiser->head);
 #elif TL_WINDOW > 1
@@ -137,6 +143,9 @@ void tl_localiser_init(tl_localiser_t *localiser) {
     for (uint16_t i = 0; i < TL_INPUTS; i++) {
         localiser->left[i] = 0;
     }
+#endif
+#if TL_ONLINE
+    tl_online_init(&localiser->online);
 #endif
     localiser->head = 0;
     localiser->until = TL_WINDOW;

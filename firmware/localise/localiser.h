@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "localise/viterbi.h"
 #include "model.h"
 
 #define TL_MISSING_DBM 127 /* a dense reading: this access point was not heard */
@@ -38,7 +39,9 @@ typedef struct {
 #if TL_SPARSE
     tl_entry_t entries[TL_INPUTS]; /* for every scan that can come: all may be heard */
 #endif
-#if TL_CRF
+#if TL_ONLINE
+    tl_online_t online;
+#elif TL_CRF
     tl_score_t scores[TL_WINDOW][TL_CLASSES]; /* ring */
 #elif TL_WINDOW > 1
     uint16_t winners[TL_WINDOW]; /* ring of the best classes */

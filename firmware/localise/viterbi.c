@@ -12,12 +12,6 @@ uint16_t tl_mode(const uint16_t *votes) {
 
 #if TL_CRF
 
-#if TL_CLASSES <= 256
-typedef uint8_t tl_class_t;
-#else
-typedef uint16_t tl_class_t;
-#endif
-
 /* Extend every path by one sample: paths end in `from`, go on to `to`, and `back` says where each came from. */
 static void extend(const int32_t *from, int32_t *to, tl_class_t *back, const tl_score_t *scores) {
     for (uint16_t j = 0; j < TL_CLASSES; j++) {
@@ -36,6 +30,51 @@ static void extend(const int32_t *from, int32_t *to, tl_class_t *back, const tl_
         back[j] = origin;
     }
 }
+
+#if TL_ONLINE
+
+void tl_online_init(tl_online_t *online) {
+    online->head = 0;
+    online->started = 0;
+}
+
+void tl_online_add(tl_online_t *online, const tl_score_t *scores) {
+    int32_t *paths = online->paths;
+    if (!online->started) {
+        online->started = 1;
+        for (uint16_t c = 0; c < TL_CLASSES; c++) {
+            paths[c] = tl_crf_start[c] + scores[c];
+        }
+        return;
+    }
+    int32_t from[TL_CLASSES];
+    int32_t largest = paths[0];
+    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+        largest = paths[c] > largest ? paths[c] : largest;
+    }
+    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+        from[c] = paths[c] - largest;
+    }
+    extend(from, paths, online->back[online->head], scores);
+    online->head = (uint16_t)(online->head + 1u == TL_WINDOW - 1 ? 0u : online->head + 1u);
+}
+
+uint16_t tl_online_decide(const tl_online_t *online) {
+    uint16_t best = 0;
+    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+        if (online->paths[c] > online->paths[best]) {
+            best = c;
+        }
+    }
+    uint16_t row = online->head;
+    for (uint16_t lag = 1; lag < TL_WINDOW; lag++) {
+        row = (uint16_t)(row == 0u ? TL_WINDOW - 2 : row - 1u);
+        best = online->back[row][best];
+    }
+    return best;
+}
+
+#else
 
 uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
     int32_t paths[2][TL_CLASSES];
@@ -72,5 +111,7 @@ uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
     }
     return tl_mode(votes);
 }
+
+#endif
 
 #endif

@@ -27,6 +27,7 @@ class FakeModel:
     sparse: bool = False
     state: bool = True
     bits: int = 16
+    online: bool = False
     model_id: int = 0x0123456789ABCDEF
 
     @property
@@ -73,6 +74,7 @@ class FakeModel:
 #define TL_HOP {self.hop}
 #define TL_HOLD {self.hold}
 #define TL_CRF {int(self.crf)}
+#define TL_ONLINE {int(self.online)}
 #define TL_SPARSE {int(self.sparse)}
 #define TL_STATE {int(self.state)}
 #define TL_BACKEND 0u
@@ -229,6 +231,18 @@ def brute_force_path(model: FakeModel, scores: Sequence[Sequence[int]]) -> list[
     return best[1]
 
 
+def best_path(model: FakeModel, scores: Sequence[Sequence[int]]) -> list[int]:
+    """The best path through (T, C) scores whose end costs nothing, by Viterbi from the first sample each time."""
+    paths = [([c], model.start(c) + scores[0][c]) for c in range(model.classes)]
+    for row in scores[1:]:
+        longer = []
+        for c in range(model.classes):
+            path, total = max(paths, key=lambda known: (known[1] + model.transition(known[0][-1], c), -known[0][-1]))
+            longer.append(([*path, c], total + model.transition(path[-1], c) + row[c]))
+        paths = longer
+    return max(paths, key=lambda known: (known[1], -known[0][-1]))[0]
+
+
 class FakeReference:
     """The fake model and firmware/localise in plain Python."""
 
@@ -258,6 +272,8 @@ class FakeReference:
         seen = len(self.scores)
         if seen < m.window or (seen - m.window) % m.hop:
             return -1, scores
+        if m.online:
+            return best_path(m, self.scores)[-m.window], scores
         window = self.scores[-m.window :]
         path = brute_force_path(m, window) if m.crf else [argmax(s) for s in window]
         return mode(path), scores

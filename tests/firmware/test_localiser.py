@@ -15,6 +15,8 @@ VARIANTS = {
     "CRF of one sample": FakeModel(window=1, hop=1),
     "hop longer than window": FakeModel(window=2, hop=5),
     "longest hold": FakeModel(hold=254, inputs=2, window=2),
+    "online": FakeModel(online=True, window=6, hop=1, classes=4),
+    "online, the shortest lag, every third sample": FakeModel(online=True, window=2, hop=3),
     "one access point": FakeModel(inputs=1, classes=2, bits=8),
 }
 

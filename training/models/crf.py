@@ -64,6 +64,29 @@ class CRF(nn.Module):
         return torch.stack(path[::-1], dim=1)
 
 
+    @torch.no_grad()
+    def decode_online(self, emissions: Tensor, lag: int) -> Tensor:
+        """Class of sample t - lag on the best path through samples 0 .. t, for each t. (N, C) -> (N,), -1 for t < lag.
+
+        The recording goes on, so that no path is charged for its end. Paths are compared with each other only: their
+        scores are kept small by taking the largest off all. The smallest class wins a tie, as in `decode`.
+        """
+        score = self.start + emissions[0]  # (C,)
+        back, last = [torch.zeros(len(score), dtype=torch.int64)], [first_maximum(score, dim=0)]
+        for row in emissions[1:]:
+            through = (score - score.max())[:, None] + self.transitions  # (from, to)
+            best = first_maximum(through, dim=0)  # (to,)
+            score = through.gather(0, best[None])[0] + row
+            back.append(best)
+            last.append(first_maximum(score, dim=0))
+        pointers, path = torch.stack(back), torch.stack(last)  # (N, C), (N,)
+        at = torch.arange(lag, len(pointers))
+        classes = path[lag:]
+        for step in range(lag):
+            classes = pointers[at - step, classes]
+        return torch.cat([path.new_full((min(lag, len(path)),), -1), classes])
+
+
 def first_maximum(values: Tensor, dim: int) -> Tensor:
     """Index of the first maximum along `dim` (torch.argmax promises no order among equal values)."""
     is_maximum = values == values.amax(dim=dim, keepdim=True)
