@@ -13,7 +13,7 @@ from tinyloc.codegen.operators.convolution import Geometry
 from tinyloc.codegen.operators.requantise import Requantisation
 
 LINE_CYCLES, FOUR_CYCLES, TWO_CYCLES = 150, 110, 70
-"""Of a 3 x 3 filter on one channel, measured on the Cortex-M4: a line's overhead, four outputs, one or two at the end."""
+"""Of a 3 x 3 filter on one channel, on the Cortex-M4: a line's overhead, four outputs, one or two at the end."""
 
 
 def turned(g: Geometry) -> Geometry:
