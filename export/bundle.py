@@ -94,12 +94,17 @@ class Outputs(_Strict):
     positions_m: list[tuple[float, float, float]] | None = None
     """Position (x, y, z) in metres that a decision for the class stands for."""
     floor_plan: list[Room] = []
+    position: Literal["class", "mean"] = "class"
+    """Where a decision puts the user: at its class, or at the mean of all classes' positions, weighted by their squared
+    probabilities (codegen/position.py)."""
 
     @model_validator(mode="after")
     def _aligned(self) -> "Outputs":
         if self.positions_m is not None and len(self.positions_m) != len(self.classes):
             positions = counted(len(self.positions_m), "position")
             raise ValueError(f"{positions} for {len(self.classes)} classes")
+        if self.positions_m is None and self.position == "mean":
+            raise ValueError("position = 'mean' needs positions_m")
         return self
 
 

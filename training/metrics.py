@@ -6,7 +6,7 @@ a false positive of the class decided, and the label -1 itself counts as one mor
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -110,7 +110,15 @@ def due_decisions(test_set: TestSet, window: Window) -> Due:
     return Due(np.concatenate(samples), np.concatenate(labels), np.concatenate(positions).astype(np.float32))
 
 
-def score_test_set(test_set: TestSet, decision: Integers, window: Window, outputs: Outputs) -> Scores:
-    """Figures of decisions (N,), one a sample of the test set; what stands where none is due is not read."""
+def score_test_set(
+    test_set: TestSet, decision: Integers, window: Window, outputs: Outputs, decided_m: Floats | None = None
+) -> Scores:
+    """Figures of decisions (N,), one a sample of the test set; what stands where none is due is not read.
+
+    decided_m (N, 3): where the decisions put the user, when that is not the place of the class.
+    """
     truth = due_decisions(test_set, window)
-    return score(truth.label, decision[truth.sample], truth.position_m, outputs.positions_m)
+    found = score(truth.label, decision[truth.sample], truth.position_m, outputs.positions_m)
+    if decided_m is None:
+        return found
+    return replace(found, errors_m=position_errors(decided_m[truth.sample], truth.position_m))

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -63,6 +63,15 @@ class WindowSettings(_Strict):
         if self.lag is None:
             return Window(steps=self.steps, hop=self.hop, rate_hz=rate_hz)
         return Window(steps=self.lag + 1, hop=self.hop, rate_hz=rate_hz, online=True)
+
+
+class OutputSettings(_Strict):
+    """[output]: what a decision says of the position, for classes that are places."""
+
+    position: Literal["class", "mean"] = "class"
+    """"class": where the class is. "mean": the mean of all classes' places, weighted by their squared probabilities."""
+    spread_m: float = Field(default=0.0, ge=0)
+    """Training labels are spread over the classes of the same group by a Gaussian of this standard deviation."""
 
 
 class TrainingSettings(_Strict):
@@ -158,6 +167,7 @@ class Recipe(_Strict):
     input: InputSettings = InputSettings()
     window: WindowSettings = WindowSettings()
     model: ModelSettings
+    output: OutputSettings = OutputSettings()
     training: TrainingSettings
     augmentation: Augmentation = Augmentation()
     distillation: Distillation | None = None
@@ -182,6 +192,12 @@ class Recipe(_Strict):
             problems.append(f"window.steps = {steps} needs model.crf = true: a window's decision is its path's")
         if self.model.architecture == "mlp" and self.input.hold_s and steps == 1 and chunk > 1:
             problems.append("training.chunk must be 1 for a model that looks at one sample")
+        if self.output.position == "mean" and (steps > 1 or self.model.crf):
+            problems.append("output.position = 'mean' is there for models of one sample only (window.steps = 1)")
+        if self.output.position == "mean" and self.export.arithmetics != ["int8"]:
+            problems.append("output.position = 'mean' is of int8 scores: export.arithmetics must be ['int8']")
+        if self.output.spread_m and (self.model.crf or self.training.label_smoothing):
+            problems.append("output.spread_m is there for models without crf and label_smoothing")
         problems += self.distillation.problems(self.model) if self.distillation else []
         problems += self.compression.problems(self.model)
         if self.training.position_loss and steps > 1:

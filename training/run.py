@@ -38,6 +38,7 @@ from tinyloc.training.inputs import without_silent
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.places import mean_position
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.stages import Known, Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
@@ -168,11 +169,14 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         classes=list(data_set.classes),
         positions_m=data_set.class_positions(),
         floor_plan=list(data_set.floor_plan),
+        position=recipe.output.position,
     )
     test_set = _test_set(model, data_set, preprocessing, window)
-    scores = metrics.score_test_set(test_set, test_set.float_class, window, outputs)
+    places = data_set.class_position_m if outputs.position == "mean" else None
+    decided_m = None if places is None else mean_position(test_set.float_scores, places)
+    scores = metrics.score_test_set(test_set, test_set.float_class, window, outputs, decided_m)
     truth = metrics.due_decisions(test_set, window)
-    validation = validate(model, data_set.validation, preprocessing, window)
+    validation = validate(model, data_set.validation, preprocessing, window, places)
     figures = {
         "validation": validation.as_dict(),
         "test": scores.as_dict(),

@@ -1,13 +1,15 @@
 """The training loop: one-cycle AdamW, validation macro F1 after each epoch, early stopping, resumable at each epoch."""
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,8 +20,9 @@ from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.decide import decide_all
 from tinyloc.training.distil.guide import Guide
 from tinyloc.training.errors import TrainingError
-from tinyloc.training.metrics import Scores, score
+from tinyloc.training.metrics import Scores, position_errors, score
 from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.places import mean_position, spread_labels
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.windows import due, true_labels
 
@@ -139,6 +142,9 @@ class Fit:
         )
         self.generator = torch.Generator().manual_seed(recipe.seed if seed is None else seed)
         self.position = _PositionHead(model, self.chunks.position_m) if settings.position_loss else None
+        spread_m = recipe.output.spread_m
+        self.spread = torch.from_numpy(spread_labels(data_set, spread_m)) if spread_m else None
+        self.places = data_set.class_position_m if recipe.output.position == "mean" else None
         self.groups = _groups(data_set) if settings.group_loss else None
         learnt = [model, *(part for part in (self.position, guide) if part is not None)]
         parameters = [parameter for part in learnt for parameter in part.parameters()]
@@ -149,7 +155,8 @@ class Fit:
         self.averaged = copy.deepcopy(model.state_dict()) if settings.average else None
         self.epoch = 0
         self.best_epoch = 0
-        self.best_macro_f1 = -1.0
+        self.best_merit = -math.inf
+        """Validation macro F1, or the negative mean error where decisions are positions."""
         self.best = copy.deepcopy(model.state_dict())
         self.history: list[dict[str, float]] = []
 
@@ -202,7 +209,9 @@ class Fit:
         scores = self.model.network(batch.x)  # (B, T, C)
         emissions = scores.reshape(-1, steps, scores.shape[-1])
         label = batch.label.reshape(-1, steps)
-        if self.model.crf is None and settings.label_smoothing:
+        if self.spread is not None:
+            loss = functional.cross_entropy(emissions.flatten(0, 1), self.spread[label.flatten()])
+        elif self.model.crf is None and settings.label_smoothing:
             loss = functional.cross_entropy(
                 emissions.flatten(0, 1), label.flatten(), label_smoothing=settings.label_smoothing
             )
@@ -230,10 +239,11 @@ class Fit:
         own = copy.deepcopy(current)
         self.model.load_state_dict(weights)
         self.model.eval()
-        scores = validate(self.model, self.validation, self.preprocessing, self.window)
+        scores = validate(self.model, self.validation, self.preprocessing, self.window, self.places)
         self.model.load_state_dict(own)
-        if scores.macro_f1 >= self.best_macro_f1:  # of equals the later, which was trained longer
-            self.best_macro_f1, self.best_epoch, self.best = scores.macro_f1, self.epoch, weights
+        merit = scores.macro_f1 if scores.errors_m is None else -scores.errors_m["mean"]
+        if merit >= self.best_merit:  # of equals the later, which was trained longer
+            self.best_merit, self.best_epoch, self.best = merit, self.epoch, weights
         return scores
 
     def state_dict(self) -> dict[str, Any]:
@@ -246,7 +256,7 @@ class Fit:
             "schedule": self.schedule.state_dict(),
             "averaged": self.averaged,
             "best": self.best,
-            "progress": [self.epoch, self.best_epoch, self.best_macro_f1],
+            "progress": [self.epoch, self.best_epoch, self.best_merit],
             "history": self.history,
             "generator": self.generator.get_state(),
             "torch": torch.get_rng_state(),
@@ -262,29 +272,40 @@ class Fit:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.averaged, self.best, self.history = state["averaged"], state["best"], state["history"]
-        self.epoch, self.best_epoch, self.best_macro_f1 = state["progress"]
+        self.epoch, self.best_epoch, self.best_merit = state["progress"]
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
 
     def result(self) -> dict[str, Any]:
         """What is kept of a finished training."""
-        progress = [self.epoch, self.best_epoch, self.best_macro_f1]
+        progress = [self.epoch, self.best_epoch, self.best_merit]
         return {"best": self.best, "progress": progress, "history": self.history}
 
     def take_result(self, kept: dict[str, Any]) -> None:
         """Be as after the training that `result` was taken of."""
         self.best, self.history = kept["best"], kept["history"]
-        self.epoch, self.best_epoch, self.best_macro_f1 = kept["progress"]
+        self.epoch, self.best_epoch, self.best_merit = kept["progress"]
         self.model.load_state_dict(self.best)
         self.model.eval()
 
 
 def validate(
-    model: Localiser, recordings: Sequence[Recording], preprocessing: Preprocessing, window: Window
+    model: Localiser,
+    recordings: Sequence[Recording],
+    preprocessing: Preprocessing,
+    window: Window,
+    places: npt.NDArray[np.float32] | None = None,
 ) -> Scores:
-    """Macro F1 and accuracy of the decisions that are due, the state carried through each recording."""
-    _, decisions = decide_all(model, recordings, preprocessing, window)
+    """Macro F1 and accuracy of the decisions that are due, the state carried through each recording.
+
+    places (C, 3): of the classes, for models of one sample whose decisions are means of places: also their errors.
+    """
+    scores, decisions = decide_all(model, recordings, preprocessing, window)
     labels = [true_labels(recording.label, window) for recording in recordings]
     offsets = np.cumsum([0, *(len(recording) for recording in recordings)])
     at = [offset + due(len(r), window.steps, window.hop) for offset, r in zip(offsets, recordings, strict=False)]
-    return score(np.concatenate(labels), decisions[np.concatenate(at)])
+    found = score(np.concatenate(labels), decisions[np.concatenate(at)])
+    if places is None:
+        return found
+    true = np.concatenate([recording.position_m for recording in recordings])
+    return replace(found, errors_m=position_errors(mean_position(scores, places), true))

@@ -6,21 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from uji_files import HEADER, row, text
 
 from tinyloc.training.data import uji
 from tinyloc.training.errors import DataError
-
-HEADER = [*uji.ACCESS_POINTS, "LONGITUDE", "LATITUDE", "FLOOR", "BUILDINGID", "TIMESTAMP"]
-
-
-def row(longitude: float, latitude: float = 0.0, floor: int = 0, building: int = 0, **heard: int) -> list[str]:
-    readings = [str(heard.get(name, 100)) for name in uji.ACCESS_POINTS]
-    return [*readings, str(longitude), str(latitude), str(floor), str(building), "1371713733"]
-
-
-def text(rows: list[list[str]], header: list[str] | None = None) -> str:
-    return "\n".join(",".join(line) for line in [header or HEADER, *rows]) + "\n"
-
 
 TRAINING = [row(-7600.0 + 10 * i, 4864800.0, WAP001=-50 - i, WAP520=-90) for i in range(40)]
 TEST = [row(-7595.0, 4864805.0, WAP001=-55), row(-7700.0, 4864800.0, WAP002=-60)]

@@ -8,7 +8,7 @@ and distances are horizontal.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,8 @@ CITATION = (
 )
 LICENCE = "CC BY 4.0"
 LOWEST_DBM = -127.0
+PLACE_M = 0.1
+"""Grid cell of `places`: scans this near to one another were taken at one place."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -152,18 +154,36 @@ def read_members(path: Path) -> dict[str, bytes]:
     return files.read_members(path, (TRAINING_FILE, TEST_FILE), "UJIIndoorLoc")
 
 
-def load(path: Path, split_seed: int = 0, cell_m: float = 85.0) -> DataSet:
+def load(path: Path, split_seed: int = 0, cell_m: float = 85.0, places: int = 0) -> DataSet:
     """Read UJIIndoorLoc from its zip, its folder or one of its CSVs (the other beside it).
 
     `split_seed` fixes which quarter of the training scans becomes the validation split; `cell_m` is the size of a
-    grid cell in metres.
+    grid cell in metres. With `places` = 1 a class is a place where training scans were taken, not an area.
     """
     if not cell_m > 0:
         raise DataError(f"ujiindoorloc: cell_m = {cell_m:g}; it must be above 0 metres")
     members = read_members(path)
     texts = {name: content.decode("utf-8", "replace") for name, content in members.items()}
     training, test = (parse_csv(texts[name], f"{path}: {name}") for name in (TRAINING_FILE, TEST_FILE))
-    return build(training, test, split_seed, cell_m)
+    if not places:
+        return build(training, test, split_seed, cell_m)
+    data_set = build(training, test, split_seed, PLACE_M)
+    (recording,) = data_set.test
+    floors = [f"B{building} F{floor}" for building, floor in zip(test.building, test.floor, strict=True)]
+    return replace(data_set, test=(replace(recording, label=_nearest(recording.position_m, floors, data_set)),))
+
+
+def _nearest(position_m: npt.NDArray[np.float32], group: list[str], data_set: DataSet) -> npt.NDArray[np.int32]:
+    """(N,) the class of the same group that lies nearest to each position (N, 3); UNSEEN where the group has none."""
+    places = data_set.class_position_m
+    assert places is not None
+    groups = np.array(data_set.class_group)
+    label = np.full(len(position_m), UNSEEN, np.int32)
+    for row, (here, own) in enumerate(zip(position_m, group, strict=True)):
+        members = np.flatnonzero(groups == own)
+        if len(members):
+            label[row] = members[np.linalg.norm(places[members] - here, axis=1).argmin()]
+    return label
 
 
 @dataclass(frozen=True)
