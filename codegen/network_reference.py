@@ -9,15 +9,20 @@ import numpy.typing as npt
 
 from tinyloc.codegen.interpreter import Stepper
 from tinyloc.codegen.reader import plain_name, read_tflite
+from tinyloc.codegen.stepping import as_step
 
 Array = npt.NDArray[Any]
 
 
 def numpy_outputs(
-    path: Path, samples: Sequence[Sequence[Array]], states: Sequence[tuple[str, str]] = ()
+    path: Path, samples: Sequence[Sequence[Array]], states: Sequence[tuple[str, str]] = (), step: bool = False
 ) -> list[list[Array]]:
-    """Integers in, integers out, sample by sample with the states carried on; see codegen/interpreter.py."""
-    stepper = Stepper(read_tflite(path, states))
+    """Integers in, integers out, sample by sample with the states carried on; see codegen/interpreter.py.
+
+    `step`: samples are those of one step of the file's network over a window, see codegen/stepping.py.
+    """
+    graph = read_tflite(path, states)
+    stepper = Stepper(as_step(graph, str(path)) if step else graph)
     return [stepper.step(*sample) for sample in samples]
 
 
@@ -54,6 +59,22 @@ def litert_outputs(
         state = {index: interpreter.get_tensor(after) for index, after in carried.items()}
         results.append([interpreter.get_tensor(index) for index in answers])
     return results
+
+
+def litert_window(path: Path, samples: Sequence[Sequence[Array]]) -> tuple[int, list[Array]] | None:
+    """(samples of a window, LiteRT's answers to a window of the first samples); None where there are too few.
+
+    samples: those of single steps. For a file without states of its own.
+    """
+    shapes = [read_tflite(path).tensors[t].shape for t in read_tflite(path).inputs]
+    steps = max(shapes[0][:2])
+    if len(samples) < steps:
+        return None
+    window = [
+        np.stack([sample[i].ravel() for sample in samples[:steps]]).reshape(shape) for i, shape in enumerate(shapes)
+    ]
+    answers = litert_outputs(path, [window])
+    return None if answers is None else (steps, answers[0])
 
 
 def _start(detail: Any) -> Array:

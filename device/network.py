@@ -19,7 +19,7 @@ from tinyloc.codegen.borders import from_network, to_network
 from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.harness import add_harness
 from tinyloc.codegen.manifest import GraphManifest
-from tinyloc.codegen.network_reference import litert_outputs, numpy_outputs
+from tinyloc.codegen.network_reference import litert_outputs, litert_window, numpy_outputs
 from tinyloc.codegen.reader import read_borders
 from tinyloc.codegen.samples import Samples, joined, load_samples
 from tinyloc.device.build import Optimise
@@ -46,6 +46,8 @@ class Network:
     generated: Path
     manifest: GraphManifest
     image: NetworkImage
+    step: bool = False
+    """One step of the file's network over a window, see codegen/stepping.py."""
 
     def figures(self) -> dict[str, Any]:
         """What is known without running it, for JSON. Sizes in bytes; see NetworkSizes."""
@@ -66,17 +68,17 @@ class Network:
 
 @contextmanager
 def compiled_network(
-    model: Path, board: Board, states: States = (), optimise: Optimise = "O2"
+    model: Path, board: Board, states: States = (), optimise: Optimise = "O2", step: bool = False
 ) -> Iterator[Network]:
     """Compile, complete with the harness, and link for the board. Raises CompileError, BuildError, StackError."""
     with tempfile.TemporaryDirectory(prefix="tinyloc-network-") as name:
         work = Path(name).resolve()
         generated = work / "generated"
-        manifest = compile_tflite(model, generated, states)
+        manifest = compile_tflite(model, generated, states, step=step)
         add_harness(generated, manifest)
         (work / "build").mkdir()
         image = build_network(generated, board, work / "build", optimise)
-        yield Network(model, board, optimise, states, generated, manifest, image)
+        yield Network(model, board, optimise, states, generated, manifest, image, step)
 
 
 def check_directory(out: Path) -> None:
@@ -149,7 +151,7 @@ def answer(network: Network, samples: Samples, real: bool = False, measured: int
         ]
 
     answers = outside(result.outputs, kinds)
-    numpy = _equal("NumPy", numpy_outputs(network.model, inputs, network.states), result.outputs)
+    numpy = _equal("NumPy", numpy_outputs(network.model, inputs, network.states, network.step), result.outputs)
     own = [
         [
             values if values.dtype == kind else from_network(integers, argument, kind)
@@ -166,6 +168,8 @@ def answer(network: Network, samples: Samples, real: bool = False, measured: int
 
 def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]) -> Comparison:
     name = "LiteRT BUILTIN_REF"
+    if network.step:
+        return _litert_window(network, name, rows, answers)
     try:
         expected = litert_outputs(network.model, rows, network.states)
     except (RuntimeError, ValueError) as error:
@@ -173,6 +177,21 @@ def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence
     if expected is None:
         return Comparison(name, 0, 0, "not installed; pip install 'tinyloc[export]'")
     return _equal(name, expected, answers)
+
+
+def _litert_window(
+    network: Network, name: str, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]
+) -> Comparison:
+    """The first samples as a window of the file: its answers are those of the steps, or that of its last step."""
+    try:
+        windows = litert_window(network.model, rows)
+    except (RuntimeError, ValueError) as error:
+        return Comparison(name, 0, 0, f"does not run this file: {error}")
+    if windows is None:
+        return Comparison(name, 0, 0, "fewer samples than the window has, or LiteRT is not installed")
+    steps, expected = windows
+    found = [[np.concatenate([row[i].ravel() for row in answers[:steps]]) for i in range(len(expected))]]
+    return _equal(name, [expected], [[a.ravel()[-b.size :] for a, b in zip(found[0], expected, strict=True)]])
 
 
 def _equal(name: str, expected: Sequence[Sequence[Array]], found: Sequence[Sequence[Array]]) -> Comparison:

@@ -11,6 +11,7 @@ from tinyloc.commands.network_options import (
     ModelArgument,
     OptimiseOption,
     StateOption,
+    StepOption,
     optimise_level,
     sizes_lines,
     state_pairs,
@@ -22,6 +23,7 @@ def compile_model(
     board: BoardName,
     out: Annotated[Path, typer.Option("--out", help="Directory for the C files; replaced as a whole.")],
     state: StateOption = None,
+    step: StepOption = False,
     optimise: OptimiseOption = "O2",
     json: JsonOption = None,
 ) -> None:
@@ -31,7 +33,7 @@ def compile_model(
 
     check_directory(out)
     found = load_board(board)
-    with compiled_network(model, found, state_pairs(state), optimise_level(optimise)) as network:
+    with compiled_network(model, found, state_pairs(state), optimise_level(optimise), step) as network:
         save_network(network, out)
         write_json(json, network.figures())
         typer.echo(f"{out}: model.h, model.c, weights.c, manifest.json; harness.h, harness.c and kernels/ to link it")

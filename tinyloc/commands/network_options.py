@@ -21,6 +21,9 @@ StateOption = Annotated[
         "--state", metavar="INPUT=OUTPUT", help="Tensors that one run leaves for the next; once for each state."
     ),
 ]
+StepOption = Annotated[
+    bool, typer.Option("--step", help="One step of an LSTM network over a window: a sample a run, states carried.")
+]
 OptimiseOption = Annotated[str, typer.Option("--optimise", help="O2 (speed) or Os (size).")]
 
 

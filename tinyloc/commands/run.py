@@ -11,6 +11,7 @@ from tinyloc.commands.network_options import (
     ModelArgument,
     OptimiseOption,
     StateOption,
+    StepOption,
     optimise_level,
     sizes_lines,
     state_pairs,
@@ -34,6 +35,7 @@ def run(
         bool, typer.Option("--float", help="Inputs and outputs are real numbers where the model has integers.")
     ] = False,
     state: StateOption = None,
+    step: StepOption = False,
     measured: Annotated[int, typer.Option("--measured", min=1, help="Samples whose cycles are modelled.")] = 1,
     optimise: OptimiseOption = "O2",
     json: JsonOption = None,
@@ -45,7 +47,7 @@ def run(
     from tinyloc.device.network import answer, compiled_network, read_samples
 
     found = load_board(board)
-    with compiled_network(model, found, state_pairs(state), optimise_level(optimise)) as network:
+    with compiled_network(model, found, state_pairs(state), optimise_level(optimise), step) as network:
         samples = read_samples(network, given, real)
         check_targets(output, network.manifest.outputs)
         lines = list(sizes_lines(network))
