@@ -27,6 +27,7 @@ from tinyloc.commands import (
     report,
     study,
     train,
+    zoo,
 )
 from tinyloc.commands.compile import compile_model
 from tinyloc.commands.run import run as run_model
@@ -77,6 +78,7 @@ app.command("run")(run_model)
 app.add_typer(board.app, name="board")
 app.add_typer(fusion.app, name="fusion")
 app.add_typer(study.app, name="study")
+app.add_typer(zoo.app, name="zoo")
 
 
 def main(arguments: Sequence[str]) -> int:

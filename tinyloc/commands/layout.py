@@ -16,9 +16,31 @@ if TYPE_CHECKING:
     from tinyloc.boards import Board
     from tinyloc.export.bundle import Arithmetic
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Run directory, or its name below --runs-dir.")]
+ZOO_PREFIX = "zoo:"
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Run directory, or its name below --runs-dir, or zoo:NAME (`zoo list`).")
+]
 RunsDirOption = Annotated[Path, typer.Option("--runs-dir", help="Where runs are kept.")]
-BoardOption = Annotated[str, typer.Option("--board", help="Board; `tinyloc board list` names them.")]
+
+
+def _board_of_zoo(context: typer.Context, board: str) -> str:
+    """A callback of --board: where it is not given, a model of the zoo runs on the board that it was made for."""
+    run = str(context.params.get("run") or "")
+    source = context.get_parameter_source("board")
+    if not run.startswith(ZOO_PREFIX) or source is None or source.name != "DEFAULT":
+        return board
+    from tinyloc.device.zoo import resolve
+
+    return resolve(run.removeprefix(ZOO_PREFIX))[1]
+
+
+BoardOption = Annotated[
+    str,
+    typer.Option(
+        "--board", help="Board; `tinyloc board list` names them. A model of the zoo brings its own.",
+        callback=_board_of_zoo,
+    ),
+]
 ArithmeticOption = Annotated[
     str | None, typer.Option("--arithmetic", help="int8 or int16x8; without it the bundle's default.")
 ]
@@ -171,7 +193,14 @@ def new_run(name: str, runs_dir: Path) -> Path:
 
 
 def find_run(run: str, runs_dir: Path) -> RunLayout:
-    """RUN as a directory, or as a name below `runs_dir`; what holds a run goes before what only has its name."""
+    """RUN as a directory, a name below `runs_dir`, or zoo:NAME, a model that comes with tinyloc.
+
+    What holds a run goes before what only has its name.
+    """
+    if run.startswith(ZOO_PREFIX):
+        from tinyloc.commands.zoo import zoo_run
+
+        return zoo_run(run, runs_dir)
     places = [path for path in (Path(run), runs_dir / run) if path.is_dir()]
     for path in places:
         if (path / "run.json").is_file() or (path / "bundle").is_dir():

@@ -17,7 +17,7 @@ def run(
     study: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="What to train and to measure.")],
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at once, one thread each.")] = 1,
     work: Annotated[Path, typer.Option("--work", help="Where the cells' runs are kept.")] = Path("runs/studies"),
-    only: Annotated[str | None, typer.Option("--only", help="Cells whose name contains this.")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Cells with this in their name; repeatable.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and what cannot be.")] = False,
     results: ResultsOption = RESULTS,
 ) -> None:
@@ -29,9 +29,10 @@ def run(
 
     chosen = load_study(study)
     found = cells(chosen, study.parent)
-    if only is not None:
-        teachers = {cell.teacher for cell in found if only in cell.id}
-        found = [cell for cell in found if only in cell.id or cell.id in teachers]
+    if only:
+        wanted = {cell.id for cell in found if any(text in cell.id for text in only)}
+        wanted |= {cell.teacher for cell in found if cell.id in wanted and cell.teacher}
+        found = [cell for cell in found if cell.id in wanted]
     place = cells_directory(results, chosen.name)
     planned = plan(chosen, found, place)
     for why in dict.fromkeys(planned.impossible.values()):

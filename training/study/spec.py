@@ -148,8 +148,12 @@ def _name_problems(study: Study) -> Iterator[str]:
 
 
 def cells(study: Study, place: Path) -> list[Cell]:
-    """All cells, each once, teachers before those that they teach. `place`: where file names of recipes begin."""
+    """All cells, each once: the first seed of every grid first, teachers before those that they teach.
+
+    So a study that is stopped early has a little of everything. `place`: where file names of recipes begin.
+    """
     found: dict[str, Cell] = {}
+    turns = list(dict.fromkeys(seed for grid in study.grid for seed in grid.seeds))
     for grid in study.grid:
         hiddens: Sequence[int | list[int] | None] = grid.hidden or [None]
         depths: Sequence[int | None] = grid.layers or [None]
@@ -159,7 +163,7 @@ def cells(study: Study, place: Path) -> list[Cell]:
             cell = _cell(study, place, data, model, training, seed, hidden, layers)
             found.setdefault(cell.id, cell)
     checked = [_with_teacher_problem(cell, found) for cell in found.values()]
-    return sorted(checked, key=lambda cell: _depth(cell, found))
+    return sorted(checked, key=lambda cell: (turns.index(cell.seed), _depth(cell, found)))
 
 
 def _depth(cell: Cell, found: Mapping[str, Cell]) -> int:

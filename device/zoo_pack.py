@@ -1,0 +1,99 @@
+"""From a finished run to a model of the zoo. Needs torch, for the float model's answers to the golden scans."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tinyloc.boards.files import whole_directory
+from tinyloc.device.build import Optimise
+from tinyloc.device.study_cell import measure
+from tinyloc.device.zoo import BUNDLE, CARD, DECISIONS, ZOO_DIR, Card, Figures, ZooError, golden_readings
+from tinyloc.export.bundle import MISSING_DBM, TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
+from tinyloc.training.data.dataset import Recording
+from tinyloc.training.run import TrainedRun, load_run
+from tinyloc.training.test_set import readings_digest
+
+
+def pack(
+    run_directory: Path, name: str, boards: Sequence[str], arithmetic: Arithmetic | None = None, folder: Path = ZOO_DIR
+) -> Card:
+    """Write zoo/NAME from an exported run, with figures of each board whose budget it fits.
+
+    ZooError when it fits none of `boards`, or when a board answers otherwise than the host.
+    """
+    run, bundle = load_run(run_directory), load_bundle(run_directory / "bundle")
+    form = arithmetic or bundle.default_arithmetic
+    optimise: Optimise = "O2" if run.recipe.build.optimise == "O2" else "Os"
+    found = measure(run_directory / "bundle", form, tuple(boards), optimise)
+    differ = [board for board, image in found.boards.items() if image.mismatches]
+    fits = {board: image for board, image in found.boards.items() if image.fits}
+    if differ or not fits:
+        wrong = f"answers differ on {', '.join(differ)}" if differ else f"it fits none of {', '.join(boards)}"
+        raise ZooError(f"{run_directory}: {wrong}; it is not for the zoo")
+    card = Card(
+        name=name,
+        title=f"{run.record.data_title}, {run.model.settings.architecture}, {form}",
+        boards={
+            board: Figures(
+                flash_bytes=image.flash_bytes, ram_bytes=image.ram_bytes, cycles=image.cycles, energy_uj=image.energy_uj
+            )
+            for board, image in fits.items()
+        },
+        arithmetic=form,
+        optimise=optimise,
+        architecture=run.model.settings.architecture,
+        data=run.recipe.data.name,
+        data_options=run.recipe.data.options,
+        licence=run.record.licence,
+        citation=run.record.citation,
+        seed=run.seed,
+        parameters=run.record.parameters,
+        test_samples=len(run.test_set.label),
+        test_sha256=readings_digest(run.test_set),
+        macro_f1=found.macro_f1,
+        accuracy=found.accuracy,
+        float_macro_f1=round(run.record.test["macro_f1"], 6),
+        float_accuracy=round(run.record.test["accuracy"], 6),
+        errors_m=found.errors_m,
+        file_bytes=found.serialised_bytes,
+        constant_bytes=found.constant_bytes or 0,
+    )
+    with whole_directory(folder / name) as place:
+        _write(place, run, bundle, form, card)
+    return card
+
+
+def _write(place: Path, run: TrainedRun, bundle: Bundle, form: Arithmetic, card: Card) -> None:
+    kept = bundle.model(form)
+    (place / kept.path).write_bytes((run.directory / "bundle" / kept.path).read_bytes())
+    golden(run, bundle).save(place / TEST_SET)
+    np.savez_compressed(place / DECISIONS, float_class=run.test_set.float_class.astype(np.int16))
+    settings = {"recipe": bundle.settings["recipe"], "zoo": card.name}
+    packed = bundle.model_copy(
+        update={
+            "name": card.name, "models": [kept], "default_arithmetic": form, "settings": settings,
+            "test_sha256": sha256(place / TEST_SET),
+        }
+    )  # fmt: skip
+    (place / BUNDLE).write_text(json.dumps(packed.model_dump(mode="json")) + "\n", encoding="utf-8")
+    (place / CARD).write_text(card.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
+    load_bundle(place)
+
+
+def golden(run: TrainedRun, bundle: Bundle) -> TestSet:
+    """Golden scans as one recording, labelled with what the float model decides."""
+    from tinyloc.training.decide import decide_all
+
+    raw = golden_readings(bundle, run.seed)
+    count = len(raw)
+    dbm = np.where(raw == MISSING_DBM, np.nan, raw.astype(np.float32)).astype(np.float32)
+    unknown = np.full((count, 3), np.nan, np.float32)
+    nothing = np.zeros(count, np.int32)
+    recording = Recording("golden", dbm, unknown, nothing, np.arange(count, dtype=np.float64))
+    scores, decisions = decide_all(run.model, [recording], bundle.preprocessing, bundle.window)
+    # a window's label is the mode of its samples': every sample gets that of the decision that covers it next
+    due = np.flatnonzero(decisions >= 0)
+    covering = due[np.minimum(np.searchsorted(due, np.arange(count)), len(due) - 1)]
+    return TestSet(raw, nothing, decisions[covering], unknown, scores, decisions)

@@ -1,0 +1,294 @@
+"""Studies: what cells there are, which cannot be, what happens to bad ones, and what the tables say."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+import study_work
+
+from tinyloc.training.study import check, published, record, tables
+from tinyloc.training.study.plots import draw, pareto
+from tinyloc.training.study.record import CellRecord, FormRecord, OnBoard
+from tinyloc.training.study.run import CellWork, Progress, plan, run_study
+from tinyloc.training.study.spec import Cell, Study, StudyError, cells, load_study, put_over
+from tinyloc.training.study.summary import rows
+
+SMALL = """
+name = "small"
+boards = ["cc2650"]
+forms = ["float", "int8"]
+[over.training]
+epochs = 3
+[data.house]
+recipe = "house-a-mamba"
+over.data = { name = "house-a", options = { training_walks = 1, living_minutes = 1.0 } }
+[model.mamba]
+model = { architecture = "mamba", hidden = 8, crf = true }
+[model.mdcsa]
+model = { architecture = "mdcsa", hidden = 8, crf = true }
+[training.plain]
+[training.distilled]
+teacher = "mdcsa"
+over.distillation = { method = "crf" }
+[[grid]]
+data = ["house"]
+model = ["mamba"]
+training = ["distilled"]
+seeds = [1, 3]
+[[grid]]
+data = ["house"]
+model = ["mdcsa"]
+seeds = [1, 2, 3]
+"""
+
+
+def study_of(tmp_path: Path, text: str = SMALL) -> tuple[Study, list[Cell]]:
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    study = load_study(path)
+    return study, cells(study, tmp_path)
+
+
+# --- the grid ---
+
+
+def test_the_first_seed_comes_first_and_teachers_before_their_students(tmp_path: Path) -> None:
+    _, found = study_of(tmp_path)
+    assert [cell.id for cell in found][:2] == ["house--mdcsa--plain--s1", "house--mamba--distilled--s1"]
+    assert len(found) == 5
+    student = next(cell for cell in found if cell.id == "house--mamba--distilled--s3")
+    assert student.teacher == "house--mdcsa--plain--s3"
+    order = [cell.id for cell in found]
+    assert all(order.index(cell.teacher) < order.index(cell.id) for cell in found if cell.teacher)
+
+
+def test_sizes_multiply_and_name_the_cells(tmp_path: Path) -> None:
+    grid = '[[grid]]\ndata = ["house"]\nmodel = ["mamba"]\nhidden = [4, 8]\nlayers = [1, 2]\nseeds = [5]\n'
+    _, found = study_of(tmp_path, SMALL.split("[[grid]]")[0] + grid)
+    assert [cell.model for cell in found] == ["mamba-h4-l1", "mamba-h4-l2", "mamba-h8-l1", "mamba-h8-l2"]
+    models = [cell.recipe.model for cell in found if cell.recipe]
+    assert [(model.hidden, model.layers) for model in models] == [(4, 1), (4, 2), (8, 1), (8, 2)]
+
+
+def test_a_cell_is_the_recipe_with_the_axes_over_it(tmp_path: Path) -> None:
+    recipe = study_of(tmp_path)[1][0].recipe
+    assert recipe is not None
+    assert recipe.training.epochs == 3 and recipe.training.batch == 8  # the study's, the recipe's
+    assert recipe.model.architecture == "mdcsa" and recipe.seed == 1
+    assert recipe.export.arithmetics == ["int8"] and recipe.budget.limits() == {}
+
+
+def test_another_data_set_does_not_inherit_options(tmp_path: Path) -> None:
+    text = SMALL.replace('over.data = { name = "house-a", options = { training_walks = 1, living_minutes = 1.0 } }',
+                         'over.data = { name = "ble_flat_kolakowski" }')  # fmt: skip
+    recipe = study_of(tmp_path, text)[1][0].recipe
+    assert recipe is not None and recipe.data.options == {}
+
+
+def test_tables_are_joined_and_everything_else_replaced() -> None:
+    assert put_over({"a": {"b": 1, "c": [1, 2]}, "d": 3}, {"a": {"c": [3]}, "e": 4}) == {
+        "a": {"b": 1, "c": [3]}, "d": 3, "e": 4
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('model = ["mdcsa"]', 'model = ["lstm"]'), r"grid 2: no \[model.lstm\] \(there are mamba, mdcsa\)"),
+        (('boards = ["cc2650"]', 'boards = ["cc2651"]'), "unknown board 'cc2651'"),
+        (('forms = ["float", "int8"]', 'forms = ["int4"]\nspeed = 1'), r"forms.0: .*speed: Extra"),
+        (("[[grid]]", "[[grid"), "not valid TOML"),
+    ],
+)
+def test_a_wrong_study_is_told(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        study_of(tmp_path, SMALL.replace(*change))
+    with pytest.raises(StudyError, match="no such file"):
+        load_study(tmp_path / "none.toml")
+
+
+# --- cells that cannot be ---
+
+
+def test_impossible_cells_are_named_with_all_reasons(tmp_path: Path) -> None:
+    text = SMALL.replace("hidden = 8, crf = true }\n[training.plain]", "hidden = 400, crf = true }\n[training.plain]")
+    text = text.replace("[training.plain]\n", "[training.plain]\n[training.wrong]\nover.training = { epoch = 1 }\n")
+    text += '[[grid]]\ndata = ["house"]\nmodel = ["mamba"]\ntraining = ["wrong"]\nseeds = [1]\n'
+    _, found = study_of(tmp_path, text)
+    cannot = check.impossible(found)
+    too_large = "cannot fit cc2650: 5,292,848 parameters are more than 131,072 bytes of flash"
+    assert too_large in cannot["house--mdcsa--plain--s1"]
+    assert "its teacher house--mdcsa--plain--s1 cannot be" in cannot["house--mamba--distilled--s1"]
+    assert "training.epoch: unknown key" in cannot["house--mamba--wrong--s1"]
+
+
+def test_a_teacher_outside_the_grid_is_told(tmp_path: Path) -> None:
+    _, found = study_of(tmp_path, SMALL.replace("seeds = [1, 2, 3]", "seeds = [2]"))
+    why = check.impossible(found)["house--mamba--distilled--s1"]
+    assert "its teacher house--mdcsa--plain--s1 is not in the grid" in why
+
+
+def test_a_class_with_one_sample_is_named(tmp_path: Path) -> None:
+    whose = [("train", room) for room in ("hall", "hall", "bath", "attic", "bath")]
+    whose += [("validation", "hall"), ("test", "hall")]
+    lines = "".join(f"{split},{room},-50,-60\n" for split, room in whose)
+    (tmp_path / "scans.csv").write_text("split,room,a,b\n" + lines)
+    (tmp_path / "own.toml").write_text(
+        'name = "own"\nlicence = "mine"\nfile = "scans.csv"\n[columns]\naccess_points = ["a", "b"]\nlabel = "room"\n'
+        'split = "split"\n'
+    )
+    text = SMALL.replace('over.data = { name = "house-a", options = { training_walks = 1, living_minutes = 1.0 } }',
+                         f'over.data = {{ name = "csv", path = "{tmp_path / "own.toml"}" }}')  # fmt: skip
+    _, found = study_of(tmp_path, text)
+    assert "one training sample only in class attic" in check.impossible(found)["house--mdcsa--plain--s1"]
+
+
+def test_a_teacher_that_is_not_there_is_told(tmp_path: Path) -> None:
+    from tinyloc.training.data import catalogue
+    from tinyloc.training.recipe import load_recipe
+
+    data_set = catalogue.load("house-a", {"training_walks": 1, "living_minutes": 1.0})
+    recipe = load_recipe("house-a-mamba")
+    assert "no finished run there" in check.teacher_problems(tmp_path, recipe, data_set)[0]
+    (tmp_path / "run.json").write_text("{}")
+    assert "run.json cannot be read" in check.teacher_problems(tmp_path, recipe, data_set)[0]
+
+
+# --- running ---
+
+
+def run(tmp_path: Path, work: CellWork, text: str = SMALL) -> list[Progress]:
+    study, found = study_of(tmp_path, text)
+    results = record.cells_directory(tmp_path / "results", study.name)
+    return list(run_study(study, found, plan(study, found, results), results, tmp_path / "runs", work, jobs=2))
+
+
+def test_a_failed_cell_is_named_and_the_others_are_done(tmp_path: Path) -> None:
+    ended = {step.cell: step.record for step in run(tmp_path, study_work.bad) if step.record}
+    statuses = {name: (found.status, found.error) for name, found in ended.items()}
+    assert statuses == {
+        "house--mdcsa--plain--s1": ("failed", "ValueError: model: the loss became nan in epoch 3"),
+        "house--mamba--distilled--s1": ("failed", "its teacher house--mdcsa--plain--s1 failed"),
+        "house--mdcsa--plain--s2": ("failed", "its process ended with exit code 7"),
+        "house--mdcsa--plain--s3": ("done", None),
+        "house--mamba--distilled--s3": ("done", None),
+    }
+    again = run(tmp_path, study_work.good)
+    unfinished = {name for name, (status, _) in statuses.items() if status != "done"}
+    assert {step.cell for step in again if step.record} == unfinished
+    assert all(step.record.status == "done" for step in again if step.record)
+    assert "at work on house--mdcsa--plain--s1" in [step.text for step in again]
+    assert run(tmp_path, study_work.good) == []
+    changed = run(tmp_path, study_work.good, SMALL.replace("epochs = 3", "epochs = 4"))
+    assert len([step for step in changed if step.record]) == 5
+
+
+def test_the_record_says_everything_of_the_cell(tmp_path: Path) -> None:
+    run(tmp_path, study_work.good)
+    path = record.cells_directory(tmp_path / "results", "small") / "house--mamba--distilled--s3.json"
+    found = record.load(path)
+    assert found.settings["distillation"]["teachers"] == [
+        {**found.settings["distillation"]["teachers"][0], "run": "house--mdcsa--plain--s3"}
+    ]
+    assert found.settings["seed"] == 3 and set(found.forms) == {"float", "int8"}
+    path.write_text("{}")
+    with pytest.raises(StudyError, match="not a cell of a study"):
+        record.load(path)
+    with pytest.raises(StudyError, match="no cells here"):
+        record.load_all(tmp_path)
+
+
+# --- tables and plots ---
+
+
+def cell(model: str, seed: int, f1: float, training: str = "plain", flash: int = 20_000, **more: object) -> CellRecord:
+    image = OnBoard(
+        flash_bytes=flash, ram_bytes=2_000, cycles=10_000.0, energy_uj=2.5, fits=True, samples=120, mismatches=0
+    )
+    quality = {"macro_f1": f1, "accuracy": f1 + 0.05, "serialised_bytes": 30_720}
+    forms = {
+        "float": FormRecord(**quality),
+        "static": FormRecord(**quality),
+        "int8": FormRecord(**quality, constant_bytes=10_240, boards={"cc2650": image}),
+    }
+    settings = {"model": {"architecture": "mamba", "hidden": 8, "layers": 1}}
+    return CellRecord.model_validate(
+        {
+            "study": "t", "data": "house", "model": model, "training": training, "seed": seed, "status": "done",
+            "data_title": "House", "licence": "ours", "inputs": 8, "classes": 4, "parameters": 1400,
+            "parameters_published": 1432, "seconds": 60.0, "forms": forms, "settings": settings,
+            "versions": {"torch": "2"}, **more,
+        }
+    )  # fmt: skip
+
+
+CELLS = [
+    cell("small", 1, 0.70), cell("small", 2, 0.72), cell("small", 3, 0.74),
+    cell("small", 1, 0.80, "distilled"), cell("small", 2, 0.82, "distilled"), cell("small", 3, 0.84, "distilled"),
+    cell("large", 1, 0.90, flash=50_000),
+    CellRecord(study="t", data="house", model="huge", training="plain", seed=1, status="impossible", error="no room"),
+]  # fmt: skip
+
+
+def test_rows_are_means_over_seeds() -> None:
+    small = rows(CELLS)[0]
+    assert (small.model, small.form, small.seeds) == ("small", "float", (1, 2, 3))
+    assert small.macro_f1.mean == pytest.approx(0.72) and small.macro_f1.deviation == pytest.approx(0.02)
+
+
+def test_the_page_has_every_table_and_what_has_no_figures() -> None:
+    text = tables.markdown("T", "", CELLS)
+    plain, taught = "0.720 ± 0.020", "0.820 ± 0.020"
+    assert f"| house, small | 1,432 (published) | F1 | {plain} | – | {plain} | {taught} | {taught} |" in text
+    assert f"| house, small, plain | int8 | cc2650 | 3 | {plain} | 0.770 ± 0.020 | – | 30.0 | 10.0 | 19.5 |" in text
+    assert "| 10,000 | 2.5 | yes |" in text
+    assert "| house, small | distilled | int8 | 0.720 ± 0.020 | 0.820 ± 0.020 | +0.100 | yes |" in text
+    assert "| house | 20 | small, distilled, int8 | 0.820 ± 0.020 |" in text
+    assert "| house | 64 | large, plain, int8 | 0.900 |" in text
+    assert "- house--huge--plain--s1: impossible: no room" in text
+    assert "8 cells" in text and published.SAME_COUNT not in text
+
+
+def test_a_gain_within_the_spread_is_not_called_one() -> None:
+    near = [cell("small", n, f1, "distilled") for n, f1 in ((1, 0.71), (2, 0.73), (3, 0.75))]
+    assert "| +0.010 | no |" in tables.markdown("T", "", CELLS[:3] + near)
+    worse = [cell("small", n, f1, "distilled") for n, f1 in ((1, 0.61), (2, 0.63), (3, 0.65))]
+    assert "| -0.090 | worse |" in tables.markdown("T", "", CELLS[:3] + worse)
+    assert "one seed: not known" in tables.markdown("T", "", [CELLS[0], cell("small", 1, 0.9, "distilled")])
+
+
+def test_comparisons_with_the_published_areas_say_that_the_rule_is_another() -> None:
+    uji = [cell("mlp", 1, 0.78, inputs=520, classes=59)]
+    text = tables.markdown("T", "", uji)
+    assert published.SAME_COUNT in text and "| quantised, middle | 0.640 | 0.787 | 44 | – | – |" in text
+
+
+def test_the_csv_has_a_line_a_form_and_board() -> None:
+    lines = list(csv.DictReader(io.StringIO(tables.comma_separated(CELLS))))
+    assert len(lines) == 7 * 3
+    assert lines[2]["board"] == "cc2650" and lines[2]["flash_bytes"] == "20000" and lines[0]["board"] == ""
+
+
+def test_the_front_is_what_nothing_beats() -> None:
+    assert pareto([(3.0, 0.9), (1.0, 0.5), (2.0, 0.4), (2.0, 0.7)]) == [1, 3, 0]
+
+
+def test_plots_are_the_same_each_time(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    first, second = (draw(CELLS, "cc2650", tmp_path / name) for name in ("a", "b"))
+    assert [path.name for path in first] == ["pareto-house-cc2650.svg"]
+    assert first[0].read_bytes() == second[0].read_bytes()
+    assert b"20 KB" in first[0].read_bytes() or b"<svg" in first[0].read_bytes()
+
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in RESULTS.glob("*/study.toml")))
+def test_committed_tables_are_made_from_the_committed_json(name: str) -> None:
+    study = load_study(RESULTS / name / "study.toml")
+    found = record.load_all(RESULTS / name / "cells")
+    assert (RESULTS / name / "table.md").read_text() == tables.markdown(study.title, study.comment, found)
+    assert (RESULTS / name / "table.csv").read_text() == tables.comma_separated(found)
+    assert {one.id for one in found} <= {one.id for one in cells(study, RESULTS / name)}

@@ -1,0 +1,90 @@
+"""`tinyloc zoo`: models that come with tinyloc; `zoo:NAME` stands for a run in every command that takes one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyloc.commands.layout import NATIVE, ZOO_PREFIX, JsonOption, RunLayout, write_json
+
+app = typer.Typer(help="Trained models that come with tinyloc.", no_args_is_help=True)
+
+
+class ZooLayout(RunLayout):
+    """A run made from the zoo: generated code and image are made when they are asked for."""
+
+    def need_generated(self, arithmetic: str | None, backend: str = NATIVE) -> Path:
+        """The generated code, compiled now if it is not there."""
+        from tinyloc.commands.codegen import codegen
+
+        path = self.generated(self.arithmetic(arithmetic), backend)
+        if not path.exists():
+            codegen(str(self.path), arithmetic=arithmetic, backend=backend)
+        return path
+
+    def need_firmware(
+        self, board: str, arithmetic: str | None = None, backend: str = NATIVE, debug_layers: bool = False
+    ) -> Path:
+        """The image for a board, built now if it is not there."""
+        from tinyloc.commands.build import build
+
+        path = self.firmware(board, backend, debug_layers)
+        if not path.exists():
+            self.need_generated(arithmetic, backend)
+            build(str(self.path), board, arithmetic=arithmetic, backend=backend, debug_layers=debug_layers)
+        return path
+
+
+def zoo_run(run: str, runs_dir: Path) -> ZooLayout:
+    """The run of `zoo:NAME` below `runs_dir`, unpacked if it is not there; says which test set it has."""
+    from tinyloc.device.zoo import resolve, unpack
+
+    name, _ = resolve(run.removeprefix(ZOO_PREFIX))
+    path = runs_dir / f"zoo-{name}"
+    typer.echo(f"{run}: {unpack(name, path)}", err=True)
+    return ZooLayout(path)
+
+
+@app.command("list")
+def list_models(json: JsonOption = None) -> None:
+    """List the models of the zoo with their figures."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tinyloc.device.zoo import load_card, names
+
+    cards = [load_card(name) for name in names()]
+    table = Table("model", "data", "board", box=None, header_style="bold", pad_edge=False)
+    for column in ("macro F1", "accuracy", "flash, KB", "RAM, KB", "cycles", "µJ"):
+        table.add_column(column, justify="right")
+    for card in cards:
+        for board, image in card.boards.items():
+            table.add_row(
+                f"zoo:{card.name}-{board}", escape(card.title), board, f"{card.macro_f1:.3f}", f"{card.accuracy:.3f}",
+                f"{image.flash_bytes / 1024:.1f}", f"{image.ram_bytes / 1024:.1f}", f"{image.cycles:,.0f}",
+                f"{image.energy_uj:.1f}",
+            )  # fmt: skip
+    Console().print(table)
+    write_json(json, [card.model_dump(mode="json") for card in cards])
+
+
+@app.command("pack")
+def pack(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of an exported run.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the model in the zoo.")],
+    board: Annotated[
+        list[str] | None, typer.Option("--board", help="Board to measure it on; repeatable. Without it all of them.")
+    ] = None,
+    arithmetic: Annotated[str | None, typer.Option("--arithmetic", help="int8 or int16x8.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder of the zoo; without it tinyloc's own.")] = None,
+) -> None:
+    """Measure a run and put it into the zoo as a small bundle with a card."""
+    from tinyloc.boards import board_names
+    from tinyloc.device.zoo import ZOO_DIR
+    from tinyloc.device.zoo_pack import pack as pack_run
+
+    form = RunLayout(run).arithmetic(arithmetic)
+    card = pack_run(run, name, board or board_names(), form, to or ZOO_DIR)
+    sizes = ", ".join(f"{image.flash_bytes:,} bytes of flash on {name}" for name, image in card.boards.items())
+    typer.echo(f"zoo:{card.name}: macro F1 {card.macro_f1:.3f}; {sizes}")
