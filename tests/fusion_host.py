@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.training.fusion.c_source import fusion_source
+from tinyloc.codegen.fusion import compile_fusion
 from tinyloc.training.fusion.quantised import IntegerStudent, quantise
 from tinyloc.training.fusion.rules import CHANNELS
 from tinyloc.training.fusion.scaling import INPUTS, OUTPUTS, Frame
@@ -18,9 +18,7 @@ FIRMWARE = Path(__file__).resolve().parents[1] / "firmware"
 SOURCES = sorted((FIRMWARE / "fusion").glob("*.c"))
 WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdouble-promotion", "-ffp-contract=off")
 SHIM = """
-extern const tl_fusion_settings_t tl_fusion_settings;
-extern const uint8_t tl_fusion_anchor_count;
-extern const tl_point_t tl_fusion_anchors[];
+#include "fusion/data.h"
 static tl_fusion_t fusion;
 void shim_init(float k, float heading);
 void shim_init(float k, float heading) {
@@ -85,11 +83,13 @@ class HostFusion:
         self, folder: Path, student: IntegerStudent | None, settings: FilterSettings,
         anchors: npt.NDArray[np.float64], k: float, heading: float, flags: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
-        source = folder / "walk.c"
         given = "&tl_fusion_student" if student is not None else "0"
-        source.write_text(fusion_source(student, settings, anchors) + SHIM.replace("STUDENT", given))
-        library = folder / "fusion.so"
-        command = ["cc", *WARNINGS, *flags, "-O2", "-shared", "-fPIC", f"-I{FIRMWARE}", *map(str, SOURCES), str(source)]
+        generated, shim, library = folder / "generated", folder / "shim.c", folder / "fusion.so"
+        compile_fusion(student or any_student(), settings, anchors, generated)
+        shim.write_text(SHIM.replace("STUDENT", given))
+        sources = [*SOURCES, *sorted(generated.glob("*.c")), shim]
+        command = ["cc", *WARNINGS, *flags, "-O2", "-shared", "-fPIC", f"-I{FIRMWARE}", f"-I{generated}"]
+        command += map(str, sources)
         done = subprocess.run([*command, "-o", str(library)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         self._c = ctypes.CDLL(str(library))

@@ -56,7 +56,9 @@ PART_MODELS: dict[str, Callable[..., Part]] = {
 """Peripherals of a part, by the UART model that board.toml names."""
 
 CPU_MODELS = {"cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3, "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4}
-ENTRIES = frozenset({"tl_localiser_sample", "tl_localiser_sample_dense", "tl_model_run"})
+ENTRIES = frozenset(
+    {"tl_localiser_sample", "tl_localiser_sample_dense", "tl_model_run", "tl_fusion_imu", "tl_fusion_ranges"}
+)
 """Functions that take one sample, or run a plain network: what is measured."""
 STACK_LIMIT = "__stack_start"
 """Linker symbol: the lowest address of the stack."""

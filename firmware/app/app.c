@@ -20,7 +20,6 @@
 #define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_CRC)
 #define READINGS_MAX ((BODY_MAX - 2u) / READING_WIRE)
 
-#define HELLO_BODY 53u
 #define RESULT_BODY (10u + TL_CLASSES * sizeof(tl_score_t))
 #ifdef TL_DEBUG_LAYERS
 #define CHECKS_MAX 16u /* of one reply */
@@ -28,7 +27,7 @@
 #else
 #define LAYERS_BODY 0u
 #endif
-#define REPLY_MAX (TL_FRAME_HEAD + MAX(MAX(HELLO_BODY, RESULT_BODY), LAYERS_BODY) + TL_FRAME_CRC)
+#define REPLY_MAX (TL_FRAME_HEAD + MAX(MAX(TL_HELLO_BODY, RESULT_BODY), LAYERS_BODY) + TL_FRAME_CRC)
 _Static_assert(PAYLOAD_MAX <= 65535u && REPLY_MAX <= 65535u, "lengths are counted by 16 bits");
 
 typedef enum { BEFORE_RESET, AFTER_RESET, AFTER_SAMPLE } progress_t;
@@ -71,26 +70,12 @@ static uint8_t flags(void) {
 }
 
 static void send_hello(uint16_t seq) {
-    static const char name[16] = TL_BOARD_NAME;
-    tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_HELLO | TL_MESSAGE_REPLY, seq);
-    tl_put_u32(&writer, (uint32_t)TL_MODEL_ID);
-    tl_put_u32(&writer, (uint32_t)(TL_MODEL_ID >> 32));
-    tl_put_u32(&writer, TL_CLOCK_HZ);
-    tl_put_u16(&writer, TL_INPUTS);
-    tl_put_u16(&writer, TL_CLASSES);
-    tl_put_u16(&writer, TL_WINDOW);
-    tl_put_u16(&writer, TL_HOP);
-    tl_put_u8(&writer, sizeof(tl_score_t));
-    tl_put_u8(&writer, flags());
-    tl_put_u8(&writer, (uint8_t)tl_port_reset_cause());
-    tl_put_u32(&writer, sizeof(tl_model_arena_t));
-    tl_put_u32(&writer, sizeof(tl_localiser_t));
-    tl_put_u32(&writer, tl_port_stack_size());
-    tl_put_u16(&writer, PAYLOAD_MAX);
-    for (uint8_t i = 0; i < sizeof name; i++) {
-        tl_put_u8(&writer, (uint8_t)name[i]);
-    }
-    tl_frame_send(&writer);
+    tl_hello_t hello = {
+        .model_id = TL_MODEL_ID, .inputs = TL_INPUTS, .classes = TL_CLASSES, .window = TL_WINDOW, .hop = TL_HOP,
+        .score_bytes = sizeof(tl_score_t), .flags = flags(), .arena = sizeof(tl_model_arena_t),
+        .state = sizeof(tl_localiser_t), .payload_max = PAYLOAD_MAX,
+    };
+    tl_send_hello(reply, seq, &hello);
 }
 
 static void send_result(void) {
@@ -254,5 +239,8 @@ void tl_app_init(void) {
 }
 
 void tl_app_poll(void) {
-    tl_session_poll(&session, take_request);
+    tl_frame_t request;
+    if (tl_session_poll(&session, &request)) {
+        take_request(&request);
+    }
 }

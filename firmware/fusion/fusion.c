@@ -139,7 +139,7 @@ static float correct(tl_fusion_t *f, const tl_fix_t *fix) {
     tl_forecast_t forecast = {0};
     float variance = 0.0f;
     if (learned && full) {
-        tl_student_forecast(f->student, f->rows, f->oldest, &forecast);
+        tl_student_forecast(f->student, &f->arena, f->rows, f->oldest, &forecast);
     }
     if (fixed) {
         float at[2] = {fix->position.x, fix->position.y};

@@ -37,6 +37,7 @@ typedef struct {
 typedef struct {
     const tl_fusion_settings_t *settings;
     const tl_student_t *student; /* may be null for the first two rules */
+    tl_model_arena_t arena;      /* of the student */
     const tl_point_t *anchors;
     uint8_t anchor_count;
     tl_reckoner_t reckoner;

@@ -1,5 +1,6 @@
 #include "link/messages.h"
 
+#include "board.h"
 #include "port/port.h"
 
 /* head, code, detail, pc, lr, CRC */
@@ -30,4 +31,27 @@ void tl_send_fault(uint32_t cfsr, uint32_t pc, uint32_t lr) {
 void tl_send_watchdog_notice(void) {
     tl_port_uart_write(0);
     tl_send_error(0, TL_LINK_WATCHDOG, 0);
+}
+
+void tl_send_hello(uint8_t *buffer, uint16_t seq, const tl_hello_t *hello) {
+    static const char name[16] = TL_BOARD_NAME;
+    tl_writer_t writer = tl_frame_begin(buffer, TL_MESSAGE_HELLO | TL_MESSAGE_REPLY, seq);
+    tl_put_u32(&writer, (uint32_t)hello->model_id);
+    tl_put_u32(&writer, (uint32_t)(hello->model_id >> 32));
+    tl_put_u32(&writer, TL_CLOCK_HZ);
+    tl_put_u16(&writer, hello->inputs);
+    tl_put_u16(&writer, hello->classes);
+    tl_put_u16(&writer, hello->window);
+    tl_put_u16(&writer, hello->hop);
+    tl_put_u8(&writer, hello->score_bytes);
+    tl_put_u8(&writer, hello->flags);
+    tl_put_u8(&writer, (uint8_t)tl_port_reset_cause());
+    tl_put_u32(&writer, hello->arena);
+    tl_put_u32(&writer, hello->state);
+    tl_put_u32(&writer, tl_port_stack_size());
+    tl_put_u16(&writer, hello->payload_max);
+    for (uint8_t i = 0; i < sizeof name; i++) {
+        tl_put_u8(&writer, (uint8_t)name[i]);
+    }
+    tl_frame_send(&writer);
 }

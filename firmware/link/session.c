@@ -41,43 +41,39 @@ static void end_baud_trial(tl_session_t *session) {
     }
 }
 
-static void take_payload(tl_session_t *session, void (*take)(const tl_frame_t *request)) {
-    tl_frame_t request;
+/* Whether the payload in the buffer is a request. */
+static bool parse(tl_session_t *session, tl_frame_t *request) {
     uint16_t length = session->decoder.length;
-    tl_link_error_t error = tl_frame_parse(session->decoder.buffer, length, &request);
-    switch (error) {
-    case TL_LINK_OK:
+    tl_link_error_t error = tl_frame_parse(session->decoder.buffer, length, request);
+    if (error == TL_LINK_OK || error == TL_LINK_BAD_VERSION) {
         session->baud_trial = false;
-        take(&request);
-        break;
-    case TL_LINK_BAD_VERSION:
-        session->baud_trial = false;
-        tl_send_error(request.seq, error, request.version);
-        break;
-    default:
-        tl_send_error(0, error, length);
-        break;
     }
+    if (error == TL_LINK_BAD_VERSION) {
+        tl_send_error(request->seq, error, request->version);
+    } else if (error != TL_LINK_OK) {
+        tl_send_error(0, error, length);
+    }
+    return error == TL_LINK_OK;
 }
 
-void tl_session_poll(tl_session_t *session, void (*take)(const tl_frame_t *request)) {
+bool tl_session_poll(tl_session_t *session, tl_frame_t *request) {
     uint8_t byte;
     tl_port_feed_watchdog();
     end_baud_trial(session);
     if (!tl_port_uart_read(&byte)) {
-        return;
+        return false;
     }
     switch (tl_cobs_feed(&session->decoder, byte)) {
-    case TL_COBS_MORE:
-        break;
     case TL_COBS_FRAME:
-        take_payload(session, take);
-        break;
+        return parse(session, request);
     case TL_COBS_BAD:
         tl_send_error(0, TL_LINK_UNREADABLE, session->decoder.length);
         break;
     case TL_COBS_TOO_LONG:
         tl_send_error(0, TL_LINK_TOO_LONG, session->decoder.capacity);
         break;
+    case TL_COBS_MORE:
+        break;
     }
+    return false;
 }

@@ -19,8 +19,9 @@ typedef struct {
 /* `payload` has room for the longest request. Tells the host when the watchdog has restarted the device. */
 void tl_session_init(tl_session_t *session, uint8_t *payload, uint16_t capacity);
 
-/* Take at most one byte from the UART; a whole request goes to `take`, what is none is answered with an error. */
-void tl_session_poll(tl_session_t *session, void (*take)(const tl_frame_t *request));
+/* Take at most one byte from the UART. True when it ended a request, which points into the session's buffer and is the
+ * caller's to answer before the next poll; what is none is answered with an error here. */
+bool tl_session_poll(tl_session_t *session, tl_frame_t *request);
 
 /* Carry out a BAUD request; `reply` has room for 4 bytes of body. */
 void tl_session_baud(tl_session_t *session, const tl_frame_t *request, uint8_t *reply);

@@ -1,31 +1,136 @@
-"""The fusion on emulated cores: the same positions as on the host, within its cycles, flash and memory."""
+"""The fusion in real images on emulated boards: the reference's positions, within cycles, flash and memory."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fusion_board import run_on
-from fusion_host import HostFusion
 
-from tinyloc.training.fusion.batch import K_DEFAULT
+from tinyloc.boards import load_board
+from tinyloc.codegen.fusion import compile_fusion
+from tinyloc.device.build import build_firmware
+from tinyloc.device.client import DeviceClient, DeviceRefused, DeviceRestarted
+from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.fusion_client import IMU_MAX, FusionClient, parse_fix
+from tinyloc.device.fusion_image import FusionImage, build_fusion
+from tinyloc.device.fusion_walk import TOLERANCE_M, costs_by_entry, run_walk
+from tinyloc.device.link import FrameError, Message
+from tinyloc.device.transport import LinkError
+from tinyloc.training.fusion.quantised import IntegerStudent
 from tinyloc.training.fusion.settings import FilterSettings
-from tinyloc.training.fusion.simulate import simulate
+from tinyloc.training.fusion.simulate import Walk, simulate
 from tinyloc.training.fusion.sites import LOOP
 from tinyloc.training.fusion.storage import load_student
 
 RESULTS = Path(__file__).resolve().parents[2] / "results" / "fusion"
-MOST_CYCLES = {"cortex-m4f": 60_000, "cortex-m3": 260_000}
+SETTINGS = FilterSettings(rule="variance", pull=0.1)
+MOST_CYCLES = {"stm32l4": 60_000, "aducm3029": 260_000, "cc2650": 260_000}
 
 
-@pytest.mark.parametrize("core", MOST_CYCLES)
-def test_a_walk_on_the_core(core: str, tmp_path: Path) -> None:
-    walk, student = simulate(LOOP, 3), load_student(RESULTS / "loop-student.json")
-    settings = FilterSettings(rule="variance", pull=0.1)
-    costs = run_on(core, tmp_path, student, settings, walk, K_DEFAULT, 6.0)
-    assert max(run.cycles for run in costs.ranges) <= MOST_CYCLES[core]
-    assert costs.flash_bytes <= 16 * 1024
-    assert costs.ram_bytes + costs.stack_bytes <= 3 * 1024
-    host = HostFusion(tmp_path, student, settings, walk.anchors_m, K_DEFAULT, walk.start_heading)
-    found = host.walk(walk)[: len(costs.positions)]
-    assert np.array_equal(found[:, 0], costs.positions[:, 0])
-    assert np.abs(found[:, 1:3] - costs.positions[:, 1:]).max() < 2e-3
+@pytest.fixture(scope="module")
+def walk() -> Walk:
+    return simulate(LOOP, 3)
+
+
+@pytest.fixture(scope="module")
+def student() -> IntegerStudent:
+    return load_student(RESULTS / "loop-student.json")
+
+
+@pytest.fixture(scope="module")
+def image(walk: Walk, student: IntegerStudent, tmp_path_factory: pytest.TempPathFactory) -> FusionImage:
+    return made(walk, student, "stm32l4", tmp_path_factory.mktemp("fusion"))
+
+
+def made(walk: Walk, student: IntegerStudent, board: str, folder: Path) -> FusionImage:
+    compile_fusion(student, SETTINGS, walk.anchors_m, folder / "generated")
+    (folder / "work").mkdir()
+    return build_fusion(folder / "generated", load_board(board), folder / "work", "Os")
+
+
+def talk(image: FusionImage) -> FusionClient:
+    return FusionClient(EmulatedDevice(image.elf, load_board("stm32l4")))
+
+
+@pytest.mark.parametrize("board", MOST_CYCLES)
+def test_a_walk_on_each_board(board: str, walk: Walk, student: IntegerStudent, tmp_path: Path) -> None:
+    image = made(walk, student, board, tmp_path)
+    device = EmulatedDevice(image.elf, load_board(board), measure=True)
+    client = FusionClient(device)
+    assert client.hello().inputs == len(walk.anchors_m)
+    outcome = run_walk(client, walk, student, SETTINGS, seconds=6.0)
+    assert len(outcome.fixes) == 30 and outcome.apart_m < TOLERANCE_M
+    costs = costs_by_entry(device.runs)
+    assert costs["tl_fusion_ranges"].most <= MOST_CYCLES[board]
+    assert outcome.fixes[-1].cycles == pytest.approx(device.runs[-1].cycles, rel=0.01), "the device's own count"
+    assert image.fusion_flash <= 16 * 1024
+    stack = outcome.fixes[-1].stack_high_water
+    assert 0 < stack <= image.stack.bytes <= load_board(board).build.stack_bytes
+    assert image.state + image.stack.bytes <= 3 * 1024
+
+
+def test_the_order_is_kept_and_a_lost_answer_is_given_again(image: FusionImage, walk: Walk) -> None:
+    client = talk(image)
+    client.hello()
+    with pytest.raises(DeviceRestarted):
+        client.ranges(0.1, walk.ranges_m[0])
+    client.walk(0.5, 0.0)
+    first = client.ranges(0.1, walk.ranges_m[0])
+    client._seq -= 1  # the host did not hear it
+    again = client.ranges(0.1, walk.ranges_m[0])
+    assert again == first
+    client._seq += 3
+    with pytest.raises(DeviceRefused, match="out of order"):
+        client.ranges(0.5, walk.ranges_m[1])
+
+
+def test_frames_that_do_not_fit_are_refused(image: FusionImage, walk: Walk) -> None:
+    client = talk(image)
+    client.hello()
+    client.walk(0.5, 0.0)
+    bad = {
+        Message.IMU: [b"", b"\0", bytes([IMU_MAX + 1]) + bytes(28 * (IMU_MAX + 1)), b"\2" + bytes(28)],
+        Message.RANGES: [b"", bytes(4 + 4 * len(walk.anchors_m) + 1)],
+        Message.WALK: [bytes(7)],
+    }
+    for kind, bodies in bad.items():
+        for body in bodies:
+            with pytest.raises(LinkError, match=r"length did not fit|too long"):
+                client._ask(kind, body, Message.FIX)
+            client._seq -= 1
+    with pytest.raises(DeviceRefused, match="does not know frame type"):
+        client.reset()
+    client._seq -= 1
+    assert client.ranges(0.1, walk.ranges_m[0]).status in range(4)
+
+
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf, -3.0, 3e38])
+def test_spoilt_ranges_and_samples_never_reach_the_answer(image: FusionImage, walk: Walk, spoilt: float) -> None:
+    client = talk(image)
+    client.walk(0.5, spoilt)
+    for n in range(20):
+        ranges = walk.ranges_m[n].copy()
+        ranges[n % len(ranges)] = spoilt
+        values = np.full((9, 3), spoilt if n % 3 else 1.0)
+        client.imu(np.linspace(0.2 * n, 0.2 * n + 0.1, 9), values, values)
+        fix = client.ranges(0.2 * n + 0.15, ranges)
+        assert np.isfinite([fix.x_m, fix.y_m, fix.xx_m2, fix.yy_m2]).all()
+
+
+def test_a_fix_that_no_firmware_sends_is_refused() -> None:
+    good = bytes(2) + bytes(20) + bytes(6)
+    assert not parse_fix(good).valid
+    for body in (good[:-1], b"\2" + good[1:], b"\1\4" + good[2:], good[:2] + b"\0\0\xc0\x7f" + good[6:]):
+        with pytest.raises(FrameError):
+            parse_fix(body)
+
+
+def test_an_image_that_classifies_is_told_apart(tmp_path: Path) -> None:
+    generated = Path(__file__).parent.parent / "firmware" / "fixtures" / "dense_int16"
+    board = load_board("stm32l4")
+    elf = build_firmware(generated, board, tmp_path / "image").elf
+    with pytest.raises(LinkError, match="classifies scans and has no fusion"):
+        FusionClient(EmulatedDevice(elf, board)).hello()
+
+
+def test_a_client_of_scans_finds_no_classes(image: FusionImage) -> None:
+    assert DeviceClient(EmulatedDevice(image.elf, load_board("stm32l4"))).hello().classes == 0

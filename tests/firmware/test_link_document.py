@@ -22,7 +22,7 @@ def test_messages():
     assert set(told) == {message.value for message in Message}
     firmware = defines("link/messages.h", r"TL_MESSAGE_(\w+) = (0x[0-9A-F]+)")
     bit = firmware.pop("REPLY")
-    replies = {firmware[name] | bit for name in ("HELLO", "RESET", "BAUD", "LAYERS")}
+    replies = {firmware[name] | bit for name in ("HELLO", "RESET", "BAUD", "LAYERS", "WALK", "IMU", "RANGES")}
     assert set(firmware.values()) | replies == set(told)
 
 

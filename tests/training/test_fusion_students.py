@@ -8,19 +8,21 @@ import torch
 from fusion_host import any_student
 
 from tinyloc.training.fusion.batch import prepare
-from tinyloc.training.fusion.distil import DistilSettings, divergence, likelihood, teach, train_student, train_teacher
+from tinyloc.training.fusion.distil import divergence, likelihood, teach, train_student, train_teacher
 from tinyloc.training.fusion.errors import FusionError
-from tinyloc.training.fusion.networks import GruStudent, MlpStudent, Teacher, parameters
+from tinyloc.training.fusion.networks import GruStudent, MambaStudent, MlpStudent, Teacher, make_student, parameters
 from tinyloc.training.fusion.quantised import quantise
+from tinyloc.training.fusion.record import StudySettings
 from tinyloc.training.fusion.rollout import roll_out
 from tinyloc.training.fusion.rules import make_rule
 from tinyloc.training.fusion.scaling import INPUTS, OUTPUTS, Frame
-from tinyloc.training.fusion.settings import FilterSettings
+from tinyloc.training.fusion.settings import DistilSettings, FilterSettings
 from tinyloc.training.fusion.simulate import simulate
 from tinyloc.training.fusion.sites import CORRIDOR
 from tinyloc.training.fusion.storage import load_student, save_student
-from tinyloc.training.fusion.study import StudySettings, run_site
+from tinyloc.training.fusion.study import run_site
 from tinyloc.training.fusion.table import load_records, tables
+from tinyloc.training.fusion.variants import KINDS, run_variants
 
 FRAME = Frame((6.0, 5.0), 6.0)
 
@@ -28,6 +30,7 @@ FRAME = Frame((6.0, 5.0), 6.0)
 def test_students_fit_twelve_kilobytes() -> None:
     assert parameters(MlpStudent()) + 3 * 92 <= 12 * 1024  # a byte each, biases of four
     assert parameters(GruStudent()) + 3 * 200 <= 12 * 1024
+    assert parameters(MambaStudent()) + 3 * 200 <= 12 * 1024
     assert any_student().constant_bytes <= 12 * 1024
 
 
@@ -42,9 +45,28 @@ def test_integers_follow_the_real_network() -> None:
     assert real.std() > 0.05
 
 
-def test_widths_that_the_firmware_cannot_run_are_refused() -> None:
-    with pytest.raises(FusionError, match="multiple of 4"):
-        quantise([(np.ones((6, INPUTS)), np.zeros(6))], np.zeros((1, INPUTS)), FRAME)
+@pytest.mark.parametrize("kind", ["mlp", "gru", "mamba"])
+def test_students_learn_to_go_on_as_before(kind: str) -> None:
+    """A student of each kind soon forecasts better than "stands still", from histories of straight walks."""
+    torch.manual_seed(1)
+    student = make_student(kind, (40, 28))
+    optimiser = torch.optim.Adam(student.parameters(), lr=5e-3)
+    generator = np.random.default_rng(2)
+    for _ in range(150):
+        speed = generator.normal(0, 1, (64, 1, 2))
+        history = np.zeros((64, 10, 7))
+        history[..., :2] = speed * np.arange(-9, 1)[None, :, None]
+        x = torch.from_numpy(FRAME.inputs(history)).float()
+        loss = ((student(x)[:, :2] - torch.from_numpy(speed[:, 0]).float()) ** 2).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.2
+
+
+def test_widths_whose_sums_overflow_are_refused() -> None:
+    with pytest.raises(FusionError, match="inputs overflow 32 bits"):
+        quantise([(np.ones((6, 520)), np.zeros(6))], np.zeros((1, 520)), FRAME)
 
 
 def test_a_student_survives_its_file(tmp_path: Path) -> None:
@@ -132,3 +154,7 @@ def test_a_study_in_miniature(tmp_path: Path) -> None:
     text = tables(tmp_path)
     assert f"{record.scores['fixed'].rmse.mean:.2f} [" in text and "steered / fixed" in text
     assert load_student(tmp_path / "corridor-student.json").constant_bytes == record.student_bytes <= 12 * 1024
+    kinds = run_variants("corridor", settings, tmp_path, lambda text: None)
+    assert {(row.student, row.distilled) for row in kinds.rows} == {(k, d) for k in KINDS for d in (True, False)}
+    assert all(0.0 < row.forecast_rmse_m < 10.0 and row.parameters <= 12 * 1024 for row in kinds.rows)
+    assert "| mamba, undistilled |" in tables(tmp_path)

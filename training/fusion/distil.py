@@ -7,35 +7,18 @@ truth alone. Both see the same walks the same number of times.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from tinyloc.training.fusion.networks import GruStudent, MlpStudent, Teacher
+from tinyloc.training.fusion.language import LanguageTeacher, load_language_teacher
+from tinyloc.training.fusion.networks import Teacher, make_student
 from tinyloc.training.fusion.rollout import Rollout
 from tinyloc.training.fusion.scaling import LOG_VARIANCE, Frame
-
-
-class DistilSettings(BaseModel):
-    """How the networks are trained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    student: str = Field(default="mlp", pattern="^(mlp|gru)$")
-    hidden: tuple[int, int] = (56, 32)
-    teacher_hidden: int = 64
-    teacher_epochs: int = 30
-    steps: int = 2500
-    batch: int = 512
-    rate: float = 2e-3
-    soft: float = Field(default=1.0, ge=0, description="weight of the divergence to the teacher")
-    coordinates: float = Field(default=1.0, ge=0)
-    consistency: float = Field(default=0.1, ge=0)
-    shake: float = Field(default=0.05, ge=0, description="standard deviation of the consistency's noise on inputs")
-    truth: float = Field(default=0.5, ge=0, description="weight of the likelihood of the truth beside the teacher")
+from tinyloc.training.fusion.settings import DistilSettings
 
 
 def likelihood(out: Tensor, target: Tensor, fix_error: Tensor, fixed: Tensor) -> Tensor:
@@ -79,8 +62,19 @@ def train_teacher(rollouts: Sequence[Rollout], frame: Frame, settings: DistilSet
     return teacher.eval()
 
 
-def teach(teacher: Teacher, rollout: Rollout, frame: Frame) -> npt.NDArray[np.float32]:
+def find_teacher(
+    rollouts: Sequence[Rollout], frame: Frame, settings: DistilSettings, seed: int
+) -> Teacher | LanguageTeacher:
+    """The language model that the settings name, or a teacher trained on the rollouts."""
+    if settings.language_model is not None:
+        return load_language_teacher(Path(settings.language_model))
+    return train_teacher(rollouts, frame, settings, seed)
+
+
+def teach(teacher: Teacher | LanguageTeacher, rollout: Rollout, frame: Frame) -> npt.NDArray[np.float32]:
     """What the teacher says at each epoch of the walks: (B, N, OUTPUTS)."""
+    if isinstance(teacher, LanguageTeacher):
+        return teacher.teach(rollout)
     with torch.no_grad():
         out: npt.NDArray[np.float32] = teacher(_walks(rollout, frame)[0]).numpy()
     return out
@@ -92,7 +86,7 @@ def train_student(
 ) -> nn.Module:  # fmt: skip
     """A student; `lessons` are the teacher's outputs for the same rollouts, None trains it undistilled."""
     torch.manual_seed(seed)
-    student: nn.Module = MlpStudent(settings.hidden) if settings.student == "mlp" else GruStudent()
+    student = make_student(settings.student, settings.hidden)
     parts = []
     for index, rollout in enumerate(rollouts):
         x, target, error, usable, fixed = _walks(rollout, frame)

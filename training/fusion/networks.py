@@ -6,12 +6,14 @@ from torch import Tensor, nn
 from tinyloc.training.fusion.rules import CHANNELS
 from tinyloc.training.fusion.scaling import INPUTS, OUTPUTS
 from tinyloc.training.fusion.settings import HISTORY
+from tinyloc.training.models.mamba import MambaLocaliser
+from tinyloc.training.models.settings import ModelSettings
 
 
 class MlpStudent(nn.Module):
     """(B, INPUTS) -> (B, OUTPUTS) through two hidden layers with ReLU."""
 
-    def __init__(self, hidden: tuple[int, int] = (56, 32)) -> None:
+    def __init__(self, hidden: tuple[int, int] = (40, 28)) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             [nn.Linear(INPUTS, hidden[0]), nn.Linear(hidden[0], hidden[1]), nn.Linear(hidden[1], OUTPUTS)]
@@ -33,11 +35,34 @@ class GruStudent(nn.Module):
         self.head = nn.Linear(hidden, OUTPUTS)
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = x[:, : HISTORY * CHANNELS].reshape(-1, HISTORY, CHANNELS)
-        place = x[:, None, HISTORY * CHANNELS :].expand(-1, HISTORY, 2)
-        hidden, _ = self.gru(torch.cat([rows, place], dim=2))
+        hidden, _ = self.gru(_rows(x))
         out: Tensor = self.head(hidden[:, -1])
         return out
+
+
+class MambaStudent(nn.Module):
+    """(B, INPUTS) -> (B, OUTPUTS) by a Mamba block over the rows of the history, the absolute position beside each."""
+
+    def __init__(self, hidden: int = 16) -> None:
+        super().__init__()
+        self.mamba = MambaLocaliser(ModelSettings(architecture="mamba", hidden=hidden), CHANNELS + 2, OUTPUTS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mamba.network(_rows(x))[:, -1]
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(B, INPUTS) -> (B, HISTORY, CHANNELS + 2), oldest epoch first."""
+    rows = x[:, : HISTORY * CHANNELS].reshape(-1, HISTORY, CHANNELS)
+    place = x[:, None, HISTORY * CHANNELS :].expand(-1, HISTORY, 2)
+    return torch.cat([rows, place], dim=2)
+
+
+def make_student(kind: str, hidden: tuple[int, int]) -> nn.Module:
+    """A student by name; `hidden` is of the MLP."""
+    if kind == "mlp":
+        return MlpStudent(hidden)
+    return GruStudent() if kind == "gru" else MambaStudent()
 
 
 class Teacher(nn.Module):

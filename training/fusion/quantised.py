@@ -1,7 +1,8 @@
-"""The student as the device runs it: int8 weights, int16 activations, int32 sums (firmware/fusion/student.c).
+"""The student in integers: int8 weights, int16 activations, as TFLite's FULLY_CONNECTED of 16x8 has them.
 
-A layer: sum_i w[o][i] * x[i] + bias[o] in int32, times a float scale for each output; ReLU; rounded half away from zero
-to int16 at the next layer's scale. The largest sum is bounded when the student is quantised.
+y[o] = round(factor[o] * (bias[o] + sum_i w[o][i] * x[i])), halves away from zero, within int16 and from 0 with ReLU;
+factor = input scale * weight scale / output scale in double precision, all scales single. The compiler makes C of the
+same integers (codegen/fusion.py), which this reference equals.
 """
 
 from dataclasses import dataclass
@@ -15,20 +16,35 @@ from tinyloc.training.fusion.scaling import Frame, forecast
 
 Floats = npt.NDArray[np.float64]
 TOP = 32767
-WIDEST = 96
-"""TL_STUDENT_WIDEST of the firmware."""
-INPUT_SCALE = 4.0 / 8191
+INPUT_LIMIT = 4.0
+INPUT_SCALE = float(np.float32(INPUT_LIMIT / 8191))
 """Inputs are clipped to ±4, so 14 bits of them: the sums of 32 bits then hold 127 * 8191 * 2000 inputs."""
+OUTPUT_SCALE = float(np.float32(8.0 / TOP))
+"""Displacements of up to 8 m an epoch, logarithms of variances within -8 and 8. firmware/fusion/student.c has both."""
+_HEADROOM = 1.5
+"""Of hidden activations, for inputs unlike the calibration's."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """`weights` (O, I) int8, `bias` (O,) int32 in units of weight scale * input scale, `scale` (O,): sum -> real."""
+    """`weights` (O, I) int8 with a float32 `weight_scale` (O,), `bias` (O,) int32 in units of a product."""
 
     weights: npt.NDArray[np.int8]
     bias: npt.NDArray[np.int32]
-    scale: npt.NDArray[np.float32]
-    next_scale: float  # of the int16 that the next layer reads; 0: the output stays real
+    weight_scale: npt.NDArray[np.float32]
+    input_scale: float  # float32 values, as the next
+    output_scale: float
+    relu: bool
+
+    @property
+    def factor(self) -> Floats:
+        """(O,) sum -> output, in double precision."""
+        return np.asarray(self.input_scale * self.weight_scale.astype(np.float64) / self.output_scale)
+
+    def run(self, x: Floats) -> Floats:
+        """(B, I) integers -> (B, O) integers. Every sum is below 2**31, so products in double precision are exact."""
+        sums = x @ self.weights.T.astype(float) + self.bias
+        return np.clip(_round(sums * self.factor), 0 if self.relu else -TOP - 1, TOP)
 
 
 @dataclass(frozen=True)
@@ -41,18 +57,14 @@ class IntegerStudent:
     @property
     def constant_bytes(self) -> int:
         """Bytes of weights, biases and scales."""
-        return sum(layer.weights.nbytes + layer.bias.nbytes + layer.scale.nbytes for layer in self.layers)
+        return sum(layer.weights.nbytes + layer.bias.nbytes + layer.weight_scale.nbytes for layer in self.layers)
 
     def outputs(self, inputs: Floats) -> Floats:
         """(B, INPUTS) real to (B, OUTPUTS) real."""
-        x = _round(inputs / INPUT_SCALE)
+        x = _round(np.clip(inputs, -INPUT_LIMIT, INPUT_LIMIT) / INPUT_SCALE)
         for layer in self.layers:
-            # every sum is below 2**31, so float64 products are exact
-            real = (x @ layer.weights.T.astype(float) + layer.bias) * layer.scale.astype(float)
-            if not layer.next_scale:
-                return real
-            x = np.minimum(_round(np.maximum(real, 0.0) / layer.next_scale), TOP)
-        return x
+            x = layer.run(x)
+        return x * self.layers[-1].output_scale
 
     def __call__(self, history: Floats) -> Forecast:
         return forecast(history, self.outputs(self.frame.inputs(history)))
@@ -60,33 +72,30 @@ class IntegerStudent:
 
 def quantise(weights: list[tuple[Floats, Floats]], calibration: Floats, frame: Frame) -> IntegerStudent:
     """An integer student from the real (weight (O, I), bias (O,)) of each layer and some inputs (n, INPUTS)."""
-    x, scale_in = np.clip(calibration, -4.0, 4.0), INPUT_SCALE
-    layers = []
+    x, input_scale = np.clip(calibration, -INPUT_LIMIT, INPUT_LIMIT), INPUT_SCALE
+    layers: list[Layer] = []
     for index, (weight, bias) in enumerate(weights):
         last = index + 1 == len(weights)
-        step = np.maximum(np.abs(weight).max(axis=1), 1e-6) / 127
+        step = (np.maximum(np.abs(weight).max(axis=1), 1e-6) / 127).astype(np.float32)
+        exact = step.astype(np.float64)
         x = x @ weight.T + bias
         x = x if last else np.maximum(x, 0.0)
-        # headroom of a half for inputs unlike the calibration's
-        next_scale = 0.0 if last else float(np.float32(max(float(x.max()), 1e-3) * 1.5 / TOP))
-        integers = np.rint(weight / step[:, None]).astype(np.int8)
-        sums = np.abs(bias / (step * scale_in)).max() + 127.0 * TOP * weight.shape[1]
-        if weight.shape[0] % 4 or max(weight.shape) > WIDEST:
-            raise FusionError(
-                f"layer {index} is {weight.shape[1]} to {weight.shape[0]}: "
-                f"units must be a multiple of 4, at most {WIDEST}"
-            )
+        output_scale = OUTPUT_SCALE if last else float(np.float32(max(float(x.max()), 1e-3) * _HEADROOM / TOP))
+        biases = np.rint(bias / (exact * input_scale))
+        sums = np.abs(biases).max() + 127.0 * TOP * weight.shape[1]
         if sums >= 2**31:
             raise FusionError(f"layer {index}: {weight.shape[1]} inputs overflow 32 bits; make the student narrower")
         layers.append(
             Layer(
-                weights=integers,
-                bias=np.rint(bias / (step * scale_in)).astype(np.int32),
-                scale=(step * scale_in).astype(np.float32),
-                next_scale=next_scale,
+                weights=np.clip(np.rint(weight / exact[:, None]), -127, 127).astype(np.int8),
+                bias=biases.astype(np.int32),
+                weight_scale=step,
+                input_scale=input_scale,
+                output_scale=output_scale,
+                relu=not last,
             )
         )
-        scale_in = next_scale
+        input_scale = output_scale
     return IntegerStudent(tuple(layers), frame)
 
 

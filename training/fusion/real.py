@@ -7,14 +7,14 @@ from pydantic import BaseModel
 
 from tinyloc.boards.files import write_whole
 from tinyloc.training.fusion.batch import prepare
-from tinyloc.training.fusion.distil import DistilSettings
+from tinyloc.training.fusion.record import TRAIN_SEED, TUNE_SEED, StudySettings
 from tinyloc.training.fusion.recordings import Recording, load_recordings
 from tinyloc.training.fusion.scores import Floats, errors
-from tinyloc.training.fusion.settings import FilterSettings
+from tinyloc.training.fusion.settings import DistilSettings, FilterSettings
 from tinyloc.training.fusion.simulate import simulate
 from tinyloc.training.fusion.sites import ROOM
 from tinyloc.training.fusion.storage import save_student
-from tinyloc.training.fusion.study import TRAIN_SEED, TUNE_SEED, Progress, StudySettings, train_all
+from tinyloc.training.fusion.study import Progress, train_all
 from tinyloc.training.fusion.tuning import track, tune
 
 METHODS = {"fixed": None, "gated": None, "adaptive": "distilled", "variance": "distilled", "steered": "distilled"}

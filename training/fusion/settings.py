@@ -38,3 +38,23 @@ class FilterSettings(BaseModel):
     trust: float = Field(default=1.0, ge=0, description="share of the student's predicted variance of the fix")
     surprise: float = Field(default=0.5, ge=0, description="share of the squared error beyond the predicted variance")
     pull: float = Field(default=0.0, ge=0, description="weight of the student's prediction as a measurement")
+
+
+class DistilSettings(BaseModel):
+    """How the networks are trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    student: str = Field(default="mlp", pattern="^(mlp|gru|mamba)$")
+    hidden: tuple[int, int] = (40, 28)
+    language_model: str | None = Field(default=None, description="folder of the teacher, in place of our own")
+    teacher_hidden: int = 64
+    teacher_epochs: int = 30
+    steps: int = 2500
+    batch: int = 512
+    rate: float = 2e-3
+    soft: float = Field(default=1.0, ge=0, description="weight of the divergence to the teacher")
+    coordinates: float = Field(default=1.0, ge=0)
+    consistency: float = Field(default=0.1, ge=0)
+    shake: float = Field(default=0.05, ge=0, description="standard deviation of the consistency's noise on inputs")
+    truth: float = Field(default=0.5, ge=0, description="weight of the likelihood of the truth beside the teacher")

@@ -17,8 +17,10 @@ def save_student(student: IntegerStudent, path: Path) -> None:
         {
             "weights": layer.weights.tolist(),
             "bias": layer.bias.tolist(),
-            "scale": [float(v) for v in layer.scale],
-            "next_scale": layer.next_scale,
+            "weight_scale": [float(v) for v in layer.weight_scale],
+            "input_scale": layer.input_scale,
+            "output_scale": layer.output_scale,
+            "relu": layer.relu,
         }
         for layer in student.layers
     ]
@@ -34,8 +36,10 @@ def load_student(path: Path) -> IntegerStudent:
             Layer(
                 weights=np.array(row["weights"], dtype=np.int8),
                 bias=np.array(row["bias"], dtype=np.int32),
-                scale=np.array(row["scale"], dtype=np.float32),
-                next_scale=float(row["next_scale"]),
+                weight_scale=np.array(row["weight_scale"], dtype=np.float32),
+                input_scale=float(row["input_scale"]),
+                output_scale=float(row["output_scale"]),
+                relu=bool(row["relu"]),
             )
             for row in content["layers"]
         )

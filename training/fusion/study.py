@@ -6,15 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from tinyloc.boards.files import write_whole
 from tinyloc.training.fusion.batch import Batch, prepare
-from tinyloc.training.fusion.distil import DistilSettings, teach, train_student, train_teacher
+from tinyloc.training.fusion.distil import find_teacher, teach, train_student
+from tinyloc.training.fusion.language import LanguageTeacher
 from tinyloc.training.fusion.networks import MlpStudent, Teacher, parameters
 from tinyloc.training.fusion.particle import particle_track
 from tinyloc.training.fusion.quantised import IntegerStudent, quantise
+from tinyloc.training.fusion.record import (
+    DETOUR_SEED,
+    METHODS,
+    TEST_SEED,
+    TRAIN_SEED,
+    TUNE_SEED,
+    StudyRecord,
+    StudySettings,
+)
 from tinyloc.training.fusion.rollout import Rollout, roll_out
 from tinyloc.training.fusion.rules import make_rule
 from tinyloc.training.fusion.scaling import Frame
@@ -26,56 +35,8 @@ from tinyloc.training.fusion.storage import save_student
 from tinyloc.training.fusion.tuning import track, tune
 
 Progress = Callable[[str], None]
-TRAIN_SEED, TUNE_SEED, TEST_SEED, DETOUR_SEED = 1_000, 20_000, 30_000, 40_000
-"""First seeds of the groups of walks."""
 
 
-class StudySettings(BaseModel):
-    """How much is simulated and searched."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train_walks: int = 80
-    labelled_walks: int = 6
-    tune_walks: int = 10
-    test_walks: int = 24
-    trials: int = 32
-    seed: int = 0
-    distil: DistilSettings = DistilSettings()
-
-
-class StudyRecord(BaseModel):
-    """Everything that the tables need, and how it came about."""
-
-    site: str
-    title: str
-    settings: StudySettings
-    tuned: dict[str, FilterSettings]
-    scores: dict[str, Score]
-    ratios: dict[str, Interval]
-    """RMSE of "method / rival" over the same walks; "max method / rival" for the greatest errors."""
-    student_bytes: int
-    teacher_parameters: int
-    forecast_rmse_m: dict[str, float]
-    """Of the next position, one epoch ahead, on test walks: each student, and the teacher."""
-    trouble: dict[str, int]
-    off_route: dict[str, Score] = {}
-    """The same filters on walks along the site's detour, which no student and no search has seen."""
-
-
-METHODS = {
-    "uwb": "trilateration alone",
-    "pdr": "dead reckoning alone",
-    "fixed": "EKF, fixed R",
-    "gated": "EKF, innovation gate",
-    "adaptive_undistilled": "adaptive EKF, published rule, undistilled student",
-    "adaptive": "adaptive EKF, published rule, distilled student",
-    "variance": "R from the distilled student's variance",
-    "steered_few": "R and position from a student trained on the labelled walks only",
-    "steered_undistilled": "R and position from the undistilled student",
-    "steered": "R and position from the distilled student",
-    "particle": "particle filter, offline, knows the walls",
-}
 
 
 def frame_of(place: Site) -> Frame:
@@ -100,7 +61,7 @@ def integer(network: nn.Module, rollout: Rollout, frame: Frame) -> IntegerStuden
 
 def train_all(
     place: Site, batch: Batch, base: list[FilterSettings], settings: StudySettings, progress: Progress
-) -> tuple[dict[str, IntegerStudent], Teacher]:
+) -> tuple[dict[str, IntegerStudent], Teacher | LanguageTeacher]:
     """Teacher and students on the histories of the base filters, then again with those of the student at work."""
     torch.set_num_threads(1)
     frame, distil, seed = frame_of(place), settings.distil, settings.seed
@@ -109,7 +70,7 @@ def train_all(
     first = integer(train_student(rollouts, None, frame, distil, seed + 7), rollouts[0], frame)
     at_work = FilterSettings(rule="variance", r=0.5, acceleration=0.5, pull=0.15)
     rollouts.append(roll_out(batch, at_work, make_rule(at_work, first, len(batch))))
-    teacher = train_teacher(rollouts, frame, distil, seed)
+    teacher = find_teacher(rollouts, frame, distil, seed)
     lessons = [teach(teacher, rollout, frame) for rollout in rollouts]
     few = [_head(rollout, settings.labelled_walks) for rollout in rollouts]
     progress("students")
@@ -164,7 +125,7 @@ def run_site(name: str, settings: StudySettings, out: Path, progress: Progress) 
         scores=scores,
         ratios=_ratios(scores),
         student_bytes=students["distilled"].constant_bytes,
-        teacher_parameters=parameters(teacher),
+        teacher_parameters=parameters(teacher if isinstance(teacher, nn.Module) else teacher.model),
         forecast_rmse_m=_forecasts(testing, students, teacher, frame_of(place), tuned["steered"]),
         trouble=trouble,
         off_route=detour(place, tuned, students["distilled"], settings.test_walks) if place.detour_m else {},
@@ -213,8 +174,9 @@ def _ratios(scores: dict[str, Score]) -> dict[str, Interval]:
 
 
 def _forecasts(
-    batch: Batch, students: dict[str, IntegerStudent], teacher: Teacher, frame: Frame, settings: FilterSettings
-) -> dict[str, float]:
+    batch: Batch, students: dict[str, IntegerStudent], teacher: Teacher | LanguageTeacher, frame: Frame,
+    settings: FilterSettings,
+) -> dict[str, float]:  # fmt: skip
     rollout = roll_out(batch, settings, make_rule(settings, students["distilled"], len(batch)))
     said = {n: s.outputs(frame.inputs(rollout.history[rollout.usable]))[:, :2] for n, s in students.items()}
     said["teacher"] = teach(teacher, rollout, frame)[rollout.usable][:, :2].astype(float)

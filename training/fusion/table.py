@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.real import RealRecord
-from tinyloc.training.fusion.study import METHODS, StudyRecord
+from tinyloc.training.fusion.record import METHODS, StudyRecord
+from tinyloc.training.fusion.variants import VariantRecord, variant_table
 
 _GOALS = {"max steered / fixed": 0.50, "steered / steered_undistilled": 0.80, "steered / gated": 1.0}
 GOALS = {"corridor": {"steered / fixed": 0.50, **_GOALS}, "loop": {"steered / fixed": 0.37, **_GOALS}}
@@ -108,6 +109,9 @@ def tables(results: Path) -> str:
     """All tables as Markdown."""
     records, real = load_records(results)
     parts = [site_table(record) for record in records]
+    variants = results / "variants.json"
+    if variants.is_file():
+        parts.append(variant_table(VariantRecord.model_validate_json(variants.read_text())))
     if real is not None:
         parts.append(real_table(real))
     return "\n".join(parts)
@@ -122,10 +126,10 @@ def draw(results: Path, out: Path) -> list[Path]:
     from matplotlib import pyplot
 
     from tinyloc.training.fusion.batch import prepare
+    from tinyloc.training.fusion.record import TEST_SEED
     from tinyloc.training.fusion.simulate import simulate
     from tinyloc.training.fusion.sites import site
     from tinyloc.training.fusion.storage import load_student
-    from tinyloc.training.fusion.study import TEST_SEED
     from tinyloc.training.fusion.tuning import track
 
     records, _ = load_records(results)

@@ -1,0 +1,184 @@
+#include "fusion_app/app.h"
+
+#include <stdbool.h>
+
+#include "fusion/data.h"
+#include "link/messages.h"
+#include "link/session.h"
+#include "port/port.h"
+
+#define ANCHORS_MAX 32u
+#define IMU_MAX 8u   /* inertial samples of a frame */
+#define IMU_WIRE 28u /* bytes of one: time, acceleration, rate */
+#define BODY_MAX (1u + IMU_MAX * IMU_WIRE)
+#define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_CRC)
+#define REPLY_MAX (TL_FRAME_HEAD + TL_HELLO_BODY + TL_FRAME_CRC)
+#define FUSION_FLAG 0x40u
+_Static_assert(BODY_MAX >= 4u + 4u * ANCHORS_MAX, "ranges of all anchors fit a frame");
+
+typedef enum { BEFORE_WALK, AFTER_WALK, AFTER_EPOCH } progress_t;
+
+tl_fusion_t tl_fusion;
+
+static uint8_t received[PAYLOAD_MAX];
+static uint8_t reply[REPLY_MAX];
+static tl_session_t session;
+
+static progress_t progress;
+static uint16_t last_seq;  /* of the WALK, IMU or RANGES that was last carried out */
+static uint8_t last_type;  /* IMU or RANGES; its answer is kept for a host that lost it */
+static tl_fused_t fused;
+static uint32_t last_cycles;
+static uint16_t last_stack;
+
+static float get_real(const uint8_t *bytes) {
+    union {
+        uint32_t bits;
+        float real;
+    } both = {.bits = tl_get_u32(bytes)};
+    return both.real;
+}
+
+static void put_real(tl_writer_t *writer, float value) {
+    union {
+        float real;
+        uint32_t bits;
+    } both = {.real = value};
+    tl_put_u32(writer, both.bits);
+}
+
+/// Replies ///
+
+static void send_hello(uint16_t seq) {
+    tl_hello_t hello = {
+        .model_id = TL_MODEL_ID, .inputs = tl_fusion_anchor_count, .window = TL_HISTORY, .hop = 1,
+        .score_bytes = sizeof(int16_t), .flags = FUSION_FLAG, .arena = sizeof(tl_model_arena_t),
+        .state = sizeof(tl_fusion_t), .payload_max = PAYLOAD_MAX,
+    };
+    if (tl_port_cycle_counter_works()) {
+        hello.flags |= 4u;
+    }
+    tl_send_hello(reply, seq, &hello);
+}
+
+/* What the last IMU or RANGES gave. */
+static void send_kept(void) {
+    tl_writer_t writer = tl_frame_begin(reply, last_type | TL_MESSAGE_REPLY, last_seq);
+    if (last_type == TL_MESSAGE_RANGES) {
+        tl_put_u8(&writer, fused.valid ? 1u : 0u);
+        tl_put_u8(&writer, (uint8_t)fused.fix);
+        put_real(&writer, fused.x);
+        put_real(&writer, fused.y);
+        put_real(&writer, fused.xx);
+        put_real(&writer, fused.yy);
+        put_real(&writer, fused.fix_variance);
+    }
+    tl_put_u32(&writer, last_cycles);
+    if (last_type == TL_MESSAGE_RANGES) {
+        tl_put_u16(&writer, last_stack);
+    }
+    tl_frame_send(&writer);
+}
+
+/// Requests ///
+
+static void take_walk(const tl_frame_t *request) {
+    tl_fusion_init(&tl_fusion, &tl_fusion_settings, &tl_fusion_student, tl_fusion_anchors, tl_fusion_anchor_count,
+                   get_real(request->body), get_real(request->body + 4));
+    last_seq = request->seq;
+    progress = AFTER_WALK;
+    tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_WALK | TL_MESSAGE_REPLY, request->seq);
+    tl_frame_send(&writer);
+}
+
+static void feel(const uint8_t *wire) {
+    float values[6];
+    for (uint8_t i = 0; i < 6; i++) {
+        values[i] = get_real(wire + 4u + 4u * i);
+    }
+    tl_fusion_imu(&tl_fusion, tl_get_u32(wire), values, values + 3);
+}
+
+static void range(const uint8_t *wire) {
+    float ranges[ANCHORS_MAX];
+    for (uint8_t i = 0; i < tl_fusion_anchor_count; i++) {
+        ranges[i] = get_real(wire + 4u + 4u * i);
+    }
+    tl_fusion_ranges(&tl_fusion, tl_get_u32(wire), ranges, &fused);
+}
+
+static void take_data(const tl_frame_t *request) {
+    if (progress == AFTER_EPOCH && request->seq == last_seq && request->type == last_type) {
+        send_kept();
+        return;
+    }
+    if (progress == BEFORE_WALK || request->seq != (uint16_t)(last_seq + 1u)) {
+        tl_send_error(request->seq, TL_LINK_ORDER, progress == BEFORE_WALK ? TL_NO_ORDER : (uint16_t)(last_seq + 1u));
+        return;
+    }
+    uint32_t start = tl_port_cycles();
+    if (request->type == TL_MESSAGE_RANGES) {
+        range(request->body);
+    } else {
+        for (uint8_t i = 0; i < request->body[0]; i++) {
+            feel(request->body + 1u + IMU_WIRE * i);
+        }
+    }
+    last_cycles = tl_port_cycles() - start;
+    last_stack = tl_port_stack_high_water();
+    last_type = request->type;
+    last_seq = request->seq;
+    progress = AFTER_EPOCH;
+    send_kept();
+}
+
+/* Body length that a request must have, -1 of what is no request. */
+static int32_t body_length(const tl_frame_t *request) {
+    switch (request->type) {
+    case TL_MESSAGE_HELLO:
+        return 0;
+    case TL_MESSAGE_BAUD:
+        return 4;
+    case TL_MESSAGE_WALK:
+        return 8;
+    case TL_MESSAGE_IMU: {
+        uint8_t count = request->length ? request->body[0] : 0;
+        bool legal = count >= 1 && count <= IMU_MAX;
+        return 1 + (int32_t)IMU_WIRE * (legal ? count : 1);
+    }
+    case TL_MESSAGE_RANGES:
+        return 4 + 4 * (int32_t)tl_fusion_anchor_count;
+    default:
+        return -1;
+    }
+}
+
+static void take_request(const tl_frame_t *request) {
+    int32_t length = body_length(request);
+    if (length < 0) {
+        tl_send_error(request->seq, TL_LINK_TYPE, request->type);
+    } else if (request->length != length) {
+        tl_send_error(request->seq, TL_LINK_LENGTH, request->length);
+    } else if (request->type == TL_MESSAGE_HELLO) {
+        send_hello(request->seq);
+    } else if (request->type == TL_MESSAGE_BAUD) {
+        tl_session_baud(&session, request, reply);
+    } else if (request->type == TL_MESSAGE_WALK) {
+        take_walk(request);
+    } else {
+        take_data(request);
+    }
+}
+
+/// Interface ///
+
+void tl_fusion_app_init(void) {
+    tl_session_init(&session, received, PAYLOAD_MAX);
+}
+
+void tl_fusion_app_poll(void) {
+    tl_frame_t request;
+    if (tl_session_poll(&session, &request)) {
+        take_request(&request);
+    }
+}
