@@ -18,6 +18,7 @@ from tinyloc.codegen.layer_checks import check_calls, check_count
 from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest, ModelManifest
 from tinyloc.codegen.operators.base import Constant
 from tinyloc.codegen.passes import Pass
+from tinyloc.codegen.position import integer_positions
 from tinyloc.codegen.program import Program, localiser_program, make_program
 from tinyloc.codegen.reader import read_tflite
 from tinyloc.codegen.reference import integer_crf, rssi_table
@@ -174,12 +175,13 @@ def model_id(bundle: Bundle, model_file: ModelFile, backend: Backend = "native")
         bundle.window.model_dump_json(exclude_defaults=True),
         bundle.crf.model_dump_json() if bundle.crf else "",
         backend,
+        *([str(bundle.outputs.positions_m)] if bundle.outputs.position == "mean" else []),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def localiser_tables(source: Source) -> list[Constant]:
-    """Arrays around the network: model input by dBm, and the CRF in units of the scores."""
+    """Arrays around the network: model input by dBm, the CRF in units of the scores, places of the classes."""
     bundle, graph = source.bundle, source.graph
     reading, scores = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     tables = [
@@ -191,6 +193,12 @@ def localiser_tables(source: Source) -> list[Constant]:
             Constant("tl_crf_transitions", "int32_t", integers.transitions, "[from][to]"),
             Constant("tl_crf_start", "int32_t", integers.start, "score of starting in a class"),
             Constant("tl_crf_end", "int32_t", integers.end, "score of ending in a class"),
+        ]
+    positions = integer_positions(bundle.outputs, scores)
+    if positions is not None:
+        tables += [
+            Constant("tl_position_weights", "uint16_t", positions.weights, "by distance from the best score"),
+            Constant("tl_position_places", "int16_t", positions.places, "x, y of each class"),
         ]
     return tables
 
@@ -223,6 +231,7 @@ def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
         "score_type": f"{scores.element}_t",
         "score_scale": scores.scale,
         "score_zero": scores.zero_point,
+        "position": integer_positions(bundle.outputs, scores),
     }
 
 

@@ -25,6 +25,7 @@ _SHIM = """
 uint32_t shim_localiser_bytes(void) { return sizeof(tl_localiser_t); }
 uint32_t shim_arena_bytes(void) { return sizeof(tl_model_arena_t); }
 uint32_t shim_score_bytes(void) { return sizeof(tl_score_t); }
+int32_t shim_position_mm[2]; /* of the last decision */
 uint32_t shim_model_state_bytes(void) { return sizeof(tl_model_state_t); }
 int32_t shim_sample(tl_localiser_t *localiser, tl_model_arena_t *arena, const uint16_t *indices, const int8_t *dbm,
                     uint16_t count, tl_reading_t *readings, tl_score_t *scores, int32_t *class_index);
@@ -39,6 +40,9 @@ int32_t shim_sample(tl_localiser_t *localiser, tl_model_arena_t *arena, const ui
     if (status == TL_OK) {
         memcpy(scores, estimate.scores, sizeof estimate.scores);
         *class_index = estimate.class_index;
+#if TL_POSITION
+        memcpy(shim_position_mm, estimate.position_mm, sizeof estimate.position_mm);
+#endif
     }
     return (int32_t)status;
 }
@@ -123,6 +127,12 @@ class HostLocaliser:
 
     def reset(self) -> None:
         self._library.tl_localiser_init(self._state)
+
+    @property
+    def position_mm(self) -> tuple[int, int]:
+        """x and y of the last decision, for models that decide positions."""
+        found = (ctypes.c_int32 * 2).in_dll(self._library, "shim_position_mm")
+        return int(found[0]), int(found[1])
 
     def sample(self, indices: npt.NDArray[np.integer[Any]], dbm: npt.NDArray[np.integer[Any]]) -> Answer:
         """One scan, indices ascending."""

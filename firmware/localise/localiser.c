@@ -1,5 +1,6 @@
 #include "localise/localiser.h"
 
+#include "localise/position.h"
 #include "localise/viterbi.h"
 
 _Static_assert(TL_INPUTS >= 1 && TL_INPUTS <= 65535, "access points are indexed by 16 bits");
@@ -7,6 +8,10 @@ _Static_assert(TL_CLASSES >= 2 && TL_CLASSES <= 32767, "a class is sent as int16
 _Static_assert(TL_WINDOW >= 1 && TL_WINDOW <= 65535 && TL_HOP >= 1 && TL_HOP <= 65535, "samples are counted by 16 bits");
 _Static_assert(TL_HOLD >= 0 && TL_HOLD <= 254, "held samples are counted by 8 bits");
 _Static_assert(!TL_ONLINE || (TL_CRF && TL_WINDOW >= 2), "a path with a lag needs a CRF and a sample to lag behind");
+
+#if TL_POSITION && TL_WINDOW != 1
+#error "a position is of one sample's scores"
+#endif
 
 /// Input ///
 
@@ -129,6 +134,9 @@ static void step(tl_localiser_t *localiser, tl_model_arena_t *arena, uint16_t he
     if (localiser->until == 0) {
         localiser->until = TL_HOP;
         out->class_index = decide(localiser, out->scores);
+#if TL_POSITION
+        tl_position_mean(out->scores, out->position_mm);
+#endif
     }
 }
 

@@ -18,6 +18,9 @@ typedef struct {
 typedef struct {
     int32_t class_index; /* -1: no decision is due at this sample */
     tl_score_t scores[TL_CLASSES];
+#if TL_POSITION
+    int32_t position_mm[2]; /* x, y of the decision */
+#endif
 } tl_estimate_t;
 
 typedef enum {

@@ -1,0 +1,36 @@
+#include "localise/position.h"
+
+#if TL_POSITION
+
+_Static_assert(sizeof(tl_score_t) == 1, "weights are tabled by differences of int8 scores");
+
+/* sum / total, to the nearest, halves up; total > 0 */
+static int32_t mean(int64_t sum, uint32_t total) {
+    const int64_t above = 2 * sum + (int64_t)total;
+    const int64_t below = 2 * (int64_t)total;
+    const int64_t toward_zero = above / below;
+    return (int32_t)(above < 0 && toward_zero * below != above ? toward_zero - 1 : toward_zero);
+}
+
+void tl_position_mean(const tl_score_t *scores, int32_t position_mm[2]) {
+    int32_t best = scores[0];
+    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+        best = scores[c] > best ? scores[c] : best;
+    }
+    uint32_t total = 0; /* at most 32767 classes of 16 bits */
+    int64_t x = 0;
+    int64_t y = 0;
+    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+        const int32_t behind = best - scores[c];
+        if (behind < TL_POSITION_WEIGHTS) {
+            const uint16_t weight = tl_position_weights[behind];
+            total += weight;
+            x += (int64_t)weight * tl_position_places[2 * c];
+            y += (int64_t)weight * tl_position_places[2 * c + 1];
+        }
+    }
+    position_mm[0] = TL_POSITION_X_MM + mean(x * TL_POSITION_UNIT_MM, total);
+    position_mm[1] = TL_POSITION_Y_MM + mean(y * TL_POSITION_UNIT_MM, total);
+}
+
+#endif

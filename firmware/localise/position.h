@@ -1,0 +1,14 @@
+/* The position that scores stand for: the mean of the classes' places under their squared probabilities. */
+#ifndef TL_POSITION_H
+#define TL_POSITION_H
+
+#include <stdint.h>
+
+#include "model.h"
+
+#if TL_POSITION
+/* scores[TL_CLASSES] -> x and y in mm. codegen/position.py is the specification. */
+void tl_position_mean(const tl_score_t *scores, int32_t position_mm[2]);
+#endif
+
+#endif
