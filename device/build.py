@@ -22,6 +22,7 @@ from tinyloc.boards.errors import UserError
 from tinyloc.boards.files import whole_directory
 from tinyloc.boards.fixed import ERASED, fixed_problems
 from tinyloc.codegen.manifest import read_manifest
+from tinyloc.device.emulator.image import load_image
 from tinyloc.device.footprint import (
     flash_bytes,
     flash_content,
@@ -29,6 +30,7 @@ from tinyloc.device.footprint import (
     read_symbols,
     static_ram_bytes,
 )
+from tinyloc.device.stack import StackError, frames_of, stack_bound
 from tinyloc.export.bundle import sha256
 
 FIRMWARE_DIR = Path(__file__).resolve().parent.parent / "firmware"
@@ -87,6 +89,8 @@ class BuildRecord(BaseModel):
     model_id: str | None
     elf_sha256: str
     sizes: Sizes
+    stack_bound_bytes: int | None = None
+    """The deepest chain of calls, see device/stack.py; None when there is no bound."""
 
 
 @dataclass(frozen=True)
@@ -393,4 +397,12 @@ def _record(
         model_id=manifest.model_id if manifest else None,
         elf_sha256=sha256(work / "firmware.elf"),
         sizes=sizes,
+        stack_bound_bytes=None if manifest and manifest.backend == "tflm" else _stack_bound(work),
     )
+
+
+def _stack_bound(work: Path) -> int | None:
+    try:
+        return stack_bound(load_image(work / "firmware.elf"), frames_of(stack_usage(work))).bytes
+    except StackError:  # a library that calls itself
+        return None

@@ -189,6 +189,7 @@ def _evaluation(
     cycles, kind = _cycles(answers, runs, hello)
     latency = None if cycles is None else cycles.max / hello.clock_hz * 1e3
     record = read_record(build.elf.parent)
+    ram = ram.model_copy(update={"stack_bound": record.stack_bound_bytes})
     decided = answers.class_index[due.sample]
     return Evaluation(
         name=bundle.name,

@@ -66,6 +66,7 @@ class Ram(_Strict):
     total: int
     localiser: int = 0  # the localiser's own buffers: heard access points, held readings, ring of scores
     stack_reserved: int | None = None  # what the linker script keeps for the stack; not part of the total
+    stack_bound: int | None = None  # the deepest chain of calls, from the build; not part of the total
 
 
 class Flash(_Strict):

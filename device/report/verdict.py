@@ -27,10 +27,12 @@ def limit_name(evaluation: Evaluation, line: BudgetLine) -> str:
 
 
 def stack_note(evaluation: Evaluation) -> str:
-    """Which of the stack's two sizes is counted as RAM."""
-    counted = f"counted is the stack's measured high-water mark, {size(evaluation.ram.stack)}"
-    reserved = evaluation.ram.stack_reserved
-    return counted if reserved is None else f"{counted}; the image reserves {size(reserved)} for it"
+    """Which of the stack's sizes is counted as RAM."""
+    told = f"counted is the stack's measured high-water mark, {size(evaluation.ram.stack)}"
+    bound, reserved = evaluation.ram.stack_bound, evaluation.ram.stack_reserved
+    if bound is not None:
+        told += f"; no chain of calls takes more than {size(bound)}"
+    return told if reserved is None else f"{told}; the image reserves {size(reserved)} for it"
 
 
 def fitting(evaluation: Evaluation) -> str:
