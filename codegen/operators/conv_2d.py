@@ -21,6 +21,7 @@ from tinyloc.codegen.operators.convolution import (
     geometry,
     output_size,
     requantisation,
+    size_problems,
     sum_problems,
     taps_of,
 )
@@ -40,6 +41,7 @@ class Conv2D(KernelRule):
             problems.append(f"a filter of shape {w.shape} does not fit {x.shape[3]} channels")
         if not problems:
             rows = filter_of(graph, op.inputs[1]).reshape(w.shape[0], -1)
+            problems += size_problems(self._geometry(graph, op))
             problems += sum_problems(rows, bias_of(graph, op), x, self._requantisation(graph, op))
         return problems
 

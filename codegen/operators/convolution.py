@@ -13,6 +13,8 @@ from tinyloc.codegen.operators.limits import scale_problems
 from tinyloc.codegen.operators.requantise import Requantisation, sum_bound
 
 SAME = 0
+LARGEST = 65535
+"""Of the numbers in a tl_conv_shape_t."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,13 @@ def geometry(op: Operator, x: tuple[int, ...], kernel: tuple[int, ...], y: tuple
     return Geometry(
         (x[1], x[2], x[3]), (y[1], y[2], y[3]), (kernel[1], kernel[2]), stride, dilation, (padding[0], padding[1])
     )
+
+
+def size_problems(g: Geometry) -> list[str]:
+    """Sizes that the kernels have no room for."""
+    reach = [(k - 1) * d + 1 for k, d in zip(g.kernel, g.dilation, strict=True)]
+    largest = max(*g.input, *g.output, *g.kernel, *g.stride, *g.dilation, *reach)
+    return [f"a size, stride or reach of {largest}: {LARGEST} is the most"] if largest > LARGEST else []
 
 
 def filter_problems(graph: Graph, op: Operator, x: int, w: int, bias_position: int = 2) -> list[str]:

@@ -20,6 +20,7 @@ from tinyloc.codegen.operators.convolution import (
     geometry,
     output_size,
     requantisation,
+    size_problems,
     sum_problems,
     taps_of,
 )
@@ -46,6 +47,7 @@ class DepthwiseConv2D(KernelRule):
             problems.append(f"a filter of shape {w.shape} does not fit {x.shape[-1]} channels")
         if not problems:
             rows = self._filter(graph, op).reshape(-1, w.shape[3]).T
+            problems += size_problems(self._geometry(graph, op))
             problems += sum_problems(rows, bias_of(graph, op), x, self._requantisation(graph, op))
         return problems
 

@@ -17,7 +17,7 @@ from tinyloc.codegen.operators.base import (
     quantised_problems,
     shape_problems,
 )
-from tinyloc.codegen.operators.convolution import Geometry, geometry, output_size, taps_of
+from tinyloc.codegen.operators.convolution import Geometry, geometry, output_size, size_problems, taps_of
 
 
 class Pool2D(KernelRule):
@@ -42,7 +42,8 @@ class Pool2D(KernelRule):
             op.attributes["filter_h"] > x.shape[1] or op.attributes["filter_w"] > x.shape[2]
         ):
             problems.append(f"a window larger than {x.name} {x.shape}")
-        return problems + shape_problems(graph, op.outputs[0], (1, *size, x.shape[3]))
+        problems += shape_problems(graph, op.outputs[0], (1, *size, x.shape[3]))
+        return problems or size_problems(self.geometry(graph, op))
 
     @staticmethod
     def _kernel(op: Operator) -> tuple[int, int, int]:

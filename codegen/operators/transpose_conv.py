@@ -20,6 +20,7 @@ from tinyloc.codegen.operators.convolution import (
     geometry,
     output_size,
     requantisation,
+    size_problems,
     sum_problems,
 )
 from tinyloc.codegen.operators.fully_connected import bias_of
@@ -39,6 +40,7 @@ class TransposeConv(KernelRule):
             problems.append(f"an output of shape {y.shape} does not come from an image of shape {x.shape}")
         if not problems:
             rows = filter_of(graph, op.inputs[1]).reshape(w.shape[0], -1)
+            problems += size_problems(self._geometry(graph, op))
             problems += sum_problems(rows, bias_of(graph, op, 3), x, self._requantisation(graph, op))
         return problems
 

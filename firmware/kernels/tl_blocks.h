@@ -30,10 +30,11 @@ typedef struct {
     const int32_t *multiplier;
     const int8_t *shift;
     const uint8_t *negatives;     /* TL_LANES_ONLY: negative weights of a channel, in one byte or two */
-    int32_t per_channel;          /* entries of multiplier and shift: 1 a channel, 0 one for all */
-    int32_t negatives_bytes;      /* 1 or 2 */
-    int32_t channels, words;      /* words of weights for two channels: half of the gathered products */
-    int32_t zero, low, high;      /* zero: 2 * zero point + 1 */
+    int32_t words;                /* words of weights for two channels: half of the gathered products */
+    uint16_t channels;
+    uint8_t per_channel;          /* entries of multiplier and shift: 1 a channel, 0 one for all */
+    uint8_t negatives_bytes;      /* 1 or 2 */
+    int16_t zero, low, high;      /* zero: 2 * zero point + 1 */
 } tl_block_t;
 
 /* sum * multiplier / 2^(32 + shift), rounded after each division, plus the zero point; saturated to int8; |sum| < 2^30.
@@ -41,7 +42,8 @@ typedef struct {
 static inline int32_t tl_requantise_twice(int32_t sum, int32_t multiplier, int32_t shift, int32_t zero)
 {
 #if TL_DSP
-    int32_t high = tl_doubling_high_narrow(sum, multiplier);
+    int32_t high;
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"((uint32_t)sum << 1), "r"(multiplier));
 #else
     const int64_t product = (int64_t)(int32_t)((uint32_t)sum << 1) * multiplier;
     int32_t high = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);

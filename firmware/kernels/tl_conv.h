@@ -44,9 +44,9 @@ TL_CONV(tl_conv_s8, int8_t, tl_depthwise_twice)
 TL_CONV(tl_conv_s16, int16_t, tl_depthwise_wide)
 
 typedef struct {
-    tl_conv_shape_t shape;
-    int32_t input_zero;
     tl_block_t block;
+    tl_conv_shape_t shape;
+    int16_t input_zero;
 } tl_conv_blocks_t;
 
 /* what the output place whose window begins at (top, left) sees, row by row or, where columns are apart, tap by tap */

@@ -5,8 +5,8 @@
 #include "tl_fully_connected.h"
 
 typedef struct {
-    int32_t height, width, channels, out_height, out_width, out_channels, kernel_height, kernel_width;
-    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_height, pad_width;
+    uint16_t height, width, channels, out_height, out_width, out_channels, kernel_height, kernel_width;
+    uint16_t stride_height, stride_width, dilation_height, dilation_width, pad_height, pad_width;
 } tl_conv_shape_t;
 
 /* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */

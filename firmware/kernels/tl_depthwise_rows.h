@@ -13,16 +13,17 @@
 #include "tl_depthwise.h"
 
 typedef struct {
-    tl_conv_shape_t shape; /* rows and columns may have changed places: the longer lines go faster */
-    int32_t row, pixel;    /* bytes from row to row and from pixel to pixel of the image */
-    int32_t out_row, out_pixel;
-    int32_t input_zero;
     const int8_t *weights; /* [out channel][row][column] */
     const int32_t *bias;   /* input zero point and TL_RAISE folded in */
     const int32_t *multiplier;
     const int8_t *shift;
-    int32_t per_channel, zero, low, high; /* as in tl_block_t */
-    int32_t rows, pitch;                  /* of the ring: rows that the filter reaches over; int16 values a row */
+    int32_t row, pixel; /* bytes from row to row and from pixel to pixel of the image */
+    int32_t out_row, out_pixel;
+    int32_t pitch;         /* int16 values a row of the ring */
+    tl_conv_shape_t shape; /* rows and columns may have changed places: the longer lines go faster */
+    uint16_t rows;         /* of the ring: as many as the filter reaches over */
+    uint16_t per_channel;  /* this and what follows as in tl_block_t */
+    int16_t zero, low, high, input_zero;
 } tl_depthwise_rows_t;
 
 /* how the sums of one output channel become outputs, and where they go */
