@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = {"training", "export", "codegen", "firmware", "boards", "device"}
+PACKAGES = {"training", "export", "codegen", "firmware", "boards", "device", "zoo"}
 
 
 def tracked(repository: Path) -> list[str]:

@@ -21,7 +21,7 @@ def markdown(title: str, comment: str, records: Sequence[CellRecord]) -> str:
     found = rows(records)
     parts = [f"# {title}", "", "Made by `tinyloc study table` from the JSON in `cells/`; do not edit.", ""]
     if comment:
-        parts += [comment, ""]
+        parts += [comment.strip(), ""]
     parts += [*_provenance(records), ""]
     for section in (_study_table, _deployed_table, _distillation_table, _budget_table, _published_table):
         lines = section(found)

@@ -1,0 +1,157 @@
+"""The zoo: what comes with tinyloc is whole, small, free of others' readings, and runs without training or torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyloc.device import zoo
+from tinyloc.device.zoo import Card, ZooError
+from tinyloc.export.bundle import TEST_SET, load_bundle, load_test_set
+from tinyloc.main import main
+from tinyloc.training.data import catalogue
+from tinyloc.training.errors import DataError
+
+MODELS = zoo.names()
+LARGEST_KB = 150
+
+
+def test_there_is_a_model_for_every_board() -> None:
+    boards = {board for model in MODELS for board in zoo.load_card(model).boards}
+    assert {"stm32l4", "cc2650", "aducm3029"} <= boards
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_is_small_whole_and_described(model: str) -> None:
+    place = zoo.ZOO_DIR / model
+    assert sum(path.stat().st_size for path in place.iterdir()) < LARGEST_KB * 1024
+    card, bundle = zoo.load_card(model), load_bundle(place)
+    assert card.name == model == bundle.name and card.licence and card.citation
+    assert card.data in catalogue.DATA_SETS
+    assert [entry.arithmetic for entry in bundle.models] == [card.arithmetic]
+    assert card.macro_f1 > card.float_macro_f1 - 0.02
+    for board, image in card.boards.items():
+        assert image.flash_bytes < 64 * 1024, board
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_shipped_scans_are_made_up(model: str) -> None:
+    bundle, golden = load_bundle(zoo.ZOO_DIR / model), load_test_set(zoo.ZOO_DIR / model)
+    assert np.array_equal(golden.rssi_dbm, zoo.golden_readings(bundle, zoo.load_card(model).seed))
+    assert np.isnan(golden.position_m).all()
+
+
+def test_names_are_of_models_and_boards() -> None:
+    model = MODELS[0]
+    boards = list(zoo.load_card(model).boards)
+    assert zoo.resolve(model) == (model, boards[0])
+    assert zoo.resolve(f"{model}-{boards[-1]}") == (model, boards[-1])
+    with pytest.raises(ZooError, match=rf"no model 'uij' in the zoo; there are .*{model}-{boards[0]}"):
+        zoo.resolve("uij")
+
+
+def _simulated() -> str:
+    return next(model for model in MODELS if zoo.load_card(model).data.startswith("house-"))
+
+
+def test_a_simulated_house_comes_with_its_real_test_set(tmp_path: Path) -> None:
+    model = _simulated()
+    card = zoo.load_card(model)
+    told = zoo.unpack(model, tmp_path / "run")
+    assert told == f"the test set of {card.data}, {card.test_samples:,} samples"
+    test_set = load_test_set(tmp_path / "run" / "bundle")
+    assert len(test_set.label) == card.test_samples and (test_set.float_class >= 0).sum() > 100
+    assert load_bundle(tmp_path / "run" / "bundle").test_sha256
+    kept = tmp_path / "run" / "generated"
+    kept.mkdir()
+    zoo.unpack(model, tmp_path / "run")
+    assert kept.is_dir()  # nothing changed: what was made stays
+
+
+def test_without_the_data_there_are_golden_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_: object) -> None:
+        raise DataError("not on this machine; get it")
+
+    model = _simulated()
+    monkeypatch.setattr(catalogue, "load", nowhere)
+    told = zoo.unpack(model, tmp_path / "run")
+    assert "golden scans" in told and "not on this machine" in told and f"{zoo.load_card(model).macro_f1:.3f}" in told
+    assert len(load_test_set(tmp_path / "run" / "bundle").label) == zoo.GOLDEN_SCANS
+    monkeypatch.undo()
+    assert "the test set of" in zoo.unpack(model, tmp_path / "run")
+    assert len(load_test_set(tmp_path / "run" / "bundle").label) == zoo.load_card(model).test_samples
+
+
+def test_other_data_of_that_name_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = _simulated()
+    card = zoo.load_card(model)
+    other = catalogue.load(card.data, {**card.data_options, "seed": 99})
+    monkeypatch.setattr(catalogue, "load", lambda *_: other)
+    assert "not the one of the card" in zoo.unpack(model, tmp_path / "run")
+
+
+def test_a_damaged_card_is_told(tmp_path: Path) -> None:
+    place = tmp_path / "broken"
+    place.mkdir()
+    (place / "card.json").write_text("{}")
+    with pytest.raises(ZooError, match=r"card\.json: not a card"):
+        zoo.resolve("broken", tmp_path)
+
+
+WITHOUT_TORCH = """
+import sys
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchcrf", "tensorflow", "onnx", "onnx2tf", "ai_edge_litert"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Without())
+from tinyloc.training.data import catalogue
+from tinyloc.training.errors import DataError
+def nowhere(*_):
+    raise DataError("not on this machine; get it")
+catalogue.load = nowhere
+from tinyloc.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_model_is_emulated_without_torch_training_or_data(tmp_path: Path) -> None:
+    """On the board that its name says, over the golden scans."""
+    for command in (["emulate", "zoo:uji-cc2650", "--json", "out.json"], ["report", "zoo:uji-cc2650"]):
+        line = [sys.executable, "-c", WITHOUT_TORCH, *command]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["board"], found["mismatches"], found["samples"]) == ("cc2650", 0, zoo.GOLDEN_SCANS)
+    assert "golden scans" in done.stderr
+    card = zoo.load_card("uji").boards["cc2650"]
+    assert abs(found["flash_bytes"] - card.flash_bytes) < 0.1 * card.flash_bytes
+
+
+def test_the_list_shows_every_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["zoo", "list", "--json", str(tmp_path / "list.json")]) == 0
+    shown = json.loads((tmp_path / "list.json").read_text())
+    assert [Card.model_validate(card).name for card in shown] == MODELS
+    assert main(["emulate", "zoo:none"]) == 2
+    assert "no model 'none' in the zoo" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_is_packed_and_comes_back(tmp_path: Path) -> None:
+    from tiny_recipe import tiny_recipe
+
+    from tinyloc.device.zoo_pack import pack
+    from tinyloc.export.pipeline import export_run
+    from tinyloc.training.run import train
+
+    train(tiny_recipe(), tmp_path / "tiny")
+    export_run(tmp_path / "tiny", ["int16x8"])
+    card = pack(tmp_path / "tiny", "little", ["cc2650"], "int16x8", tmp_path / "zoo")
+    assert zoo.resolve("little-cc2650", tmp_path / "zoo") == ("little", "cc2650")
+    assert "the test set of house-a" in zoo.unpack("little", tmp_path / "again", folder=tmp_path / "zoo")
+    packed = load_test_set(tmp_path / "again" / "bundle")
+    assert np.array_equal(packed.float_class, load_test_set(tmp_path / "tiny" / "bundle").float_class)
+    assert (tmp_path / "zoo" / "little" / TEST_SET).is_file() and card.boards["cc2650"].flash_bytes > 5_000
