@@ -3,6 +3,7 @@
 import dataclasses
 import struct
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ FOLDED_AT_READING = ("SHAPE", "DEQUANTIZE")
 
 _ELEMENTS: dict[int, ElementType] = {
     tflite.TensorType.INT8: "int8",
+    tflite.TensorType.INT4: "int8",  # two a byte in the file, see _values
     tflite.TensorType.BOOL: "int8",  # 0 or 1, see operators/compare.py
     tflite.TensorType.INT16: "int16",
     tflite.TensorType.INT32: "int32",
@@ -138,7 +140,8 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
     if content[4:8] != b"TFL3":
         raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
     try:
-        return split_borders(detach_states(fold_shapes(_Reader(tflite.Model.GetRootAs(content, 0), path).graph(states))))
+        graph = _Reader(tflite.Model.GetRootAs(content, 0), path).graph(states)
+        return split_borders(detach_states(fold_shapes(graph)))
     except CompileError:
         raise
     except (
@@ -233,8 +236,7 @@ class _Reader:
         data = None
         buffer = self.model.Buffers(source.Buffer())
         if source.Buffer() != 0 and buffer is not None and buffer.DataLength():
-            flat = np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype=np.dtype(element).newbyteorder("<"))
-            data = flat.astype(element).reshape(shape)
+            data = _values(buffer.DataAsNumpy().tobytes(), element, source.Type(), prod(shape)).reshape(shape)
             data.flags.writeable = False
         truth = source.Type() == tflite.TensorType.BOOL
         quantisation = Quantisation((1.0,), (0,)) if truth else _quantisation(source.Quantization())
@@ -348,6 +350,14 @@ def _offset_by_128(unsigned: Any, signed: Any) -> bool:
     if outside is None or inside is None:
         return False
     return outside.scale == inside.scale and outside.zero_point == tuple(z + 128 for z in inside.zero_point)
+
+
+def _values(content: bytes, element: str, number: int, size: int) -> "np.ndarray[Any, Any]":
+    """A constant's elements, flat. INT4: the first of two in the lower half of a byte."""
+    if number == tflite.TensorType.INT4:
+        pairs = np.frombuffer(content, np.int8)
+        return np.stack([np.left_shift(pairs, 4) >> 4, pairs >> 4], axis=1).ravel()[:size]
+    return np.frombuffer(content, dtype=np.dtype(element).newbyteorder("<")).astype(element)
 
 
 def _quantisation(source: Any) -> Quantisation | None:

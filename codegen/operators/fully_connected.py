@@ -20,6 +20,7 @@ from tinyloc.codegen.operators.base import (
     activation_range,
     quantised_problems,
 )
+from tinyloc.codegen.operators.nibbles import fits_nibbles, pack_nibbles
 from tinyloc.codegen.operators.packing import pack_blocks, pack_rows
 from tinyloc.codegen.operators.requantise import Int64s, Requantisation, scaling, sum_bound
 
@@ -127,7 +128,16 @@ class FullyConnected(KernelRule):
             return self._lower_sparse(x, weights, folded, prefix, how, arrays)
         folded = folded - x.zero_point * weights.sum(axis=1)
         statements: tuple[str, ...]
-        if x.element == "int8":
+        constants: tuple[Constant, ...]
+        note = ""
+        if x.element == "int8" and fits_nibbles(weights, 128 * int(np.abs(weights).sum(axis=1).max())):
+            bias_array = Constant(f"{prefix}_bias", "int32_t", folded, f"[{channels}], input zero point folded in")
+            constants = (pack_nibbles(prefix, weights), bias_array)
+            fields = f"{prefix}_weights, {prefix}_bias, {depth}, {channels}"
+            statements = (how, f"static const tl_nibbles_t layer = {{{fields}}};")
+            call = "tl_fully_connected_nibbles_s8(x0, &layer, &scaling, y);"
+            note = "its weights fit four bits: two a byte"
+        elif x.element == "int8":
             packed = pack_blocks(prefix, weights, folded)
             constants, statements = packed.constants, (how, packed.layer)
             call = "tl_fully_connected_s8(x0, &layer, &scaling, y);"
@@ -142,8 +152,8 @@ class FullyConnected(KernelRule):
         if batches > 1:
             call = f"for (int32_t row = 0; row < {batches}; row++, x0 += {depth}, y += {channels}) {{ {call} }}"
         assert y.size == batches * channels
-        header = f"tl_fully_connected_s{8 if x.element == 'int8' else 16}.h"
-        return Lowered((*statements, call), (*constants, *arrays), (header,), batches * channels * depth)
+        header = "tl_nibbles.h" if note else f"tl_fully_connected_s{8 if x.element == 'int8' else 16}.h"
+        return Lowered((*statements, call), (*constants, *arrays), (header,), batches * channels * depth, note)
 
     @staticmethod
     def _lower_sparse(

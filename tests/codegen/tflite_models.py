@@ -51,6 +51,7 @@ SPELLING = {
 }
 FIRST_VERSIONS = {"BROADCAST_TO": 2}
 TYPES = {
+    "int4": schema.TensorType.INT4,
     "int8": schema.TensorType.INT8,
     "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
@@ -102,8 +103,11 @@ class TFLiteModel:
             t.quantization.quantizedDimension = axis
         if data is not None:
             buffer = schema.BufferT()
-            values = np.array(data, dtype=element, order="C")
+            values = np.array(data, dtype="int8" if element == "int4" else element, order="C")
             assert values.shape == tuple(shape), (values.shape, shape)
+            if element == "int4":
+                halves = np.pad(values.ravel(), (0, values.size % 2)).view(np.uint8).reshape(-1, 2) & 15
+                values = halves[:, 0] | halves[:, 1] << 4
             buffer.data = np.frombuffer(values.tobytes(), np.uint8)
             self.model.buffers.append(buffer)
             t.buffer = len(self.model.buffers) - 1

@@ -1,0 +1,62 @@
+"""FULLY_CONNECTED with weights of four bits: LiteRT BUILTIN_REF == NumPy == C on every core, two weights a byte."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from arm_cores import COMPILER, ArmNetwork
+from equality import assert_all_equal, assert_same, load, native, random_inputs, reference_outputs
+from tflite_models import TFLiteModel
+
+from tinyloc.codegen.compile import compile_graph
+
+SIZES = ((8, 8), (24, 5), (19, 11), (64, 4), (33, 12))  # inputs, channels
+
+
+def with_nibbles(element: str = "int4") -> TFLiteModel:
+    """Sizes that fill words and blocks and that do not, a scale a channel or one, extremes of the weights."""
+    model, chance = TFLiteModel(), np.random.default_rng(12)
+    for number, (depth, channels) in enumerate(SIZES):
+        x = model.input((2, depth), "int8", 0.04, (-128, 3, 127)[number % 3])
+        weights = chance.integers(-8, 8, (channels, depth))
+        if number == 1:
+            weights = chance.choice([-8, -7, 7], (channels, depth))
+        scale = list(chance.uniform(0.02, 0.09, channels)) if number % 2 else 0.05
+        w = model.constant(weights, element, scale)
+        bias = model.constant(chance.integers(-3000, 3000, channels), "int32", 0.002)
+        model.output(model.unary("FULLY_CONNECTED", [x, w, bias], (2, channels), "int8", 0.2, 9))
+    return model
+
+
+@pytest.mark.parametrize("element", ["int4", "int8"])
+def test_two_weights_a_byte(element: str) -> None:
+    """INT4 tensors, and int8 ones whose values happen to fit."""
+    manifest = native(assert_all_equal(with_nibbles(element))).manifest
+    assert sum("two a byte" in line for line in manifest.decisions) == len(SIZES)
+
+
+def test_the_flash_of_a_layer() -> None:
+    model = TFLiteModel()
+    weights = model.constant(np.random.default_rng(1).integers(-8, 8, (32, 64)), "int4", 0.1)
+    model.output(model.unary("FULLY_CONNECTED", [model.input((1, 64)), weights, -1], (1, 32), "int8", 1.0))
+    assert native(load(model)).manifest.constant_bytes == 32 * 64 // 2 + 32 * 4 + 5  # weights, bias, one factor
+
+
+def test_wider_weights_are_bytes() -> None:
+    model = TFLiteModel()
+    weights = np.full((8, 16), 7)
+    weights[3, 5] = 8
+    operands = [model.input((1, 16)), model.constant(weights, "int8", 0.1), -1]
+    model.output(model.unary("FULLY_CONNECTED", operands, (1, 8), "int8", 0.2))
+    assert not any("two a byte" in line for line in native(assert_all_equal(model)).manifest.decisions)
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+def test_every_core_gives_the_reference(tmp_path: Path) -> None:
+    graph = load(with_nibbles())
+    compile_graph(graph, tmp_path / "generated")
+    for core, flags in (("cortex-m4", []), ("cortex-m4", ["-DTL_PORTABLE"]), ("cortex-m3", [])):
+        network = ArmNetwork(tmp_path / "generated", core, flags)
+        for inputs in random_inputs(graph, seed=1, count=3):
+            assert_same(f"NumPy and C on {core}", reference_outputs(graph, inputs), network.run(*inputs), graph)
