@@ -19,6 +19,9 @@ from tinyloc.codegen.operators.table import look_up_int16
 
 Int64s = npt.NDArray[np.int64]
 INTEGER_BITS = 5  # of the scaled difference
+FEW_VALUES, EXP_BYTES = 64, 400
+"""Exponentials of int8 are computed for so few values, where a table of more bytes would be needed: code of about that
+size, 150 cycles a value and pass on a Cortex-M4."""
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
 
 
@@ -71,11 +74,19 @@ def difference_scaling(x: Tensor, beta: float) -> tuple[int, int, int]:
     return multiplier, shift, math.floor(((1 << INTEGER_BITS) - 1) * (1 << (31 - INTEGER_BITS)) / (1 << shift))
 
 
+def exp_scaling(x: Tensor, beta: float) -> tuple[int, int, int]:
+    """(multiplier, shift) that bring a difference to 5.26, and how many differences TFLite counts, at most 256."""
+    real = min(beta * float(np.float32(x.scale)) * (1 << (31 - INTEGER_BITS)), HIGHEST * 1.0)
+    multiplier, shift = fixedpoint.quantise_multiplier(real)
+    radius = math.floor(((1 << INTEGER_BITS) - 1) * (1 << (31 - INTEGER_BITS)) / (1 << shift))
+    return multiplier, shift, min(radius, 255) + 1
+
+
 @functools.cache
 def exp_table(x: Tensor, beta: float) -> npt.NDArray[np.int32]:
-    """exp(-d * scale * beta) in 0.31, for d = 0, 1, ... as far as TFLite counts differences, at most 256 entries."""
-    multiplier, shift, radius = difference_scaling(x, beta)
-    differences = -np.arange(min(radius, 255) + 1, dtype=np.int64)
+    """exp(-d * scale * beta) in 0.31, for d = 0, 1, ... as far as TFLite counts differences."""
+    multiplier, shift, entries = exp_scaling(x, beta)
+    differences = -np.arange(entries, dtype=np.int64)
     return exp_of_negative(_times(differences << shift, multiplier)).astype(np.int32)
 
 
@@ -167,10 +178,7 @@ class Softmax(KernelRule):
         depth = x.shape[-1]
         rows = x.size // depth
         if x.element == "int8":
-            table = exp_table(x, op.attributes["beta"])
-            constant = Constant(f"{prefix}_exp", "int32_t", table, f"exp(-difference) in 0.31: [{len(table)}]")
-            call = f"tl_softmax_s8(x0, {rows}, {depth}, {constant.name}, {len(table)}, y);"
-            return Lowered((call,), (constant,), ("tl_softmax.h",))
+            return _lower_int8(x, op.attributes["beta"], rows, depth, prefix)
         exponential, reciprocal = int16_tables()
         tables = (
             Constant("tl_softmax_exp", "int16_t", exponential, "exp on [-10, 0]: [513]"),
@@ -179,3 +187,14 @@ class Softmax(KernelRule):
         multiplier, shift = self._rescale(x, op.attributes["beta"])
         call = f"tl_softmax_s16(x0, {rows}, {depth}, {multiplier}, {shift}, tl_softmax_exp, tl_softmax_reciprocal, y);"
         return Lowered((call,), tables, ("tl_softmax.h",))
+
+
+def _lower_int8(x: Tensor, beta: float, rows: int, depth: int, prefix: str) -> Lowered:
+    table = exp_table(x, beta)
+    multiplier, shift, entries = exp_scaling(x, beta)
+    computed = rows * depth <= FEW_VALUES and 4 * entries > EXP_BYTES and shift >= 0
+    constant = Constant(f"{prefix}_exp", "int32_t", table, f"exp(-difference) in 0.31: [{entries}]")
+    name = "NULL" if computed else constant.name
+    call = f"tl_softmax_s8(x0, {rows}, {depth}, (tl_exponentials_t){{{name}, {entries}, {multiplier}, {shift}}}, y);"
+    note = f"computes its exponentials: {rows * depth} values do not pay for a table of {4 * entries} bytes"
+    return Lowered((call,), () if computed else (constant,), ("tl_softmax.h",), 0, note if computed else "")

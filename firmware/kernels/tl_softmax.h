@@ -2,6 +2,8 @@
 #ifndef TL_SOFTMAX_H
 #define TL_SOFTMAX_H
 
+#include <stddef.h>
+
 #include "tl_fixed.h"
 
 /* x * 2^bits, saturating */
@@ -28,9 +30,39 @@ static inline int32_t tl_reciprocal_of_one_and(int32_t a)
     return tl_saturating_left(x, 1);
 }
 
-/* exponentials[entries]: exp(-difference) in 0.31; a larger difference counts as nothing */
-static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, const int32_t *exponentials,
-                                 int32_t entries, int8_t *y)
+/* exp(a) in 0.31 of a <= 0 in 5.26: a series around -1/8 for the part below 1/4, a factor a bit above it */
+static __attribute__((noinline, unused)) int32_t tl_exp_of_negative(int32_t a)
+{
+    /* exp(-1/4), exp(-1/2), ..., exp(-16) */
+    static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+    const int32_t around = 1895147668, third = 715827883; /* exp(-1/8), 1/3 */
+    const int32_t fraction = (a & ((1 << 24) - 1)) - (1 << 24);
+    const int32_t x = fraction * (1 << 5) + (1 << 28), x2 = tl_doubling_high(x, x);
+    const int32_t x4 = tl_shift_right(tl_doubling_high(x2, x2), 2);
+    const int32_t tail = tl_doubling_high(x4 + tl_doubling_high(x2, x), third) + x2;
+    int32_t result = around + tl_doubling_high(x + tl_shift_right(tail, 1), around);
+    const int32_t remainder = fraction - a;
+    for (int32_t i = 0; i < 7; i++) {
+        if ((remainder >> (24 + i) & 1) != 0) {
+            result = tl_doubling_high(result, factors[i]);
+        }
+    }
+    return a == 0 ? INT32_MAX : result;
+}
+
+/* How differences to a row's maximum become exponentials in 0.31: by table[entries] or, where that is NULL, computed from
+ * a product in 5.26. From `entries` on a difference counts as nothing. */
+typedef struct {
+    const int32_t *table;
+    int32_t entries, multiplier, shift;
+} tl_exponentials_t;
+
+static inline int32_t tl_exponential(int32_t difference, const tl_exponentials_t e)
+{
+    return e.table != NULL ? e.table[difference] : tl_exp_of_negative(tl_scale_up(-difference, e.multiplier, e.shift));
+}
+
+static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, const tl_exponentials_t e, int8_t *y)
 {
     for (int32_t row = 0; row < rows; row++, x += depth, y += depth) {
         int32_t highest = INT8_MIN;
@@ -40,8 +72,8 @@ static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, c
         int32_t sum = 0; /* 12.19 */
         for (int32_t i = 0; i < depth; i++) {
             const int32_t difference = highest - x[i];
-            if (difference < entries) {
-                sum += (int32_t)(((int64_t)exponentials[difference] + (1 << 11)) >> 12);
+            if (difference < e.entries) {
+                sum += (int32_t)(((int64_t)tl_exponential(difference, e) + (1 << 11)) >> 12);
             }
         }
         const int32_t headroom = tl_leading_zeros((uint32_t)sum);
@@ -50,8 +82,8 @@ static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, c
         for (int32_t i = 0; i < depth; i++) {
             const int32_t difference = highest - x[i];
             int32_t result = INT8_MIN;
-            if (difference < entries) {
-                result += tl_scale_down_sum(exponentials[difference], scale, shift);
+            if (difference < e.entries) {
+                result += tl_scale_down_sum(tl_exponential(difference, e), scale, shift);
             }
             y[i] = (int8_t)tl_sat8(result);
         }
