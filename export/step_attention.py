@@ -24,6 +24,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tinyloc.export.step_parts import Centred, Norm, behind_norm, linear
 from tinyloc.training.models.mdcsa import JOIN_WIDTH, DcsaBlock, GatedResidual, MdcsaLocaliser, sinusoids
@@ -169,8 +170,7 @@ class FoldedWindow(nn.Module):
         z = rows[0] if layers == 1 else torch.cat(rows, dim=1).reshape(steps * layers, hidden)
         attended = self._attend(z * self.scale, z, z)
         if layers == 1:
-            zero = torch.zeros(1, hidden)
-            padded = torch.cat([zero, attended, zero], dim=0)
+            padded = functional.pad(attended, (0, 0, 1, 1))
             joined = torch.cat([padded[k : k + steps] for k in range(JOIN_WIDTH)], dim=1)  # (T, 3 H)
         else:
             joined = attended.reshape(steps, layers * hidden)
@@ -180,11 +180,11 @@ class FoldedWindow(nn.Module):
         """(T, H) -> (T, k * H): what the causal convolution sees at each sample, oldest row first."""
         if kernel == 1:
             return e
-        padded = torch.cat([torch.zeros(kernel - 1, self.hidden), e], dim=0)
+        padded = functional.pad(e, (0, 0, kernel - 1, 0))
         return torch.cat([padded[k : k + self.context] for k in range(kernel)], dim=1)
 
     @staticmethod
     def _attend(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """(Q, H), (S, H), (S, H) -> (Q, H)."""
         scores = torch.matmul(query[None], keys[None].transpose(1, 2))  # (1, Q, S)
-        return torch.matmul(torch.softmax(scores, dim=2), values[None])[0]
+        return torch.matmul(torch.softmax(scores, dim=2), values[None]).reshape(query.shape)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from tinyloc.boards.errors import counted
 from tinyloc.export.errors import ExportError
@@ -66,10 +67,16 @@ def to_onnx(model: Localiser, path: Path) -> StepNames:
     check_finite(model)
     names = StepNames(model.state_names)
     arguments = (torch.zeros(1, model.inputs), *flat_state(model, model.initial_state(1)))
+    write_onnx(step_form(model), arguments, names, path)
+    return names
+
+
+def write_onnx(module: nn.Module, arguments: tuple[Tensor, ...], names: StepNames, path: Path) -> None:
+    """Write a module that takes `arguments` to `path`, its inputs and outputs named. ExportError if nothing came."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            step_form(model),
+            module,
             arguments,
             str(path),
             input_names=list(names.inputs),
@@ -79,7 +86,6 @@ def to_onnx(model: Localiser, path: Path) -> StepNames:
         )
     if not path.is_file():
         raise ExportError(f"the ONNX exporter wrote no {path.name}; check that torch is the pinned version")
-    return names
 
 
 def record(model: Localiser, x: Array) -> dict[str, Array]:
