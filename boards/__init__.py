@@ -132,6 +132,11 @@ class Energy(_Strict):
     volts: float = Field(gt=0)
     run_ma_per_mhz: float = Field(gt=0)
     sleep_ua: float = Field(ge=0)
+    wake_us: float | None = Field(default=None, ge=0)
+    """From the timer's event to the first instruction, at the current of the clock `awake_hz`. None: the port has no
+    sleep."""
+    awake_hz: int | None = Field(default=None, gt=0)
+    """The core's clock between two sleeps; needed with `wake_us`."""
     source: str
     """Where the figures stand, and what was not verified."""
     date: str

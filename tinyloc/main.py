@@ -16,7 +16,9 @@ from tinyloc.commands import (
     board,
     build,
     codegen,
+    compare,
     data,
+    duty,
     emulate,
     evaluate,
     export,
@@ -68,8 +70,10 @@ app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("codegen")(codegen.codegen)
 app.command("build")(build.build)
+app.command("compare")(compare.compare)
 app.command("emulate")(emulate.emulate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("duty")(duty.duty)
 app.command("flash")(flash.flash)
 app.command("renode")(renode.renode)
 app.command("report")(report.report)

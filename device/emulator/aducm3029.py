@@ -15,6 +15,7 @@ from tinyloc.device.emulator.peripherals import (
     Gate,
     Peripheral,
     RegisterFile,
+    Sleep,
     SystemControl,
     Uart,
     named,
@@ -278,6 +279,13 @@ class Aducm3029:
     def core_hz(self) -> int:
         """Core clock now."""
         return self.clocks.core_hz()
+
+    def sleep(self) -> Sleep | str:
+        """No sleep is modelled."""
+        return "the emulator models no sleep of this part"
+
+    def wake(self) -> None:
+        """Never called: there is no sleep."""
 
     def reset(self, cause: str) -> None:
         """Reset the part: power-on, software or watchdog."""

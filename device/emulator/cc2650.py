@@ -14,6 +14,7 @@ from tinyloc.device.emulator.peripherals import (
     Gate,
     Peripheral,
     RegisterFile,
+    Sleep,
     SystemControl,
     Uart,
     named,
@@ -270,6 +271,13 @@ class Cc2650:
     def core_hz(self) -> int:
         """Core clock now."""
         return RCOSC_HZ
+
+    def sleep(self) -> Sleep | str:
+        """No sleep is modelled."""
+        return "the emulator models no sleep of this part"
+
+    def wake(self) -> None:
+        """Never called: there is no sleep."""
 
     def reset(self, cause: str) -> None:
         """Reset the part: power-on, software or watchdog."""

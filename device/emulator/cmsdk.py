@@ -14,6 +14,7 @@ from tinyloc.device.emulator.peripherals import (
     Gate,
     Peripheral,
     RegisterFile,
+    Sleep,
     SystemControl,
     Uart,
     named,
@@ -120,6 +121,13 @@ class Cmsdk:
     def core_hz(self) -> int:
         """Core clock: always the full one."""
         return self.hz
+
+    def sleep(self) -> Sleep | str:
+        """No sleep is modelled."""
+        return "the emulator models no sleep of this part"
+
+    def wake(self) -> None:
+        """Never called: there is no sleep."""
 
     def reset(self, cause: str) -> None:
         """Reset the part: power-on, software or watchdog."""

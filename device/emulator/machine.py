@@ -159,7 +159,7 @@ class Machine:
         self._free_cycles = 0
         self._read_cycles = 0
         self._looks = 0
-        self._idle = False
+        self._idle = self._asleep = False
         self._interrupted = False  # by SIGINT
         self._reset_cause: str | None = None
         self._crash: CrashSite | None = None
@@ -320,6 +320,26 @@ class Machine:
             self._free_cycles += self.part.core_hz() // 1000
             self.run()
 
+    # sleep
+
+    @property
+    def asleep(self) -> bool:
+        """The last run ended with WFE or WFI."""
+        return self._asleep
+
+    def wake(self) -> float:
+        """Let the timer end the sleep; gives the seconds that it lasted. Raises EmulatorCrash when none would."""
+        found = self.part.sleep() if self._asleep else "the firmware does not sleep"
+        if isinstance(found, str):
+            raise self._crashed(f"a sleep that does not end as it should: {found}")
+        self._free_cycles += round(found.period_s * self.part.core_hz())
+        expired = self.part.watchdog.expired()
+        self.part.wake()
+        self._asleep = False
+        if expired:
+            raise self._crashed("the watchdog expires in the sleep")
+        return found.period_s
+
     # running
 
     @property
@@ -387,7 +407,7 @@ class Machine:
         self._uc.emu_stop()
 
     def _run(self) -> None:
-        self._idle = False
+        self._idle = self._asleep = False
         self._looks = 0
         while not self._idle and not self._interrupted:
             self.profiler.deadline = self.profiler.cycles + int(RUNAWAY_CYCLES * self.patience)
@@ -396,6 +416,10 @@ class Machine:
                 self._uc.emu_start(self._pc | 1, NOWHERE)
             except UcError as error:
                 undefined = error.errno == UC_ERR_INSN_INVALID
+                self._pc = self._uc.reg_read(_PC)
+                if undefined and self._crash is None and self._stopped_waiting():  # Unicorn knows WFI, not WFE
+                    self._asleep = True
+                    return
                 site = self._crash or (self._undefined() if undefined else self._site(str(error)))
                 self._crash = None
                 raise EmulatorCrash(site) from error
@@ -414,6 +438,7 @@ class Machine:
                 self._idle = False
             elif not self._idle and not self._interrupted:
                 if self._stopped_waiting():
+                    self._asleep = True
                     return
                 raise self._crashed("it ran on without a look at the UART")
 

@@ -145,6 +145,14 @@ class Uart(RegisterFile, ABC):
             self.sent.append(byte)
 
 
+@dataclass(frozen=True)
+class Sleep:
+    """What a WFE began: the mode by its name, and seconds until the timer wakes the core."""
+
+    mode: str
+    period_s: float
+
+
 class Part(Protocol):
     """The peripherals of a part, and what the machine asks of it."""
 
@@ -166,6 +174,14 @@ class Part(Protocol):
 
     def reset(self, cause: str) -> None:
         """Reset the part: power-on, software or watchdog."""
+        ...
+
+    def sleep(self) -> Sleep | str:
+        """The sleep that a WFE begins now, or why the core would not wake from it as it should."""
+        ...
+
+    def wake(self) -> None:
+        """The timer ends the sleep."""
         ...
 
 

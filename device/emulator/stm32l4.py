@@ -14,10 +14,12 @@ from tinyloc.device.emulator.peripherals import (
     Gate,
     Peripheral,
     RegisterFile,
+    Sleep,
     SystemControl,
     Uart,
     named,
 )
+from tinyloc.device.emulator.stm32l4_sleep import LowPowerTimer, exti, stop_2
 
 HSI_HZ = 16_000_000
 MSI_RANGES_HZ = (
@@ -130,6 +132,12 @@ class Rcc(RegisterFile):
         limit = WAIT_STATE_LIMITS_HZ[min(states, 4)]
         if hz > limit:
             raise BadAccess(f"{hz / 1e6:g} MHz with {states} flash wait states; they allow {limit / 1e6:g} MHz")
+
+    def leave_stop(self) -> None:
+        """The clocks after a Stop mode: PLL off, HSI16 with STOPWUCK, else MSI."""
+        on = 8 if self.values["CFGR"] >> 15 & 1 else 0
+        self.values["CR"] = self.values["CR"] & ~(3 << 24) | 1 << on | 1 << (10 if on else 1)
+        self.values["CFGR"] = self.values["CFGR"] & ~0xF | (0b0101 if on else 0)
 
     def _msi_hz(self) -> int:
         cr = self.values["CR"]
@@ -342,8 +350,11 @@ class Stm32l4:
         )
         factory = named("590 UID0 20 0\n594 UID1 20 0\n598 UID2 20 0\n5e0 FLASHSIZE 100 0")
         unique = RegisterFile("factory data", 0x1FFF_7000, factory, 0x1000)
+        self._power, self._events = power, exti()
+        self._timer = LowPowerTimer(self._gate("APB1ENR1", 31), self._lptim1_hz)
         self.peripherals: list[Peripheral] = [
             self.system, Dwt(clock, self.system), flash, self.rcc, power, self.watchdog, self.uart, debug, unique,
+            self._events, self._timer,
             *ports.values(),
         ]  # fmt: skip
 
@@ -353,6 +364,20 @@ class Stm32l4:
     def _usart2_hz(self) -> int:
         source = self.rcc.values["CCIPR"] >> 2 & 3
         return (self.rcc.apb1_hz(), self.rcc.system_hz(), HSI_HZ, 32_768)[source]
+
+    def _lptim1_hz(self) -> int:
+        """0 for the clocks that stop in Stop 2."""
+        lsi = LSI_HZ * (self.rcc.values["CSR"] >> 1 & 1)
+        return (0, lsi, 0, 0)[self.rcc.values["CCIPR"] >> 18 & 3]
+
+    def sleep(self) -> Sleep | str:
+        """Stop 2, or what of it is not set up."""
+        return stop_2(self._timer, self._events, self._power, self.system.values["SCR"])
+
+    def wake(self) -> None:
+        """LPTIM1 ends Stop 2: the PLL is off, the system clock is HSI16 or MSI as STOPWUCK has it."""
+        self._timer.elapse()
+        self.rcc.leave_stop()
 
     def core_hz(self) -> int:
         """Core clock now."""
