@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinyloc.boards.errors import counted
 from tinyloc.boards.files import whole_directory
 from tinyloc.codegen.backends import BACKENDS, Backend, backend_named
 from tinyloc.codegen.backends.cmsis_nn import CmsisNn, use_library
@@ -56,21 +57,27 @@ def compile_bundle(
 
 
 def compile_tflite(
-    path: Path, output: Path, states: Sequence[tuple[str, str]] = (), *, step: bool = False
+    path: Path,
+    output: Path,
+    states: Sequence[tuple[str, str]] = (),
+    *,
+    step: bool = False,
+    banks: tuple[int, int] | None = None,
 ) -> GraphManifest:
     """Compile a .tflite file without a bundle: the same files, with `tl_model_run(arena, inputs..., outputs...)`.
 
     `states` names (input tensor, output tensor) pairs that one run leaves for the next; with any, the functions take a
     `tl_model_state_t *` first. Float inputs and outputs that only a QUANTIZE or DEQUANTIZE touches become integers;
     their scales are in model.h and in the manifest. `step` makes one step of a network over a window of samples, see
-    stepping.py. Raises CompileError with every problem; nothing is written then.
+    stepping.py. `banks` are bytes of two memories: an arena too large for the first one is divided between
+    them, where that is possible. Raises CompileError with every problem; nothing is written then.
     """
     graph = read_tflite(path, states)
     check_graph(graph, str(path))
     if step:
         graph = as_step(graph, str(path))
         check_graph(graph, str(path))
-    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest())
+    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), banks=banks)
 
 
 def _pass_of(library: CmsisNn | None) -> Pass | None:
@@ -78,12 +85,16 @@ def _pass_of(library: CmsisNn | None) -> Pass | None:
 
 
 def compile_graph(
-    graph: Graph, output: Path, content_hash: str = "", library: CmsisNn | None = None
+    graph: Graph,
+    output: Path,
+    content_hash: str = "",
+    library: CmsisNn | None = None,
+    banks: tuple[int, int] | None = None,
 ) -> GraphManifest:
     """Compile a checked graph. `content_hash` identifies where it came from; it goes into the model's id."""
     inputs = ["input"] if len(graph.inputs) == 1 else [f"input{i}" for i in range(len(graph.inputs))]
     outputs = ["output"] if len(graph.outputs) == 1 else [f"output{i}" for i in range(len(graph.outputs))]
-    program = make_program(graph, inputs, outputs, use_library=_pass_of(library))
+    program = make_program(graph, inputs, outputs, use_library=_pass_of(library), banks=banks)
     elements = {graph.tensors[t].element for t in graph.sources}
     manifest = GraphManifest(
         model_id=hashlib.sha256(
@@ -146,7 +157,7 @@ def _library_record(library: CmsisNn | None) -> LibraryRecord | None:
 
 
 def _localiser_manifest(source: Source, program: Program, library: CmsisNn | None) -> Manifest:
-    bundle = source.bundle
+    bundle, figures = source.bundle, program.figures()
     return Manifest(
         model_id=model_id(source.bundle, source.model, _backend(library)),
         name=bundle.name,
@@ -159,8 +170,26 @@ def _localiser_manifest(source: Source, program: Program, library: CmsisNn | Non
         hop=bundle.window.hop,
         sparse=program.sparse,
         generator=GENERATOR,
-        **program.figures(),
+        **{**figures, "decisions": [*figures["decisions"], *_decoding(bundle)]},
     )
+
+
+def _decoding(bundle: Bundle) -> list[str]:
+    """What windows that overlap share, and what each decision computes anew."""
+    window = bundle.window
+    if window.steps == 1:
+        return []
+    if window.online:
+        return [
+            f"decisions lag {counted(window.steps - 1, 'sample')} behind: each sample extends the CRF's best paths by one"
+            " step, nothing is computed twice"
+        ]
+    shared = counted(-(-window.steps // window.hop), "window")
+    anew = "runs Viterbi over all of them anew" if bundle.crf is not None else "counts their best classes anew"
+    return [
+        f"windows of {window.steps} samples every {window.hop}: a sample's scores are computed once, for all of the up to"
+        f" {shared} it lies in; a decision {anew}"
+    ]
 
 
 def model_id(bundle: Bundle, model_file: ModelFile, backend: Backend = "native") -> str:

@@ -18,7 +18,8 @@ def add_harness(generated: Path, manifest: GraphManifest) -> None:
 
     Writes harness.h and harness.c, and the kernel headers that the model includes into `kernels/`.
     """
-    values = {"name": manifest.name, "inputs": manifest.inputs, "outputs": manifest.outputs, "states": manifest.states}
+    values = {"name": manifest.name, "inputs": manifest.inputs, "outputs": manifest.outputs, "states": manifest.states,
+              "arena_split": manifest.arena_split}  # fmt: skip
     for name, text in render(_TEMPLATES, values).items():
         write_whole(generated / name, text)
     for header in kernel_headers((generated / "model.c").read_text()):

@@ -64,6 +64,7 @@ class ModelManifest(_Strict):
     library: LibraryRecord | None = None
     arena_bytes: int
     arena_lower_bound: int
+    arena_split: int | None = None  # of an arena in two banks: what is planned from here on lies in the second
     state_bytes: int
     constant_bytes: int
     macs: int

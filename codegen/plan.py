@@ -35,12 +35,16 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Offsets in bytes, aligned, in the order of the lifetimes; `size` is the arena's high-water mark."""
+    """Offsets in bytes, aligned, in the order of the lifetimes; `size` is the arena's high-water mark.
+
+    In an arena of two banks, what lies at `split` and above is in the second one.
+    """
 
     lifetimes: tuple[Lifetime, ...]
     offsets: tuple[int, ...]
     size: int
     lower_bound: int
+    split: int | None = None
 
 
 def aligned(size: int) -> int:
@@ -82,8 +86,24 @@ def greedy_order(lifetimes: Sequence[Lifetime]) -> list[int]:
     return sorted(range(len(lifetimes)), key=lambda i: (-lifetimes[i].size, lifetimes[i].first, i))
 
 
-def plan_memory(lifetimes: Sequence[Lifetime]) -> MemoryPlan:
-    """The best plan found; equal to greedy's or smaller."""
+def plan_memory(lifetimes: Sequence[Lifetime], banks: tuple[int, int] | None = None) -> MemoryPlan:
+    """The best plan found; equal to greedy's or smaller.
+
+    banks: bytes of two memories, when the arena may be divided between them; it is, when the first one is too small and
+    both together are not.
+    """
+    plan = _plan_one(lifetimes)
+    if banks is None or plan.size <= banks[0]:
+        return plan
+    divided = plan_banks(lifetimes, banks)
+    if divided is None:
+        return plan
+    split = divided.sizes[0]
+    offsets = tuple(at + split * bank for at, bank in zip(divided.offsets, divided.banks, strict=True))
+    return MemoryPlan(tuple(lifetimes), offsets, sum(divided.sizes), plan.lower_bound, split)
+
+
+def _plan_one(lifetimes: Sequence[Lifetime]) -> MemoryPlan:
     bound = lower_bound(lifetimes)
     order = greedy_order(lifetimes)
     offsets, size = place(lifetimes, order)
@@ -146,7 +166,7 @@ def plan_banks(lifetimes: Sequence[Lifetime], capacities: Sequence[int]) -> Bank
     With all in the first bank where that is possible, the plan is plan_memory's. Else buffers go, in greedy's order and
     then in others that local search tries, to the first bank in which they fit. None when no plan was found.
     """
-    whole = plan_memory(lifetimes)
+    whole = _plan_one(lifetimes)
     if capacities and whole.size <= capacities[0]:
         unused = (0,) * (len(capacities) - 1)
         return BankedPlan(whole.lifetimes, (0,) * len(lifetimes), whole.offsets, (whole.size, *unused))

@@ -102,6 +102,7 @@ class Program:
         return {
             "arena_bytes": plan.size,
             "arena_lower_bound": plan.lower_bound,
+            "arena_split": plan.split,
             "state_bytes": sum(-(-int(s["bytes"]) // 4) * 4 for s in states),
             "constant_bytes": sum(c.bytes for c in self.constants),
             "macs": sum(layer.lowered.macs for layer in self.layers),
@@ -132,14 +133,16 @@ def make_program(
     outputs: Sequence[str],
     sparse_input: bool = False,
     use_library: Pass | None = None,
+    banks: tuple[int, int] | None = None,
 ) -> Program:
     """Optimise a checked graph, place its tensors and lower its operators.
 
     inputs, outputs: C names of the arguments, one for each of graph.inputs and graph.outputs. `sparse_input` lets the
-    first layer take a list of entries in place of its input; `use_library` is for optimise.
+    first layer take a list of entries in place of its input; `use_library` is for optimise,
+    `banks` for assign_storage.
     """
     graph, decisions = optimise(graph, sparse_input=sparse_input, use_library=use_library)
-    storage = assign_storage(graph, inputs, outputs)
+    storage = assign_storage(graph, inputs, outputs, banks)
     layers = [_layer(graph, storage, number, op) for number, op in enumerate(storage.layers)]
     shared, notes = share_constants([layer.lowered for layer in layers])
     layers = [
@@ -159,6 +162,8 @@ def pointer(graph: Graph, tensor: int, place: Place) -> str:
     element = f"{graph.tensors[tensor].element}_t"
     if place.kind == "arena":
         return f"({element} *)(arena->bytes + {place.offset})"
+    if place.kind == "upper":
+        return f"({element} *)(arena->upper + {place.offset})"
     base = f"state->{place.name}" if place.kind == "state" else place.name
     items = place.offset // BYTES[graph.tensors[tensor].element]
     return f"{base} + {items}" if items else base
@@ -190,7 +195,9 @@ def _layer(graph: Graph, storage: Storage, number: int, op: Operator) -> Layer:
         arguments.append(pointer(graph, tensor, storage.places[tensor]))
     if number in storage.scratch:
         parameters.append("int16_t *scratch")
-        arguments.append(f"(int16_t *)(arena->bytes + {storage.scratch[number]})")
+        at, split = storage.scratch[number], storage.plan.split
+        bank = f"bytes + {at}" if split is None or at < split else f"upper + {at - split}"
+        arguments.append(f"(int16_t *)(arena->{bank})")
     shapes = ", ".join(f"{graph.tensors[t].name} {list(graph.tensors[t].shape)}" for t in op.outputs)
     return Layer(
         prefix,

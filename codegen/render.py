@@ -31,6 +31,7 @@ def program_values(program: Program, extra_tables: Sequence[Constant] = ()) -> d
     constants = program.constants
     return {
         "arena_bytes": program.storage.plan.size,
+        "arena_split": program.storage.plan.split,
         "constant_bytes": sum(c.bytes for c in constants),
         "states": program.states,
         "headers": program.headers,

@@ -11,12 +11,12 @@ from tinyloc.codegen.operators import KernelRule, ViewRule, rule_of
 from tinyloc.codegen.passes.joins import JOIN, join_in_place
 from tinyloc.codegen.plan import Lifetime, MemoryPlan, plan_memory
 
-Kind = Literal["arena", "state", "input", "output", "constant"]
+Kind = Literal["arena", "upper", "state", "input", "output", "constant"]
 
 
 @dataclass(frozen=True)
 class Place:
-    """`offset` is in bytes: into the arena, or into the state or argument that `name` names."""
+    """`offset` is in bytes: into the arena or its second bank, or into the state or argument that `name` names."""
 
     kind: Kind
     name: str
@@ -48,8 +48,11 @@ def state_names(graph: Graph) -> dict[int, str]:
 
 
 class _Assignment:
-    def __init__(self, graph: Graph, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    def __init__(
+        self, graph: Graph, inputs: Sequence[str], outputs: Sequence[str], banks: tuple[int, int] | None
+    ) -> None:
         self.graph = graph
+        self.banks = banks
         self.inputs, self.outputs = inputs, outputs
         self.root: dict[int, tuple[int, int]] = {}  # view -> (tensor, byte offset)
         self.joined: dict[int, tuple[int, int]] = {}  # part -> (the whole it is written into, byte offset)
@@ -222,23 +225,33 @@ class _Assignment:
                     lifetimes.append(Lifetime(tensor.name, tensor.bytes, layer, last))
                 buffer_of[t] = index
                 taken.add(index)
-        plan = plan_memory(lifetimes)
+        plan = plan_memory(lifetimes, self.banks)
         for t, index in buffer_of.items():
-            places[t] = Place("arena", lifetimes[index].name, plan.offsets[index])
+            places[t] = self._in_arena(plan, index)
         self.scratch = {layer: plan.offsets[index] for layer, index in scratch_of.items()}
         return plan
 
+    @staticmethod
+    def _in_arena(plan: MemoryPlan, index: int) -> Place:
+        name, at = plan.lifetimes[index].name, plan.offsets[index]
+        if plan.split is not None and at >= plan.split:
+            return Place("upper", name, at - plan.split)
+        return Place("arena", name, at)
 
-def assign_storage(graph: Graph, inputs: Sequence[str], outputs: Sequence[str]) -> Storage:
+
+def assign_storage(
+    graph: Graph, inputs: Sequence[str], outputs: Sequence[str], banks: tuple[int, int] | None = None
+) -> Storage:
     """Places of all tensors of an optimised graph. `inputs` and `outputs` are the C names of the arguments.
 
-    Parts are joined without copies unless that takes a larger arena.
+    `banks` are bytes of two memories between which the arena may be divided, see plan_memory. Parts are joined without
+    copies unless that takes a larger arena.
     """
-    copied = _Assignment(graph, inputs, outputs).run()
+    copied = _Assignment(graph, inputs, outputs, banks).run()
     joining, notes = join_in_place(graph)
     if not notes:
         return copied
-    joined = _Assignment(joining, inputs, outputs).run()
+    joined = _Assignment(joining, inputs, outputs, banks).run()
     more = joined.plan.size - copied.plan.size
     if more > 0:
         note = f"parts are copied when they are joined: in their place the arena would be {more} bytes larger"

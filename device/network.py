@@ -29,6 +29,10 @@ from tinyloc.device.network_run import NetworkResult, run_network
 Array = npt.NDArray[Any]
 States = Sequence[tuple[str, str]]
 SIZES_FILE = "build.json"
+START_UP_RAM = 64
+"""Bytes kept for the static data of the start-up."""
+POINTER = 4
+"""Bytes of an arena in two banks that lead from the first to the second."""
 
 
 class NetworkError(UserError):
@@ -75,10 +79,24 @@ def compiled_network(
         work = Path(name).resolve()
         generated = work / "generated"
         manifest = compile_tflite(model, generated, states, step=step)
+        banks = arena_banks(board, manifest)
+        if banks is not None and manifest.arena_bytes > banks[0]:
+            manifest = compile_tflite(model, generated, states, step=step, banks=banks)
         add_harness(generated, manifest)
         (work / "build").mkdir()
         image = build_network(generated, board, work / "build", optimise)
         yield Network(model, board, optimise, states, generated, manifest, image, step)
+
+
+def arena_banks(board: Board, manifest: GraphManifest) -> tuple[int, int] | None:
+    """Bytes that an arena may take of each of two banks of RAM: all of the second one, where the linker script puts it,
+    and what stack, inputs, outputs and states leave of the first. None for a board with one block of RAM."""
+    if len(board.ram) != 2:
+        return None
+    first, second = board.ram
+    buffers = sum(-(-a.size * np.dtype(a.element).itemsize // 4) * 4 for a in (*manifest.inputs, *manifest.outputs))
+    left = first.size - board.build.stack_bytes - buffers - manifest.state_bytes - START_UP_RAM
+    return second.size - POINTER, max(left, 0) // 4 * 4
 
 
 def check_directory(out: Path) -> None:

@@ -1,5 +1,6 @@
 """From a generated plain network to an image that runs it under `tinyloc run`, and what that image takes of a board."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tinyloc.boards import Board, Core, load_board
 from tinyloc.device.build import (
+    Extras,
     Optimise,
     OverflowingImage,
     compile_and_link,
@@ -20,10 +22,10 @@ from tinyloc.device.emulator.image import load_image
 from tinyloc.device.footprint import STACK_SECTION, Piece, flash_bytes, read_pieces, read_sections, read_symbols
 from tinyloc.device.stack import StackBound, frames_of, stack_bound
 
-HARNESS = "generated/harness"
+NETWORK, HARNESS = "generated/", "generated/harness"
 PROGRAM = ("run",)
 """Areas of the firmware beside the port."""
-ARENA, STATE, BUFFERS = "tl_arena", "tl_state", ("tl_input", "tl_output")
+ARENAS, STATE, BUFFERS = ("tl_arena", "tl_upper"), "tl_state", ("tl_input", "tl_output")
 LIBRARIES = ("firmware/port/cortex_m/memory.o", ".a(")
 """Object files, or a part of their names, of what generated code calls: memcpy and its kind, libgcc."""
 VIRTUAL: dict[Core, str] = {"cortex-m3": "cortex-m3", "cortex-m4f": "cortex-m4"}
@@ -80,19 +82,30 @@ def build_network(generated: Path, board: Board, work: Path, optimise: Optimise 
         BuildError: no compiler, or C that does not compile. What does not fit is no error: it is linked for the
             virtual board of the same core and measured there.
     """
-    compiler = find_compiler()
-    generated, work = generated.resolve(), work.resolve()
-    sources = {source_name(path): path for path in firmware_sources(board, PROGRAM)}
-    sources |= model_sources(generated) | {HARNESS: generated / "harness.c"}
+    generated = generated.resolve()
+    sources = model_sources(generated) | {HARNESS: generated / "harness.c"}
+    return link_network(sources, generated, board, work, optimise)
+
+
+def link_network(
+    network: Mapping[str, Path], headers: Path, board: Board, work: Path, optimise: Optimise,
+    extras: Extras | None = None,
+) -> NetworkImage:
+    """The same for C that is not of add_harness: `network` is object name -> C file, all below `generated/`.
+
+    `headers` holds harness.h, which declares what firmware/run/main.c calls; a function tl_model_run is what is
+    measured, tl_input, tl_output and tl_arena are its buffers.
+    """
+    compiler, work = find_compiler(), work.resolve()
+    sources = {source_name(path): path for path in firmware_sources(board, PROGRAM)} | dict(network)
     problems: list[str] = []
     try:
-        compile_and_link(compiler, work, sources, generated, board, optimise)
+        compile_and_link(compiler, work, sources, headers, board, optimise, extras)
     except OverflowingImage as overflow:
         problems += overflow.regions
         roomy = _roomy(board)
-        sources = {name: path for name, path in sources.items() if not name.startswith("firmware/")}
-        sources |= {source_name(path): path for path in firmware_sources(roomy, PROGRAM)}
-        compile_and_link(compiler, work, sources, generated, roomy, optimise)
+        sources = {source_name(path): path for path in firmware_sources(roomy, PROGRAM)} | dict(network)
+        compile_and_link(compiler, work, sources, headers, roomy, optimise, extras)
     elf = work / "firmware.elf"
     stack = stack_bound(load_image(elf), frames_of(stack_usage(work)))
     if stack.bytes > board.build.stack_bytes:
@@ -117,10 +130,10 @@ def measure(elf: Path, map_file: Path, stack: StackBound) -> NetworkSizes:
 
     ram = {symbol.name: symbol.size for symbol in read_symbols(elf) if symbol.memory == "ram"}
     static = sum(s.size for s in read_sections(elf) if s.writable and s.name != STACK_SECTION)
-    arena = ram.get(ARENA, 0)
+    arena = sum(ram.get(name, 0) for name in ARENAS)
     return NetworkSizes(
-        code_bytes=placed(".text", "generated/model.o", *LIBRARIES),
-        constant_bytes=placed(".rodata", "generated/model.o", "generated/weights.o"),
+        code_bytes=placed(".text", NETWORK, *LIBRARIES),
+        constant_bytes=placed(".rodata", NETWORK),
         io_bytes=sum(size for name, size in ram.items() if name.startswith(BUFFERS)),
         state_bytes=ram.get(STATE, 0),
         static_bytes=static - arena,
@@ -132,4 +145,4 @@ def measure(elf: Path, map_file: Path, stack: StackBound) -> NetworkSizes:
 
 
 def _of(piece: Piece, sources: tuple[str, ...]) -> bool:
-    return any(source in piece.source for source in sources)
+    return any(source in piece.source for source in sources) and not piece.source.startswith(HARNESS)
