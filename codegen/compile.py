@@ -181,14 +181,14 @@ def _decoding(bundle: Bundle) -> list[str]:
         return []
     if window.online:
         return [
-            f"decisions lag {counted(window.steps - 1, 'sample')} behind: each sample extends the CRF's best paths by one"
-            " step, nothing is computed twice"
+            f"decisions lag {counted(window.steps - 1, 'sample')} behind: each sample extends the CRF's best paths by "
+            "one step, nothing is computed twice"
         ]
     shared = counted(-(-window.steps // window.hop), "window")
     anew = "runs Viterbi over all of them anew" if bundle.crf is not None else "counts their best classes anew"
     return [
-        f"windows of {window.steps} samples every {window.hop}: a sample's scores are computed once, for all of the up to"
-        f" {shared} it lies in; a decision {anew}"
+        f"windows of {window.steps} samples every {window.hop}: a sample's scores are computed once, for all of the up "
+        f"to {shared} it lies in; a decision {anew}"
     ]
 
 
