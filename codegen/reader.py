@@ -183,7 +183,8 @@ class _Reader:
     def graph(self, states: Sequence[tuple[str, str]]) -> Graph:
         if self.model.SubgraphsLength() != 1:
             self.problems.append(
-                f"{self.model.SubgraphsLength()} subgraphs: control flow is not supported; export without IF and WHILE"
+                f"{self.model.SubgraphsLength()} subgraphs: control flow is not supported; export without IF and WHILE "
+                "(Keras: GRU with unroll=True; LSTM with a batch of 1, which becomes one operator, or with unroll=True)"
             )
         subgraph = self.model.Subgraphs(0)
         tensors = tuple(self._tensor(subgraph.Tensors(i)) for i in range(subgraph.TensorsLength()))
