@@ -80,8 +80,9 @@ def online_bundle(directory: Path, lag: int, hop: int) -> Path:
 def test_the_firmware_decides_as_the_reference(tmp_path: Path, lag: int, hop: int) -> None:
     """Three recordings: the paths start anew in each."""
     bundle = online_bundle(tmp_path / "bundle", lag, hop)
-    compile_bundle(bundle, tmp_path / "generated")
+    manifest = compile_bundle(bundle, tmp_path / "generated")
     reference, host = LocaliserReference(bundle), HostLocaliser(tmp_path / "generated")
+    assert any(line.startswith(f"decisions lag {lag} sample") for line in manifest.decisions)
     assert "#define TL_ONLINE 1" in (tmp_path / "generated" / "model.h").read_text()
     tests = load_test_set(bundle)
     decided: list[int] = []
