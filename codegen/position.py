@@ -13,6 +13,7 @@ Letters: N samples, C classes.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ import numpy.typing as npt
 
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import Tensor
-from tinyloc.export.bundle import Outputs
+from tinyloc.codegen.source import read_source
+from tinyloc.export.bundle import Arithmetic, Outputs
 
 Ints = npt.NDArray[np.int64]
 HEAVIEST = 65535
@@ -67,3 +69,9 @@ def integer_positions(outputs: Outputs, scores: Tensor) -> IntegerPositions | No
         unit_mm=unit,
         origin_mm=origin.astype(np.int64),
     )
+
+
+def position_rule(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> IntegerPositions | None:
+    """Of a bundle's model. Raises BundleError or CompileError."""
+    source = read_source(bundle_directory, arithmetic)
+    return integer_positions(source.bundle.outputs, source.graph.tensors[source.graph.outputs[0]])

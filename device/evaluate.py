@@ -15,6 +15,7 @@ from tinyloc.boards.errors import UserError
 from tinyloc.codegen.backends import backend_named
 from tinyloc.codegen.compile import model_id
 from tinyloc.codegen.manifest import Manifest, read_manifest
+from tinyloc.codegen.position import position_rule
 from tinyloc.device.answers import Answers, ExchangeLog, Progress, collect
 from tinyloc.device.budget import budget_lines
 from tinyloc.device.build import BuildResult, read_record
@@ -26,6 +27,7 @@ from tinyloc.device.energy import energy
 from tinyloc.device.footprint import measure_flash, measure_ram
 from tinyloc.device.host_answers import BackgroundHost, GivenHost, HostAnswers, HostLocaliser
 from tinyloc.device.link import Hello
+from tinyloc.device.positions import Decided, Metres, mean_places
 from tinyloc.device.results import (
     Buffer,
     Cost,
@@ -38,7 +40,7 @@ from tinyloc.device.results import (
 )
 from tinyloc.device.transport import Transport
 from tinyloc.export.bundle import Arithmetic, Bundle, TestSet, load_bundle, load_test_set, sha256
-from tinyloc.training.metrics import Due, confusion, due_decisions, score
+from tinyloc.training.metrics import Due, confusion, due_decisions, position_errors, score
 
 MEASURED_SAMPLES = 200
 """In the emulator cycles are modelled for so many samples by default; the others run free."""
@@ -107,7 +109,11 @@ def evaluate(
         expected = source.answers()
         native = litert.answers() if litert is not None else None
     runs = emulated.runs if emulated is not None else []
-    evaluation = _evaluation(bundle, test_set, generated, build, board, transport, hello, expected, answers, runs)
+    rule = position_rule(bundle_dir, arithmetic) if bundle.outputs.position == "mean" else None
+    places = mean_places(rule, bundle, test_set, answers, expected) if rule is not None else None
+    evaluation = _evaluation(
+        bundle, test_set, generated, build, board, transport, hello, expected, answers, runs, places
+    )
     if native is not None:
         evaluation = evaluation.model_copy(update={"litert": _differences(answers, native)})
     if exchange is not None:
@@ -175,14 +181,19 @@ def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board
 
 def _evaluation(
     bundle: Bundle, test_set: TestSet, generated: Manifest, build: BuildResult, board: Board, transport: Transport,
-    hello: Hello, expected: HostAnswers, answers: Answers, runs: Sequence[RunCost],
+    hello: Hello, expected: HostAnswers, answers: Answers, runs: Sequence[RunCost], places: Decided | None,
 ) -> Evaluation:  # fmt: skip
     due = due_decisions(test_set, bundle.window)
+    decided_m = (None, None, None) if places is None else (places.device, places.host, places.float_model)
     qualities = [
-        _quality(bundle, due, classes[due.sample])
-        for classes in (answers.class_index, expected.class_index, test_set.float_class)
+        _quality(bundle, due, classes[due.sample], metres)
+        for classes, metres in zip(
+            (answers.class_index, expected.class_index, test_set.float_class), decided_m, strict=True
+        )
     ]
     differs = (answers.class_index != expected.class_index) | (answers.scores != expected.scores).any(axis=1)
+    if places is not None:
+        differs |= places.differs
     wrong = np.flatnonzero(differs)
     flash = measure_flash(build.elf, build.map)
     ram = measure_ram(build.elf, int(answers.stack_high_water.max(initial=0)), build.sizes.stack_reserve)
@@ -223,7 +234,7 @@ def _evaluation(
         float_model=qualities[2],
         classes=bundle.outputs.classes,
         confusion=confusion(due.label, _legal(bundle, due, decided), generated.classes).tolist(),
-        positions=_positions(bundle, due, decided),
+        positions=_positions(bundle, due, decided, decided_m[0]),
         floor_plan=[room.model_dump() for room in bundle.outputs.floor_plan],
         cycles=cycles,
         cycles_kind=kind,
@@ -263,17 +274,22 @@ def _legal(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> npt.NDAr
     return np.where((decided >= 0) & (decided < classes), decided, wrong).astype(np.int32)
 
 
-def _quality(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> Quality:
+def _quality(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32], decided_m: Metres | None) -> Quality:
+    """decided_m (N, 3): where decisions put the user, if not at the places of their classes (D,)."""
     scores = score(due.label, _legal(bundle, due, decided), due.position_m, bundle.outputs.positions_m)
-    return Quality(macro_f1=scores.macro_f1, accuracy=scores.accuracy, errors_m=scores.errors_m)
+    errors = scores.errors_m if decided_m is None else position_errors(decided_m[due.sample], due.position_m)
+    return Quality(macro_f1=scores.macro_f1, accuracy=scores.accuracy, errors_m=errors)
 
 
-def _positions(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> list[list[float]] | None:
+def _positions(
+    bundle: Bundle, due: Due, decided: npt.NDArray[np.int32], decided_m: Metres | None
+) -> list[list[float]] | None:
     """True x, y, z and decided x, y, z in metres of every decision whose true position is known."""
     if bundle.outputs.positions_m is None:
         return None
     known = ~np.isnan(due.position_m).any(axis=1)
-    places = np.asarray(bundle.outputs.positions_m)[_legal(bundle, due, decided)]
+    at_class = np.asarray(bundle.outputs.positions_m)[_legal(bundle, due, decided)]
+    places = at_class if decided_m is None else decided_m[due.sample]
     rows: list[list[float]] = np.round(np.hstack([due.position_m, places])[known].astype(float), 3).tolist()
     return rows
 

@@ -21,6 +21,7 @@ OVERHEAD_BYTES = 6
 _HEAD = struct.Struct("<BBH")
 _HELLO = struct.Struct("<QIHHHHBBBIIIH16s")
 _RESULT = struct.Struct("<hIHH")
+_POSITION = struct.Struct("<ii")
 
 
 class Message(IntEnum):
@@ -211,6 +212,7 @@ class Result:
     cycles: int  # of tl_localiser_sample, by the device's own counter
     stack_high_water: int  # bytes
     scores: npt.NDArray[np.int16]  # (C,), int8 scores widened
+    position_mm: tuple[int, int] | None = None  # x and y, of a model that decides positions
 
 
 def parse_result(body: bytes, score_bytes: int) -> Result:
@@ -218,10 +220,12 @@ def parse_result(body: bytes, score_bytes: int) -> Result:
     if len(body) < _RESULT.size:
         raise FrameError(f"a RESULT of {len(body)} bytes is too short")
     class_index, cycles, stack, count = _RESULT.unpack_from(body)
-    if len(body) != _RESULT.size + count * score_bytes:
+    end = _RESULT.size + count * score_bytes
+    if len(body) not in (end, end + _POSITION.size):
         raise FrameError(f"a RESULT of {len(body)} bytes does not hold {count} scores of {score_bytes} bytes")
     scores = np.frombuffer(body, f"<i{score_bytes}", count, _RESULT.size).astype(np.int16)
-    return Result(class_index, cycles, stack, scores)
+    position_mm = _POSITION.unpack_from(body, end) if len(body) > end else None
+    return Result(class_index, cycles, stack, scores, position_mm)
 
 
 @dataclass(frozen=True)

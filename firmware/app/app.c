@@ -20,7 +20,7 @@
 #define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_CRC)
 #define READINGS_MAX ((BODY_MAX - 2u) / READING_WIRE)
 
-#define RESULT_BODY (10u + TL_CLASSES * sizeof(tl_score_t))
+#define RESULT_BODY (10u + TL_CLASSES * sizeof(tl_score_t) + 8u * TL_POSITION)
 #ifdef TL_DEBUG_LAYERS
 #define CHECKS_MAX 16u /* of one reply */
 #define LAYERS_BODY (4u + 4u * CHECKS_MAX)
@@ -91,6 +91,10 @@ static void send_result(void) {
             tl_put_u16(&writer, (uint16_t)estimate.scores[c]);
         }
     }
+#if TL_POSITION
+    tl_put_u32(&writer, (uint32_t)estimate.position_mm[0]);
+    tl_put_u32(&writer, (uint32_t)estimate.position_mm[1]);
+#endif
     tl_frame_send(&writer);
 }
 

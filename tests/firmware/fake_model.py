@@ -75,6 +75,7 @@ class FakeModel:
 #define TL_HOLD {self.hold}
 #define TL_CRF {int(self.crf)}
 #define TL_ONLINE {int(self.online)}
+#define TL_POSITION 0
 #define TL_SPARSE {int(self.sparse)}
 #define TL_STATE {int(self.state)}
 #define TL_BACKEND 0u
