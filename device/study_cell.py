@@ -22,6 +22,7 @@ from tinyloc.export.bundle import (
     MISSING_DBM,
     TEST_SET,
     Arithmetic,
+    BundleError,
     TestSet,
     load_bundle,
     load_test_set,
@@ -48,7 +49,7 @@ def run_cell(task: CellTask, tell: Tell) -> CellRecord:
     run = _trained(task, tell)
     forms, missing = _torch_forms(run, task.forms, tell)
     wanted: list[Arithmetic] = [form for form in DEPLOYED if form in task.forms]
-    exported, refused = _export(task.run, wanted, tell) if wanted else ([], {})
+    exported, refused = (wanted, {}) if _is_exported(run, wanted) else _export(task.run, wanted, tell)
     missing |= refused
     for arithmetic in exported:
         tell(f"{arithmetic}: build and measure")
@@ -150,6 +151,16 @@ def _form(scores: Scores, serialised: int, constants: int | None) -> FormRecord:
         serialised_bytes=serialised,
         constant_bytes=constants,
     )
+
+
+def _is_exported(run: "TrainedRun", wanted: list[Arithmetic]) -> bool:
+    """Whether an earlier process got as far as the bundle (or nothing is to be exported)."""
+    try:
+        bundle = load_bundle(run.directory / "bundle")
+    except BundleError:
+        return not wanted
+    forms = {entry.arithmetic for entry in bundle.models}
+    return forms >= set(wanted) and bundle.settings.get("recipe") == run.record.settings
 
 
 def _export(run: Path, wanted: list[Arithmetic], tell: Tell) -> tuple[list[Arithmetic], dict[str, str]]:

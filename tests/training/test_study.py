@@ -79,6 +79,12 @@ def test_a_cell_is_the_recipe_with_the_axes_over_it(tmp_path: Path) -> None:
     assert recipe.export.arithmetics == ["int8"] and recipe.budget.limits() == {}
 
 
+def test_a_model_without_a_table_is_the_recipe_s(tmp_path: Path) -> None:
+    text = SMALL.replace('[model.mdcsa]\nmodel = { architecture = "mdcsa", hidden = 8, crf = true }', "[model.mdcsa]")
+    recipe = study_of(tmp_path, text)[1][0].recipe
+    assert recipe is not None and recipe.model.architecture == "mamba"
+
+
 def test_another_data_set_does_not_inherit_options(tmp_path: Path) -> None:
     text = SMALL.replace('over.data = { name = "house-a", options = { training_walks = 1, living_minutes = 1.0 } }',
                          'over.data = { name = "ble_flat_kolakowski" }')  # fmt: skip

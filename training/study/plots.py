@@ -40,6 +40,7 @@ def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "tinyloc"  # the same ids each time
+    matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text
     from matplotlib import pyplot
 
     figure, panels = pyplot.subplots(2, 2, figsize=(10, 7.5), sharey=True)

@@ -47,7 +47,8 @@ class Data(_Strict):
 class Model(_Strict):
     """[model.NAME]: the recipe's [model], as a whole, and other tables that go with it."""
 
-    model: dict[str, Any]
+    model: dict[str, Any] = {}
+    """Without it the recipe's own."""
     over: dict[str, Any] = {}
 
 
@@ -197,12 +198,12 @@ def _cell(
 ) -> Cell:
     axis, shape, how = study.data[data], study.model[model], study.training[training]
     name = model
-    settings = dict(shape.model)
+    sizes: dict[str, Any] = {}
     if hidden is not None:
-        settings["hidden"] = hidden
+        sizes["hidden"] = hidden
         name += "-h" + "x".join(map(str, hidden if isinstance(hidden, list) else [hidden]))
     if layers is not None:
-        settings["layers"] = layers
+        sizes["layers"] = layers
         name += f"-l{layers}"
     teacher = cell_id(data, how.teacher, how.teacher_training, seed) if how.teacher else None
     boards = tuple(axis.boards or study.boards)
@@ -214,6 +215,7 @@ def _cell(
             table.pop("data", None)  # another data set has other options
         for over in (study.over, axis.over, shape.over, how.over):
             table = put_over(table, over)
+        settings = {**(shape.model or table["model"]), **sizes}
         table |= {"model": settings, "seed": seed, "name": ident, "title": f"{study.title or study.name}: {ident}"}
         if teacher is not None:
             table["distillation"] = {**table.get("distillation", {}), "teachers": [{"run": teacher}]}
