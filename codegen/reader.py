@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import tflite
 
+from tinyloc.boards.errors import counted
 from tinyloc.codegen.errors import CompileError
-from tinyloc.codegen.graph import ElementType, Graph, Operator, Quantisation, Tensor
+from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.operators import supported
 from tinyloc.codegen.passes.borders import split_borders
 from tinyloc.codegen.passes.recurrent import detach_states
 from tinyloc.codegen.passes.shapes import fold_shapes
 
+LARGEST_TENSOR = 1 << 26
+"""Bytes; a damaged file may claim any size."""
 NAMED_AT_ONCE = 3
 """Tensors of a wrong type that a message names; a float model has dozens."""
 FOLDED_AT_READING = ("SHAPE", "DEQUANTIZE")
@@ -228,6 +231,9 @@ class _Reader:
         if any(n <= 0 for n in shape):
             self.problems.append(f"tensor {name} has shape {shape}: dynamic shapes are not supported; fix the sizes")
             return Tensor(name, shape, element)
+        if faults := _storage_faults(source, self.model.Buffers(source.Buffer()), prod(shape) * BYTES[element]):
+            self.problems += [f"tensor {name} {fault}" for fault in faults]
+            return Tensor(name, (1,) * len(shape), element, Quantisation((1.0,), (0,)))
         signature = [int(n) for n in source.ShapeSignatureAsNumpy()] if source.ShapeSignatureLength() else []
         if any(n < 0 for n in signature[1:]):
             self.problems.append(
@@ -361,11 +367,29 @@ def _values(content: bytes, element: str, number: int, size: int) -> "np.ndarray
     return np.frombuffer(content, dtype=np.dtype(element).newbyteorder("<")).astype(element)
 
 
+def _storage_faults(source: Any, buffer: Any, size: int) -> list[str]:
+    """What of a tensor's form cannot be: its size in bytes, how its constant is kept, scales without zero points."""
+    faults = []
+    if size > LARGEST_TENSOR:
+        faults.append(f"takes {size:,} bytes, more than any board has; the file is damaged, or the model far too large")
+    if source.Sparsity() is not None:
+        faults.append("is stored sparse; convert the model without a sparsity of its own, or densify it")
+    if buffer is not None and buffer.Offset() > 1 and not buffer.DataLength():
+        faults.append("is kept outside of the flatbuffer; write the model as one file below 2 GB")
+    quantisation = source.Quantization()
+    if quantisation is not None and quantisation.ScaleLength():
+        scales, zeros = quantisation.ScaleLength(), quantisation.ZeroPointLength()
+        if scales != zeros:
+            had = f"{zeros} zero points" if zeros else "no zero point"
+            faults.append(f"has {counted(scales, 'scale')} and {had}; quantise the model again")
+    return faults
+
+
 def _quantisation(source: Any) -> Quantisation | None:
     if source is None or source.ScaleLength() == 0:
         return None
     scale = tuple(float(s) for s in source.ScaleAsNumpy())
-    zero = tuple(int(z) for z in source.ZeroPointAsNumpy()) if source.ZeroPointLength() else (0,) * len(scale)
+    zero = tuple(int(z) for z in source.ZeroPointAsNumpy()) if source.ZeroPointLength() else ()
     return Quantisation(scale, zero, int(source.QuantizedDimension()))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from test_passes import selective_scan, softplus
 from tflite_models import TFLiteModel
 
@@ -186,6 +187,35 @@ def test_scales_that_mean_nothing(scale: float, zero: int, word: str, tmp_path: 
     model = TFLiteModel()
     model.output(model.unary("ABS", [model.input((1, 4), scale=scale, zero=zero)], (1, 4), "int8", 0.1))
     assert any(word in p for p in refusal(model, tmp_path))
+
+
+def test_what_a_tensor_cannot_be_is_told_by_its_name(tmp_path: Path) -> None:
+    """A zero point that is missing, constants that are sparse or elsewhere, sizes that no memory holds: all at once."""
+    model = TFLiteModel()
+    x = model.input((1, 4), name="no zero")
+    sparse = model.tensor((1, 4), "int8", 0.1, data=np.ones((1, 4)), name="sparse")
+    outside = model.tensor((1, 4), "int8", 0.1, name="outside")
+    giant = model.tensor((1, 1 << 30), "int8", 0.1, name="giant")
+    channels = model.tensor((4, 4), "int8", [0.1, 0.1, 0.1, 0.1], data=np.ones((4, 4)), name="channels")
+    for other in (sparse, outside, giant):
+        model.output(model.unary("ADD", [x, other], (1, 4), "int8", 0.1))
+    model.output(model.unary("FULLY_CONNECTED", [x, channels, -1], (1, 4), "int8", 0.1))
+    tensors = model.graph.tensors
+    tensors[x].quantization.zeroPoint = None
+    tensors[channels].quantization.zeroPoint = np.zeros(2, np.int64)
+    tensors[sparse].sparsity = schema.SparsityParametersT()
+    model.model.buffers.append(schema.BufferT())
+    model.model.buffers[-1].offset, model.model.buffers[-1].size = 4096, 4
+    tensors[outside].buffer = len(model.model.buffers) - 1
+    problems = refusal(model, tmp_path)
+    for name, words in (
+        ("no zero", "has 1 scale and no zero point"),
+        ("sparse", "is stored sparse"),
+        ("outside", "is kept outside of the flatbuffer"),
+        ("giant", "takes 1,073,741,824 bytes"),
+        ("channels", "has 4 scales and 2 zero points"),
+    ):
+        assert any(f"tensor {name} " in p and words in p for p in problems), (name, problems)
 
 
 def test_scales_that_overflow(tmp_path: Path) -> None:
