@@ -154,6 +154,14 @@ def read_members(path: Path) -> dict[str, bytes]:
     return files.read_members(path, (TRAINING_FILE, TEST_FILE), "UJIIndoorLoc")
 
 
+def read(path: Path) -> tuple[Scans, Scans]:
+    """The publisher's training and validation scans, see `read_members`."""
+    members = read_members(path)
+    texts = {name: content.decode("utf-8", "replace") for name, content in members.items()}
+    training, test = (parse_csv(texts[name], f"{path}: {name}") for name in (TRAINING_FILE, TEST_FILE))
+    return training, test
+
+
 def load(path: Path, split_seed: int = 0, cell_m: float = 85.0, places: int = 0) -> DataSet:
     """Read UJIIndoorLoc from its zip, its folder or one of its CSVs (the other beside it).
 
@@ -162,9 +170,7 @@ def load(path: Path, split_seed: int = 0, cell_m: float = 85.0, places: int = 0)
     """
     if not cell_m > 0:
         raise DataError(f"ujiindoorloc: cell_m = {cell_m:g}; it must be above 0 metres")
-    members = read_members(path)
-    texts = {name: content.decode("utf-8", "replace") for name, content in members.items()}
-    training, test = (parse_csv(texts[name], f"{path}: {name}") for name in (TRAINING_FILE, TEST_FILE))
+    training, test = read(path)
     if not places:
         return build(training, test, split_seed, cell_m)
     data_set = build(training, test, split_seed, PLACE_M)
@@ -215,7 +221,7 @@ def build(
     position, test_position = positions(training, origin), positions(test, origin)
     centres = np.stack([position[label == number].mean(axis=0) for number in range(len(known))]).astype(np.float32)
 
-    held_out = _quarter(label, split_seed)
+    held_out = quarter(label, split_seed)
     parts = {"training": ~held_out, "held-out": held_out}
     train, validation = (
         Recording(name, training.rssi_dbm[rows], position[rows], label[rows], training.time_s[rows])
@@ -261,8 +267,8 @@ def positions(scans: Scans, origin: Floats) -> npt.NDArray[np.float32]:
     return metres
 
 
-def _quarter(label: npt.NDArray[np.int32], seed: int) -> npt.NDArray[np.bool_]:
-    """(N,) True for a quarter of the scans of each area, at random; an area keeps at least one scan to train on."""
+def quarter(label: npt.NDArray[np.int32], seed: int) -> npt.NDArray[np.bool_]:
+    """(N,) True for a quarter of those of each label, at random; a label keeps at least one to train on."""
     generator = np.random.default_rng(seed)
     chosen = np.zeros(len(label), bool)
     for number in np.unique(label):

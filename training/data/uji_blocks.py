@@ -31,10 +31,7 @@ def load(path: Path, split_seed: int = 0, block_m: float = 20.0, pause_s: float 
     problems = [f"{name} = {value:g} must be above 0" for name, value in sizes if value <= 0]
     if problems:
         raise DataError(f"{NAME}: {'; '.join(problems)}; correct the data options")
-    members = uji.read_members(path)
-    texts = {name: content.decode("utf-8", "replace") for name, content in members.items()}
-    training, test = (uji.parse_csv(texts[name], f"{path}: {name}") for name in (uji.TRAINING_FILE, uji.TEST_FILE))
-    return build(training, test, split_seed, block_m, pause_s)
+    return build(*uji.read(path), split_seed, block_m, pause_s)
 
 
 def build(training: uji.Scans, test: uji.Scans, split_seed: int, block_m: float, pause_s: float) -> DataSet:
@@ -50,7 +47,7 @@ def build(training: uji.Scans, test: uji.Scans, split_seed: int, block_m: float,
     test_label = np.array([index.get(key, UNSEEN) for key in test_keys], np.int32)
     position = uji.positions(training, origin)
     recordings = list(_recordings("training", training, keys, label, position, pause_s))
-    held_out = _quarter([int(recording.label[0]) for recording in recordings], split_seed)
+    held_out = uji.quarter(np.array([recording.label[0] for recording in recordings], np.int32), split_seed)
     return DataSet(
         name=NAME,
         title=f"UJIIndoorLoc in blocks of {block_m:g} m, sequences",
@@ -87,13 +84,3 @@ def _recordings(
     ]
     for number, rows in enumerate(np.split(order, begins[1:])):
         yield Recording(f"{name} {number + 1}", scans.rssi_dbm[rows], position[rows], label[rows], scans.time_s[rows])
-
-
-def _quarter(label: list[int], seed: int) -> npt.NDArray[np.bool_]:
-    """True for a quarter of the recordings of each block; a block keeps at least one to train on."""
-    generator = np.random.default_rng(seed)
-    labels, chosen = np.array(label), np.zeros(len(label), bool)
-    for number in np.unique(labels):
-        rows = generator.permutation(np.flatnonzero(labels == number))
-        chosen[rows[: len(rows) // 4]] = True
-    return chosen
