@@ -112,10 +112,20 @@ def _random_weights(model: Any, chance: np.random.Generator) -> None:
 
 def quantised(name: str, arithmetic: str, float_borders: bool = False, seed: int = 0) -> bytes:
     """A model as .tflite: `arithmetic` is int8 or int16x8; inputs and outputs are integers unless `float_borders`."""
+    return converted(MODELS[name], arithmetic, float_borders, seed)
+
+
+def converted(
+    build: Callable[[], Any], arithmetic: str, float_borders: bool = False, seed: int = 0, dense_channels: bool = True
+) -> bytes:
+    """The same for any Keras model that `build` makes; its weights become random ones of that seed.
+
+    `dense_channels`: whether fully connected layers have a scale a channel, or one scale as older converters wrote it.
+    """
     keras.backend.clear_session()  # the converter is led astray by what an earlier model left behind
     keras.utils.set_random_seed(seed)
     chance = np.random.default_rng(seed)
-    model = MODELS[name]()
+    model = build()
     _random_weights(model, chance)
     shapes = [tuple(x.shape[1:]) for x in model.inputs]
 
@@ -126,6 +136,7 @@ def quantised(name: str, arithmetic: str, float_borders: bool = False, seed: int
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not dense_channels
     wide = arithmetic == "int16x8"
     operators = tf.lite.OpsSet
     converter.target_spec.supported_ops = [

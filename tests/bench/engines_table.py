@@ -1,0 +1,99 @@
+"""The README's table of engines, and its lines on a terminal, from the rows that `engines.py` measured."""
+
+from collections.abc import Sequence
+from typing import Any
+
+BEGIN, END = "<!-- engines:begin -->", "<!-- engines:end -->"
+OURS = "tinyloc"
+PORTABLE, OVERLAY = "bakenn 1.0.0 portable", "bakenn 1.0.0 + CMSIS-NN"
+CORES = {"cortex-m4": "M4", "cortex-m3": "M3"}
+HEAD = (
+    f"| model | core | cycles | a MAC | {PORTABLE} | {OVERLAY} | code | constants | RAM |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
+
+Row = dict[str, Any]
+
+
+def ram(row: Row) -> int:
+    """All RAM of an image: buffers, state and start-up, arena, the stack that was used."""
+    return int(row["static_bytes"] + row["arena_bytes"] + row["stack_bytes"])
+
+
+def found(rows: Sequence[Row], row: Row, engine: str) -> Row | None:
+    """The row of another engine on the same model and core."""
+    same = (row["model"], row["core"], engine)
+    return next((r for r in rows if (r["model"], r["core"], r["engine"]) == same), None)
+
+
+def text_line(row: Row, rows: Sequence[Row]) -> str:
+    """One row for a terminal, with its ratio to ours."""
+    head = f"{row['model']:<32} {row['core']}  {row['engine']:<24}"
+    if row["refused"]:
+        return f"{head} refused: {row['refused']}"
+    ours = found(rows, row, OURS)
+    times = "" if ours is None or ours is row else f", {row['cycles'] / ours['cycles']:.2f} times ours"
+    a_mac = f", {row['cycles'] / row['macs']:.2f} a MAC" if row["macs"] else ""
+    return (
+        f"{head} {row['cycles']:>12,.0f} cycles{a_mac}{times}; code {row['code_bytes']:,}, constants "
+        f"{row['constant_bytes']:,}, RAM {ram(row):,} (arena {row['arena_bytes']:,}); "
+        f"{'equal to' if row['equal_to_reference'] else 'DIFFERS FROM'} LiteRT"
+    )
+
+
+def cells(row: Row, rows: Sequence[Row]) -> list[str]:
+    """One line of the table: one of our rows, with what the peer takes beside it."""
+    others = [found(rows, row, engine) for engine in (PORTABLE, OVERLAY)]
+    best = next((r for r in reversed(others) if r is not None and not r["refused"]), None)
+
+    def beside(figure: Any) -> str:
+        return f"{figure(row):,}" + (f" ({figure(best):,})" if best is not None else "")
+
+    def cycles(other: Row | None) -> str:
+        if other is None:
+            return ""
+        if other["refused"]:
+            return "refused"
+        same = "" if other["equal_to_reference"] else ", other bytes than LiteRT"
+        return f"{other['cycles']:,.0f}, {other['cycles'] / row['cycles']:.2f} x{same}"
+
+    return [
+        row["model"],
+        CORES[row["core"]],
+        f"{row['cycles']:,.0f}" + ("" if row["equal_to_reference"] else ", other bytes than LiteRT"),
+        f"{row['cycles'] / row['macs']:.2f}" if row["macs"] else "",
+        *map(cycles, others),
+        beside(lambda r: r["code_bytes"]),
+        beside(lambda r: r["constant_bytes"]),
+        beside(ram),
+    ]
+
+
+def table(record: dict[str, Any]) -> str:
+    """The table and what its figures are."""
+    rows = record["rows"]
+    refusals = sorted({f"{r['model']}: {r['refused']}" for r in rows if r["refused"]})
+    told = [f"Refused by the peer: {'; '.join(refusals)}.", ""] if refusals else []
+    return "\n".join(
+        [
+            *HEAD,
+            *(f"| {' | '.join(cells(row, rows))} |" for row in rows if row["engine"] == OURS),
+            "",
+            *told,
+            "Bytes and modelled cycles of one inference without wait states; the peer's bytes in brackets, with its "
+            "overlay where it has one. Everything is compiled with -O2 by the same compiler, started by the same code "
+            "and run in the same emulator on the same .tflite; outputs are compared with LiteRT's reference kernels. "
+            "Weights are random, of a fixed seed (`tests/bench/models.py`). Code is the network's functions, kernels "
+            "and what they call of libraries; RAM is buffers of inputs and outputs, state, arena and used stack. "
+            f"Measured by `make bench` on {record['date']} with tinyloc {record['version']}.",
+        ]
+    )
+
+
+def rewritten(readme: str, record: dict[str, Any]) -> str:
+    """The README with the table between its markers replaced."""
+    before, opened, rest = readme.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not opened or not closed:
+        raise ValueError(f"the README has no {BEGIN} ... {END}")
+    return f"{before}{BEGIN}\n{table(record)}\n{END}{after}"
