@@ -1,12 +1,12 @@
 """The CRF with a fixed lag: as it grows, from scratch, in float and in generated firmware, all the same."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-import small_bundle
 import torch
+from online_bundle import online_bundle
+from small_bundle import small_bundle
 
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.host import HostLocaliser
@@ -61,21 +61,6 @@ def test_path_scores_stay_small_however_long_the_recording() -> None:
         assert online.best is not None and np.abs(online.best).max() < 2**18
 
 
-def online_bundle(directory: Path, lag: int, hop: int) -> Path:
-    """The small bundle with a CRF and a lag."""
-    path = small_bundle.small_bundle(directory, samples=120)
-    chance = np.random.default_rng(3)
-    content = json.loads((path / "bundle.json").read_text())
-    size = len(content["outputs"]["classes"])
-    content["crf"] = {
-        "transitions": chance.normal(0, 0.4, (size, size)).tolist(), "start": chance.normal(0, 0.4, size).tolist(),
-        "end": chance.normal(0, 9, size).tolist(),
-    }  # fmt: skip
-    content["window"] = {"steps": lag + 1, "hop": hop, "rate_hz": 5.0, "online": True}
-    (path / "bundle.json").write_text(json.dumps(content))
-    return path
-
-
 @pytest.mark.parametrize(("lag", "hop"), [(1, 1), (4, 1), (9, 3)])
 def test_the_firmware_decides_as_the_reference(tmp_path: Path, lag: int, hop: int) -> None:
     """Three recordings: the paths start anew in each."""
@@ -104,7 +89,7 @@ def test_the_firmware_decides_as_the_reference(tmp_path: Path, lag: int, hop: in
 
 
 def test_an_online_window_without_a_path_is_refused(tmp_path: Path) -> None:
-    content = load_bundle(small_bundle.small_bundle(tmp_path / "bundle")).model_dump()
+    content = load_bundle(small_bundle(tmp_path / "bundle")).model_dump()
     content["window"] = {"steps": 5, "hop": 1, "rate_hz": 5.0, "online": True}
     with pytest.raises(ValueError, match="needs a CRF"):
         Bundle.model_validate(content)
