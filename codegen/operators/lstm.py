@@ -20,7 +20,7 @@ from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.operators import gates16
 from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, operand_names, quantised_problems
 from tinyloc.codegen.operators.limits import reach
-from tinyloc.codegen.operators.packing import pack_rows
+from tinyloc.codegen.operators.packing import pack_blocks
 from tinyloc.codegen.operators.requantise import Int64s, sum_bound
 
 GATES = ("input", "forget", "cell", "output")
@@ -180,16 +180,16 @@ class Lstm(KernelRule):
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         gates = [_gate(graph, op, gate) for gate in range(4)]
         units, inputs = gates[0].input_weights.shape
-        constants = []
+        constants: list[Constant] = []
+        layers = []
         for what, weights, biases in (
             ("input", [g.input_weights for g in gates], [g.input_bias for g in gates]),
             ("recurrent", [g.recurrent_weights for g in gates], [g.recurrent_bias for g in gates]),
         ):
-            rows = np.stack(weights, axis=1).reshape(4 * units, -1).astype(np.int8)
-            shape = f"[{units}][{rows.shape[1]}][4 gates], {what} side"
-            constants.append(Constant(f"{prefix}_{what}_weights", "int8_t", pack_rows(rows, "int8"), shape))
-            bias = np.stack(biases, axis=1).ravel()
-            constants.append(Constant(f"{prefix}_{what}_bias", "int32_t", bias, f"[{units}][4], zero point folded in"))
+            rows = np.stack(weights, axis=1).reshape(4 * units, -1)
+            packed = pack_blocks(f"{prefix}_{what}", rows, np.stack(biases, axis=1).ravel())
+            constants += packed.constants
+            layers.append(packed.layer.replace("tl_fc_s8_t layer", f"tl_fc_s8_t {what}"))
         names = operand_names(graph, op)
         x, steps = names[op.inputs[0]], graph.tensors[op.inputs[0]].size // inputs
         if op.inputs[HIDDEN] != -1:
@@ -203,7 +203,7 @@ class Lstm(KernelRule):
             call = f"tl_lstm_sequence(&lstm, {x}, {steps}, y0, {units}, NULL, y1);"
             note = f"{steps} samples, each leaves its row"
         macs = steps * 4 * units * (inputs + units)
-        return Lowered((_fields(op, gates, prefix, inputs, units), call), tuple(constants), ("tl_lstm.h",), macs, note)
+        return Lowered((*layers, _fields(op, gates, inputs, units), call), tuple(constants), ("tl_lstm.h",), macs, note)
 
 
 def _step(op: Operator, gates: list[Gate], x: Int64s, hidden: Int64s, cell: Int64s) -> tuple[Int64s, Int64s]:
@@ -229,15 +229,12 @@ def _gate_list(values: Sequence[int]) -> str:
     return "{" + ", ".join(map(str, values)) + "}"
 
 
-def _fields(op: Operator, gates: list[Gate], prefix: str, inputs: int, units: int) -> str:
+def _fields(op: Operator, gates: list[Gate], inputs: int, units: int) -> str:
     """The layer's tl_lstm_t `lstm`."""
     multiplier, shift = _hidden_factor(op)
     fields = {
-        **{
-            f"{side}_{what}": f"{prefix}_{side}_{what}"
-            for what in ("weights", "bias")
-            for side in ("input", "recurrent")
-        },
+        "input": "&input",
+        "recurrent": "&recurrent",
         "inputs": inputs,
         "units": units,
         "input_multiplier": _gate_list([g.input_factor[0] for g in gates]),

@@ -116,43 +116,17 @@ typedef struct {
     int32_t row0, row1, row2, row3;
 } tl_sums_t;
 
-/* row r += x[0..3] . w[4 * r .. 4 * r + 3] */
 #if TL_DSP
+/* sum + four bytes of weights . the inputs (0, 2) and (1, 3) */
 static inline int32_t tl_dot_word(int32_t sum, uint32_t weights, uint32_t first, uint32_t second)
 {
     sum = tl_smlad(tl_sxtb16(weights), first, sum);
     return tl_smlad(tl_sxtb16_ror8(weights), second, sum);
 }
-
-static inline tl_sums_t tl_dot4_words(tl_sums_t sum, const int8_t *w, uint32_t first, uint32_t second)
-{
-    sum.row0 = tl_dot_word(sum.row0, tl_load4(w), first, second);
-    sum.row1 = tl_dot_word(sum.row1, tl_load4(w + 4), first, second);
-    sum.row2 = tl_dot_word(sum.row2, tl_load4(w + 8), first, second);
-    sum.row3 = tl_dot_word(sum.row3, tl_load4(w + 12), first, second);
-    return sum;
-}
-
-static inline tl_sums_t tl_dot4_s8(tl_sums_t sum, const int8_t *x, const int8_t *w)
-{
-    const uint32_t word = tl_load4(x);
-    return tl_dot4_words(sum, w, tl_sxtb16(word), tl_sxtb16_ror8(word));
-}
-
 #else
 static inline int32_t tl_dot_bytes(int32_t sum, const int8_t *w, int32_t x0, int32_t x1, int32_t x2, int32_t x3)
 {
     return sum + x0 * w[0] + x1 * w[1] + x2 * w[2] + x3 * w[3];
-}
-
-static inline tl_sums_t tl_dot4_s8(tl_sums_t sum, const int8_t *x, const int8_t *w)
-{
-    const int32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-    sum.row0 = tl_dot_bytes(sum.row0, w, x0, x1, x2, x3);
-    sum.row1 = tl_dot_bytes(sum.row1, w + 4, x0, x1, x2, x3);
-    sum.row2 = tl_dot_bytes(sum.row2, w + 8, x0, x1, x2, x3);
-    sum.row3 = tl_dot_bytes(sum.row3, w + 12, x0, x1, x2, x3);
-    return sum;
 }
 #endif
 

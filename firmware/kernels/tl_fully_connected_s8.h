@@ -206,30 +206,44 @@ static inline int32_t tl_fc_row_s8(int32_t sum, const int8_t *x, const int8_t *w
 
 #define TL_FC_CHUNK 32 /* sums that wait for their scaling */
 
+/* what the sums over this input start from */
+static inline uint32_t tl_fc_start_s8(const int8_t *x, int32_t depth)
+{
+    const uint32_t biased = tl_fc_biased_sum(x, depth);
+#if TL_DSP
+    return 128u * (128u * (uint32_t)depth - biased); /* -128 * the sum of x */
+#else
+    return 0u - 128u * biased;
+#endif
+}
+
+/* sums of `count` channels from `channel` on, both multiples of four; the bias is still to be added */
+TL_SHARED void tl_fc_sums_s8(const int8_t *x, const tl_fc_s8_t *l, uint32_t start, int32_t channel, int32_t count,
+                             int32_t *sums)
+{
+    const int32_t rest = l->depth % 4, full = l->depth - rest;
+    for (int32_t i = 0; i < count; i += 4) {
+        sums[i] = sums[i + 2] = (int32_t)start;
+        sums[i + 1] = sums[i + 3] = (int32_t)(TL_DSP ? 0u : start);
+    }
+    const uint32_t *const blocks = l->blocks + channel / 4 * full;
+    for (int32_t at = 0; at < full; at += TL_FC_SEGMENT) {
+        tl_fc_groups_s8(sums, sums + count, x + at, blocks + at, full, tl_min(full - at, TL_FC_SEGMENT));
+    }
+    const uint32_t *columns = l->columns + channel / 4 * rest;
+    for (int32_t *at = sums; rest > 0 && at < sums + count; at += 4) {
+        columns = tl_fc_columns_s8(at, x + full, columns, rest);
+    }
+}
+
 TL_SHARED void tl_fully_connected_s8(const int8_t *x, const tl_fc_s8_t *l, const tl_scaling_t *scaling, int8_t *y)
 {
-    const uint32_t biased = tl_fc_biased_sum(x, l->depth);
-#if TL_DSP
-    const uint32_t start = 128u * (128u * (uint32_t)l->depth - biased); /* -128 * the sum of x */
-#else
-    const uint32_t start = 0u - 128u * biased;
-#endif
-    const int32_t rest = l->depth % 4, full = l->depth - rest, grouped = l->channels - l->channels % 4;
-    const uint32_t *columns = l->columns;
+    const uint32_t start = tl_fc_start_s8(x, l->depth);
+    const int32_t grouped = l->channels - l->channels % 4;
     for (int32_t channel = 0; channel < grouped;) {
         int32_t sums[TL_FC_CHUNK];
         const int32_t count = tl_min(grouped - channel, TL_FC_CHUNK);
-        for (int32_t i = 0; i < count; i += 4) {
-            sums[i] = sums[i + 2] = (int32_t)start;
-            sums[i + 1] = sums[i + 3] = (int32_t)(TL_DSP ? 0u : start);
-        }
-        const uint32_t *const blocks = l->blocks + channel / 4 * full;
-        for (int32_t at = 0; at < full; at += TL_FC_SEGMENT) {
-            tl_fc_groups_s8(sums, sums + count, x + at, blocks + at, full, tl_min(full - at, TL_FC_SEGMENT));
-        }
-        for (int32_t *at = sums; rest > 0 && at < sums + count; at += 4) {
-            columns = tl_fc_columns_s8(at, x + full, columns, rest);
-        }
+        tl_fc_sums_s8(x, l, start, channel, count, sums);
         tl_fc_outputs_s8(sums, l->bias, channel, count, scaling, y);
         channel += count;
     }

@@ -1,15 +1,15 @@
 /* UNIDIRECTIONAL_SEQUENCE_LSTM in int8 with a cell state of int16. The specification is codegen/operators/lstm.py.
  *
- * The four gates of a unit are four rows of packed weights: one pass over the input and one over the hidden state.
+ * The four gates of a unit are four rows of weights, whose sums the kernel of FULLY_CONNECTED makes for eight units at a time
+ * in one pass over the input and one over the hidden state.
  */
 #ifndef TL_LSTM_H
 #define TL_LSTM_H
 
-#include "tl_fully_connected.h"
+#include "tl_fully_connected_s8.h"
 
 typedef struct {
-    const int8_t *input_weights, *recurrent_weights; /* rows input, forget, cell, output gate of a unit in turn */
-    const int32_t *input_bias, *recurrent_bias;      /* [units][4], zero points folded in */
+    const tl_fc_s8_t *input, *recurrent; /* four rows a unit: input, forget, cell, output gate; zero points folded in */
     int32_t inputs, units;
     int32_t input_multiplier[4], recurrent_multiplier[4]; /* to 3.12 */
     int8_t input_shift[4], recurrent_shift[4];
@@ -84,46 +84,43 @@ static inline int32_t tl_scale_any(int32_t sum, int32_t multiplier, int32_t shif
                      : tl_scale_down_narrow(sum, multiplier, -shift);
 }
 
-/* bias + the four rows of a unit times x; moves the weights to the next unit */
-static inline tl_sums_t tl_lstm_sums(const int32_t *bias, const int8_t *x, const int8_t **weights, int32_t depth)
-{
-    const int8_t *w = *weights;
-    tl_sums_t sum = {bias[0], bias[1], bias[2], bias[3]};
-    for (int32_t k = depth / 4; k > 0; k--, x += 4, w += 16) {
-        sum = tl_dot4_s8(sum, x, w);
-    }
-    for (int32_t k = depth % 4; k > 0; k--, w += 4) {
-        const int32_t value = *x++;
-        sum.row0 += value * w[0];
-        sum.row1 += value * w[1];
-        sum.row2 += value * w[2];
-        sum.row3 += value * w[3];
-    }
-    *weights = w;
-    return sum;
-}
-
 static inline int32_t tl_lstm_gate(const tl_lstm_t *l, int32_t gate, int32_t input, int32_t recurrent)
 {
     const int32_t first = tl_sat16(tl_scale_any(input, l->input_multiplier[gate], l->input_shift[gate]));
     return tl_sat16(first + tl_scale_any(recurrent, l->recurrent_multiplier[gate], l->recurrent_shift[gate]));
 }
 
+/* sums of the gates of count / 4 units from `unit` on */
+static inline void tl_lstm_sums(const int8_t *x, const tl_fc_s8_t *l, uint32_t start, int32_t unit, int32_t count,
+                                int32_t *sums)
+{
+    tl_fc_sums_s8(x, l, start, 4 * unit, count, sums);
+    for (int32_t i = 0; i < count; i++) {
+        sums[i] = tl_wrapping_add(sums[i], (uint32_t)l->bias[4 * unit + i]);
+    }
+}
+
 /* One sample. `hidden` NULL: the start of a sequence, real zero. y may not be hidden; cell may be before. */
 TL_SHARED void tl_lstm_step(const tl_lstm_t *l, const int8_t *x, const int8_t *hidden, const int16_t *before, int8_t *y,
                             int16_t *cell)
 {
-    const int8_t *input_weights = l->input_weights, *recurrent_weights = l->recurrent_weights;
+    const uint32_t start = tl_fc_start_s8(x, l->inputs);
+    const uint32_t hidden_start = hidden == NULL ? 0 : tl_fc_start_s8(hidden, l->units);
+    int32_t sums[TL_FC_CHUNK], hidden_sums[TL_FC_CHUNK] = {0};
     for (int32_t unit = 0; unit < l->units; unit++) {
-        const tl_sums_t a = tl_lstm_sums(l->input_bias + 4 * unit, x, &input_weights, l->inputs);
-        tl_sums_t b = {0, 0, 0, 0};
-        if (hidden != NULL) {
-            b = tl_lstm_sums(l->recurrent_bias + 4 * unit, hidden, &recurrent_weights, l->units);
+        const int32_t at = unit % (TL_FC_CHUNK / 4) * 4;
+        if (at == 0) {
+            const int32_t count = tl_min(4 * (l->units - unit), TL_FC_CHUNK);
+            tl_lstm_sums(x, l->input, start, unit, count, sums);
+            if (hidden != NULL) {
+                tl_lstm_sums(hidden, l->recurrent, hidden_start, unit, count, hidden_sums);
+            }
         }
-        const int32_t input = tl_sigmoid16(tl_lstm_gate(l, 0, a.row0, b.row0));
-        const int32_t forget = tl_sigmoid16(tl_lstm_gate(l, 1, a.row1, b.row1));
-        const int32_t update = tl_tanh_cell(tl_lstm_gate(l, 2, a.row2, b.row2), 3);
-        const int32_t output = tl_sigmoid16(tl_lstm_gate(l, 3, a.row3, b.row3));
+        const int32_t *const a = sums + at, *const b = hidden_sums + at;
+        const int32_t input = tl_sigmoid16(tl_lstm_gate(l, 0, a[0], b[0]));
+        const int32_t forget = tl_sigmoid16(tl_lstm_gate(l, 1, a[1], b[1]));
+        const int32_t update = tl_tanh_cell(tl_lstm_gate(l, 2, a[2], b[2]), 3);
+        const int32_t output = tl_sigmoid16(tl_lstm_gate(l, 3, a[3], b[3]));
         const int32_t kept = tl_shift_right(forget * before[unit], 15);
         const int32_t next = tl_sat16(kept + tl_shift_right(input * update, 15 + l->cell_bits));
         cell[unit] = (int16_t)tl_clamp(next, -l->cell_clip, l->cell_clip);

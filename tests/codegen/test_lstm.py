@@ -1,13 +1,15 @@
 """UNIDIRECTIONAL_SEQUENCE_LSTM: LiteRT BUILTIN_REF == NumPy == C, whole sequences and one sample at a time."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from equality import assert_all_equal, load, random_inputs, reference_outputs
+from arm_cores import COMPILER, ArmNetwork
+from equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
 from tflite_models import TFLiteModel
 
-from tinyloc.codegen.compile import compile_tflite
+from tinyloc.codegen.compile import compile_graph, compile_tflite
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.host import HostNetwork
 from tinyloc.codegen.interpreter import Stepper
@@ -99,6 +101,19 @@ def test_only_the_last_row_is_kept() -> None:
     (op,) = graph.operators
     assert [graph.tensors[t].size for t in (op.outputs[0], op.outputs[2])] == [graph.tensors[op.outputs[1]].size] * 2
     assert any("only the last row is read" in note for note in notes)
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+def test_every_core_gives_the_reference(tmp_path: Path) -> None:
+    """More than eight units, and inputs that fill no word."""
+    model, chance = TFLiteModel(), np.random.default_rng(7)
+    model.output(add_lstm(model, model.input((1, 3, 7), scale=0.03, zero=-20), 11, chance, weight_scale=0.03))
+    graph = load(model)
+    compile_graph(graph, tmp_path / "generated")
+    for core, flags in (("cortex-m4", []), ("cortex-m4", ["-DTL_PORTABLE"]), ("cortex-m3", [])):
+        network = ArmNetwork(tmp_path / "generated", core, flags)
+        for inputs in random_inputs(graph, seed=1, count=3):
+            assert_same(f"NumPy and C on {core}", reference_outputs(graph, inputs), network.run(*inputs), graph)
 
 
 def test_gates_follow_the_functions() -> None:
