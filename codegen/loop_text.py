@@ -1,5 +1,6 @@
 """A LOOP as C: nested for loops around scalar expressions, each as far out as its operands allow."""
 
+import re
 from collections.abc import Mapping
 from math import prod
 
@@ -77,6 +78,12 @@ class _LoopText:
                 self.scalar[tensor] = f"v{tensor}"
                 self.put(depth, f"const int32_t v{tensor} = {name}[{self.index(tensor)}];")
 
+    def lanes(self, depth: int) -> int:
+        """Elements that the loop at this depth treats in one round: two in the inner loop of a nest, so that each
+        constant that finds no register is fetched half as often."""
+        inner = 0 < depth == len(self.axes) - 1
+        return 2 if inner and self.axes[depth] % 2 == 0 else 1
+
     def ready(self, inner: Operator) -> bool:
         return all(t not in self.written or t in self.scalar for t in inner.inputs)
 
@@ -124,8 +131,10 @@ class _LoopText:
         for n in sums:
             element = self.graph.tensors[self.body[n].outputs[0]].element
             self.put(depth, f"int{'64' if element == 'int16' else '32'}_t sum{n} = 0;")
-        axis = AXES[depth]
-        self.put(depth, f"for (int32_t {axis} = 0; {axis} < {self.axes[depth]}; {axis}++) {{")
+        axis, lanes = AXES[depth], self.lanes(depth)
+        step = f"{axis}++" if lanes == 1 else f"{axis} += {lanes}"
+        self.put(depth, f"for (int32_t {axis} = 0; {axis} < {self.axes[depth]}; {step}) {{")
+        first_line = len(self.lines)
         self.nest(depth + 1)
         for n in sums:
             a, b = self.body[n].inputs
@@ -134,6 +143,7 @@ class _LoopText:
             wide = "(int64_t)" if self.graph.tensors[a].element == "int16" else ""
             self.put(depth + 1, f"sum{n} += {wide}{first} * {second};")
             self.done.add(n)
+        self.lines[first_line:] = side_by_side(self.lines[first_line:], axis, lanes)
         self.put(depth, "}")
         for n in sums:
             self.finish_sum(depth, n)
@@ -151,6 +161,26 @@ class _LoopText:
         self.scalar[y] = f"v{y}"
         self.put(depth, f"const int32_t v{y} = {clamped(text, r.zero_point, r.low, r.high)}; /* {inner.origin[0]} */")
         self.store(depth, y)
+
+
+def side_by_side(lines: list[str], axis: str, lanes: int) -> list[str]:
+    """The statements of a loop's body for several elements, statement by statement.
+
+    Values of the body get a letter an element; its loads all come first, so no element's store precedes them.
+    lanes: 1 or 2.
+    """
+    if lanes == 1:
+        return lines
+    own = set(re.findall(r"const int32_t (v\d+) =", "\n".join(lines)))
+
+    def lane(line: str, number: int) -> str:
+        text, mark, comment = line.partition(" /*")  # the operator's name, which the first element keeps
+        text = re.sub(r"\bv\d+\b", lambda found: found[0] + "ab"[number] * (found[0] in own), text)
+        if number == 0:
+            return text + mark + comment
+        return re.sub(rf"(?<=\[){axis}(?=\])|\b{axis}\b(?= \*)|(?<=\+ ){axis}(?=\])", f"({axis} + {number})", text)
+
+    return [lane(line, number) for line in lines for number in range(lanes)]
 
 
 def lower_loop(graph: Graph, op: Operator, rule: Loop, prefix: str, names: Mapping[int, str]) -> Lowered:

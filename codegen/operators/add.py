@@ -1,6 +1,7 @@
 """ADD and SUB: both inputs shifted left, brought to twice the larger scale, added, brought to the output's scale.
 
-Each of the three scalings is rounded twice. TFLite: add.cc, sub.cc, general (not power-of-two) scales.
+Each of the three scalings is rounded twice. TFLite: add.cc, sub.cc, general (not power-of-two) scales. Every value on
+the way lies in -2**30 .. 2**30 - 1: 16 bits << 15, 9 bits << 20, and sums of two halves of those.
 """
 
 from collections.abc import Sequence
@@ -20,10 +21,7 @@ from tinyloc.codegen.operators.base import (
     clamp,
     quantised_problems,
 )
-from tinyloc.codegen.operators.scalar import clamped, offset, scaled
-
-_NARROW = (1 << 30) - 1
-"""Every value on the way lies in -2**30 .. 2**30 - 1: 16 bits << 15, 9 bits << 20, and sums of two halves of those."""
+from tinyloc.codegen.operators.scalar import clamped, offset, scaled_doubled
 
 
 @dataclass(frozen=True)
@@ -85,14 +83,16 @@ class Add(ElementWise):
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         f = factors(graph, op)
-        left = _operand(offset(operands[0], -ta.zero_point), f.left_shift, f.a)
-        right = _operand(offset(operands[1], -tb.zero_point), f.left_shift, f.b)
-        total = scaled(f"{left} {'+' if self.sign > 0 else '-'} {right}", *f.output, _NARROW)
+        left = _doubled_operand(offset(operands[0], -ta.zero_point), f.left_shift, f.a)
+        right = _doubled_operand(offset(operands[1], -tb.zero_point), f.left_shift, f.b)
+        twice = f"{left} {'+' if self.sign > 0 else '-'} {right}"
+        total = scaled_doubled(twice, f"({twice}) / 2", *f.output)
         return Expression(clamped(total, ty.zero_point, *activation_range(ty, op.attributes.get("activation", 0))))
 
 
-def _operand(text: str, left_shift: int, factor: tuple[int, int]) -> str:
-    """(text << left_shift) * factor; the operand of the larger scale is halved, which is exact."""
+def _doubled_operand(text: str, left_shift: int, factor: tuple[int, int]) -> str:
+    """2 * (text << left_shift) * factor; the operand of the larger scale is halved, which is exact."""
     if factor == (1 << 30, 0):
-        return f"{text} * {1 << (left_shift - 1)}"
-    return scaled(f"{text} * {1 << left_shift}", *factor, _NARROW)
+        return f"{text} * {1 << left_shift}"
+    multiplied = scaled_doubled(f"{text} * {2 << left_shift}", f"{text} * {1 << left_shift}", *factor)
+    return f"2 * {multiplied}"

@@ -17,8 +17,8 @@ from tinyloc.codegen.operators.base import (
     quantised_problems,
 )
 from tinyloc.codegen.operators.limits import reach, scale_problems
-from tinyloc.codegen.operators.ranges import magnitude, value_range
-from tinyloc.codegen.operators.scalar import clamped, offset, scaled
+from tinyloc.codegen.operators.ranges import moved_range
+from tinyloc.codegen.operators.scalar import clamped, offset, scaled_product
 
 
 def factor(graph: Graph, op: Operator) -> tuple[int, int]:
@@ -46,7 +46,9 @@ class Mul(ElementWise):
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
-        product = f"{offset(operands[0], -ta.zero_point)} * {offset(operands[1], -tb.zero_point)}"
-        reach = [magnitude(value_range(graph, t), graph.tensors[t].zero_point) for t in op.inputs]
         bounds = activation_range(ty, op.attributes.get("activation", 0))
-        return Expression(clamped(scaled(product, *factor(graph, op), reach[0] * reach[1]), ty.zero_point, *bounds))
+        sides = [
+            (offset(text, -t.zero_point), moved_range(graph, index))
+            for text, index, t in zip(operands, op.inputs, (ta, tb), strict=True)
+        ]
+        return Expression(clamped(scaled_product(sides[0], sides[1], *factor(graph, op)), ty.zero_point, *bounds))

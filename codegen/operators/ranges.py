@@ -3,8 +3,11 @@ result."""
 
 import numpy as np
 
-from tinyloc.codegen.graph import RANGE, Graph
-from tinyloc.codegen.operators.table import EXP, table_int16
+from tinyloc.codegen.graph import RANGE, Graph, Operator
+from tinyloc.codegen.operators.table import EXP, LOG, RSQRT_INT16, TableFunction
+
+VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
+_TABLES: dict[str, TableFunction] = {"EXP": EXP, "LOG": LOG, "RSQRT": RSQRT_INT16}
 
 
 def value_range(graph: Graph, tensor: int) -> tuple[int, int]:
@@ -12,25 +15,35 @@ def value_range(graph: Graph, tensor: int) -> tuple[int, int]:
     known = graph.tensors[tensor]
     if known.data is not None:
         return int(known.data.min()), int(known.data.max())
-    kind, source = _producer(graph, tensor)
+    op = _producer(graph, tensor)
     low, high = RANGE[known.element]
-    if kind == "LOGISTIC":
-        return (0, high) if known.element == "int16" else (low, high)
-    if kind == "EXP" and known.element == "int16" and source != -1:
-        # interpolation stays between entries; where the curve is steep, their correction makes some negative
-        table = table_int16(graph.tensors[source], known, EXP.function)
-        return (0, high) if table.min() >= 0 else (low, high)
+    if op is None or known.element != "int16":
+        return low, high
+    if op.kind == "LOGISTIC":
+        return 0, high
+    if op.kind in VIEWS:
+        return value_range(graph, op.inputs[0])
+    if op.kind in _TABLES:
+        first, last = (256 + (value >> 7) for value in value_range(graph, op.inputs[0]))
+        entries = _TABLES[op.kind].table(graph, op)[first : last + 2].astype(np.int64)
+        # interpolation stays between entries, unless a step leaves 16 bits
+        return (low, high) if np.abs(np.diff(entries)).max() >= 1 << 15 else (int(entries.min()), int(entries.max()))
+    if op.kind == "MUL":  # the sign alone
+        products = [a * b for a in value_range(graph, op.inputs[0]) for b in value_range(graph, op.inputs[1])]
+        return (0 if min(products) >= 0 else low), (0 if max(products) <= 0 else high)
     return low, high
 
 
-def _producer(graph: Graph, tensor: int) -> tuple[str, int]:
+def moved_range(graph: Graph, tensor: int) -> tuple[int, int]:
+    """Least and greatest value - zero point."""
+    low, high = value_range(graph, tensor)
+    zero = graph.tensors[tensor].zero_point
+    return low - zero, high - zero
+
+
+def _producer(graph: Graph, tensor: int) -> Operator | None:
     for op in graph.operators:
         for inner in op.attributes.get("body", (op,)):
             if tensor in inner.outputs:
-                return inner.kind, inner.inputs[0]
-    return "", -1
-
-
-def magnitude(bounds: tuple[int, int], zero_point: int) -> int:
-    """Largest |value - zero_point|."""
-    return int(np.abs(np.array(bounds) - zero_point).max())
+                return inner
+    return None

@@ -132,7 +132,8 @@ def table_expression(table: npt.NDArray[Any], operand: str, prefix: str, what: s
         constant = Constant(f"{prefix}_table", "int8_t", table, f"{what}: [256], by the input as uint8")
         return Expression(f"(int32_t){constant.name}[(uint8_t)({operand})]", (constant,))
     constant = Constant(f"{prefix}_table", "int16_t", table, f"{what}: [513], one every 128 inputs")
-    return Expression(f"tl_interpolate({operand}, {constant.name})", (constant,))
+    smooth = np.abs(np.diff(table.astype(np.int64))).max() < 1 << 15
+    return Expression(f"tl_interpolate{'_smooth' if smooth else ''}({operand}, {constant.name})", (constant,))
 
 
 def _elu(x: Floats, _: Tensor) -> Floats:

@@ -20,6 +20,20 @@ static inline int32_t tl_clamp(int32_t x, int32_t low, int32_t high)
     return x < low ? low : x > high ? high : x;
 }
 
+/* x >> SHIFT in BITS bits, SHIFT a constant from 1 on: one instruction */
+#if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
+#define TL_SATURATE(BITS, X, SHIFT)                                                                                    \
+    __extension__({                                                                                                    \
+        int32_t saturated;                                                                                             \
+        __asm__("ssat %0, #" #BITS ", %1, asr %2" : "=r"(saturated) : "r"(X), "i"(SHIFT));                              \
+        saturated;                                                                                                     \
+    })
+#else
+#define TL_SATURATE(BITS, X, SHIFT)                                                                                    \
+    tl_clamp((X) >> (SHIFT), -(int32_t)(1u << (BITS - 1)), (int32_t)(1u << (BITS - 1)) - 1)
+#endif
+#define TL_INLINE static inline __attribute__((always_inline))
+
 static inline int32_t tl_sat8(int32_t x)
 {
 #if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
@@ -28,18 +42,6 @@ static inline int32_t tl_sat8(int32_t x)
     return y;
 #else
     return tl_clamp(x, INT8_MIN, INT8_MAX);
-#endif
-}
-
-/* x / 2, rounded down */
-static inline int32_t tl_sat8_half(int32_t x)
-{
-#if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
-    int32_t y;
-    __asm__("ssat %0, #8, %1, asr #1" : "=r"(y) : "r"(x));
-    return y;
-#else
-    return tl_sat8(x >> 1);
 #endif
 }
 
@@ -55,15 +57,14 @@ static inline int32_t tl_sat16(int32_t x)
 }
 
 /* x / 2, rounded down */
+static inline int32_t tl_sat8_half(int32_t x)
+{
+    return TL_SATURATE(8, x, 1);
+}
+
 static inline int32_t tl_sat16_half(int32_t x)
 {
-#if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
-    int32_t y;
-    __asm__("ssat %0, #16, %1, asr #1" : "=r"(y) : "r"(x));
-    return y;
-#else
-    return tl_sat16(x >> 1);
-#endif
+    return TL_SATURATE(16, x, 1);
 }
 
 static inline int32_t tl_abs(int32_t x)
@@ -75,18 +76,6 @@ static inline int32_t tl_abs(int32_t x)
 static inline int32_t tl_doubling_high(int32_t x, int32_t multiplier)
 {
     return (int32_t)(((int64_t)x * multiplier + (INT64_C(1) << 30)) >> 31);
-}
-
-/* the same for -2^30 <= x < 2^30: one instruction after a shift */
-static inline int32_t tl_doubling_high_narrow(int32_t x, int32_t multiplier)
-{
-#if TL_DSP
-    int32_t y;
-    __asm__("smmulr %0, %1, %2" : "=r"(y) : "r"((int32_t)((uint32_t)x << 1)), "r"(multiplier));
-    return y;
-#else
-    return tl_doubling_high(x, multiplier);
-#endif
 }
 
 /* x / 2^shift, halves away from zero; |x| <= 2^30, 0 <= shift <= 30 */
@@ -102,10 +91,61 @@ static inline int32_t tl_scale_down(int32_t x, int32_t multiplier, int32_t shift
     return tl_shift_right(tl_doubling_high(x, multiplier), shift);
 }
 
-/* the same for -2^30 <= x < 2^30 */
+/* floor((x * multiplier + 2^31) / 2^32) + add */
+static inline int32_t tl_high_rounded(int32_t x, int32_t multiplier, int32_t add)
+{
+#if TL_DSP
+    int32_t y;
+    __asm__("smmlar %0, %1, %2, %3" : "=r"(y) : "r"(x), "r"(multiplier), "r"(add));
+    return y;
+#else
+    const int64_t product = (int64_t)x * multiplier;
+    return (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31) + add;
+#endif
+}
+
+/* tl_doubling_high for -2^30 <= x < 2^30 */
+static inline int32_t tl_doubling_high_narrow(int32_t x, int32_t multiplier)
+{
+    return tl_high_rounded((int32_t)((uint32_t)x << 1), multiplier, 0);
+}
+
+/* tl_scale_down of x, given 2 * x, before its shift right; 1 <= shift <= 30. `sign`: that of x where it is known, +1 or
+ * -1 (zero is either), else 0. Halves of negative values go down: one less is added to them, as in tl_shift_right. */
+TL_INLINE int32_t tl_unshifted(int32_t twice, int32_t multiplier, int32_t shift, int32_t sign)
+{
+    const int32_t high = tl_high_rounded(twice, multiplier, (1 << (shift - 1)) - (sign < 0));
+    return sign == 0 ? high + (twice >> 31) : high;
+}
+
+/* 2 * a * b, less than 2^31; an `a` that does not change in a loop is doubled outside */
+TL_INLINE int32_t tl_twice(int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)a * 2u * (uint32_t)b);
+}
+
+/* the same where a * b may be 2^30, which is taken for a trifle less */
+TL_INLINE int32_t tl_twice_saturated(int32_t a, int32_t b)
+{
+#if TL_DSP
+    int32_t twice;
+    __asm__("qadd %0, %1, %1" : "=r"(twice) : "r"(a * b));
+    return twice;
+#else
+    return (int32_t)((uint32_t)tl_clamp(a * b, -(1 << 30), (1 << 30) - 1) << 1);
+#endif
+}
+
+static inline int32_t tl_scale_doubled(int32_t twice, int32_t multiplier, int32_t shift, int32_t sign)
+{
+    return tl_unshifted(twice, multiplier, shift, sign) >> shift;
+}
+
+/* tl_scale_down for -2^30 <= x < 2^30 */
 static inline int32_t tl_scale_down_narrow(int32_t x, int32_t multiplier, int32_t shift)
 {
-    return tl_shift_right(tl_doubling_high_narrow(x, multiplier), shift);
+    const int32_t twice = (int32_t)((uint32_t)x << 1);
+    return shift == 0 ? tl_doubling_high_narrow(x, multiplier) : tl_scale_doubled(twice, multiplier, shift, 0);
 }
 
 /* the same for any x and shift: sums of convolutions */
@@ -149,7 +189,18 @@ static inline int32_t tl_requantise_any(int32_t sum, int32_t multiplier, int32_t
 /* floor(sum * multiplier / 2^shift + 1/2), a sum below 2^47 and a multiplier of 16 bits: int16 products in TFLite */
 static inline int32_t tl_requantise_wide(int64_t sum, int32_t multiplier, int32_t shift)
 {
+#if defined(__thumb2__)
+    __asm__("" : "+r"(multiplier)); /* GCC would take a constant apart into twenty shifts and additions */
+#endif
     return (int32_t)((sum * multiplier + (INT64_C(1) << (shift - 1))) >> shift);
+}
+
+/* tl_interpolate for a table without steps of 2^15 and more */
+static inline int32_t tl_interpolate_smooth(int32_t x, const int16_t *table)
+{
+    const int16_t *at = table + 256 + (x >> 7);
+    const int32_t base = at[0];
+    return base + (((at[1] - base) * (x & 0x7F) + 64) >> 7);
 }
 
 /* a function sampled every 128 inputs, linear between; x is an int16 value, table[513] */

@@ -58,6 +58,13 @@
     } while (0)
 #endif
 
+#if !TL_DSP
+static inline int32_t tl_fc_word_s16(int32_t sum, const int8_t *w, int32_t x0, int32_t x1, int32_t x2, int32_t x3)
+{
+    return sum + x0 * w[0] + x1 * w[1] + x2 * w[2] + x3 * w[3];
+}
+#endif
+
 static inline tl_sums_t tl_fc_words_s16(tl_sums_t sum, const int16_t *x, const int8_t *w, int32_t words)
 {
     int32_t left = words;
@@ -71,10 +78,10 @@ static inline tl_sums_t tl_fc_words_s16(tl_sums_t sum, const int16_t *x, const i
 #else
     for (; left > 0; left--, x += 4, w += 16) {
         const int32_t x0 = x[0], x1 = x[2], x2 = x[1], x3 = x[3];
-        sum.row0 = tl_dot_bytes(sum.row0, w, x0, x1, x2, x3);
-        sum.row1 = tl_dot_bytes(sum.row1, w + 4, x0, x1, x2, x3);
-        sum.row2 = tl_dot_bytes(sum.row2, w + 8, x0, x1, x2, x3);
-        sum.row3 = tl_dot_bytes(sum.row3, w + 12, x0, x1, x2, x3);
+        sum.row0 = tl_fc_word_s16(sum.row0, w, x0, x1, x2, x3);
+        sum.row1 = tl_fc_word_s16(sum.row1, w + 4, x0, x1, x2, x3);
+        sum.row2 = tl_fc_word_s16(sum.row2, w + 8, x0, x1, x2, x3);
+        sum.row3 = tl_fc_word_s16(sum.row3, w + 12, x0, x1, x2, x3);
     }
 #endif
     return sum;
@@ -88,7 +95,7 @@ static inline int32_t tl_fc_row_s16(const int16_t *x, const int8_t *w, int32_t d
 #if TL_DSP
         sum = tl_dot_word(sum, tl_load4(w), tl_load4(x), tl_load4(x + 2));
 #else
-        sum = tl_dot_bytes(sum, w, x[0], x[2], x[1], x[3]);
+        sum = tl_fc_word_s16(sum, w, x[0], x[2], x[1], x[3]);
 #endif
     }
     for (int32_t k = 0; k < depth % 4; k++) {
