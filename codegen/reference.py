@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tinyloc.codegen.backends import Backend
 from tinyloc.codegen.backends.cmsis_nn import use_library
+from tinyloc.codegen.backends.tflm_host import TflmStepper
 from tinyloc.codegen.fixedpoint import round_half_away
 from tinyloc.codegen.graph import RANGE, Graph, Tensor
 from tinyloc.codegen.interpreter import Stepper
@@ -128,7 +129,12 @@ class LocaliserReference:
         scores = self.graph.tensors[self.graph.outputs[0]]
         self.table = rssi_table(self.bundle.preprocessing, self.graph.tensors[self.graph.inputs[0]])
         self.crf = integer_crf(self.bundle.crf, scores) if self.bundle.crf and self.bundle.window.steps > 1 else None
-        self.stepper = Stepper(self.graph)
+        if backend == "tflm":
+            from tinyloc.codegen.backends.tflm import tflm_stepper  # needs the package tflite-micro
+
+            self.stepper: Stepper | TflmStepper = tflm_stepper(source, bundle_directory / source.model.path)
+        else:
+            self.stepper = Stepper(self.graph)
         self.reset()
 
     def reset(self) -> None:

@@ -40,12 +40,13 @@ def program_values(program: Program, extra_tables: Sequence[Constant] = ()) -> d
         "uses_state": "state->" in text,
         "uses_arena": "arena->" in text,
         "packed": any(c.macro is not None for c in constants),
-        "constants": [_array(c) for c in constants],
-        "tables": [_array(c) for c in (*constants, *extra_tables)],
+        "constants": [array_value(c) for c in constants],
+        "tables": [array_value(c) for c in (*constants, *extra_tables)],
     }
 
 
-def _array(constant: Constant) -> dict[str, Any]:
+def array_value(constant: Constant) -> dict[str, Any]:
+    """An array for weights.c.j2."""
     values = [str(int(v)) for v in np.asarray(constant.values).ravel()]
     a_line = VALUES_A_LINE
     if constant.macro is not None:

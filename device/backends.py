@@ -4,8 +4,14 @@ from tinyloc.boards import Board
 from tinyloc.codegen.backends import BackendError
 from tinyloc.codegen.backends.archive import Archive
 from tinyloc.codegen.backends.cmsis_nn import VARIABLE, find_cmsis_nn
+from tinyloc.codegen.backends.tflm import find_tflm
 from tinyloc.codegen.manifest import ModelManifest
 from tinyloc.device.build import Extras
+
+CPP_LIBRARIES = ("-lstdc++_nano", "-lm", "-lc_nano")
+"""Of newlib, the small ones: what the interpreter calls. No system calls, so that a heap would not link."""
+TFLM_STACK_BYTES = 4096
+"""The least stack of an image with the interpreter, whose start-up goes deeper than any kernel of ours."""
 
 
 def extras_of(generated: ModelManifest, board: Board) -> Extras:
@@ -14,6 +20,12 @@ def extras_of(generated: ModelManifest, board: Board) -> Extras:
         library = find_cmsis_nn()
         check_library(library.archive, generated, board, VARIABLE)
         return Extras(("-isystem", str(library.headers)), (str(library.archive.path),))
+    if generated.backend == "tflm":
+        tflm = find_tflm()
+        archive = tflm.archive_for(board.core)
+        headers = tuple(option for path in tflm.headers for option in ("-isystem", str(path)))
+        libraries = (str(archive.path), *CPP_LIBRARIES)
+        return Extras(("-DTF_LITE_STATIC_MEMORY", *headers), libraries, TFLM_STACK_BYTES)
     return Extras()
 
 

@@ -27,6 +27,7 @@ from tinyloc.device.footprint import (
     flash_bytes,
     flash_content,
     largest_symbols_table,
+    read_sections,
     read_symbols,
     static_ram_bytes,
 )
@@ -49,7 +50,7 @@ _CPP_LANGUAGE = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-
 _WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
 _SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage", "-g")
 _TRUE_CALLS = ("-fno-optimize-sibling-calls",)  # a profile or a crash report sees every caller; measured at no bytes
-_TUNED = ("generated/", "firmware/localise/")  # what runs once a sample; the rest is always built for size
+_TUNED = ("generated/", "firmware/localise/", "firmware/fusion/")  # what runs once a sample; the rest is for size
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 
 
@@ -109,6 +110,7 @@ class Extras:
 
     flags: tuple[str, ...] = ()  # for every file: definitions, directories of headers
     libraries: tuple[str, ...] = ()  # for the linker, in order, before libgcc
+    stack_bytes: int = 0  # the least that must be reserved
 
 
 def build_firmware(
@@ -136,6 +138,7 @@ def build_firmware(
     generated_dir = generated_dir.resolve()
     _check_generated(generated_dir, debug_layers)
     _check_output(out_dir)
+    board = _with_stack(board, extras)
     with tempfile.TemporaryDirectory(prefix="tinyloc-build-") as name:
         work = Path(name).resolve()
         program = ("app", "link", "localise", *(["debug"] if debug_layers else []))
@@ -143,7 +146,9 @@ def build_firmware(
         sources |= model_sources(generated_dir, debug_layers)
         compile_and_link(compiler, work, sources, generated_dir, board, optimise, _with_debug(extras, debug_layers))
         objcopy = str(Path(compiler).with_name("arm-none-eabi-objcopy"))
-        _run([objcopy, "-O", "binary", "--gap-fill", f"{ERASED:#x}", "firmware.elf", "firmware.bin"], work)
+        # an empty .data would lie at its address in RAM, and the gap up to there would be filled
+        empty = [] if any(s.name == ".data" for s in read_sections(work / "firmware.elf")) else ["-R", ".data"]
+        _run([objcopy, "-O", "binary", "--gap-fill", f"{ERASED:#x}", *empty, "firmware.elf", "firmware.bin"], work)
         (work / "stack.txt").write_text("".join(sorted(stack_usage(work))))
         elf = work / "firmware.elf"
         sizes = Sizes(flash_bytes(elf), static_ram_bytes(elf), board.build.stack_bytes)
@@ -153,6 +158,12 @@ def build_firmware(
             for file in ("firmware.elf", "firmware.map", "firmware.bin", "stack.txt", "build.json"):
                 shutil.copyfile(work / file, final / file)
     return BuildResult(out_dir / "firmware.elf", out_dir / "firmware.map", out_dir / "firmware.bin", sizes)
+
+
+def _with_stack(board: Board, extras: Extras | None) -> Board:
+    least = 0 if extras is None else extras.stack_bytes
+    build = board.build.model_copy(update={"stack_bytes": max(board.build.stack_bytes, least)})
+    return board.model_copy(update={"build": build})
 
 
 def _with_debug(extras: Extras | None, debug_layers: bool) -> Extras:
@@ -380,6 +391,8 @@ def stack_usage(work: Path) -> Iterator[str]:
     for path in work.rglob("*.su"):
         for line in path.read_text().splitlines():
             place, size, *_ = line.split("\t")
+            if "(" in place:
+                continue  # C++, whose symbols have other names
             yield f"{path.relative_to(work).with_suffix('.c')} {place.rsplit(':', 1)[1]} {size}\n"
 
 

@@ -4,6 +4,7 @@ Every byte is counted once. The linker lists each piece that it placed with its 
 the pieces leave of a section (alignment) counts as `other`, so the parts add up to the load size exactly.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ def measure_flash(elf: Path, map_file: Path) -> Flash:
     for section in read_sections(elf):
         if not section.loaded:
             continue
-        own = [piece for piece in pieces if piece.output == section.name]
+        own = [_merged(piece, section) for piece in pieces if piece.output == section.name]
         placed = sum(piece.size for piece in own)
         inside = all(section.address <= p.address <= section.address + section.size - p.size for p in own)
         if placed > section.size or not inside:
@@ -153,6 +154,14 @@ def measure_flash(elf: Path, map_file: Path) -> Flash:
             parts[_category(piece)] += piece.size
         parts["other"] += section.size - placed
     return Flash(**parts, total=sum(parts.values()))
+
+
+def _merged(piece: Piece, section: Section) -> Piece:
+    """Strings that the linker merged with those of other files: the map tells their size before."""
+    end = section.address + section.size
+    if ".str1." not in piece.section or not section.address <= piece.address < end < piece.address + piece.size:
+        return piece
+    return dataclasses.replace(piece, size=end - piece.address)
 
 
 def measure_ram(elf: Path, stack_bytes: int, stack_reserved: int | None = None) -> Ram:

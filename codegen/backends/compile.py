@@ -4,16 +4,17 @@ from pathlib import Path
 
 from tinyloc.codegen.backends import Backend
 from tinyloc.codegen.backends.cmsis_nn import find_cmsis_nn
+from tinyloc.codegen.backends.tflm import compile_tflm
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.manifest import Manifest
 from tinyloc.export.bundle import Arithmetic
 
 
-def compile_for(backend: Backend, bundle: Path, output: Path, arithmetic: Arithmetic) -> Manifest:
+def compile_for(backend: Backend, bundle: Path, output: Path, arithmetic: Arithmetic | None = None) -> Manifest:
     """Write the generated code of a bundle's model for a back end into `output`, replacing it as a whole.
 
     Raises BackendError when the back end is not installed or cannot run the model; BundleError, CompileError.
     """
-    if backend == "cmsis_nn":
-        return compile_bundle(bundle, output, arithmetic, library=find_cmsis_nn())
-    return compile_bundle(bundle, output, arithmetic)
+    if backend == "tflm":
+        return compile_tflm(bundle, output, arithmetic)
+    return compile_bundle(bundle, output, arithmetic, library=find_cmsis_nn() if backend == "cmsis_nn" else None)

@@ -1,20 +1,23 @@
 """Images of other back ends: built, run in the emulator, compared, and never taken for one another."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from libraries import bakenn_sources, build_archive, core_headers
+from libraries import bakenn_sources, build_archive, core_headers, users_directory
 from small_bundle import small_bundle
 
 from tinyloc.boards import Board, load_board
-from tinyloc.codegen.backends import BACKENDS, BackendError, backend_named
+from tinyloc.codegen.backends import BACKENDS, Backend, BackendError, backend_named
 from tinyloc.codegen.backends.compile import compile_for
 from tinyloc.codegen.compile import compile_bundle, model_id
 from tinyloc.codegen.manifest import Manifest, read_manifest
+from tinyloc.device import compare as comparing
 from tinyloc.device.backends import extras_of
 from tinyloc.device.build import BuildResult, build_firmware
+from tinyloc.device.compare import compare_backends, times_native
 from tinyloc.device.debug_layers import compare_layers
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.evaluate import EvaluationError, evaluate
@@ -143,3 +146,66 @@ def test_commands_name_the_back_end_in_their_hints(tmp_path: Path, capsys: pytes
     for command in ("build", "emulate"):
         assert main([command, str(tmp_path / "small"), "--backend", "cmsis_nn"]) == 2
         assert "--backend cmsis_nn`" in capsys.readouterr().err
+
+
+def test_tflm_of_the_user_runs(tmp_path: Path) -> None:
+    """The interpreter on the board answers as on the host, states included; a board of the archive's core is taken."""
+    from tinyloc.codegen.backends.tflm import find_tflm
+
+    users_directory("TFLM_DIR")
+    core = find_tflm().archives[0].core
+    board = load_board("stm32l4" if core == "cortex-m4f" else "cortex-m3")
+    bundle, generated = small_bundle(tmp_path / "bundle"), tmp_path / "generated"
+    manifest = compile_for("tflm", bundle, generated, "int8")
+    build = build_firmware(generated, board, tmp_path / "firmware", extras=extras_of(manifest, board))
+    found = evaluate(bundle, generated, build, board, EmulatedDevice(build.elf, board))
+    assert (found.backend, found.mismatches) == ("tflm", 0)
+    assert found.litert is not None and found.litert.largest <= 3
+    assert found.ram.arena == manifest.arena_bytes
+    (layer,) = found.layers
+    assert layer.name == "tl_tflm_invoke" and layer.cycles
+
+
+def test_compare_shows_what_there_is_and_says_what_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CMSIS_NN_DIR", raising=False)
+    monkeypatch.delenv("TFLM_DIR", raising=False)
+    small_bundle(tmp_path / "small" / "bundle")
+    out = tmp_path / "compare.json"
+    assert main(["compare", str(tmp_path / "small"), "--json", str(out)]) == 0
+    told = capsys.readouterr().out
+    rows = {row["backend"]: row for row in json.loads(out.read_text())}
+    native = rows["native"]
+    assert native["mismatches"] == 0 and native["cycles_median"] > 0
+    for value in (native["cycles_median"], native["instructions_median"], native["flash_bytes"], native["ram_bytes"]):
+        assert f" {value:,.0f} " in told
+    assert "native equals LiteRT's on all 24 samples." in told
+    assert "CMSIS_NN_DIR is not set" in rows["cmsis_nn"]["reason"] and "cmsis_nn: CMSIS_NN_DIR is not set" in told
+    assert "TFLM_DIR is not set" in rows["tflm"]["reason"]
+    assert (tmp_path / "small" / "evaluation-stm32l4.json").is_file()
+
+
+def test_compare_puts_the_library_beside_native(library: Path, run: Run) -> None:
+    def places(backend: Backend) -> tuple[Path, Path]:
+        return run.directory / "c" / backend / "generated", run.directory / "c" / backend / "firmware"
+
+    rows = compare_backends(run.bundle, "int8", run.board, "Os", ["native", "cmsis_nn"], places)
+    assert [row.backend for row in rows] == ["native", "cmsis_nn"]
+    assert all(row.evaluation is not None and row.evaluation.mismatches == 0 for row in rows)
+    ratio = times_native(rows, lambda e: e.flash.total)
+    assert ratio["native"] == 1.0 and 0.5 < ratio["cmsis_nn"] < 2.0 and ratio["cmsis_nn"] != 1.0
+    assert "LiteRT" in rows[1].equality
+
+
+def test_compare_tells_of_a_device_that_answers_wrongly(run: Run) -> None:
+    def wrong(*args: object, **options: object) -> Evaluation:
+        evaluation = evaluate(*args, **options)  # type: ignore[arg-type]
+        return evaluation.model_copy(update={"mismatches": 3})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparing, "evaluate", wrong)
+        rows = compare_backends(
+            run.bundle, "int8", run.board, "Os", ["native"], lambda b: (run.directory / "w", run.directory / "f")
+        )
+    assert rows[0].equality == "3 of 24 samples differ from its own reference"
