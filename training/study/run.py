@@ -76,12 +76,11 @@ def plan(study: Study, cells: list[Cell], results: Path) -> Plan:
 
 def _is_same(found: CellRecord, cell: Cell, study: Study) -> bool:
     assert cell.recipe is not None
-    has = set(found.forms) | set(found.missing)
     built = {board for form in found.forms.values() for board in (*form.boards, *form.not_built)}
     return (
         found.status == "done"
         and found.settings == cell.recipe.model_dump(mode="json")
-        and has >= set(study.forms)
+        and set(found.forms) >= set(study.forms)  # what is missing may have been the machine's fault: try again
         and (not built or built >= set(cell.boards))
     )
 
