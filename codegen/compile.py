@@ -26,6 +26,7 @@ from tinyloc.codegen.reference import integer_crf, rssi_table
 from tinyloc.codegen.render import program_values, render
 from tinyloc.codegen.source import Source, check_graph, read_source
 from tinyloc.codegen.stepping import as_step
+from tinyloc.codegen.storage import DEFAULT_ARENA, ArenaOptions, Place
 from tinyloc.export.bundle import Arithmetic, Bundle, ModelFile
 
 GENERATOR = "tinyloc codegen 1"
@@ -62,22 +63,22 @@ def compile_tflite(
     states: Sequence[tuple[str, str]] = (),
     *,
     step: bool = False,
-    banks: tuple[int, int] | None = None,
+    arena: ArenaOptions = DEFAULT_ARENA,
 ) -> GraphManifest:
     """Compile a .tflite file without a bundle: the same files, with `tl_model_run(arena, inputs..., outputs...)`.
 
     `states` names (input tensor, output tensor) pairs that one run leaves for the next; with any, the functions take a
     `tl_model_state_t *` first. Float inputs and outputs that only a QUANTIZE or DEQUANTIZE touches become integers;
     their scales are in model.h and in the manifest. `step` makes one step of a network over a window of samples, see
-    stepping.py. `banks` are bytes of two memories: an arena too large for the first one is divided between
-    them, where that is possible. Raises CompileError with every problem; nothing is written then.
+    stepping.py. `arena` says what the arena may hold and whether it may be divided. Raises CompileError
+    with every problem; nothing is written then.
     """
     graph = read_tflite(path, states)
     check_graph(graph, str(path))
     if step:
         graph = as_step(graph, str(path))
         check_graph(graph, str(path))
-    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), banks=banks)
+    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), arena=arena)
 
 
 def _pass_of(library: CmsisNn | None) -> Pass | None:
@@ -89,12 +90,12 @@ def compile_graph(
     output: Path,
     content_hash: str = "",
     library: CmsisNn | None = None,
-    banks: tuple[int, int] | None = None,
+    arena: ArenaOptions = DEFAULT_ARENA,
 ) -> GraphManifest:
     """Compile a checked graph. `content_hash` identifies where it came from; it goes into the model's id."""
     inputs = ["input"] if len(graph.inputs) == 1 else [f"input{i}" for i in range(len(graph.inputs))]
     outputs = ["output"] if len(graph.outputs) == 1 else [f"output{i}" for i in range(len(graph.outputs))]
-    program = make_program(graph, inputs, outputs, use_library=_pass_of(library), banks=banks)
+    program = make_program(graph, inputs, outputs, use_library=_pass_of(library), arena=arena)
     elements = {graph.tensors[t].element for t in graph.sources}
     manifest = GraphManifest(
         model_id=hashlib.sha256(
@@ -104,12 +105,15 @@ def compile_graph(
         arithmetic="int16x8" if "int16" in elements else "int8",
         backend=_backend(library),
         library=_library_record(library),
-        inputs=[_argument(graph, t, name) for t, name in zip(graph.inputs, inputs, strict=True)],
+        inputs=[
+            _argument(graph, t, name, program.storage.places[placed])
+            for t, placed, name in zip(graph.inputs, program.graph.inputs, inputs, strict=True)
+        ],
         outputs=[_argument(graph, t, name) for t, name in zip(graph.outputs, outputs, strict=True)],
         generator=GENERATOR,
         **program.figures(),
     )
-    parameters = [f"const {a.element}_t {a.argument}[{a.size}]" for a in manifest.inputs]
+    parameters = [f"const {a.element}_t {a.argument}[{a.size}]" for a in manifest.inputs if a.arena_offset is None]
     parameters += [f"{a.element}_t {a.argument}[{a.size}]" for a in manifest.outputs]
     common = program_values(program)
     words = set(re.findall(r"\w+", " ".join(common["calls"])))
@@ -119,7 +123,9 @@ def compile_graph(
         "inputs": manifest.inputs,
         "outputs": manifest.outputs,
         "parameters": ", ".join(parameters),
-        "unused": [a.argument for a in manifest.inputs if a.argument not in words],
+        "unused": [
+            a.argument for a in manifest.inputs if a.arena_offset is None and a.argument not in words
+        ],
         **common,
     }
     files = render(_NETWORK, values)
@@ -134,7 +140,7 @@ def write_generated(output: Path, files: Mapping[str, str], manifest: ModelManif
             (directory / name).write_text(text)
 
 
-def _argument(graph: Graph, tensor: int, argument: str) -> ArgumentRecord:
+def _argument(graph: Graph, tensor: int, argument: str, place: Place | None = None) -> ArgumentRecord:
     t = graph.tensors[tensor]
     scaled = t.quantisation is not None and not t.quantisation.per_channel
     return ArgumentRecord(
@@ -145,6 +151,7 @@ def _argument(graph: Graph, tensor: int, argument: str) -> ArgumentRecord:
         size=t.size,
         scale=t.scale if scaled else None,
         zero_point=t.zero_point if scaled else None,
+        arena_offset=place.offset if place is not None and place.kind == "arena" else None,
     )
 
 

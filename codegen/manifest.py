@@ -97,6 +97,7 @@ class ArgumentRecord(_Strict):
     size: int  # elements
     scale: float | None
     zero_point: int | None
+    arena_offset: int | None = None  # where an input lies that the caller writes into the arena
 
 
 class GraphManifest(ModelManifest):

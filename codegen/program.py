@@ -13,7 +13,7 @@ from tinyloc.codegen.operators.base import Constant, Lowered, operand_names
 from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.passes import Pass, optimise
 from tinyloc.codegen.sharing import share_constants
-from tinyloc.codegen.storage import Place, Storage, assign_storage, state_names
+from tinyloc.codegen.storage import DEFAULT_ARENA, ArenaOptions, Place, Storage, assign_storage, state_names
 
 _RARE = ("tl_max(", "tl_min(", "tl_square(")  # functions of tl_scalar.h
 
@@ -133,16 +133,16 @@ def make_program(
     outputs: Sequence[str],
     sparse_input: bool = False,
     use_library: Pass | None = None,
-    banks: tuple[int, int] | None = None,
+    arena: ArenaOptions = DEFAULT_ARENA,
 ) -> Program:
     """Optimise a checked graph, place its tensors and lower its operators.
 
     inputs, outputs: C names of the arguments, one for each of graph.inputs and graph.outputs. `sparse_input` lets the
     first layer take a list of entries in place of its input; `use_library` is for optimise,
-    `banks` for assign_storage.
+    `arena` for assign_storage.
     """
     graph, decisions = optimise(graph, sparse_input=sparse_input, use_library=use_library)
-    storage = assign_storage(graph, inputs, outputs, banks)
+    storage = assign_storage(graph, inputs, outputs, arena)
     layers = [_layer(graph, storage, number, op) for number, op in enumerate(storage.layers)]
     shared, notes = share_constants([layer.lowered for layer in layers])
     layers = [

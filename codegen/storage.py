@@ -47,12 +47,26 @@ def state_names(graph: Graph) -> dict[int, str]:
     return names
 
 
+@dataclass(frozen=True)
+class ArenaOptions:
+    """What the arena may be.
+
+    banks: bytes of two memories between which it may be divided, see plan_memory.
+    inputs_inside: the caller writes the inputs into the arena, where they last until their last reader; without it they
+        are arguments that a run only reads.
+    """
+
+    banks: tuple[int, int] | None = None
+    inputs_inside: bool = False
+
+
+DEFAULT_ARENA = ArenaOptions()
+
+
 class _Assignment:
-    def __init__(
-        self, graph: Graph, inputs: Sequence[str], outputs: Sequence[str], banks: tuple[int, int] | None
-    ) -> None:
+    def __init__(self, graph: Graph, inputs: Sequence[str], outputs: Sequence[str], options: ArenaOptions) -> None:
         self.graph = graph
-        self.banks = banks
+        self.options = options
         self.inputs, self.outputs = inputs, outputs
         self.root: dict[int, tuple[int, int]] = {}  # view -> (tensor, byte offset)
         self.joined: dict[int, tuple[int, int]] = {}  # part -> (the whole it is written into, byte offset)
@@ -115,7 +129,8 @@ class _Assignment:
             i: Place("constant", f"tl_constant_{i}", 0) for i, t in enumerate(graph.tensors) if t.data is not None
         }
         for t, name in zip(graph.inputs, self.inputs, strict=True):
-            places[t] = Place("input", name, 0)
+            if not self.options.inputs_inside:
+                places[t] = Place("input", name, 0)
         copies = self._states(places)
         for t, name in zip(graph.outputs, self.outputs, strict=True):
             base, offset = self.resolve(t)
@@ -187,6 +202,10 @@ class _Assignment:
         buffer_of: dict[int, int] = {}  # tensor -> index of lifetime
         lifetimes: list[Lifetime] = []
         scratch_of: dict[int, int] = {}  # layer -> index of lifetime
+        for t in self.graph.inputs if self.options.inputs_inside else ():
+            buffer_of[t] = len(lifetimes)
+            tensor = self.graph.tensors[t]
+            lifetimes.append(Lifetime(tensor.name, tensor.bytes, 0, self.last_use.get(t, 0)))
         for layer, op in enumerate(self.layers):
             taken: set[int] = set()
             rule = rule_of(self.graph, op)
@@ -225,7 +244,7 @@ class _Assignment:
                     lifetimes.append(Lifetime(tensor.name, tensor.bytes, layer, last))
                 buffer_of[t] = index
                 taken.add(index)
-        plan = plan_memory(lifetimes, self.banks)
+        plan = plan_memory(lifetimes, self.options.banks)
         for t, index in buffer_of.items():
             places[t] = self._in_arena(plan, index)
         self.scratch = {layer: plan.offsets[index] for layer, index in scratch_of.items()}
@@ -240,18 +259,17 @@ class _Assignment:
 
 
 def assign_storage(
-    graph: Graph, inputs: Sequence[str], outputs: Sequence[str], banks: tuple[int, int] | None = None
+    graph: Graph, inputs: Sequence[str], outputs: Sequence[str], options: ArenaOptions = DEFAULT_ARENA
 ) -> Storage:
     """Places of all tensors of an optimised graph. `inputs` and `outputs` are the C names of the arguments.
 
-    `banks` are bytes of two memories between which the arena may be divided, see plan_memory. Parts are joined without
-    copies unless that takes a larger arena.
+    Parts are joined without copies unless that takes a larger arena.
     """
-    copied = _Assignment(graph, inputs, outputs, banks).run()
+    copied = _Assignment(graph, inputs, outputs, options).run()
     joining, notes = join_in_place(graph)
     if not notes:
         return copied
-    joined = _Assignment(joining, inputs, outputs, banks).run()
+    joined = _Assignment(joining, inputs, outputs, options).run()
     more = joined.plan.size - copied.plan.size
     if more > 0:
         note = f"parts are copied when they are joined: in their place the arena would be {more} bytes larger"

@@ -22,6 +22,7 @@ from tinyloc.codegen.manifest import GraphManifest
 from tinyloc.codegen.network_reference import litert_outputs, litert_window, numpy_outputs
 from tinyloc.codegen.reader import read_borders
 from tinyloc.codegen.samples import Samples, joined, load_samples
+from tinyloc.codegen.storage import ArenaOptions
 from tinyloc.device.build import Optimise
 from tinyloc.device.network_image import NetworkImage, build_network
 from tinyloc.device.network_run import NetworkResult, run_network
@@ -72,16 +73,21 @@ class Network:
 
 @contextmanager
 def compiled_network(
-    model: Path, board: Board, states: States = (), optimise: Optimise = "O2", step: bool = False
+    model: Path, board: Board, states: States = (), optimise: Optimise = "O2", step: bool = False,
+    keep_inputs: bool = False,
 ) -> Iterator[Network]:
-    """Compile, complete with the harness, and link for the board. Raises CompileError, BuildError, StackError."""
+    """Compile, complete with the harness, and link for the board. Raises CompileError, BuildError, StackError.
+
+    The inputs lie in the arena and a run writes over them, unless `keep_inputs` gives them memory of their own.
+    """
     with tempfile.TemporaryDirectory(prefix="tinyloc-network-") as name:
         work = Path(name).resolve()
         generated = work / "generated"
-        manifest = compile_tflite(model, generated, states, step=step)
+        arena = ArenaOptions(inputs_inside=not keep_inputs)
+        manifest = compile_tflite(model, generated, states, step=step, arena=arena)
         banks = arena_banks(board, manifest)
         if banks is not None and manifest.arena_bytes > banks[0]:
-            manifest = compile_tflite(model, generated, states, step=step, banks=banks)
+            manifest = compile_tflite(model, generated, states, step=step, arena=ArenaOptions(banks))
         add_harness(generated, manifest)
         (work / "build").mkdir()
         image = build_network(generated, board, work / "build", optimise)

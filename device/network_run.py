@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.boards import Board
-from tinyloc.codegen.manifest import GraphManifest
+from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest
 from tinyloc.device.emulator.machine import STACK_LIMIT, Machine
 from tinyloc.device.emulator.profile import RunCost
 
@@ -20,6 +20,7 @@ PATIENCE = 100.0
 """A network of 100 million multiplications takes minutes when its blocks are counted."""
 PAINT = b"\xa5" * 4
 STACK_END = "__stack_end"
+ARENA = "tl_arena"
 
 
 class NetworkDevice:
@@ -51,11 +52,11 @@ class NetworkDevice:
         """The network's inputs in order, of the manifest's types and sizes -> its outputs in order."""
         for record, values in zip(self.manifest.inputs, inputs, strict=True):
             assert values.dtype == record.element and values.size == record.size, record.tensor
-            self.machine.write_memory(self._place(record.argument), np.ascontiguousarray(values).tobytes())
+            self.machine.write_memory(self._place(record), np.ascontiguousarray(values).tobytes())
         self._command(RUN)
         return [
             np.frombuffer(
-                self.machine.read_memory(self._place(record.argument), record.size * np.dtype(record.element).itemsize),
+                self.machine.read_memory(self._place(record), record.size * np.dtype(record.element).itemsize),
                 record.element,
             ).reshape(record.shape)
             for record in self.manifest.outputs
@@ -75,8 +76,11 @@ class NetworkDevice:
         untouched = next((i for i, word in enumerate(words) if word != PAINT), len(words))
         return len(stack) - 4 * untouched
 
-    def _place(self, argument: str) -> int:
-        return self.machine.image.symbols[f"tl_{argument}"]
+    def _place(self, record: ArgumentRecord) -> int:
+        symbols = self.machine.image.symbols
+        if record.arena_offset is not None:
+            return symbols[ARENA] + record.arena_offset
+        return symbols[f"tl_{record.argument}"]
 
     def _command(self, byte: bytes) -> None:
         uart = self.machine.part.uart

@@ -8,6 +8,7 @@ import typer
 from tinyloc.commands.layout import JsonOption, write_json
 from tinyloc.commands.network_options import (
     BoardName,
+    KeepInputsOption,
     ModelArgument,
     OptimiseOption,
     StateOption,
@@ -24,6 +25,7 @@ def compile_model(
     out: Annotated[Path, typer.Option("--out", help="Directory for the C files; replaced as a whole.")],
     state: StateOption = None,
     step: StepOption = False,
+    keep_inputs: KeepInputsOption = False,
     optimise: OptimiseOption = "O2",
     json: JsonOption = None,
 ) -> None:
@@ -33,7 +35,7 @@ def compile_model(
 
     check_directory(out)
     found = load_board(board)
-    with compiled_network(model, found, state_pairs(state), optimise_level(optimise), step) as network:
+    with compiled_network(model, found, state_pairs(state), optimise_level(optimise), step, keep_inputs) as network:
         save_network(network, out)
         write_json(json, network.figures())
         typer.echo(f"{out}: model.h, model.c, weights.c, manifest.json; harness.h, harness.c and kernels/ to link it")

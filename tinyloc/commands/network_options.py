@@ -26,6 +26,10 @@ StepOption = Annotated[
 ]
 OptimiseOption = Annotated[str, typer.Option("--optimise", help="O2 (speed) or Os (size).")]
 
+KeepInputsOption = Annotated[
+    bool, typer.Option("--keep-inputs", help="Inputs outside of the arena; else a run writes over them.")
+]
+
 
 class OptionError(UserError):
     """An option whose value cannot be."""

@@ -8,6 +8,7 @@ import typer
 from tinyloc.commands.layout import JsonOption, write_json
 from tinyloc.commands.network_options import (
     BoardName,
+    KeepInputsOption,
     ModelArgument,
     OptimiseOption,
     StateOption,
@@ -36,6 +37,7 @@ def run(
     ] = False,
     state: StateOption = None,
     step: StepOption = False,
+    keep_inputs: KeepInputsOption = False,
     measured: Annotated[int, typer.Option("--measured", min=1, help="Samples whose cycles are modelled.")] = 1,
     optimise: OptimiseOption = "O2",
     json: JsonOption = None,
@@ -47,7 +49,7 @@ def run(
     from tinyloc.device.network import answer, compiled_network, read_samples
 
     found = load_board(board)
-    with compiled_network(model, found, state_pairs(state), optimise_level(optimise), step) as network:
+    with compiled_network(model, found, state_pairs(state), optimise_level(optimise), step, keep_inputs) as network:
         samples = read_samples(network, given, real)
         check_targets(output, network.manifest.outputs)
         lines = list(sizes_lines(network))
