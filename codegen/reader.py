@@ -115,6 +115,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "MIRROR_PAD": ("MirrorPadOptions", {"mode": "Mode"}),
     "RESIZE_BILINEAR": ("ResizeBilinearOptions", _RESIZE),
     "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _RESIZE),
+    "L2_NORMALIZATION": ("L2NormOptions", {"activation": "FusedActivationFunction"}),
     "GELU": ("GeluOptions", {"approximate": "Approximate"}),
     "GATHER": ("GatherOptions", {"axis": "Axis", "batch_dims": "BatchDims"}),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (

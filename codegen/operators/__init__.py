@@ -17,6 +17,7 @@ from tinyloc.codegen.operators.fully_connected import FullyConnected
 from tinyloc.codegen.operators.gather import Gather
 from tinyloc.codegen.operators.hard_swish import HardSwish
 from tinyloc.codegen.operators.join import Join
+from tinyloc.codegen.operators.l2_normalization import L2Normalization
 from tinyloc.codegen.operators.leaky import LeakyRelu, Prelu
 from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
 from tinyloc.codegen.operators.loop import Loop
@@ -59,6 +60,7 @@ RULES: dict[str, Rule] = {
     "GATHER": Gather(),
     "GELU": Gelu(),
     "HARD_SWISH": HardSwish(),
+    "L2_NORMALIZATION": L2Normalization(),
     "LEAKY_RELU": LeakyRelu(),
     "LOG": LOG,
     "MAXIMUM": Extreme(largest=True),
