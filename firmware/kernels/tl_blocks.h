@@ -85,6 +85,8 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
     "smlad %[b3], %[w], %[x1], %[b3]\n\t"
 #define TL_BLOCK_ONE TL_BLOCK_WORD
 #define TL_BLOCK_FOUR TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD
+#define TL_BLOCK_MANY TL_BLOCK_FOUR TL_BLOCK_FOUR
+#define TL_BLOCK_AT_ONCE 8 /* words in TL_BLOCK_MANY */
 #define TL_BLOCK_ASSEMBLY 1
 #elif defined(__ARM_ARCH_7M__) && !defined(TL_PORTABLE)
 #define TL_BLOCK_PRODUCT(W0, W1, X0, X1)                                                                               \
@@ -111,7 +113,8 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
     TL_BLOCK_WORD("0", "0", "4", "8", "12")                                                                            \
     "adds %[xp], #16\n\t"                                                                                              \
     "adds %[wp], #4\n\t"
-#define TL_BLOCK_FOUR                                                                                                  \
+#define TL_BLOCK_AT_ONCE 4
+#define TL_BLOCK_MANY                                                                                                  \
     TL_BLOCK_WORD("0", "0", "4", "8", "12")                                                                            \
     TL_BLOCK_WORD("4", "16", "20", "24", "28")                                                                         \
     TL_BLOCK_WORD("8", "32", "36", "40", "44")                                                                         \
@@ -127,7 +130,7 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
 #if TL_BLOCK_ASSEMBLY
 static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
 {
-    const int8_t *const end = w + 4 * words, *const few = w + 4 * (words & 3);
+    const int8_t *const end = w + 4 * words, *const few = w + 4 * (words % TL_BLOCK_AT_ONCE);
     int32_t w_, t_, x0_, x1_;
     __asm__("ldr %[t], %[few]\n\t"
             "cmp %[wp], %[t]\n\t"
@@ -140,7 +143,7 @@ static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t
             "ldr %[t], %[end]\n\t"
             "cmp %[wp], %[t]\n\t"
             "beq 4f\n"
-            "3:\n\t" TL_BLOCK_FOUR
+            "3:\n\t" TL_BLOCK_MANY
             "ldr %[t], %[end]\n\t"
             "cmp %[wp], %[t]\n\t"
             "bne 3b\n"
