@@ -96,6 +96,8 @@ class TrainingSettings(_Strict):
     """Weight of the squared position error (in units of its spread) of a linear head that only training has."""
     group_loss: float = Field(default=0.0, ge=0)
     """Weight of the cross-entropy of the classes' groups (floors), whose probability is the sum of their classes'."""
+    score_penalty: float = Field(default=0.0, ge=0)
+    """Weight of the mean square of the scores: 8 bits resolve the likely classes better when the others are not far."""
     clip_norm: float = Field(default=1.0, gt=0)
 
 

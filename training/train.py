@@ -219,6 +219,8 @@ class Fit:
             loss = self.model.loss(emissions, label, torch.ones_like(label, dtype=torch.bool))
         if self.groups is not None:
             loss = loss + settings.group_loss * _group_loss(scores, batch.label, self.groups)
+        if settings.score_penalty:
+            loss = loss + settings.score_penalty * scores.square().mean()
         if self.guide is not None:
             loss = self.guide.loss(batch.x, scores, loss)
         if self.position is not None:

@@ -124,6 +124,16 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(finished: Tr
     assert not (directory / "resume.pt").exists()
 
 
+def test_a_score_penalty_keeps_scores_small(tmp_path: Path) -> None:
+    text = TINY_MLP.partition("[distillation]")[0]
+    sizes = []
+    for penalty in (0.0, 1.0):
+        changed = text.replace("position_loss = 1.0", f"score_penalty = {penalty}")
+        run = train(parse_recipe(changed, "tiny"), tmp_path / str(penalty))
+        sizes.append(float(np.square(run.test_set.float_scores).mean()))
+    assert sizes[1] < 0.7 * sizes[0]
+
+
 @pytest.mark.parametrize("stage", ["teacher 2", "model"])
 def test_distillation_resumes_in_every_stage(tmp_path: Path, stage: str) -> None:
     recipe = parse_recipe(TINY_MLP, "tiny")
