@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from tinyloc.device.study_cell import measure
 from tinyloc.device.zoo import BUNDLE, CARD, DECISIONS, ZOO_DIR, Card, Figures, ZooError, golden_readings
 from tinyloc.export.bundle import MISSING_DBM, TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
 from tinyloc.training.data.dataset import Recording
-from tinyloc.training.run import TrainedRun, load_run
 from tinyloc.training.test_set import readings_digest
+
+if TYPE_CHECKING:
+    from tinyloc.training.run import TrainedRun
 
 
 def pack(
@@ -23,6 +26,8 @@ def pack(
 
     ZooError when it fits none of `boards`, or when a board answers otherwise than the host.
     """
+    from tinyloc.training.run import load_run
+
     run, bundle = load_run(run_directory), load_bundle(run_directory / "bundle")
     form = arithmetic or bundle.default_arithmetic
     optimise: Optimise = "O2" if run.recipe.build.optimise == "O2" else "Os"
@@ -65,7 +70,7 @@ def pack(
     return card
 
 
-def _write(place: Path, run: TrainedRun, bundle: Bundle, form: Arithmetic, card: Card) -> None:
+def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, card: Card) -> None:
     kept = bundle.model(form)
     (place / kept.path).write_bytes((run.directory / "bundle" / kept.path).read_bytes())
     golden(run, bundle).save(place / TEST_SET)
@@ -82,7 +87,7 @@ def _write(place: Path, run: TrainedRun, bundle: Bundle, form: Arithmetic, card:
     load_bundle(place)
 
 
-def golden(run: TrainedRun, bundle: Bundle) -> TestSet:
+def golden(run: "TrainedRun", bundle: Bundle) -> TestSet:
     """Golden scans as one recording, labelled with what the float model decides."""
     from tinyloc.training.decide import decide_all
 
