@@ -294,3 +294,15 @@ def test_an_image_that_writes_into_the_blank_word_is_refused(small):
         SCRIPTS["aducm3029"] = before
     with pytest.raises(ImageError, match=r"page_crc .*holds 0x00000005 at 0x3fffc"):
         Machine(elf, board)
+
+
+@pytest.mark.parametrize("name", M3_BOARDS)
+def test_a_read_through_a_null_pointer_is_caught_where_cycles_are_counted(name, small):
+    """The flash lies at 0 there: the part would give the vectors."""
+    body = "struct s { u32 a, b; }; NOIPA u32 look(struct s *s) { return s->b; }\n"
+    elf = small(name, body + "void start(void) { uart_on(); put(look(0)); for (;;) get(); }")
+    with pytest.raises(EmulatorCrash, match=r"read of 0x00000004 through a null pointer.*") as caught:
+        Machine(elf, load_board(name), measure=True).run()
+    assert "look" in str(caught.value)
+    fine = small(name, body + "void start(void) { struct s s = {1, 2}; uart_on(); put(look(&s)); for (;;) get(); }")
+    Machine(fine, load_board(name), measure=True).run()
