@@ -120,6 +120,7 @@ evaluate: $(VENV)/.base ## the same evaluation on the connected board at PORT
 
 bench: $(VENV)/.tools compiler ## measure the published figures and write them into README.md
 	@$(BIN)/python tests/bench/bench.py --runs-dir $(RUNS)
+	@$(BIN)/python tests/bench/engines.py --runs-dir $(RUNS)
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 

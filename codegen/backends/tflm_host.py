@@ -62,7 +62,7 @@ class TflmStepper:
         self, model: Path, inputs: list[int], outputs: list[int], states: list[tuple[int, int, Array]]
     ) -> None:
         need_package()
-        from tflite_micro.python.tflite_micro import runtime  # type: ignore[import-untyped]
+        from tflite_micro.python.tflite_micro import runtime
 
         arena = max(LEAST_ARENA, ARENA_A_BYTE * model.stat().st_size)
         self._interpreter = runtime.Interpreter.from_file(str(model), arena_size=arena)
@@ -90,7 +90,7 @@ class TflmStepper:
 
 def main(path: str) -> None:
     """Load a model, run it once, and let the interpreter print what it took."""
-    from tflite_micro.python.tflite_micro import runtime  # type: ignore[import-untyped]
+    from tflite_micro.python.tflite_micro import runtime
 
     arena = max(LEAST_ARENA, ARENA_A_BYTE * Path(path).stat().st_size)
     interpreter = runtime.Interpreter.from_file(path, arena_size=arena)

@@ -112,7 +112,7 @@ def test_a_wrong_table_of_readings_is_the_input(run: Run) -> None:
 
 
 def test_a_plain_image_is_refused(run: Run) -> None:
-    with pytest.raises(DebugError, match="does not tell checksums.*--debug-layers"):
+    with pytest.raises(DebugError, match=r"does not tell checksums.*--debug-layers"):
         run.compare(run.build(debug_layers=False))
 
 

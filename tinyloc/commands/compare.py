@@ -17,9 +17,12 @@ from tinyloc.commands.layout import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.table import Table
 
     from tinyloc.device.compare import Row
+    from tinyloc.device.results import Evaluation
 
 
 TABLE_WIDTH = 112
@@ -91,7 +94,7 @@ def table(rows: "list[Row]") -> "Table":
     from tinyloc.device.compare import times_native
 
     shown = Table(box=None, header_style="bold", pad_edge=False)
-    quantities = {
+    quantities: dict[str, Callable[[Evaluation], float | None]] = {
         "cycles": lambda e: e.cycles.median if e.cycles else None,
         "instructions": lambda e: e.instructions.median if e.instructions else None,
         "flash B": lambda e: e.flash.total,

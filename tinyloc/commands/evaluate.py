@@ -65,8 +65,8 @@ def evaluate(
         typer.echo(text, err=True)
 
     if debug_layers:
-        with closing(open_port()) as device:
-            tell_layers(layout, generated, found, device, json)
+        with closing(open_port()) as bare:
+            tell_layers(layout, generated, found, bare, json)
         return
     log = layout.path / f"exchange-{board}.jsonl"
     with closing(PersistentPort(open_port, tell=tell)) as device, samples_shown("samples") as progress:

@@ -188,8 +188,8 @@ def load_language_teacher(folder: Path, **settings: int) -> LanguageTeacher:
     if not (folder / "config.json").is_file():
         raise FusionError(f"{folder}: no model of transformers here (no config.json); give the folder of one")
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise FusionError(f"{folder}: not a causal language model with its tokenizer ({error})") from error
     return LanguageTeacher(model.eval(), tokenizer, **settings)

@@ -14,7 +14,7 @@ from tinyloc.training.fusion.settings import DistilSettings, FilterSettings
 from tinyloc.training.fusion.simulate import simulate
 from tinyloc.training.fusion.sites import ROOM
 from tinyloc.training.fusion.storage import save_student
-from tinyloc.training.fusion.study import Progress, train_all
+from tinyloc.training.fusion.study import LOOSE, Progress, train_all
 from tinyloc.training.fusion.tuning import track, tune
 
 METHODS = {"fixed": None, "gated": None, "adaptive": "distilled", "variance": "distilled", "steered": "distilled"}
@@ -55,8 +55,7 @@ def run_real(data: Path, settings: StudySettings, out: Path, progress: Progress)
     training = prepare([simulate(ROOM, TRAIN_SEED + i) for i in range(settings.train_walks)])
     tuning = prepare([simulate(ROOM, TUNE_SEED + i) for i in range(settings.tune_walks)])
     tuned = {m: tune(tuning, m, None, settings.trials, settings.seed) for m in ("fixed", "gated")}
-    loose = FilterSettings(rule="fixed", r=1.0, acceleration=0.6, step_noise=0.15)
-    students, _ = train_all(ROOM, training, [tuned["fixed"], tuned["gated"], loose], settings, progress)
+    students, _ = train_all(ROOM, training, [tuned["fixed"], tuned["gated"], LOOSE], settings, progress)
     for method, whose in METHODS.items():
         if whose is not None:
             progress(f"room: {method}")

@@ -39,6 +39,10 @@ Progress = Callable[[str], None]
 
 
 
+LOOSE = FilterSettings(rule="fixed", r=1.0, acceleration=0.6, step_noise=0.15)
+"""A filter that follows every fix: the third of those whose histories are learnt from."""
+
+
 def frame_of(place: Site) -> Frame:
     """Frame of the networks' absolute position; a site whose people wander stands for any room and hides it."""
     if place.people:
@@ -59,17 +63,24 @@ def integer(network: nn.Module, rollout: Rollout, frame: Frame) -> IntegerStuden
     return quantise(layers, calibration, frame)
 
 
+def histories(place: Site, batch: Batch, base: list[FilterSettings], settings: StudySettings) -> list[Rollout]:
+    """What the base filters saw of the walks, and last what a filter sees that a first student steers."""
+    frame = frame_of(place)
+    rollouts = [roll_out(batch, chosen, make_rule(chosen, None, len(batch))) for chosen in base]
+    plain = settings.distil.model_copy(update={"student": "mlp"})
+    first = integer(train_student(rollouts, None, frame, plain, settings.seed + 7), rollouts[0], frame)
+    at_work = FilterSettings(rule="variance", r=0.5, acceleration=0.5, pull=0.15)
+    return [*rollouts, roll_out(batch, at_work, make_rule(at_work, first, len(batch)))]
+
+
 def train_all(
     place: Site, batch: Batch, base: list[FilterSettings], settings: StudySettings, progress: Progress
 ) -> tuple[dict[str, IntegerStudent], Teacher | LanguageTeacher]:
-    """Teacher and students on the histories of the base filters, then again with those of the student at work."""
+    """Teacher and students on the histories of the base filters and of a student at work."""
     torch.set_num_threads(1)
     frame, distil, seed = frame_of(place), settings.distil, settings.seed
-    rollouts = [roll_out(batch, chosen, make_rule(chosen, None, len(batch))) for chosen in base]
+    rollouts = histories(place, batch, base, settings)
     progress("teacher")
-    first = integer(train_student(rollouts, None, frame, distil, seed + 7), rollouts[0], frame)
-    at_work = FilterSettings(rule="variance", r=0.5, acceleration=0.5, pull=0.15)
-    rollouts.append(roll_out(batch, at_work, make_rule(at_work, first, len(batch))))
     teacher = find_teacher(rollouts, frame, distil, seed)
     lessons = [teach(teacher, rollout, frame) for rollout in rollouts]
     few = [_head(rollout, settings.labelled_walks) for rollout in rollouts]
@@ -91,8 +102,7 @@ def run_site(name: str, settings: StudySettings, out: Path, progress: Progress) 
     walks = [simulate(place, TEST_SEED + i) for i in range(settings.test_walks)]
     testing = prepare(walks)
     tuned = {m: tune(tuning, m, None, settings.trials, settings.seed) for m in ("fixed", "gated")}
-    loose = FilterSettings(rule="fixed", r=1.0, acceleration=0.6, step_noise=0.15)
-    students, teacher = train_all(place, training, [tuned["fixed"], tuned["gated"], loose], settings, progress)
+    students, teacher = train_all(place, training, [tuned["fixed"], tuned["gated"], LOOSE], settings, progress)
     owner = {
         "fixed": None, "gated": None, "adaptive_undistilled": "undistilled", "adaptive": "distilled",
         "variance": "distilled", "steered_few": "few", "steered_undistilled": "undistilled", "steered": "distilled",

@@ -23,7 +23,7 @@ from tinyloc.training.fusion.scaling import Frame, forecast
 from tinyloc.training.fusion.scores import Interval, errors, score
 from tinyloc.training.fusion.simulate import simulate
 from tinyloc.training.fusion.sites import site
-from tinyloc.training.fusion.study import Progress, frame_of
+from tinyloc.training.fusion.study import LOOSE, Progress, frame_of, histories
 from tinyloc.training.fusion.tuning import track
 
 KINDS = ("mlp", "gru", "mamba")
@@ -68,8 +68,7 @@ def run_variants(name: str, settings: StudySettings, results: Path, progress: Pr
     progress(f"{name}: {settings.train_walks} walks to train on")
     training = prepare([simulate(place, TRAIN_SEED + i) for i in range(settings.train_walks)])
     testing = prepare([simulate(place, TEST_SEED + i) for i in range(settings.test_walks)])
-    bases = [tuned["fixed"], tuned["gated"]]
-    rollouts = [roll_out(training, chosen, make_rule(chosen, None, len(training))) for chosen in bases]
+    rollouts = histories(place, training, [tuned["fixed"], tuned["gated"], LOOSE], settings)
     progress("teacher")
     teacher = find_teacher(rollouts, frame, settings.distil, settings.seed)
     lessons = [teach(teacher, rollout, frame) for rollout in rollouts]
