@@ -1,7 +1,8 @@
 """What takes the flash and the RAM of an image: the ELF says how much, the linker's map says whose it is.
 
 Every byte is counted once. The linker lists each piece that it placed with its address, size and object file; what
-the pieces leave of a section (alignment) counts as `other`, so the parts add up to the load size exactly.
+the pieces leave of a section (alignment) counts as `other`, so the parts add up to the load size exactly. Strings and
+constants that the linker merged are listed with sizes that overlap what follows; they end where the next piece begins.
 """
 
 import dataclasses
@@ -26,8 +27,10 @@ STACK_SECTION = ".stack"
 
 _T = TypeVar("_T")
 _WRITE, _ALLOC = 0x1, 0x2  # sh_flags
-_OUTPUT = re.compile(r"^(\.[\w.]+)(?:\s+0x[0-9a-f]+\s+0x[0-9a-f]+.*)?$")
+_OUTPUT = re.compile(r"^(\.[\w.]+)(?:\s+0x([0-9a-f]+)\s+0x([0-9a-f]+).*)?$")
 _NAME = re.compile(r"^ (\.[\w.$-]+|COMMON|\*fill\*)\s*(.*)$")
+_MERGEABLE = re.compile(r"^\.rodata(?:\..+)?\.(?:str\d+\.\d+|cst\d+)$")
+"""Strings and constants that GNU ld merges with equal ones of other files (SHF_MERGE), as gcc names them."""
 _PLACE = re.compile(r"^\s*0x([0-9a-f]+)\s+0x([0-9a-f]+)(?:\s+(\S.*))?$")
 
 
@@ -68,18 +71,21 @@ class Symbol:
 
 
 def read_pieces(map_file: Path) -> list[Piece]:
-    """The placed pieces, in order of address, from a GNU ld map file."""
+    """The placed pieces, in order of address, from a GNU ld map file; without those that were merged into others."""
     if not map_file.is_file():
         raise FootprintError(f"{map_file}: no map file here; build the firmware again")
     _, found, placed = map_file.read_text().partition("\nLinker script and memory map\n")
     if not found:
         raise FootprintError(f"{map_file}: not a map file of GNU ld; build the firmware again")
     pieces: list[Piece] = []
+    ends: dict[str, int] = {}
     output = section = ""
     for line in placed.splitlines():
         head = _OUTPUT.match(line)
         if head:
             output, section = head[1], ""
+            if head[2]:
+                ends[output] = int(head[2], 16) + int(head[3], 16)
             continue
         name = _NAME.match(line)
         if name:
@@ -92,7 +98,25 @@ def read_pieces(map_file: Path) -> list[Piece]:
             source = "" if section == "*fill*" else place[3] or ""
             pieces.append(Piece(output, section, int(place[1], 16), size, source))
         section = ""
-    return pieces
+    return _unmerged(pieces, ends)
+
+
+def _unmerged(pieces: list[Piece], ends: dict[str, int]) -> list[Piece]:
+    """Pieces of mergeable sections end where the next piece begins, the last one where its output section ends.
+
+    Of a merged piece the map tells the size before, or that of all it was merged with; only the address is right.
+    All other pieces stay as they are.
+    """
+    following: dict[str, int] = dict(ends)
+    kept: list[Piece] = []
+    for piece in reversed(pieces):
+        end = following.get(piece.output, piece.address + piece.size)
+        following[piece.output] = piece.address
+        if _MERGEABLE.match(piece.section):
+            piece = dataclasses.replace(piece, size=min(piece.size, max(0, end - piece.address)))
+        if piece.size:
+            kept.append(piece)
+    return kept[::-1]
 
 
 def read_sections(elf: Path) -> list[Section]:
@@ -145,7 +169,7 @@ def measure_flash(elf: Path, map_file: Path) -> Flash:
     for section in read_sections(elf):
         if not section.loaded:
             continue
-        own = [_merged(piece, section) for piece in pieces if piece.output == section.name]
+        own = [piece for piece in pieces if piece.output == section.name]
         placed = sum(piece.size for piece in own)
         inside = all(section.address <= p.address <= section.address + section.size - p.size for p in own)
         if placed > section.size or not inside:
@@ -154,14 +178,6 @@ def measure_flash(elf: Path, map_file: Path) -> Flash:
             parts[_category(piece)] += piece.size
         parts["other"] += section.size - placed
     return Flash(**parts, total=sum(parts.values()))
-
-
-def _merged(piece: Piece, section: Section) -> Piece:
-    """Strings that the linker merged with those of other files: the map tells their size before."""
-    end = section.address + section.size
-    if ".str1." not in piece.section or not section.address <= piece.address < end < piece.address + piece.size:
-        return piece
-    return dataclasses.replace(piece, size=end - piece.address)
 
 
 def measure_ram(elf: Path, stack_bytes: int, stack_reserved: int | None = None) -> Ram:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from tinyloc.boards import load_board
+from tinyloc.device import footprint
 from tinyloc.device.build import build_firmware
 from tinyloc.device.emulator.image import ImageError, load_image
 from tinyloc.device.footprint import (
     FootprintError,
+    Section,
     flash_bytes,
     largest_symbols_table,
     measure_flash,
@@ -113,6 +115,74 @@ def test_largest_symbols(builds):
 def test_the_map_of_another_image_is_refused(builds):
     with pytest.raises(FootprintError, match="is not the map of"):
         measure_flash(builds["sparse_int8"].elf, builds["dense_int16"].map)
+
+
+MERGED_MAP = """
+Linker script and memory map
+
+.text           0x08000040       0xa0
+ *(.text .text.*)
+ .text.tl_model_step
+                0x08000040       0x40 generated/model.o
+ *(.rodata .rodata.*)
+ .rodata.tl_tflm_model.str1.1
+                0x08000080        0xd generated/model.o
+                                 0x1f (size before relaxing)
+ .rodata.str1.4
+                0x08000090       0x2c /lib/libc.a(lib_a-strerror.o)
+ .rodata.str1.4
+                0x080000a0       0x2c /lib/libm.a(lib_a-wf_log.o)
+                                  0x1 (size before relaxing)
+ .rodata.cst8   0x080000a0        0x8 /lib/libm.a(lib_a-k_sin.o)
+                                 0x10 (size before relaxing)
+ .rodata.tl_weights
+                0x080000a8       0x10 generated/weights.o
+ .rodata.str1.1
+                0x080000c0       0x40 firmware/app/app.o
+ .rodata.str1.4
+                0x080000e0       0x2c /lib/libm.a(lib_a-wf_exp.o)
+                                  0x1 (size before relaxing)
+                0x0800010c                        . = ALIGN (0x4)
+
+.glue_7         0x080000e0        0x0
+"""
+"""As GNU ld 2.39 writes it: merged strings overlap their neighbours and run over the end of .text."""
+
+
+def test_strings_that_the_linker_merged_end_at_the_next_piece(tmp_path, monkeypatch):
+    file = tmp_path / "firmware.map"
+    file.write_text(MERGED_MAP)
+    text = Section(".text", 0x08000040, 0xA0, writable=False, loaded=True)
+    monkeypatch.setattr(footprint, "read_sections", lambda elf: [text])
+    assert [(piece.section, piece.size) for piece in read_pieces(file)] == [
+        (".text.tl_model_step", 0x40),
+        (".rodata.tl_tflm_model.str1.1", 0xD),
+        (".rodata.str1.4", 0x10),
+        (".rodata.cst8", 0x8),
+        (".rodata.tl_weights", 0x10),
+        (".rodata.str1.1", 0x20),
+    ]
+    flash = measure_flash(tmp_path / "firmware.elf", file)
+    assert (flash.kernels, flash.weights, flash.library, flash.app) == (0x40, 0xD + 0x10, 0x10 + 0x8, 0x20)
+    assert (flash.other, flash.total) == (0x3 + 0x8, 0xA0)  # alignment, and what no piece tells of
+
+
+@pytest.mark.parametrize(
+    ("found", "claimed"),
+    [
+        ("0x080000a8       0x10 gen", "0x080000a8       0x60 gen"),  # code and constants that are too much
+        ("0x080000e0       0x2c /lib", "0x080000e4       0x2c /lib"),  # strings that begin outside
+        (".rodata.str1.1\n                0x080000c0", ".rodata.strings\n                0x080000c0"),
+    ],
+)
+def test_only_merged_strings_may_overlap(tmp_path, monkeypatch, found, claimed):
+    file = tmp_path / "firmware.map"
+    assert found in MERGED_MAP
+    file.write_text(MERGED_MAP.replace(found, claimed))
+    text = Section(".text", 0x08000040, 0xA0, writable=False, loaded=True)
+    monkeypatch.setattr(footprint, "read_sections", lambda elf: [text])
+    with pytest.raises(FootprintError, match=r"is not the map of .* \(\.text differs\); build again"):
+        measure_flash(tmp_path / "firmware.elf", file)
 
 
 def test_files_that_are_no_image(tmp_path):
