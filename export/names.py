@@ -50,7 +50,8 @@ def name_step(model: Any, names: StepNames) -> None:
 
     onnx2tf keeps input names inside TensorFlow's (`serving_default_NAME:0`). Which output is which only the signature
     knows: it holds the ONNX names in the float file, `output_k` in the order of the ONNX file in the integer files. The
-    numbers in the tensors' own names (`PartitionedCall:2`) follow now one order, now the other.
+    numbers in the tensors' own names (`PartitionedCall:2`) follow now one order, now the other. Some float files have
+    no signature; theirs (`Identity_2`) follow the ONNX file: the parity of the stages would show it if they did not.
     """
     part = graph(model)
     for index in part.inputs:
@@ -62,6 +63,11 @@ def name_step(model: Any, names: StepNames) -> None:
     for signature in model.signatureDefs or []:
         for output in signature.outputs:
             part.tensors[output.tensorIndex].name = _output_name(output.name.decode(), names)
+    if not model.signatureDefs:  # a float file made from functions: numbered in the order of the ONNX file
+        for index in part.outputs:
+            found = re.fullmatch(r"Identity(?:_(\d+))?", tensor_name(part.tensors[index]))
+            if found is not None and int(found[1] or 0) < len(names.outputs):
+                part.tensors[index].name = names.outputs[int(found[1] or 0)]
     unnamed = [tensor_name(part.tensors[i]) for i in part.outputs if tensor_name(part.tensors[i]) not in names.outputs]
     if unnamed:
         raise ExportError(f"onnx2tf's signature does not name the output {unnamed[0]}: is it the pinned version?")

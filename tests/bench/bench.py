@@ -23,7 +23,7 @@ from tinyloc.boards import part_names
 ROOT = Path(__file__).resolve().parents[2]
 SPARSE_RECIPE, SPARSE_OPTIMISE = "uji-mlp", "O2"
 """Whose first layer is measured dense as well."""
-RECIPES = ("uji-mlp", "uji-mlp-16", "house-a-mamba")
+RECIPES = ("uji-mlp", "uji-mlp-16", "house-a-mamba", "house-a-mdcsa", "house-a-lstm", "house-a-gru")
 
 
 def tinyloc(*arguments: str) -> float:

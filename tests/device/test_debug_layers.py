@@ -74,7 +74,7 @@ def test_a_sparse_model(tmp_path: Path, board: Board) -> None:
     assert found.first is not None and found.first.name == run.layer("00")
 
 
-@pytest.mark.parametrize(("layer", "array"), [("00_fully", "weights"), ("00_fully", "bias"), ("02_fully", "weights")])
+@pytest.mark.parametrize(("layer", "array"), [("00_fully", "blocks"), ("00_fully", "bias"), ("02_fully", "blocks")])
 def test_one_corrupted_byte_of_the_image(run: Run, layer: str, array: str) -> None:
     elf = run.build()
     flip(elf, f"{run.layer(layer)}_{array}", at=1)
@@ -93,11 +93,11 @@ def test_a_patched_kernel(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A kernel that both layers call is wrong for the last channels only: those that four do not divide."""
     firmware = tmp_path / "firmware"
     shutil.copytree(building.FIRMWARE_DIR, firmware)
-    kernel = firmware / "kernels" / "tl_fully_connected.h"
+    kernel = firmware / "kernels" / "tl_fully_connected_s8.h"
     text = kernel.read_text()
-    right = "for (int32_t left = channels % 4; left > 0; left--, channel++) {"
-    assert right in text
-    kernel.write_text(text.replace("sum += x[k] * *w++;", "sum += x[k] * *w++ + 40;"))
+    head = "tl_fc_row_s8(int32_t sum, const int8_t *x, const int8_t *w, int32_t depth)\n{\n"
+    assert head in text
+    kernel.write_text(text.replace(head, f"{head}    sum += 4000;\n"))
     monkeypatch.setattr(building, "FIRMWARE_DIR", firmware)
     found = run.compare(run.build())
     assert found.first is not None and found.first.name == run.layer("00_fully")  # 6 channels; the other layer has 4
