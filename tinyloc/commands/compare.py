@@ -7,6 +7,7 @@ import typer
 from tinyloc.commands.layout import (
     DEFAULT_BOARD,
     RUNS_DIR,
+    TABLE_WIDTH,
     ArithmeticOption,
     BoardOption,
     JsonOption,
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
     from tinyloc.device.compare import Row
     from tinyloc.device.results import Evaluation
-
-
-TABLE_WIDTH = 112
-"""Columns of the table; a narrower terminal wraps it."""
 
 
 def compare(

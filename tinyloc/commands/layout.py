@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tinyloc.export.bundle import Arithmetic
 
 ZOO_PREFIX = "zoo:"
+TABLE_WIDTH = 112
+"""Columns that a wide table takes at the least; a narrower terminal wraps it."""
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="Run directory, or its name below --runs-dir, or zoo:NAME (`zoo list`).")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.commands.layout import NATIVE, ZOO_PREFIX, JsonOption, RunLayout, write_json
+from tinyloc.commands.layout import NATIVE, TABLE_WIDTH, ZOO_PREFIX, JsonOption, RunLayout, write_json
 
 app = typer.Typer(help="Trained models that come with tinyloc.", no_args_is_help=True)
 
@@ -55,17 +55,19 @@ def list_models(json: JsonOption = None) -> None:
     from tinyloc.device.zoo import load_card, names
 
     cards = [load_card(name) for name in names()]
-    table = Table("model", "data", "board", box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    table.add_column("data, architecture, form")
     for column in ("macro F1", "accuracy", "flash, KB", "RAM, KB", "cycles", "µJ"):
         table.add_column(column, justify="right")
     for card in cards:
         for board, image in card.boards.items():
             table.add_row(
-                f"zoo:{card.name}-{board}", escape(card.title), board, f"{card.macro_f1:.3f}", f"{card.accuracy:.3f}",
+                f"zoo:{card.name}-{board}", escape(card.title), f"{card.macro_f1:.3f}", f"{card.accuracy:.3f}",
                 f"{image.flash_bytes / 1024:.1f}", f"{image.ram_bytes / 1024:.1f}", f"{image.cycles:,.0f}",
                 f"{image.energy_uj:.1f}",
             )  # fmt: skip
-    Console().print(table)
+    Console(width=max(Console().width, TABLE_WIDTH)).print(table)
     write_json(json, [card.model_dump(mode="json") for card in cards])
 
 
