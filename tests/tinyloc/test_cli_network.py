@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from codegen.tflite_models import TFLiteModel
+from tflite_models import TFLiteModel
 
 from tinyloc.codegen.network_reference import litert_outputs
 from tinyloc.main import main
