@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinyloc.boards import load_board
 from tinyloc.boards.files import whole_directory
 from tinyloc.device.build import Optimise
 from tinyloc.device.study_cell import measure
@@ -28,6 +29,9 @@ def pack(
     """
     from tinyloc.training.run import load_run
 
+    virtual = [board for board in boards if load_board(board).virtual]
+    if virtual:
+        raise ZooError(f"{', '.join(virtual)} draws no current, being virtual; name boards that exist")
     run, bundle = load_run(run_directory), load_bundle(run_directory / "bundle")
     form = arithmetic or bundle.default_arithmetic
     optimise: Optimise = "O2" if run.recipe.build.optimise == "O2" else "Os"

@@ -82,11 +82,11 @@ def pack(
     to: Annotated[Path | None, typer.Option("--to", help="Folder of the zoo; without it tinyloc's own.")] = None,
 ) -> None:
     """Measure a run and put it into the zoo as a small bundle with a card."""
-    from tinyloc.boards import board_names
+    from tinyloc.boards import part_names
     from tinyloc.device.zoo import ZOO_DIR
     from tinyloc.device.zoo_pack import pack as pack_run
 
     form = RunLayout(run).arithmetic(arithmetic)
-    card = pack_run(run, name, board or board_names(), form, to or ZOO_DIR)
+    card = pack_run(run, name, board or part_names(), form, to or ZOO_DIR)
     sizes = ", ".join(f"{image.flash_bytes:,} bytes of flash on {name}" for name, image in card.boards.items())
     typer.echo(f"zoo:{card.name}: macro F1 {card.macro_f1:.3f}; {sizes}")

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tinyloc.boards import board_names
+from tinyloc.boards import part_names
 from tinyloc.boards.errors import UserError
 from tinyloc.export.bundle import Arithmetic
 from tinyloc.training.errors import RecipeError
@@ -140,7 +140,7 @@ def _name_problems(study: Study) -> Iterator[str]:
             for name in getattr(grid, axis):
                 if name not in known:
                     yield f"grid {number}: no [{axis}.{name}] (there are {', '.join(known)})"
-    boards = board_names()
+    boards = part_names()
     for data in ("study", *study.data):
         wanted = study.boards if data == "study" else study.data[data].boards or []
         for board in wanted:
