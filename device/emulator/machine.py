@@ -72,6 +72,8 @@ LOOK_CYCLES = 12
 """Time that passes with one look at the UART when blocks are not counted."""
 VECTORS_BYTES = 64
 """The vector table of the firmware; no code reads it."""
+NULL_LOOKS = 10
+"""Times that counting is switched on with every load looked at for a null pointer: it costs three times the rest."""
 RUNAWAY_CYCLES = 500_000_000
 """Counted: a run longer than this without a look at the UART never ends."""
 RUNAWAY_S = 30.0
@@ -187,6 +189,7 @@ class Machine:
             self.profiler.fetch = self._flash_reads.fetch
         # where the flash lies at 0 a null pointer reads the vectors; networks on virtual boards load too much to look
         self._null_end = VECTORS_BYTES if flash.base == 0 and check_alignment and not board.virtual else 0
+        self._null_looks = NULL_LOOKS if self._null_end else 0
         self._loads: list[Load] = self._found_loads() if self._flash_reads or self._null_end else []
         self._block_hook: BlockHook | None = None
         self.measure = measure
@@ -360,9 +363,10 @@ class Machine:
             for address, number in self._transfers:
                 hook = self._uc.hook_add(UC_HOOK_CODE, self._on_aligned, number, address, address)
                 self._transfer_hooks.append(hook)
-            for load in self._loads:
+            for load in self._loads if self._flash_reads or self._null_looks > 0 else ():
                 place = load.address
                 self._transfer_hooks.append(self._uc.hook_add(UC_HOOK_CODE, self._on_load, load, place, place))
+            self._null_looks -= 1
             self._block_hook = BlockHook(self._uc, self.profiler.block)
         elif self._block_hook is not None:
             while self._transfer_hooks:
