@@ -4,8 +4,6 @@ What the part would not survive stops the run with an EmulatorCrash that names t
 instruction and the reason. Firmware runs until it looks for received bytes and there are none.
 """
 
-import ctypes
-import mmap
 import signal
 import threading
 import time
@@ -17,7 +15,6 @@ from typing import Any
 from unicorn import (
     UC_ARCH_ARM,
     UC_ERR_INSN_INVALID,
-    UC_HOOK_CODE,
     UC_HOOK_INTR,
     UC_HOOK_MEM_INVALID,
     UC_MEM_FETCH,
@@ -28,24 +25,23 @@ from unicorn import (
     UC_MEM_WRITE_PROT,
     UC_MEM_WRITE_UNMAPPED,
     UC_MODE_THUMB,
-    UC_PROT_EXEC,
-    UC_PROT_READ,
-    UC_PROT_WRITE,
     Uc,
     UcError,
     arm_const,
 )
 
-from tinyloc.boards import Board, BoardError, Memory
+from tinyloc.boards import Board, BoardError
 from tinyloc.boards.fixed import fixed_problems
 from tinyloc.device.emulator import disassembly
+from tinyloc.device.emulator.address_watch import AddressWatch
 from tinyloc.device.emulator.aducm3029 import Aducm3029
 from tinyloc.device.emulator.block_hook import BlockHook
 from tinyloc.device.emulator.cc2650 import Cc2650
 from tinyloc.device.emulator.cmsdk import Cmsdk
 from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
-from tinyloc.device.emulator.flash_reads import FlashReads, FlashTiming, Load, load_of
+from tinyloc.device.emulator.flash_reads import FlashTiming
 from tinyloc.device.emulator.image import Image, ImageError, load_image
+from tinyloc.device.emulator.memory_map import PAGE, MemoryMap
 from tinyloc.device.emulator.peripherals import BadAccess, Part, Peripheral
 from tinyloc.device.emulator.profile import Profiler
 from tinyloc.device.emulator.stm32l4 import Stm32l4
@@ -62,7 +58,6 @@ ENTRIES = frozenset(
 """Functions that take one sample, or run a plain network: what is measured."""
 STACK_LIMIT = "__stack_start"
 """Linker symbol: the lowest address of the stack."""
-PAGE = 0x1000
 WINDOW = 0x40
 """Peripherals begin and end at multiples of this."""
 NOWHERE = 0xFFFF_FFFE
@@ -70,24 +65,12 @@ IDLE_LOOKS = 8
 """The machine stops after so many looks for a byte that is not there."""
 LOOK_CYCLES = 12
 """Time that passes with one look at the UART when blocks are not counted."""
-VECTORS_BYTES = 64
-"""The vector table of the firmware; no code reads it."""
-NULL_LOOKS = 10
-"""Times that counting is switched on with every load looked at for a null pointer: it costs three times the rest."""
 RUNAWAY_CYCLES = 500_000_000
 """Counted: a run longer than this without a look at the UART never ends."""
 RUNAWAY_S = 30.0
 """Not counted: the same in time of the host."""
 PC_NAMES = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "sp", "lr", "pc", "xpsr")
 _REGISTERS = {name: getattr(arm_const, f"UC_ARM_REG_{name.upper()}") for name in PC_NAMES}
-
-
-def _register(name: str) -> int:
-    """Unicorn's number of a register as capstone names it."""
-    number: int = getattr(arm_const, f"UC_ARM_REG_{name.upper()}")
-    return number
-
-
 _PC, _SP, _LR = _REGISTERS["pc"], _REGISTERS["sp"], _REGISTERS["lr"]
 _ACCESS = {
     UC_MEM_READ_UNMAPPED: "read of {size} bytes at {address:#010x}, where this board has nothing",
@@ -156,10 +139,8 @@ class Machine:
             raise ImageError(f"{self.image.path}: {board.part} would not start: {'; '.join(problems)}")
         self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB)  # with UC_MODE_MCLASS it would become a Cortex-M33
         self._uc.ctl_set_cpu_model(CPU_MODELS[board.core])
-        self._memories: list[tuple[Memory, mmap.mmap, int]] = []
-        self._closed: dict[tuple[int, int], str] = {}  # base and size of memory that is off, and why
-        self._map_memory()
-        self._load()
+        self._memory = MemoryMap(self._uc, board)
+        self._memory.load(self.image)
         self._free_cycles = 0
         self._read_cycles = 0
         self._looks = 0
@@ -170,7 +151,7 @@ class Machine:
         self._pc = 0
         self._started: float | None = None
         part = PART_MODELS[board.uart.model]
-        self.part = part(board, self, self._look, self._progress, self._request_reset, self._gate)
+        self.part = part(board, self, self._look, self._progress, self._request_reset, self._memory.gate)
         self._map_peripherals()
         self.profiler = Profiler(self.image, board.core, self._code, ENTRIES)
         self.profiler.on_new_block = self._check_block
@@ -180,64 +161,15 @@ class Machine:
             self.profiler.on_call = self._check_stack
         self._uc.hook_add(UC_HOOK_MEM_INVALID, self._on_invalid)
         self._uc.hook_add(UC_HOOK_INTR, self._on_interrupt)
-        self._transfers = self._aligned_transfers() if check_alignment else []
-        self._transfer_hooks: list[int] = []
-        flash = board.region("flash")
-        self._flash_reads: FlashReads | None = None
-        if timing is not None and timing.wait_states:
-            self._flash_reads = FlashReads(timing, flash.base, flash.size)
-            self.profiler.fetch = self._flash_reads.fetch
-        # where the flash lies at 0 a null pointer reads the vectors; networks on virtual boards load too much to look
-        self._null_end = VECTORS_BYTES if flash.base == 0 and check_alignment and not board.virtual else 0
-        self._null_looks = NULL_LOOKS if self._null_end else 0
-        self._loads: list[Load] = self._found_loads() if self._flash_reads or self._null_end else []
+        self._addresses = AddressWatch(
+            self._uc, self.image, board, self.profiler, self._stop_at, check_alignment, timing
+        )
         self._block_hook: BlockHook | None = None
         self.measure = measure
         self._reset("power-on")
         _watch(self)
 
     # memory
-
-    def _map_memory(self) -> None:
-        for memory in self.board.memory:
-            if memory.base % PAGE or memory.size % PAGE:
-                raise BoardError(f"board {self.board.name}: memory {memory.name} is not made of whole 4 KB pages")
-            store = mmap.mmap(-1, memory.size)
-            pointer = ctypes.addressof(ctypes.c_char.from_buffer(store))
-            self._memories.append((memory, store, pointer))
-            self._uc.mem_map_ptr(memory.base, memory.size, _protection(memory.access), pointer)
-        for alias in self.board.alias:
-            for memory, _, pointer in self._memories:
-                if memory.base <= alias.of and alias.of + alias.size <= memory.base + memory.size:
-                    place = pointer + alias.of - memory.base
-                    self._uc.mem_map_ptr(alias.base, alias.size, _protection(memory.access), place)
-                    break
-            else:
-                raise BoardError(f"board {self.board.name}: alias {alias.name} is of no memory")
-
-    def _load(self) -> None:
-        for address, content in self.image.segments:
-            for memory, store, _ in self._memories:
-                offset = address - memory.base
-                if "w" not in memory.access and offset >= 0 and offset + len(content) <= memory.size:
-                    store[offset : offset + len(content)] = content
-                    break
-            else:
-                raise ImageError(
-                    f"{self.image.path}: {len(content)} bytes at {address:#010x} lie outside the flash of "
-                    f"{self.board.part}; link it with the board's script"
-                )
-
-    def _gate(self, base: int, size: int, closed: str | None) -> None:
-        """Close a range of memory, with the reason, or open it; its content stays."""
-        if closed is not None:
-            if (base, size) not in self._closed:
-                self._uc.mem_unmap(base, size)
-            self._closed[base, size] = closed
-        elif self._closed.pop((base, size), None) is not None:
-            for memory, _, pointer in self._memories:
-                if memory.base <= base < memory.base + memory.size:
-                    self._uc.mem_map_ptr(base, size, _protection(memory.access), pointer + base - memory.base)
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of the emulated memory."""
@@ -360,24 +292,16 @@ class Machine:
             return
         if wanted:
             self.profiler.resume()
-            for address, number in self._transfers:
-                hook = self._uc.hook_add(UC_HOOK_CODE, self._on_aligned, number, address, address)
-                self._transfer_hooks.append(hook)
-            for load in self._loads if self._flash_reads or self._null_looks > 0 else ():
-                place = load.address
-                self._transfer_hooks.append(self._uc.hook_add(UC_HOOK_CODE, self._on_load, load, place, place))
-            self._null_looks -= 1
+            self._addresses.begin()
             self._block_hook = BlockHook(self._uc, self.profiler.block)
         elif self._block_hook is not None:
-            while self._transfer_hooks:
-                self._uc.hook_del(self._transfer_hooks.pop())
+            self._addresses.end()
             self._block_hook.remove()
             self._block_hook = None
 
     def _reset(self, cause: str) -> None:
         self.part.reset(cause)
-        flash = self._memories[0][0].base
-        vectors = self.read_memory(flash, 8)
+        vectors = self.read_memory(self._memory.start, 8)
         stack, start = (int.from_bytes(vectors[i : i + 4], "little") for i in (0, 4))
         for name in PC_NAMES:
             self._uc.reg_write(_REGISTERS[name], 0)
@@ -489,7 +413,7 @@ class Machine:
 
     def _on_invalid(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> bool:
         reason = _ACCESS.get(access, "bad access at {address:#010x}").format(address=address, size=size)
-        for (base, length), closed in self._closed.items():
+        for (base, length), closed in self._memory.closed.items():
             if base <= address < base + length:
                 reason = f"access to {address:#010x}: {closed}"
         jump = access in (UC_MEM_FETCH_UNMAPPED, UC_MEM_FETCH_PROT)
@@ -518,47 +442,11 @@ class Machine:
             return self._site(reason, self._call_site())
         return self._site("undefined instruction")
 
-    def _aligned_transfers(self) -> list[tuple[int, int]]:
-        """(address, base register) of every instruction that needs a word-aligned address. Its offset is whole words.
-
-        Looked at one by one, not by hooks on memory: with those, Unicorn 2.1.4 loses registers in this mode.
-        """
-        found = []
-        for start, code in self.image.code:
-            for instruction in disassembly.instructions(code, start):
-                base = disassembly.aligned_base(instruction)
-                if base is not None:
-                    found.append((instruction.address, _register(base)))
-        return found
-
-    def _on_aligned(self, uc: Uc, address: int, size: int, number: int) -> None:
-        place = uc.reg_read(number)
-        if place & 3:
-            reason = f"unaligned access at {place:#010x} by an instruction that needs alignment"
+    def _stop_at(self, reason: str, address: int) -> None:
+        """A crash found before the instruction at `address`: the first one counts."""
+        if self._crash is None:
             self._crash = self._site(reason, address)
-            uc.emu_stop()
-
-    def _found_loads(self) -> list[Load]:
-        """Every load of the image that may read the flash; looked at one by one for the same reason."""
-        return [
-            load
-            for start, code in self.image.code
-            for instruction in disassembly.instructions(code, start)
-            if (load := load_of(instruction)) is not None
-        ]
-
-    def _on_load(self, uc: Uc, address: int, size: int, load: Load) -> None:
-        place = load.offset
-        if load.base is not None:
-            place += uc.reg_read(_register(load.base))
-        if load.index is not None:
-            place += uc.reg_read(_register(load.index)) << load.shift
-        place &= 0xFFFF_FFFF
-        if self._flash_reads is not None:
-            self.profiler.cycles += self._flash_reads.load(place, load.size)
-        if place < self._null_end and self._crash is None:
-            self._crash = self._site(f"read of {place:#010x} through a null pointer: there lie the vectors", address)
-            uc.emu_stop()
+        self._uc.emu_stop()
 
     def _check_block(self, address: int, listing: list[Any]) -> None:
         if not self.part.system.fpu_enabled:
@@ -573,8 +461,3 @@ class Machine:
         if self._stack_limit and self._uc.reg_read(_SP) < self._stack_limit:
             self._crash = self._site(f"stack overflow: sp is below {self._stack_limit:#010x}")
             self._uc.emu_stop()
-
-
-def _protection(access: str) -> int:
-    bits = {"r": UC_PROT_READ, "w": UC_PROT_WRITE, "x": UC_PROT_EXEC}
-    return sum(bits[letter] for letter in access)
