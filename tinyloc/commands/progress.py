@@ -25,11 +25,9 @@ LOG_LINES = 10
 """Lines a stage when the output is a file."""
 
 
-@contextmanager
-def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
-    """Gives what `training.run.train` wants to be told epoch by epoch."""
-    console = Console(stderr=True)
-    bar = Progress(
+def _with_figures(console: Console) -> Progress:
+    """A bar whose tasks tell figures of their own; nothing when the output is a file."""
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -38,6 +36,13 @@ def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
         console=console,
         disable=not console.is_terminal,
     )
+
+
+@contextmanager
+def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
+    """Gives what `training.run.train` wants to be told epoch by epoch."""
+    console = Console(stderr=True)
+    bar = _with_figures(console)
     tasks: dict[str, TaskID] = {}
 
     def show(done: "EpochDone") -> None:
@@ -89,15 +94,7 @@ def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int],
 def cells_shown(total: int) -> Iterator[Callable[["CellStep"], None]]:
     """Gives what is told of the cells of a study: a bar of all, a line for each at work, a line for each that ended."""
     console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
+    bar = _with_figures(console)
     whole = bar.add_task("cells", total=total, figures="")
     lines: dict[str, TaskID] = {}
 

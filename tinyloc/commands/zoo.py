@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.commands.layout import NATIVE, TABLE_WIDTH, ZOO_PREFIX, JsonOption, RunLayout, write_json
+from tinyloc.commands.layout import DEFAULT_BOARD, NATIVE, TABLE_WIDTH, ZOO_PREFIX, JsonOption, RunLayout, write_json
 
 app = typer.Typer(help="Trained models that come with tinyloc.", no_args_is_help=True)
 
@@ -87,6 +87,7 @@ def pack(
     from tinyloc.device.zoo_pack import pack as pack_run
 
     form = RunLayout(run).arithmetic(arithmetic)
-    card = pack_run(run, name, board or part_names(), form, to or ZOO_DIR)
+    boards = board or sorted(part_names(), key=lambda part: (part != DEFAULT_BOARD, part))  # the first is zoo:NAME's
+    card = pack_run(run, name, boards, form, to or ZOO_DIR)
     sizes = ", ".join(f"{image.flash_bytes:,} bytes of flash on {name}" for name, image in card.boards.items())
     typer.echo(f"zoo:{card.name}: macro F1 {card.macro_f1:.3f}; {sizes}")
