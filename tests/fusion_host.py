@@ -41,9 +41,9 @@ void shim_counts(int32_t *out);
 void shim_counts(int32_t *out) {
     const tl_fusion_counts_t *c = &fusion.counts;
     const tl_imu_counts_t *i = &fusion.reckoner.counts;
-    int32_t all[10] = {c->backwards, c->gaps, c->diverged, c->bad_ranges, c->no_fix[1], c->no_fix[2], c->no_fix[3],
-                       i->bad_samples, i->backwards, i->gaps};
-    for (int n = 0; n < 10; n++) { out[n] = all[n]; }
+    int32_t all[11] = {c->backwards, c->gaps, c->diverged, c->bad_ranges, c->no_fix[1], c->no_fix[2], c->no_fix[3],
+                       i->bad_samples, i->backwards, i->gaps, c->outside};
+    for (int n = 0; n < 11; n++) { out[n] = all[n]; }
 }
 float shim_heading(void);
 float shim_heading(void) { return fusion.reckoner.heading; }
@@ -61,6 +61,7 @@ COUNTS = (
     "imu_bad",
     "imu_backwards",
     "imu_gaps",
+    "outside",
 )
 
 
@@ -119,7 +120,7 @@ class HostFusion:
         return np.array(rows)
 
     def counts(self) -> dict[str, int]:
-        out = (ctypes.c_int32 * 10)()
+        out = (ctypes.c_int32 * 11)()
         self._c.shim_counts(out)
         return dict(zip(COUNTS, out, strict=True))
 

@@ -211,6 +211,9 @@ void tl_fusion_imu(tl_fusion_t *fusion, uint32_t time_us, const float accelerati
 void tl_fusion_ranges(tl_fusion_t *fusion, uint32_t time_us, const float *ranges, tl_fused_t *out) {
     tl_fix_t fix = tl_trilaterate(fusion->anchors, ranges, fusion->anchor_count);
     count_one(&fusion->counts.no_fix[fix.status]);
+    if (fix.outside) {
+        count_one(&fusion->counts.outside);
+    }
     for (uint8_t i = 0; i < fix.bad_ranges; i++) {
         count_one(&fusion->counts.bad_ranges);
     }

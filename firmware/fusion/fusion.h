@@ -31,6 +31,7 @@ typedef struct {
     uint16_t gaps;       /* longer than 2 s */
     uint16_t diverged;   /* fresh starts of a filter that had run away */
     uint16_t bad_ranges; /* negative, absurd or infinite */
+    uint16_t outside;    /* fixes outside the hull of the anchors heard */
     uint16_t no_fix[4];  /* epochs by tl_fix_status_t; [0] counts the good ones */
 } tl_fusion_counts_t;
 

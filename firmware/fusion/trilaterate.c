@@ -34,6 +34,25 @@ static sums_t lines(const tl_point_t *anchors, const float *ranges, uint8_t coun
     return s;
 }
 
+/* Whether a point is not inside the convex hull of the usable anchors: all lie on one side of a line to one of them. */
+static bool is_outside(const tl_point_t *anchors, uint8_t count, uint32_t usable, tl_point_t at) {
+    for (uint8_t i = 0; i < count; i++) {
+        bool left = false, right = false;
+        float dx = anchors[i].x - at.x, dy = anchors[i].y - at.y;
+        for (uint8_t j = 0; j < count && !(left && right); j++) {
+            if (usable >> j & 1u) {
+                float cross = dx * (anchors[j].y - at.y) - dy * (anchors[j].x - at.x);
+                left |= cross > 0.0f;
+                right |= cross < 0.0f;
+            }
+        }
+        if ((usable >> i & 1u) && !(left && right)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t count) {
     tl_fix_t fix = {.status = TL_FIX_FEW};
     uint32_t usable = 0;
@@ -100,6 +119,7 @@ tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t 
     float variance = tl_max(RANGE_NOISE_M * RANGE_NOISE_M, s.squared / tl_max(heard - 2.0f, 1.0f)) / determinant;
     fix.status = TL_FIX_GOOD;
     fix.position = at;
+    fix.outside = is_outside(anchors, count, usable, at);
     fix.xx = s.yy * variance;
     fix.xy = -s.xy * variance;
     fix.yy = s.xx * variance;

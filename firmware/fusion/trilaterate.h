@@ -3,6 +3,7 @@
 #ifndef TL_TRILATERATE_H
 #define TL_TRILATERATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct {
@@ -21,6 +22,7 @@ typedef struct {
     tl_point_t position;
     float xx, xy, yy;    /* covariance, m^2 */
     float residual;      /* root of the mean squared residual, m */
+    bool outside;        /* of the hull of the anchors heard: served, and its covariance is wide */
     uint8_t bad_ranges;  /* negative, beyond 200 m or infinite; NaN stands for no range and is not bad */
 } tl_fix_t;
 

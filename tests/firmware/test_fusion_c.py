@@ -16,6 +16,7 @@ from tinyloc.training.fusion.rules import make_rule
 from tinyloc.training.fusion.settings import FilterSettings
 from tinyloc.training.fusion.simulate import simulate
 from tinyloc.training.fusion.sites import CORRIDOR, LOOP, ROOM
+from tinyloc.training.fusion.trilaterate import trilaterate
 
 SETTINGS = {
     "fixed": FilterSettings(rule="fixed"),
@@ -105,6 +106,27 @@ def test_a_spoilt_inertial_sensor_is_survived(tmp_path: Path) -> None:
     counts, seen = host.counts(), batch.imu_counts[0]
     assert (counts["imu_bad"], counts["imu_backwards"], counts["imu_gaps"]) == (3, 1, 1)
     assert (seen.bad_samples, seen.backwards, seen.gaps) == (3, 1, 1)
+
+
+def test_a_tag_outside_the_hull_is_served_and_counted(tmp_path: Path) -> None:
+    anchors = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0], [0.0, 10.0]])
+    places = np.array([[5.0, 5.0], [12.0, 5.0], [9.9, 0.1], [-3.0, -3.0], [5.0, 10.5]])
+    ranges = np.hypot(*(anchors[None] - places[:, None]).T).T
+    ranges[0, 2] = np.nan  # of the other three the hull still holds (5, 5) on its edge: that is not inside
+    host = HostFusion(tmp_path, None, FilterSettings(), anchors, K_DEFAULT, 0.0)
+    found = [host.ranges(0.2 * n + 0.2, row) for n, row in enumerate(ranges)]
+    assert all(row[0] == 1 and np.isfinite(row).all() for row in found)
+    reference = trilaterate(anchors, ranges)
+    assert reference.outside[1:].tolist() == [True, False, True, True]
+    assert host.counts()["outside"] in (3, 4) and reference.good.all()
+
+
+@pytest.mark.parametrize("site", [CORRIDOR, LOOP], ids=lambda site: site.name)
+def test_fixes_outside_the_hull_are_counted_as_in_the_reference(site, tmp_path: Path) -> None:
+    walk = simulate(site, 5)
+    host = HostFusion(tmp_path, None, FilterSettings(), walk.anchors_m, K_DEFAULT, walk.start_heading)
+    host.walk(walk)
+    assert abs(host.counts()["outside"] - int(prepare([walk]).outside[0])) <= 1  # single precision on an edge
 
 
 def test_time_may_wrap(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Batch:
     truth_m: Floats  # (B, N, 2), NaN where unknown
     bad_ranges: npt.NDArray[np.int64]  # (B,)
     statuses: npt.NDArray[np.int64]  # (B, 4) epochs by Fix
+    outside: npt.NDArray[np.int64]  # (B,) epochs whose fix lies outside the hull of the anchors heard
     imu_counts: tuple[Counts, ...]
 
     def __len__(self) -> int:
@@ -46,7 +47,8 @@ def prepare(walks: Sequence[Walk], k: float = K_DEFAULT) -> Batch:
     fix, velocity = np.zeros((count, longest, 2)), np.zeros((count, longest, 2))
     variance, residual = np.zeros((count, longest)), np.zeros((count, longest))
     valid, fixed, stepped, still = (np.zeros((count, longest), dtype=bool) for _ in range(4))
-    bad, statuses, counts = np.zeros(count, dtype=np.int64), np.zeros((count, 4), dtype=np.int64), []
+    bad, outside = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    statuses, counts = np.zeros((count, 4), dtype=np.int64), []
     for row, walk in enumerate(walks):
         size = len(walk.time_s)
         fixes = trilaterate(walk.anchors_m, walk.ranges_m)
@@ -55,6 +57,7 @@ def prepare(walks: Sequence[Walk], k: float = K_DEFAULT) -> Batch:
         fix[row, :size], fixed[row, :size], residual[row, :size] = fixes.position_m, fixes.good, fixes.residual_m
         variance[row, :size] = 0.5 * (fixes.covariance[:, 0] + fixes.covariance[:, 2])
         bad[row], statuses[row] = fixes.bad_ranges.sum(), np.bincount(fixes.status, minlength=4)
+        outside[row] = fixes.outside.sum()
         if walk.imu is not None:
             reckoning = reckon(walk.imu, walk.time_s, k, walk.start_heading)
             velocity[row, :size], stepped[row, :size] = reckoning.velocity_mps, reckoning.fresh
@@ -76,5 +79,6 @@ def prepare(walks: Sequence[Walk], k: float = K_DEFAULT) -> Batch:
         truth_m=truth,
         bad_ranges=bad,
         statuses=statuses,
+        outside=outside,
         imu_counts=tuple(counts),
     )

@@ -35,10 +35,6 @@ from tinyloc.training.fusion.storage import save_student
 from tinyloc.training.fusion.tuning import track, tune
 
 Progress = Callable[[str], None]
-
-
-
-
 LOOSE = FilterSettings(rule="fixed", r=1.0, acceleration=0.6, step_noise=0.15)
 """A filter that follows every fix: the third of those whose histories are learnt from."""
 

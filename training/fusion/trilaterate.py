@@ -39,6 +39,7 @@ class Fixes:
     residual_m: Floats  # (N,) root of the mean squared residual
     status: npt.NDArray[np.int8]  # (N,) of Fix
     bad_ranges: npt.NDArray[np.int16]  # (N,) not NaN for drop-out: negative, absurd or infinite
+    outside: npt.NDArray[np.bool_]  # (N,) a good fix that the hull of the anchors heard does not hold
 
     @property
     def good(self) -> npt.NDArray[np.bool_]:
@@ -105,7 +106,16 @@ def trilaterate(anchors: Floats, ranges: Floats) -> Fixes:
         residual_m=np.where(good, np.sqrt(squared / divisor), 0.0),
         status=status,
         bad_ranges=bad.astype(np.int16),
+        outside=good & _outside(anchors, usable, x, y),
     )
+
+
+def _outside(anchors: Floats, usable: npt.NDArray[np.bool_], x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
+    """Whether (x, y) (N,) is not inside the convex hull of the usable anchors: all lie on one side of a line to one."""
+    dx, dy = anchors[:, 0] - x[:, None], anchors[:, 1] - y[:, None]  # (N, A)
+    cross = dx[:, :, None] * dy[:, None] - dy[:, :, None] * dx[:, None]  # (N, A, A)
+    left, right = ((cross > 0) & usable[:, None]).any(axis=2), ((cross < 0) & usable[:, None]).any(axis=2)
+    return np.asarray((usable & ~(left & right)).any(axis=1))
 
 
 def _lines(anchors: Floats, r: Floats, weight: Floats, x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
