@@ -19,9 +19,10 @@ from tinyloc.codegen.operators.table import look_up_int16
 
 Int64s = npt.NDArray[np.int64]
 INTEGER_BITS = 5  # of the scaled difference
-FEW_VALUES, EXP_BYTES = 64, 400
+FEW_VALUES, EXP_BYTES = 12, 400
 """Exponentials of int8 are computed for so few values, where a table of more bytes would be needed: code of about that
-size, 150 cycles a value and pass on a Cortex-M4."""
+size, 150 cycles a value and pass on a Cortex-M4. That is the head of a classifier; the weights of an attention, in
+every step of a stream, are worth their tables."""
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
 
 
@@ -76,9 +77,7 @@ def difference_scaling(x: Tensor, beta: float) -> tuple[int, int, int]:
 
 def exp_scaling(x: Tensor, beta: float) -> tuple[int, int, int]:
     """(multiplier, shift) that bring a difference to 5.26, and how many differences TFLite counts, at most 256."""
-    real = min(beta * float(np.float32(x.scale)) * (1 << (31 - INTEGER_BITS)), HIGHEST * 1.0)
-    multiplier, shift = fixedpoint.quantise_multiplier(real)
-    radius = math.floor(((1 << INTEGER_BITS) - 1) * (1 << (31 - INTEGER_BITS)) / (1 << shift))
+    multiplier, shift, radius = difference_scaling(x, beta)
     return multiplier, shift, min(radius, 255) + 1
 
 
@@ -190,11 +189,11 @@ class Softmax(KernelRule):
 
 
 def _lower_int8(x: Tensor, beta: float, rows: int, depth: int, prefix: str) -> Lowered:
-    table = exp_table(x, beta)
     multiplier, shift, entries = exp_scaling(x, beta)
-    computed = rows * depth <= FEW_VALUES and 4 * entries > EXP_BYTES and shift >= 0
-    constant = Constant(f"{prefix}_exp", "int32_t", table, f"exp(-difference) in 0.31: [{entries}]")
-    name = "NULL" if computed else constant.name
-    call = f"tl_softmax_s8(x0, {rows}, {depth}, (tl_exponentials_t){{{name}, {entries}, {multiplier}, {shift}}}, y);"
-    note = f"computes its exponentials: {rows * depth} values do not pay for a table of {4 * entries} bytes"
-    return Lowered((call,), () if computed else (constant,), ("tl_softmax.h",), 0, note if computed else "")
+    if rows * depth <= FEW_VALUES and 4 * entries > EXP_BYTES and shift >= 0:
+        call = f"tl_softmax_few_s8(x0, {rows}, {depth}, {entries}, {multiplier}, {shift}, y);"
+        note = f"computes its exponentials: {rows * depth} values do not pay for a table of {4 * entries} bytes"
+        return Lowered((call,), (), ("tl_softmax.h",), 0, note)
+    table = Constant(f"{prefix}_exp", "int32_t", exp_table(x, beta), f"exp(-difference) in 0.31: [{entries}]")
+    call = f"tl_softmax_s8(x0, {rows}, {depth}, {table.name}, {entries}, y);"
+    return Lowered((call,), (table,), ("tl_softmax.h",))

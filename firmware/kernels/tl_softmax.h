@@ -62,7 +62,8 @@ static inline int32_t tl_exponential(int32_t difference, const tl_exponentials_t
     return e.table != NULL ? e.table[difference] : tl_exp_of_negative(tl_scale_up(-difference, e.multiplier, e.shift));
 }
 
-static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, const tl_exponentials_t e, int8_t *y)
+static inline __attribute__((always_inline)) void tl_softmax_rows_s8(const int8_t *x, int32_t rows, int32_t depth,
+                                                                     const tl_exponentials_t e, int8_t *y)
 {
     for (int32_t row = 0; row < rows; row++, x += depth, y += depth) {
         int32_t highest = INT8_MIN;
@@ -88,6 +89,20 @@ static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, c
             y[i] = (int8_t)tl_sat8(result);
         }
     }
+}
+
+/* Exponentials from a table. */
+static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, const int32_t *table, int32_t entries,
+                                 int8_t *y)
+{
+    tl_softmax_rows_s8(x, rows, depth, (tl_exponentials_t){table, entries, 0, 0}, y);
+}
+
+/* Exponentials computed: only an image that calls this one has tl_exp_of_negative. */
+static inline void tl_softmax_few_s8(const int8_t *x, int32_t rows, int32_t depth, int32_t entries, int32_t multiplier,
+                                     int32_t shift, int8_t *y)
+{
+    tl_softmax_rows_s8(x, rows, depth, (tl_exponentials_t){NULL, entries, multiplier, shift}, y);
 }
 
 /* multiplier and shift bring a difference to units of 10 / 65535; tables[513] on [-10, 0] and [0, 1] */
