@@ -123,11 +123,6 @@ static inline int32_t tl_dot_word(int32_t sum, uint32_t weights, uint32_t first,
     sum = tl_smlad(tl_sxtb16(weights), first, sum);
     return tl_smlad(tl_sxtb16_ror8(weights), second, sum);
 }
-#else
-static inline int32_t tl_dot_bytes(int32_t sum, const int8_t *w, int32_t x0, int32_t x1, int32_t x2, int32_t x3)
-{
-    return sum + x0 * w[0] + x1 * w[1] + x2 * w[2] + x3 * w[3];
-}
 #endif
 
 #endif
