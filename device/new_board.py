@@ -13,7 +13,8 @@ from tinyloc import boards
 from tinyloc.boards import Board, BoardError, Core, board_names, load_board
 from tinyloc.boards.files import write_whole
 from tinyloc.device import build as building
-from tinyloc.device.emulator.machine import PAGE, PART_MODELS
+from tinyloc.device.emulator.machine import PART_MODELS
+from tinyloc.device.emulator.memory_map import PAGE
 from tinyloc.device.renode import RENODE_DIR, UART_LINES, files
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,14}")

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.boards import Board, load_board
+from tinyloc.boards.errors import UserError
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.host import HostLocaliser
 from tinyloc.device.build import BuildError, BuildResult, Optimise, build_firmware
@@ -19,7 +20,6 @@ from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
 from tinyloc.device.evaluate import evaluate
 from tinyloc.device.results import Evaluation
 from tinyloc.export.bundle import (
-    MISSING_DBM,
     TEST_SET,
     Arithmetic,
     BundleError,
@@ -31,6 +31,7 @@ from tinyloc.export.bundle import (
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import one_line
 from tinyloc.training.metrics import Scores, score_test_set
+from tinyloc.training.preprocess import readings_dbm
 from tinyloc.training.study.record import CellRecord, FormRecord, OnBoard
 from tinyloc.training.study.run import CellTask
 from tinyloc.training.study.spec import DEPLOYED
@@ -54,8 +55,8 @@ def run_cell(task: CellTask, tell: Tell) -> CellRecord:
     for arithmetic in exported:
         tell(f"{arithmetic}: build and measure")
         try:
-            forms[arithmetic] = measure(task.run / "bundle", arithmetic, task.boards, _optimise(run))
-        except Exception as error:  # a fault of one form costs neither the others nor the training
+            forms[arithmetic] = measure(task.run / "bundle", arithmetic, task.boards, run.recipe.build.optimise)
+        except UserError as error:  # a form that cannot be compiled or run costs neither the others nor the training
             missing[arithmetic] = one_line(error)
     record = run.record
     return CellRecord(
@@ -80,10 +81,6 @@ def run_cell(task: CellTask, tell: Tell) -> CellRecord:
         settings=task.settings,
         versions=record.versions,
     )
-
-
-def _optimise(run: "TrainedRun") -> Optimise:
-    return "O2" if run.recipe.build.optimise == "O2" else "Os"
 
 
 def _trained(task: CellTask, tell: Tell) -> "TrainedRun":
@@ -117,7 +114,7 @@ def _torch_forms(
         try:
             model = make(run.model)
             scores = _scores(model, run)
-        except (RuntimeError, ValueError, NotImplementedError, AttributeError) as error:  # torch's refusals
+        except RuntimeError as error:  # torch has no integer kernels on this machine, or not for this layer
             missing[name] = one_line(error)
             continue
         constants = 4 * run.record.parameters if name == "float" else None
@@ -136,10 +133,9 @@ def recordings_of(test_set: TestSet) -> list[Recording]:
     """The test set's samples as recordings in dBm; times are not kept in it and count samples here."""
     found = []
     for number, part in enumerate(test_set.recordings()):
-        raw = test_set.rssi_dbm[part]
-        dbm = np.where(raw == MISSING_DBM, np.nan, raw.astype(np.float32)).astype(np.float32)
+        dbm = readings_dbm(test_set.rssi_dbm[part])
         label, position = test_set.label[part], test_set.position_m[part]
-        found.append(Recording(f"test {number + 1}", dbm, position, label, np.arange(len(raw), dtype=np.float64)))
+        found.append(Recording(f"test {number + 1}", dbm, position, label, np.arange(len(dbm), dtype=np.float64)))
     return found
 
 
@@ -171,7 +167,7 @@ def _export(run: Path, wanted: list[Arithmetic], tell: Tell) -> tuple[list[Arith
     try:
         export_run(run, wanted)
         return wanted, {}
-    except Exception as error:
+    except Exception as error:  # the converters raise almost anything
         problem = one_line(error)
     for single in reversed(wanted) if len(wanted) > 1 else []:
         try:

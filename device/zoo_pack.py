@@ -9,11 +9,11 @@ import numpy as np
 
 from tinyloc.boards import load_board
 from tinyloc.boards.files import whole_directory
-from tinyloc.device.build import Optimise
 from tinyloc.device.study_cell import measure
 from tinyloc.device.zoo import BUNDLE, CARD, DECISIONS, ZOO_DIR, Card, Figures, ZooError, golden_readings
-from tinyloc.export.bundle import MISSING_DBM, TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
+from tinyloc.export.bundle import TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
 from tinyloc.training.data.dataset import Recording
+from tinyloc.training.preprocess import readings_dbm
 from tinyloc.training.test_set import readings_digest
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def pack(
         raise ZooError(f"{', '.join(virtual)} draws no current, being virtual; name boards that exist")
     run, bundle = load_run(run_directory), load_bundle(run_directory / "bundle")
     form = arithmetic or bundle.default_arithmetic
-    optimise: Optimise = "O2" if run.recipe.build.optimise == "O2" else "Os"
+    optimise = run.recipe.build.optimise
     found = measure(run_directory / "bundle", form, tuple(boards), optimise)
     differ = [board for board, image in found.boards.items() if image.mismatches]
     fits = {board: image for board, image in found.boards.items() if image.fits}
@@ -97,10 +97,9 @@ def golden(run: "TrainedRun", bundle: Bundle) -> TestSet:
 
     raw = golden_readings(bundle, run.seed)
     count = len(raw)
-    dbm = np.where(raw == MISSING_DBM, np.nan, raw.astype(np.float32)).astype(np.float32)
     unknown = np.full((count, 3), np.nan, np.float32)
     nothing = np.zeros(count, np.int32)
-    recording = Recording("golden", dbm, unknown, nothing, np.arange(count, dtype=np.float64))
+    recording = Recording("golden", readings_dbm(raw), unknown, nothing, np.arange(count, dtype=np.float64))
     scores, decisions = decide_all(run.model, [recording], bundle.preprocessing, bundle.window)
     # a window's label is the mode of its samples': every sample gets that of the decision that covers it next
     due = np.flatnonzero(decisions >= 0)

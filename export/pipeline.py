@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tinyloc.boards.files import whole_directory
 from tinyloc.export import contract, parity
-from tinyloc.export.bundle import MISSING_DBM, TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
+from tinyloc.export.bundle import TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.quantised import float_file, integer_file, measure_ranges
@@ -21,7 +21,7 @@ from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
 from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.models.localiser import Localiser
-from tinyloc.training.preprocess import model_input
+from tinyloc.training.preprocess import model_input, readings_dbm
 from tinyloc.training.run import TrainedRun, load_run
 
 Array = npt.NDArray[np.float32]
@@ -150,8 +150,7 @@ def parity_streams(run: TrainedRun, limit: int = PARITY_SAMPLES) -> list[Array]:
         if left <= 0:
             break
         raw = run.test_set.rssi_dbm[recording][:left]
-        dbm = np.where(raw == MISSING_DBM, np.nan, raw.astype(np.float32)).astype(np.float32)
-        streams.append(model_input(dbm, run.preprocessing))
+        streams.append(model_input(readings_dbm(raw), run.preprocessing))
         left -= len(raw)
     return streams
 

@@ -1,11 +1,14 @@
-"""Data sets with fewer access points: indices then count those that are kept."""
+"""A recipe's [input] on a data set: access points that are left out (indices then count the kept ones), and scaling."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from tinyloc.export.bundle import Preprocessing
+from tinyloc.training import preprocess
 from tinyloc.training.data.dataset import DataSet, Recording
+from tinyloc.training.recipe import InputSettings
 
 
 def narrowed(data_set: DataSet, kept: Sequence[int]) -> DataSet:
@@ -28,3 +31,9 @@ def without_silent(data_set: DataSet) -> DataSet:
     """The data set with only those access points that some training recording hears."""
     heard = np.any([(~np.isnan(recording.rssi_dbm)).any(axis=0) for recording in data_set.train], axis=0)
     return narrowed(data_set, np.flatnonzero(heard).tolist())
+
+
+def fitted(settings: InputSettings, data_set: DataSet) -> Preprocessing:
+    """Scaling and forward fill, measured on the training recordings. Raises DataError when nothing was heard at all."""
+    hold_samples = round(settings.hold_s * data_set.rate_hz)
+    return preprocess.fit(data_set.train, data_set.access_points, settings.exponent, hold_samples)

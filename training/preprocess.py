@@ -62,3 +62,8 @@ def model_input(rssi_dbm: Readings, preprocessing: Preprocessing) -> Readings:
 def raw_readings(rssi_dbm: Readings) -> npt.NDArray[np.int8]:
     """(N, P) dBm with NaN -> int8 dBm with MISSING_DBM, as the link and test.npz carry them."""
     return np.where(np.isnan(rssi_dbm), MISSING_DBM, np.clip(np.rint(rssi_dbm), -128, 126)).astype(np.int8)
+
+
+def readings_dbm(raw: npt.NDArray[np.int8]) -> Readings:
+    """(N, P) int8 dBm with MISSING_DBM -> dBm with NaN: `raw_readings` backwards."""
+    return np.where(raw == MISSING_DBM, np.nan, raw.astype(np.float32)).astype(np.float32)

@@ -137,11 +137,11 @@ class ExportSettings(_Strict):
 class BuildSettings(_Strict):
     """[build]: what the compiler optimises for."""
 
-    optimise: str = "Os"
+    optimise: Literal["Os", "O2"] = "Os"
 
-    @field_validator("optimise")
+    @field_validator("optimise", mode="before")
     @classmethod
-    def _known(cls, value: str) -> str:
+    def _known(cls, value: object) -> object:
         if value not in ("Os", "O2"):
             raise ValueError(f"{value!r} must be 'Os' (size) or 'O2' (speed)")
         return value

@@ -21,7 +21,7 @@ from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.distil.external import check_same
 from tinyloc.training.distil.guide import Guide
 from tinyloc.training.distil.settings import Distillation, Teacher
-from tinyloc.training.inputs import narrowed
+from tinyloc.training.inputs import fitted, narrowed
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.mlp import MlpLocaliser
@@ -107,7 +107,7 @@ def fit_model(recipe: Recipe, data_set: DataSet, stages: Stages, find: Find) -> 
     compression, distillation = recipe.compression, recipe.distillation
     if compression.access_points is not None:
         data_set = _selected(recipe, data_set, compression.access_points, stages)
-    preprocessing = _fitted(recipe, data_set)
+    preprocessing = fitted(recipe.input, data_set)
     known: list[TeacherScore] = []
     taught_by: list[Localiser] = []
     if distillation is not None:
@@ -123,14 +123,9 @@ def fit_model(recipe: Recipe, data_set: DataSet, stages: Stages, find: Find) -> 
     return _compressed(recipe, outcome, taught_by, stages)
 
 
-def _fitted(recipe: Recipe, data_set: DataSet) -> Preprocessing:
-    hold_samples = round(recipe.input.hold_s * data_set.rate_hz)
-    return preprocess.fit(data_set.train, data_set.access_points, recipe.input.exponent, hold_samples)
-
-
 def _selected(recipe: Recipe, data_set: DataSet, most: int, stages: Stages) -> DataSet:
     """The data set with the access points that a first model needs most."""
-    preprocessing = _fitted(recipe, data_set)
+    preprocessing = fitted(recipe.input, data_set)
     fit = Fit("selection", _new(recipe.model, data_set, recipe.seed), data_set, preprocessing, recipe)
     gain = select.gains(stages.run(fit).model, data_set.validation, preprocessing)
     return narrowed(data_set, select.best(gain, most))

@@ -183,6 +183,23 @@ def quantised_problems(graph: Graph, tensors: Sequence[int], elements: Sequence[
     return problems
 
 
+def moved_problems(graph: Graph, op: Operator, inputs: int | None = None, *, requantise: str = "after") -> list[str]:
+    """Operands that are moved to the output as they are, but differ from it in type, scale or zero point.
+
+    inputs: how many of the operands are moved, from the first; all by default. requantise: when the user may do it,
+    "first" names the operand, "after" the output.
+    """
+    y = graph.tensors[op.outputs[0]]
+    problems = []
+    for x in (graph.tensors[t] for t in op.inputs[:inputs]):
+        left, right = (x.name, y.name) if requantise == "first" else (y.name, x.name)
+        if x.element != y.element:
+            problems.append(f"{x.name} is {x.element}, {y.name} {y.element}: only equal types are supported")
+        elif (np.float32(x.scale), x.zero_point) != (np.float32(y.scale), y.zero_point):
+            problems.append(f"{left} has another scale than {right}; requantise it {requantise}")
+    return problems
+
+
 def shape_problems(graph: Graph, tensor: int, expected: Sequence[int]) -> list[str]:
     """A tensor whose shape is not what the operator's operands give."""
     found = graph.tensors[tensor]

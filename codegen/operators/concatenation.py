@@ -11,6 +11,7 @@ from tinyloc.codegen.operators.base import (
     Constant,
     KernelRule,
     Lowered,
+    moved_problems,
     operand_names,
     quantised_problems,
     shape_problems,
@@ -22,11 +23,7 @@ class Concatenation(KernelRule):
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
         if problems:
             return problems
-        y = graph.tensors[op.outputs[0]]
-        for tensor in op.inputs:
-            x = graph.tensors[tensor]
-            if (np.float32(x.scale), x.zero_point) != (np.float32(y.scale), y.zero_point):
-                problems.append(f"{x.name} has another scale than {y.name}; requantise it first")
+        problems += moved_problems(graph, op, requantise="first")
         shapes = [graph.tensors[t].shape for t in op.inputs]
         whole = list(shapes[0])
         whole[op.attributes["axis"]] = sum(shape[op.attributes["axis"]] for shape in shapes)

@@ -6,7 +6,14 @@ from math import prod
 import numpy as np
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems, shape_problems
+from tinyloc.codegen.operators.base import (
+    Array,
+    KernelRule,
+    Lowered,
+    moved_problems,
+    quantised_problems,
+    shape_problems,
+)
 from tinyloc.codegen.operators.concatenation import copied_rows
 
 
@@ -15,11 +22,8 @@ class Pack(KernelRule):
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
         if problems:
             return problems
-        y = graph.tensors[op.outputs[0]]
-        for tensor in op.inputs:
-            x = graph.tensors[tensor]
-            if (np.float32(x.scale), x.zero_point, x.element) != (np.float32(y.scale), y.zero_point, y.element):
-                problems.append(f"{x.name} has another scale than {y.name}; requantise it first")
+        problems += moved_problems(graph, op, requantise="first")
+        for x in (graph.tensors[t] for t in op.inputs):
             if x.shape != graph.tensors[op.inputs[0]].shape:
                 problems.append(f"{x.name} has shape {x.shape}, the first part {graph.tensors[op.inputs[0]].shape}")
         shape = list(graph.tensors[op.inputs[0]].shape)

@@ -6,7 +6,14 @@ from math import prod
 import numpy as np
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems, shape_problems
+from tinyloc.codegen.operators.base import (
+    Array,
+    KernelRule,
+    Lowered,
+    moved_problems,
+    quantised_problems,
+    shape_problems,
+)
 
 
 class Pad(KernelRule):
@@ -17,9 +24,8 @@ class Pad(KernelRule):
                 problems.append(f"{graph.tensors[tensor].name} is computed: borders must be constants")
         if problems:
             return problems
-        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        if (np.float32(x.scale), x.zero_point, x.element) != (np.float32(y.scale), y.zero_point, y.element):
-            problems.append(f"{y.name} has another scale than {x.name}; requantise it after")
+        x = graph.tensors[op.inputs[0]]
+        problems += moved_problems(graph, op, 1)
         if len(op.inputs) > 2:
             value = graph.tensors[op.inputs[2]]
             if value.element != x.element or value.size != 1:

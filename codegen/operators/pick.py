@@ -17,6 +17,7 @@ from tinyloc.codegen.operators.base import (
     Constant,
     KernelRule,
     Lowered,
+    moved_problems,
     quantised_problems,
     shape_problems,
 )
@@ -35,9 +36,7 @@ class Pick(KernelRule):
             problems.append(f"{graph.tensors[op.inputs[1]].name} is computed: sizes must be constants")
         if problems:
             return problems
-        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        if (np.float32(x.scale), x.zero_point, x.element) != (np.float32(y.scale), y.zero_point, y.element):
-            problems.append(f"{y.name} has another scale than {x.name}; requantise it after")
+        problems += moved_problems(graph, op, 1)
         try:
             places = self.places(graph, op)
         except ValueError as error:

@@ -14,6 +14,7 @@ from tinyloc.codegen.operators.base import (
     Lowered,
     activation_problems,
     activation_range,
+    moved_problems,
     quantised_problems,
     shape_problems,
 )
@@ -28,15 +29,14 @@ class Pool2D(KernelRule):
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16")) + activation_problems(op)
-        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+        x = graph.tensors[op.inputs[0]]
         if problems:
             return problems
         if len(x.shape) != 4 or x.shape[0] != 1:
             return [f"an image of shape {x.shape}: only rank 4, batch 1 is supported"]
         if min(op.attributes[name] for name in ("stride_h", "stride_w", "filter_h", "filter_w")) < 1:
             return ["a stride or a window below 1"]
-        if (np.float32(x.scale), x.zero_point, x.element) != (np.float32(y.scale), y.zero_point, y.element):
-            problems.append(f"{y.name} has another scale than {x.name}; requantise it after")
+        problems += moved_problems(graph, op, 1)
         size = output_size(op, x.shape, self._kernel(op))
         if op.attributes["padding"] and (
             op.attributes["filter_h"] > x.shape[1] or op.attributes["filter_w"] > x.shape[2]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import RANGE, Graph, Operator
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems
+from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, moved_problems, quantised_problems
 from tinyloc.codegen.operators.reduce import axes_problems, reduced_axes, reduction
 
 
@@ -17,13 +17,7 @@ class ReduceExtreme(KernelRule):
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (op.inputs[0], op.outputs[0]), ("int8", "int16"))
-        problems = problems or axes_problems(graph, op)
-        if problems:
-            return problems
-        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        if (np.float32(x.scale), x.zero_point, x.element) != (np.float32(y.scale), y.zero_point, y.element):
-            problems.append(f"{y.name} has another scale than {x.name}; requantise it after")
-        return problems
+        return problems or axes_problems(graph, op) or moved_problems(graph, op, 1)
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         assert values[0] is not None

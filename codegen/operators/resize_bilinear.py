@@ -12,6 +12,7 @@ from tinyloc.codegen.operators.base import (
     Constant,
     KernelRule,
     Lowered,
+    moved_problems,
     quantised_problems,
     shape_problems,
 )
@@ -45,15 +46,14 @@ class ResizeBilinear(KernelRule):
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (op.inputs[0], op.outputs[0]), ("int8", "int16"))
-        x, sizes, y = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
+        x, sizes = (graph.tensors[t] for t in op.inputs)
         if sizes.data is None:
             problems.append(f"{sizes.name} is computed: sizes must be constants")
         if problems:
             return problems
         if len(x.shape) != 4 or x.shape[0] != 1 or sizes.size != 2:
             return [f"an image of shape {x.shape}: only rank 4, batch 1 is supported"]
-        if (np.float32(x.scale), x.zero_point, x.element) != (np.float32(y.scale), y.zero_point, y.element):
-            problems.append(f"{y.name} has another scale than {x.name}; requantise it after")
+        problems += moved_problems(graph, op, 1)
         height, width = (int(n) for n in np.asarray(sizes.data).ravel())
         return problems + shape_problems(graph, op.outputs[0], (1, height, width, x.shape[3]))
 

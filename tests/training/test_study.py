@@ -161,6 +161,33 @@ def test_a_teacher_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert "run.json cannot be read" in check.teacher_problems(tmp_path, recipe, data_set)[0]
 
 
+def test_a_teacher_that_left_out_silent_access_points_can_teach_who_does_so_too(tmp_path: Path) -> None:
+    from tinyloc.training.recipe import parse_recipe
+    from tinyloc.training.run import train
+
+    heard_by_b = {"train": "", "validation": "-50", "test": "-50"}
+    rows = [f"{split},{room},{dbm - n},{b}" for split, b in heard_by_b.items()
+            for room, dbm in (("hall", -40), ("bath", -80)) for n in range(4)]  # fmt: skip
+    (tmp_path / "scans.csv").write_text("split,room,a,b\n" + "\n".join(rows) + "\n")
+    (tmp_path / "own.toml").write_text(
+        'name = "own"\nlicence = "mine"\nfile = "scans.csv"\nsequential = false\n'
+        '[columns]\naccess_points = ["a", "b"]\nlabel = "room"\nsplit = "split"\n'
+    )
+    text = (
+        f'name = "small"\ninput.drop_silent = true\ndata = {{ name = "csv", path = "{tmp_path / "own.toml"}" }}\n'
+        'model = { architecture = "mlp", hidden = 2 }\ntraining = { epochs = 1, batch = 4, learning_rate = 0.01 }\n'
+    )
+    assert train(parse_recipe(text, "teacher"), tmp_path / "teacher").preprocessing.access_points == ["a"]
+    taught = f'distillation.teachers = [{{ run = "{tmp_path / "teacher"}" }}]\n'
+
+    def why(recipe: str) -> str:
+        cell = Cell("own", "mlp", "taught", 1, ("cc2650",), parse_recipe(recipe, "student"), None)
+        return check.impossible([cell]).get(cell.id, "")
+
+    assert why(text + taught) == ""
+    assert "1 access points there and 2 here" in why(text.replace("= true", "= false") + taught)
+
+
 # --- running ---
 
 

@@ -2,9 +2,9 @@
 
 The publisher's calibration file is four drives, told apart by the time between them; none of them enters all rooms, so
 of each 40 s in a row are trained on and the next 13 s validate, in turn. The test drive, later that day, is the test
-set (about 3 samples a second). Readings are means of two
-modules, rounded here to whole dBm as the device gets them. The publisher gives positions and walls but no rooms: the
-rooms are ours, rectangles read off its wall vertices (layout.csv).
+set (about 3 samples a second). Readings are means of two modules, rounded here to whole dBm as the device gets them.
+The publisher gives positions and walls but no rooms: the rooms are ours, rectangles read off its wall vertices
+(layout.csv).
 """
 
 from pathlib import Path

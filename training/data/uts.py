@@ -17,7 +17,6 @@ from tinyloc.training.errors import DataError
 NAME = "utsindoorloc"
 TRAINING_FILE = "UTS_training.csv"
 TEST_FILE = "UTS_test.csv"
-TEST_SHA256 = "8c38273a5013fbe63984a235b92f72142aa52f19008fc213f4428a03661d8916"
 ACCESS_POINTS = tuple(f"WAP{number:03d}" for number in range(1, 590))
 NOT_HEARD = "100"
 PLACE_COLUMNS = ("Pos_x", "Pos_y", "Floor_ID")

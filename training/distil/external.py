@@ -1,12 +1,10 @@
 """A finished run as a teacher: only one that knows the same access points, scaling and classes can teach."""
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from tinyloc.export.bundle import Preprocessing
 from tinyloc.training.errors import TrainingError
 
-Name = TypeVar("Name")
 _SHOWN = 3
 
 

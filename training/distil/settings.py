@@ -33,7 +33,7 @@ class Teacher(_Strict):
 
 
 class Distillation(_Strict):
-    """[distillation]: bigger models teach the deployed one. See training/distillation/losses.py for the formulas."""
+    """[distillation]: bigger models teach the deployed one. See training/distil/losses.py for the formulas."""
 
     teachers: list[Teacher] = Field(min_length=1)
     choose: Literal["best", "mean"] = "best"

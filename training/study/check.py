@@ -9,8 +9,7 @@ from tinyloc.boards import load_board
 from tinyloc.boards.errors import UserError
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import UNSEEN, DataSet
-from tinyloc.training.models.settings import ModelSettings
-from tinyloc.training.preprocess import fit
+from tinyloc.training.inputs import fitted, without_silent
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.study.spec import Cell
 
@@ -43,8 +42,11 @@ def _loaded(recipe: Recipe) -> DataSet | str:
 
 
 def _problems(cell: Cell, recipe: Recipe, data_set: DataSet) -> list[str]:
-    inputs = _inputs(recipe, data_set)
     problems = lone_classes(data_set)
+    if recipe.input.drop_silent:
+        data_set = without_silent(data_set)
+    most = len(data_set.access_points)
+    inputs = min(most, recipe.compression.access_points or most)
     problems += _too_large(recipe, cell.boards, inputs, len(data_set.classes))
     if recipe.distillation is not None and cell.teacher is None:
         for teacher in recipe.distillation.teachers:
@@ -64,16 +66,6 @@ def lone_classes(data_set: DataSet) -> list[str]:
     return [f"one training sample only in class {named}: merge it, or choose larger cells in the data options"]
 
 
-def _inputs(recipe: Recipe, data_set: DataSet) -> int:
-    """Access points that the model will have, at most."""
-    count = len(data_set.access_points)
-    if recipe.input.drop_silent:
-        heard = [(~np.isnan(recording.rssi_dbm)).any(axis=0) for recording in data_set.train]
-        count = int(np.any(heard, axis=0).sum())
-    kept = recipe.compression.access_points
-    return min(count, kept) if kept else count
-
-
 def _too_large(recipe: Recipe, boards: Iterable[str], inputs: int, classes: int) -> list[str]:
     """Boards that cannot hold the weights at a byte each, whatever the program around them."""
     import torch
@@ -82,7 +74,7 @@ def _too_large(recipe: Recipe, boards: Iterable[str], inputs: int, classes: int)
     from tinyloc.training.models.count import live_parameters
 
     with torch.device("meta"):
-        model = build_model(_deployed(recipe), inputs, classes)
+        model = build_model(recipe.deployed_model, inputs, classes)
     least = live_parameters(model, recipe.window.steps)
     problems = []
     for name in boards:
@@ -93,12 +85,6 @@ def _too_large(recipe: Recipe, boards: Iterable[str], inputs: int, classes: int)
     return problems
 
 
-def _deployed(recipe: Recipe) -> ModelSettings:
-    """[model] after pruning."""
-    pruned = recipe.compression.hidden
-    return recipe.model if pruned is None else recipe.model.model_copy(update={"hidden": pruned})
-
-
 def teacher_problems(run: Path, recipe: Recipe, data_set: DataSet) -> list[str]:
     """How a finished run differs from the data that it should teach: classes, access points, scaling."""
     from tinyloc.training.distil.external import check_same
@@ -107,10 +93,9 @@ def teacher_problems(run: Path, recipe: Recipe, data_set: DataSet) -> list[str]:
     path = run / "run.json"
     if not path.is_file():
         return [f"teacher {run}: no finished run there; train it first"]
-    hold = round(recipe.input.hold_s * data_set.rate_hz)
     try:
         record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
-        own = fit(data_set.train, data_set.access_points, recipe.input.exponent, hold)
+        own = fitted(recipe.input, data_set)
         check_same(str(run), record.preprocessing, record.outputs.classes, own, data_set.classes)
     except UserError as error:
         return [str(error)]
