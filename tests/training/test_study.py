@@ -129,6 +129,19 @@ def test_impossible_cells_are_named_with_all_reasons(tmp_path: Path) -> None:
     assert "training.epoch: unknown key" in cannot["house--mamba--wrong--s1"]
 
 
+def test_a_teacher_without_a_deployed_form_needs_no_board_that_holds_it(tmp_path: Path) -> None:
+    large = "hidden = 400, crf = true }\n"
+    text = SMALL.replace("hidden = 8, crf = true }\n[training.plain]", large + 'forms = ["float"]\n[training.plain]')
+    _, found = study_of(tmp_path, text)
+    assert check.impossible(found) == {}
+    assert {(cell.model, cell.forms, cell.boards) for cell in found} == {
+        ("mdcsa", ("float",), ()), ("mamba", ("float", "int8"), ("cc2650",))
+    }  # fmt: skip
+    ended = [step.record for step in run(tmp_path, study_work.good, text) if step.record]
+    assert {(one.model, *one.forms) for one in ended} == {("mdcsa", "float"), ("mamba", "float", "int8")}
+    assert run(tmp_path, study_work.good, text) == []
+
+
 def test_a_teacher_outside_the_grid_is_told(tmp_path: Path) -> None:
     _, found = study_of(tmp_path, SMALL.replace("seeds = [1, 2, 3]", "seeds = [2]"))
     why = check.impossible(found)["house--mamba--distilled--s1"]
@@ -194,7 +207,7 @@ def test_a_teacher_that_left_out_silent_access_points_can_teach_who_does_so_too(
 def run(tmp_path: Path, work: CellWork, text: str = SMALL) -> list[Progress]:
     study, found = study_of(tmp_path, text)
     results = record.cells_directory(tmp_path / "results", study.name)
-    return list(run_study(study, found, plan(study, found, results), results, tmp_path / "runs", work, jobs=2))
+    return list(run_study(study, found, plan(found, results), results, tmp_path / "runs", work, jobs=2))
 
 
 def test_a_failed_cell_is_named_and_the_others_are_done(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def run(
         wanted |= {cell.teacher for cell in found if cell.id in wanted and cell.teacher}
         found = [cell for cell in found if cell.id in wanted]
     place = cells_directory(results, chosen.name)
-    planned = plan(chosen, found, place)
+    planned = plan(found, place)
     for why in dict.fromkeys(planned.impossible.values()):
         named = [name for name, reason in planned.impossible.items() if reason == why]
         typer.echo(f"cannot be: {', '.join(named)}: {why}", err=True)

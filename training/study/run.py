@@ -60,7 +60,7 @@ class Plan:
     """Id -> why."""
 
 
-def plan(study: Study, cells: list[Cell], results: Path) -> Plan:
+def plan(cells: list[Cell], results: Path) -> Plan:
     """Which cells there are to run: those without a finished record of the same recipe and forms."""
     cannot = impossible(cells)
     finished: list[Cell] = []
@@ -69,18 +69,18 @@ def plan(study: Study, cells: list[Cell], results: Path) -> Plan:
         if cell.id in cannot:
             continue
         path = results / f"{cell.id}.json"
-        same = path.is_file() and _is_same(record.load(path), cell, study)
+        same = path.is_file() and _is_same(record.load(path), cell)
         (finished if same else todo).append(cell)
     return Plan(todo, [cell.id for cell in finished], cannot)
 
 
-def _is_same(found: CellRecord, cell: Cell, study: Study) -> bool:
+def _is_same(found: CellRecord, cell: Cell) -> bool:
     assert cell.recipe is not None
     built = {board for form in found.forms.values() for board in (*form.boards, *form.not_built)}
     return (
         found.status == "done"
         and found.settings == cell.recipe.model_dump(mode="json")
-        and set(found.forms) >= set(study.forms)  # what is missing may have been the machine's fault: try again
+        and set(found.forms) >= set(cell.forms)  # what is missing may have been the machine's fault: try again
         and (not built or built >= set(cell.boards))
     )
 
@@ -142,7 +142,7 @@ def _task(study: Study, cell: Cell, by_id: Mapping[str, Cell], runs: Path) -> Ce
         distillation = recipe.distillation.model_copy(update={"teachers": [teacher]})
         recipe = recipe.model_copy(update={"distillation": distillation})
     return CellTask(
-        study.name, cell.data, cell.model, cell.training, cell.seed, cell.id, recipe, settings, tuple(study.forms),
+        study.name, cell.data, cell.model, cell.training, cell.seed, cell.id, recipe, settings, cell.forms,
         cell.boards, run_directory(cell, runs),
     )  # fmt: skip
 

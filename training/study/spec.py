@@ -50,6 +50,8 @@ class Model(_Strict):
     model: dict[str, Any] = {}
     """Without it the recipe's own."""
     over: dict[str, Any] = {}
+    forms: list[Form] | None = Field(default=None, min_length=1)
+    """Without it those of the study. A teacher that no board holds has none that is deployed."""
 
 
 class Training(_Strict):
@@ -99,10 +101,12 @@ class Cell:
     training: str
     seed: int
     boards: tuple[str, ...]
+    """Where its deployed forms are built; none when it has no such form."""
     recipe: Recipe | None
     teacher: str | None
     """Id of the cell that must be finished first."""
     problems: tuple[str, ...] = ()
+    forms: tuple[Form, ...] = FORMS
 
     @property
     def id(self) -> str:
@@ -206,7 +210,9 @@ def _cell(
         sizes["layers"] = layers
         name += f"-l{layers}"
     teacher = cell_id(data, how.teacher, how.teacher_training, seed) if how.teacher else None
-    boards = tuple(axis.boards or study.boards)
+    forms = tuple(shape.forms or study.forms)
+    wanted = [form for form in DEPLOYED if form in forms]
+    boards = tuple(axis.boards or study.boards) if wanted else ()
     ident = cell_id(data, name, training, seed)
     try:
         base = tomllib.loads(find_recipe(_placed(axis.recipe, place)).read_text(encoding="utf-8"))
@@ -219,14 +225,13 @@ def _cell(
         table |= {"model": settings, "seed": seed, "name": ident, "title": f"{study.title or study.name}: {ident}"}
         if teacher is not None:
             table["distillation"] = {**table.get("distillation", {}), "teachers": [{"run": teacher}]}
-        wanted = [form for form in DEPLOYED if form in study.forms]
         if wanted:
             table["export"] = {"arithmetics": wanted, "default": wanted[-1]}  # the finest one
         recipe: Recipe | None = parse_recipe(to_toml(table), ident)
         problems: tuple[str, ...] = ()
     except (RecipeError, TypeError, tomllib.TOMLDecodeError) as error:
         recipe, problems = None, (str(error).removeprefix(f"{ident}: "),)
-    return Cell(data, name, training, seed, boards, recipe, teacher, problems)
+    return Cell(data, name, training, seed, boards, recipe, teacher, problems, forms)
 
 
 def _placed(recipe: str, place: Path) -> str:
