@@ -30,6 +30,7 @@ THREADS = 1
 """These models are small: a second thread costs more in waiting than it computes."""
 WARM_UP = 0.25
 """Share of the steps in which the learning rate rises."""
+LEAST_PROBABILITY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,14 @@ def _groups(data_set: DataSet) -> Tensor:
     return torch.tensor([names.index(name) for name in data_set.class_group])
 
 
-def _group_loss(scores: Tensor, label: Tensor, groups: Tensor) -> Tensor:
-    """Cross-entropy of groups, a scalar. scores (B, T, C), label (B, T), groups (C,)."""
-    log_class = functional.log_softmax(scores.flatten(0, 1), dim=-1)  # (M, C)
-    members = functional.one_hot(groups).to(torch.bool)  # (C, G)
-    log_group = log_class[:, :, None].masked_fill(~members, -torch.inf).logsumexp(dim=1)  # (M, G)
-    return functional.nll_loss(log_group, groups[label.flatten()])
+def group_loss(scores: Tensor, label: Tensor, groups: Tensor) -> Tensor:
+    """Cross-entropy of groups, a scalar. scores (B, T, C), label (B, T), groups (C,).
+
+    A group's probability is held above LEAST_PROBABILITY: below, the classes' own loss is what pulls.
+    """
+    members = functional.one_hot(groups).to(scores)  # (C, G)
+    share = functional.softmax(scores.flatten(0, 1), dim=-1) @ members  # (M, G)
+    return functional.nll_loss(share.clamp(min=LEAST_PROBABILITY).log(), groups[label.flatten()])
 
 
 class Fit:
@@ -218,7 +221,7 @@ class Fit:
         else:
             loss = self.model.loss(emissions, label, torch.ones_like(label, dtype=torch.bool))
         if self.groups is not None:
-            loss = loss + settings.group_loss * _group_loss(scores, batch.label, self.groups)
+            loss = loss + settings.group_loss * group_loss(scores, batch.label, self.groups)
         if settings.score_penalty:
             loss = loss + settings.score_penalty * scores.square().mean()
         if self.guide is not None:

@@ -13,6 +13,7 @@ from tinyloc.training.errors import RecipeError, TrainingError
 from tinyloc.training.places import mean_position, spread_labels
 from tinyloc.training.recipe import parse_recipe
 from tinyloc.training.run import train
+from tinyloc.training.train import LEAST_PROBABILITY, group_loss
 
 
 def test_the_mean_is_weighted_by_squared_probabilities() -> None:
@@ -59,6 +60,21 @@ def test_labels_spread_over_the_floor_and_no_further(scans: Path) -> None:
             same = data_set.class_group[c] == data_set.class_group[d]
             near = math.exp(-((own[0] - other[0]) ** 2) / 32) if same else 0.0
             assert spread[c, d] / spread[c, c] == pytest.approx(near, rel=1e-5)
+
+
+def test_the_loss_of_groups_is_of_the_sum_of_their_probabilities() -> None:
+    groups, label = torch.tensor([0, 2, 1, 0, 2]), torch.tensor([[3], [1], [2], [0]])
+    scores = torch.randn(4, 1, 5, generator=torch.Generator().manual_seed(0)) * 4
+    scores[3, 0] = torch.tensor([-400.0, 0.0, 0.0, -400.0, 0.0])  # its group's probability is 0 in single precision
+    scores.requires_grad_()
+    expected = []
+    for line, own in zip(scores.detach()[:, 0].double(), label[:, 0], strict=True):
+        share = sum(float(line.softmax(0)[c]) for c in range(5) if groups[c] == groups[own])
+        expected.append(-math.log(max(share, LEAST_PROBABILITY)))
+    loss = group_loss(scores, label, groups)
+    assert float(loss.detach()) == pytest.approx(sum(expected) / 4, rel=1e-5)
+    loss.backward()
+    assert bool(torch.isfinite(scores.grad).all())
 
 
 RECIPE = """
