@@ -64,21 +64,22 @@ def compile_tflite(
     *,
     step: bool = False,
     arena: ArenaOptions = DEFAULT_ARENA,
+    library: CmsisNn | None = None,
 ) -> GraphManifest:
     """Compile a .tflite file without a bundle: the same files, with `tl_model_run(arena, inputs..., outputs...)`.
 
     `states` names (input tensor, output tensor) pairs that one run leaves for the next; with any, the functions take a
     `tl_model_state_t *` first. Float inputs and outputs that only a QUANTIZE or DEQUANTIZE touches become integers;
     their scales are in model.h and in the manifest. `step` makes one step of a network over a window of samples, see
-    stepping.py. `arena` says what the arena may hold and whether it may be divided. Raises CompileError
-    with every problem; nothing is written then.
+    stepping.py. `arena` says what the arena may hold and whether it may be divided. A `library` takes the operators it
+    has. Raises CompileError with every problem; nothing is written then.
     """
     graph = read_tflite(path, states)
     check_graph(graph, str(path))
     if step:
         graph = as_step(graph, str(path))
         check_graph(graph, str(path))
-    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), arena=arena)
+    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), library, arena)
 
 
 def _pass_of(library: CmsisNn | None) -> Pass | None:

@@ -7,22 +7,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.codegen.backends import Backend
 from tinyloc.codegen.interpreter import Stepper
+from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.reader import plain_name, read_tflite
+from tinyloc.codegen.reference import library_pass
 from tinyloc.codegen.stepping import as_step
 
 Array = npt.NDArray[Any]
 
 
 def numpy_outputs(
-    path: Path, samples: Sequence[Sequence[Array]], states: Sequence[tuple[str, str]] = (), step: bool = False
+    path: Path,
+    samples: Sequence[Sequence[Array]],
+    states: Sequence[tuple[str, str]] = (),
+    step: bool = False,
+    backend: Backend = "native",
 ) -> list[list[Array]]:
     """Integers in, integers out, sample by sample with the states carried on; see codegen/interpreter.py.
 
     `step`: samples are those of one step of the file's network over a window, see codegen/stepping.py.
     """
     graph = read_tflite(path, states)
-    stepper = Stepper(as_step(graph, str(path)) if step else graph)
+    graph = as_step(graph, str(path)) if step else graph
+    if (rewrite := library_pass(backend)) is not None:
+        graph, _ = optimise(graph, sparse_input=False, use_library=rewrite)
+    stepper = Stepper(graph)
     return [stepper.step(*sample) for sample in samples]
 
 

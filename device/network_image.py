@@ -72,19 +72,22 @@ class NetworkImage:
         return not self.problems
 
 
-def build_network(generated: Path, board: Board, work: Path, optimise: Optimise = "O2") -> NetworkImage:
+def build_network(
+    generated: Path, board: Board, work: Path, optimise: Optimise = "O2", extras: Extras | None = None
+) -> NetworkImage:
     """Compile and link a network with its harness into the empty directory `work`.
 
     Args:
         generated: what compile_tflite and add_harness wrote.
         optimise: for the network; the start-up is always built for size.
+        extras: headers and libraries of a back end.
     Raises:
         BuildError: no compiler, or C that does not compile. What does not fit is no error: it is linked for the
             virtual board of the same core and measured there.
     """
     generated = generated.resolve()
     sources = model_sources(generated) | {HARNESS: generated / "harness.c"}
-    return link_network(sources, generated, board, work, optimise)
+    return link_network(sources, generated, board, work, optimise, extras)
 
 
 def link_network(

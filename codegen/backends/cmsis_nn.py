@@ -21,7 +21,8 @@ from unicorn import arm_const
 from tinyloc.codegen.backends import BackendError
 from tinyloc.codegen.backends.archive import Archive, find_archive, library_directory
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES, PREFIX, LibraryCall
+from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES
+from tinyloc.codegen.operators.library_rule import PREFIX, LibraryCall
 
 VARIABLE = "CMSIS_NN_DIR"
 ARCHIVE = "libcmsis-nn.a"
@@ -62,7 +63,7 @@ def use_library(graph: Graph, library: CmsisNn | None) -> tuple[Graph, list[str]
     calls = [_call(graph, op) for op in chosen]
     if library is not None:
         _check_functions(library, calls)
-    sizes = [0] * len(calls) if library is None else library_sizes(library, calls)
+    sizes = [call.bytes for call in calls] if library is None else library_sizes(library, calls)
     scratch = {id(op): size for op, size in zip(chosen, sizes, strict=True)}
     notes = [
         f"{op.origin[0]}: by CMSIS-NN" + (f", which asks for {scratch[id(op)]} bytes" if scratch[id(op)] else "")
@@ -97,15 +98,15 @@ def _check_functions(library: CmsisNn, calls: Sequence[LibraryCall]) -> None:
 
 
 def library_sizes(library: CmsisNn, calls: Sequence[LibraryCall]) -> list[int]:
-    """What the library's own functions say that each call needs, in bytes. Raises BackendError."""
+    """What the library's own functions say that each call needs, in bytes, or the call itself. Raises BackendError."""
     asked = [number for number, call in enumerate(calls) if call.size]
+    sizes = [call.bytes for call in calls]
     if not asked:
-        return [0] * len(calls)
+        return sizes
     with tempfile.TemporaryDirectory(prefix="tinyloc-sizes-") as name:
         work = Path(name)
         (work / "probe.c").write_text(_probe_text([calls[number] for number in asked]))
         values = _run_on_host(library, work) if library.archive.core == "host" else _run_on_core(library, work)
-    sizes = [0] * len(calls)
     for number, value in zip(asked, values[: len(asked)], strict=True):
         if value < 0:
             raise BackendError(f"{library.archive.path}: {calls[number].size} gives {value}; the library is damaged")

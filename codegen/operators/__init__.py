@@ -6,7 +6,7 @@ from tinyloc.codegen.operators.arg_max import ArgMax
 from tinyloc.codegen.operators.arithmetic import Neg, Rescale, Rsqrt8
 from tinyloc.codegen.operators.base import ElementWise, KernelRule, Rule, ViewRule
 from tinyloc.codegen.operators.batch_matmul import BatchMatMul
-from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES, PREFIX
+from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES
 from tinyloc.codegen.operators.compare import COMPARISONS, LOGIC, Select
 from tinyloc.codegen.operators.concatenation import Concatenation
 from tinyloc.codegen.operators.conv_2d import Conv2D
@@ -19,6 +19,7 @@ from tinyloc.codegen.operators.hard_swish import HardSwish
 from tinyloc.codegen.operators.join import Join
 from tinyloc.codegen.operators.l2_normalization import L2Normalization
 from tinyloc.codegen.operators.leaky import LeakyRelu, Prelu
+from tinyloc.codegen.operators.library_rule import PREFIX
 from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
 from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.operators.lstm import Lstm

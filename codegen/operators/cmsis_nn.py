@@ -8,7 +8,6 @@ native operator where both are equal, else told at the rule. docs/backends.md ha
 """
 
 import dataclasses
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,64 +15,18 @@ import numpy as np
 from tinyloc.codegen.graph import RANGE, Graph, Operator
 from tinyloc.codegen.operators import batch_matmul, convolution, fully_connected, softmax
 from tinyloc.codegen.operators.add import Add, factors
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, Rule, activation_range, operand_names
+from tinyloc.codegen.operators.base import Array, Constant, Rule, activation_range, operand_names
 from tinyloc.codegen.operators.batch_matmul import BatchMatMul
+from tinyloc.codegen.operators.cmsis_nn_lstm import LibraryLstm
 from tinyloc.codegen.operators.conv_2d import Conv2D
 from tinyloc.codegen.operators.convolution import Geometry
 from tinyloc.codegen.operators.depthwise_conv_2d import DepthwiseConv2D
 from tinyloc.codegen.operators.fully_connected import FullyConnected, bias_of
+from tinyloc.codegen.operators.library_rule import LibraryCall, LibraryRule
 from tinyloc.codegen.operators.mul import Mul, factor
 from tinyloc.codegen.operators.pool_2d import Pool2D
 from tinyloc.codegen.operators.requantise import Requantisation
 from tinyloc.codegen.operators.softmax import Softmax
-
-PREFIX = "CMSIS_NN_"
-
-
-@dataclasses.dataclass(frozen=True)
-class LibraryCall:
-    """C of one call. `declarations` name the structs that both the call and the size read."""
-
-    declarations: tuple[str, ...]
-    call: str
-    constants: tuple[Constant, ...] = ()
-    size: str = ""  # expression for the bytes of the buffer; none: the function works in no buffer
-    macs: int = 0
-
-
-class LibraryRule(KernelRule):
-    """A native operator, computed by the library."""
-
-    native: Rule
-
-    @abstractmethod
-    def takes(self, graph: Graph, op: Operator) -> bool:
-        """Whether the library has this use of the operator."""
-
-    @abstractmethod
-    def library_call(self, graph: Graph, op: Operator, prefix: str) -> LibraryCall:
-        """The call, over the pointers of operand_names, `context` and `y`."""
-
-    def problems(self, graph: Graph, op: Operator) -> list[str]:
-        return self.native.problems(graph, op)
-
-    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
-        return self.native.reference(graph, op, values)
-
-    def scratch(self, graph: Graph, op: Operator) -> int:
-        size: int = op.attributes["scratch"]
-        return size
-
-    def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
-        found = self.library_call(graph, op, prefix)
-        need = self.scratch(graph, op)
-        lines = list(found.declarations)
-        if "&context" in found.call:
-            lines.append(f"const cmsis_nn_context context = {{{f'scratch, {need}' if need else 'NULL, 0'}}};")
-        elif need:
-            lines.append("(void)scratch;")
-        lines.append(found.call)
-        return Lowered(tuple(lines), found.constants, ("tl_cmsis_nn.h",), found.macs)
 
 
 def _suffix(graph: Graph, op: Operator) -> str:
@@ -361,5 +314,6 @@ LIBRARY_RULES: Mapping[str, LibraryRule] = {
     "MAX_POOL_2D": LibraryPool(average=False),
     "MUL": LibraryMul(),
     "SOFTMAX": LibrarySoftmax(),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": LibraryLstm(),
 }
 """By TFLite's name of the operator."""

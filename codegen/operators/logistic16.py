@@ -13,6 +13,8 @@ import numpy.typing as npt
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.operators.base import Array, Constant, ElementWise, Expression, quantised_problems
 
+Int64s = npt.NDArray[np.int64]
+
 
 def _sigmoid_table() -> npt.NDArray[np.uint16]:
     def sigmoid(x: float) -> float:
@@ -26,10 +28,10 @@ def _sigmoid_table() -> npt.NDArray[np.uint16]:
 
 
 SIGMOID = _sigmoid_table()
-_TABLE = Constant("tl_sigmoid_table", "uint16_t", SIGMOID, "sigmoid(i / 24) in 0.16 fixed point: [256]")
+SIGMOID_TABLE = Constant("tl_sigmoid_table", "uint16_t", SIGMOID, "sigmoid(i / 24) in 0.16 fixed point: [256]")
 
 
-def _input_scaling(scale: float, plain_shifts: tuple[int, ...]) -> tuple[int, int]:
+def input_scaling(scale: float, plain_shifts: tuple[int, ...]) -> tuple[int, int]:
     """(multiplier, right shift) from the input's scale to 1 / (3 * 4096). TFLite: SigmoidPrepare, TanhPrepare."""
     mantissa, exponent = math.frexp(float(np.float32(scale)))
     if mantissa == 0.5:
@@ -44,13 +46,25 @@ def _input_scaling(scale: float, plain_shifts: tuple[int, ...]) -> tuple[int, in
     return int(multiplier), shift
 
 
-def _interpolate(x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """65536 * 512 * sigmoid(|x| / 12288), saturating."""
+def _interpolate(x: Int64s, shift: int, largest: int) -> Int64s:
+    """2**(16 + shift) * sigmoid(|x| / (24 * 2**shift)), saturating."""
     magnitude = np.abs(x)
-    index = np.minimum(magnitude >> 9, 254)
+    index = np.minimum(magnitude >> shift, 254)
     low, high = SIGMOID[index].astype(np.int64), SIGMOID[index + 1].astype(np.int64)
-    value = (low << 9) + (magnitude & 0x1FF) * (high - low)
-    return np.where(magnitude >> 9 >= 255, 0x7FFF << 10, value)
+    value = (low << shift) + (magnitude & ((1 << shift) - 1)) * (high - low)
+    return np.where(magnitude >> shift >= 255, largest, value)
+
+
+def sigmoid(x: Int64s) -> Int64s:
+    """In 0.15, of x in 1 / (3 * 4096)."""
+    value = _interpolate(x, 9, 0x7FFF << 10)
+    return np.where(x >= 0, value + (1 << 9), (1 << 25) - value + (1 << 9) - 1) >> 10
+
+
+def tanh(x: Int64s) -> Int64s:
+    """In 0.15, of x in 1 / (3 * 4096): 2 * sigmoid(2 * x) - 1."""
+    value, half = _interpolate(x, 8, 0xFFFF << 8), 1 << (14 + 9)
+    return np.where(x >= 0, value - half + (1 << 7), half - value + (1 << 7) - 1) >> 8
 
 
 class Logistic16(ElementWise):
@@ -65,15 +79,13 @@ class Logistic16(ElementWise):
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         (q,) = values
         assert q is not None
-        multiplier, shift = _input_scaling(graph.tensors[op.inputs[0]].scale, (0,))
+        multiplier, shift = input_scaling(graph.tensors[op.inputs[0]].scale, (0,))
         x = (q.astype(np.int64) * multiplier + ((1 << shift) >> 1)) >> shift
-        value = _interpolate(x)
-        value = np.where(x >= 0, value + (1 << 9), (1 << 25) - value + (1 << 9) - 1)
-        return [(value >> 10).astype(np.int16)]
+        return [sigmoid(x).astype(np.int16)]
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
-        multiplier, shift = _input_scaling(graph.tensors[op.inputs[0]].scale, (0,))
-        return Expression(f"tl_logistic16({operands[0]}, {multiplier}, {shift}, tl_sigmoid_table)", (_TABLE,))
+        multiplier, shift = input_scaling(graph.tensors[op.inputs[0]].scale, (0,))
+        return Expression(f"tl_logistic16({operands[0]}, {multiplier}, {shift}, tl_sigmoid_table)", (SIGMOID_TABLE,))
 
 
 class Tanh16(ElementWise):
@@ -85,17 +97,10 @@ class Tanh16(ElementWise):
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         (q,) = values
         assert q is not None
-        multiplier, shift = _input_scaling(graph.tensors[op.inputs[0]].scale, (0, 1))
+        multiplier, shift = input_scaling(graph.tensors[op.inputs[0]].scale, (0, 1))
         x = (q.astype(np.int64) * multiplier + ((1 << shift) >> 1)) >> shift
-        magnitude = np.abs(x)
-        index = np.minimum(magnitude >> 8, 254)
-        low, high = SIGMOID[index].astype(np.int64), SIGMOID[index + 1].astype(np.int64)
-        value = (low << 8) + (magnitude & 0xFF) * (high - low)
-        value = np.where(magnitude >> 8 >= 255, 0xFFFF << 8, value)
-        half = 1 << (14 + 9)
-        value = np.where(x >= 0, value - half + (1 << 7), half - value + (1 << 7) - 1)
-        return [(value >> 8).astype(np.int16)]
+        return [tanh(x).astype(np.int16)]
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
-        multiplier, shift = _input_scaling(graph.tensors[op.inputs[0]].scale, (0, 1))
-        return Expression(f"tl_tanh16({operands[0]}, {multiplier}, {shift}, tl_sigmoid_table)", (_TABLE,))
+        multiplier, shift = input_scaling(graph.tensors[op.inputs[0]].scale, (0, 1))
+        return Expression(f"tl_tanh16({operands[0]}, {multiplier}, {shift}, tl_sigmoid_table)", (SIGMOID_TABLE,))

@@ -10,7 +10,7 @@ the states as operands, one sample as input, and the next states as outputs.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,8 @@ _NAMED = (
     (NORMS, 4, "layer normalisation inside of the cell"),
 )
 SUM_LIMIT = 1 << 30
+Step = Callable[[Operator, "Sequence[Gate]", Int64s, Int64s, Int64s], tuple[Int64s, Int64s]]
+"""(operator, gates, sample, hidden, cell) -> (next cell, next hidden)."""
 
 
 @dataclass(frozen=True)
@@ -66,19 +68,26 @@ def _gate(graph: Graph, op: Operator, gate: int) -> Gate:
     )
 
 
-def _cell_bits(op: Operator) -> int:
+def gates_of(graph: Graph, op: Operator) -> list[Gate]:
+    """Input, forget, cell, output."""
+    return [_gate(graph, op, gate) for gate in range(4)]
+
+
+def cell_bits(op: Operator) -> int:
     """Integer bits of the cell state, whose scale is a power of two."""
     return 15 + math.frexp(op.attributes["cell_scale"])[1] - 1
 
 
-def _cell_clip(op: Operator) -> int:
+def cell_clip(op: Operator) -> int:
+    """The largest magnitude of the cell state, in its own units; 32768 when it has no bound."""
     clip = np.float32(op.attributes["cell_clip"])
     if not clip > 0:
         return 32768  # never reached
     return int(min(clip / np.float32(op.attributes["cell_scale"]), np.float32(32767)))
 
 
-def _hidden_factor(op: Operator) -> tuple[int, int]:
+def hidden_factor(op: Operator) -> tuple[int, int]:
+    """From 0.30 to the hidden state, as (multiplier, shift)."""
     scale = float(np.float32(op.attributes["hidden_scale"]))
     return fixedpoint.quantise_multiplier(float(np.float32(2.0**-15 / scale * 2.0**-15)))
 
@@ -132,7 +141,7 @@ class Lstm(KernelRule):
         ]
         if "state_scale" not in op.attributes:
             problems.append("its states have no scale: quantise the whole model to int8, the cell state to int16")
-        elif math.frexp(op.attributes["cell_scale"])[0] != 0.5 or _cell_bits(op) not in gates16.CELL_BITS:
+        elif math.frexp(op.attributes["cell_scale"])[0] != 0.5 or cell_bits(op) not in gates16.CELL_BITS:
             problems.append(f"the cell state's scale {op.attributes['cell_scale']} is not one of 2**-15 to 2**-9")
         return problems
 
@@ -152,33 +161,18 @@ class Lstm(KernelRule):
             for bound, (_, shift) in ((of_input, g.input_factor), (2 * of_state, g.recurrent_factor)):
                 if bound << max(shift, 0) >= SUM_LIMIT or shift < -30:
                     problems.append(f"sums of the {name} gate reach {bound}: they overflow 32 bits; calibrate again")
-        if not -30 <= _hidden_factor(op)[1] <= 0:
+        if not -30 <= hidden_factor(op)[1] <= 0:
             problems.append(f"the hidden state's scale {op.attributes['hidden_scale']} is out of range; calibrate")
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
-        x = values[0]
-        assert x is not None
-        gates = [_gate(graph, op, gate) for gate in range(4)]
-        units = gates[0].input_weights.shape[0]
-        hidden, cell = np.full(units, op.attributes["state_zero"], np.int64), np.zeros(units, np.int64)
-        before, cell_before = values[HIDDEN], values[CELL]
-        if before is not None and cell_before is not None:
-            hidden, cell = before.ravel().astype(np.int64), cell_before.ravel().astype(np.int64)
-        rows = [hidden]
-        for sample in x.reshape(-1, x.shape[-1]).astype(np.int64):
-            cell, hidden = _step(op, gates, sample, rows[-1], cell)
-            rows.append(hidden)
-        results: list[Array] = [np.array(rows[1:], np.int8), cell.astype(np.int16)]
-        if op.attributes.get("last"):
-            results = [rows[-1].astype(np.int8), results[1], rows[-2].astype(np.int8)]
-        return [result.reshape(graph.tensors[t].shape) for result, t in zip(results, op.outputs, strict=True)]
+        return rows_of(graph, op, values, _step)
 
     def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         return () if op.inputs[CELL] == -1 else ((op.inputs[CELL], op.outputs[1]),)
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
-        gates = [_gate(graph, op, gate) for gate in range(4)]
+        gates = gates_of(graph, op)
         units, inputs = gates[0].input_weights.shape
         constants: list[Constant] = []
         layers = []
@@ -206,22 +200,45 @@ class Lstm(KernelRule):
         return Lowered((*layers, _fields(op, gates, inputs, units), call), tuple(constants), ("tl_lstm.h",), macs, note)
 
 
-def _step(op: Operator, gates: list[Gate], x: Int64s, hidden: Int64s, cell: Int64s) -> tuple[Int64s, Int64s]:
+def rows_of(graph: Graph, op: Operator, values: Sequence[Array | None], step: Step) -> list[Array]:
+    """The operator's outputs, a sample after the other."""
+    x = values[0]
+    assert x is not None
+    gates = gates_of(graph, op)
+    units = gates[0].input_weights.shape[0]
+    hidden, cell = np.full(units, op.attributes["state_zero"], np.int64), np.zeros(units, np.int64)
+    before, cell_before = values[HIDDEN], values[CELL]
+    if before is not None and cell_before is not None:
+        hidden, cell = before.ravel().astype(np.int64), cell_before.ravel().astype(np.int64)
+    rows = [hidden]
+    for sample in x.reshape(-1, x.shape[-1]).astype(np.int64):
+        cell, hidden = step(op, gates, sample, rows[-1], cell)
+        rows.append(hidden)
+    results: list[Array] = [np.array(rows[1:], np.int8), cell.astype(np.int16)]
+    if op.attributes.get("last"):
+        results = [rows[-1].astype(np.int8), results[1], rows[-2].astype(np.int8)]
+    return [result.reshape(graph.tensors[t].shape) for result, t in zip(results, op.outputs, strict=True)]
+
+
+def gate_sum(gate: Gate, x: Int64s, hidden: Int64s) -> Int64s:
+    """In 3.12, of all units."""
+    of_input, of_state = gate.input_weights @ x + gate.input_bias, gate.recurrent_weights @ hidden + gate.recurrent_bias
+    from_input = fixedpoint.scale_twice_rounded(of_input, *gate.input_factor)
+    from_state = fixedpoint.scale_twice_rounded(of_state, *gate.recurrent_factor)
+    return _limited(_limited(from_input) + from_state)
+
+
+def _step(op: Operator, gates: Sequence[Gate], x: Int64s, hidden: Int64s, cell: Int64s) -> tuple[Int64s, Int64s]:
     """(next cell, next hidden) from one sample."""
-    sums = []
-    for g in gates:
-        of_input, of_state = g.input_weights @ x + g.input_bias, g.recurrent_weights @ hidden + g.recurrent_bias
-        from_input = fixedpoint.scale_twice_rounded(of_input, *g.input_factor)
-        from_state = fixedpoint.scale_twice_rounded(of_state, *g.recurrent_factor)
-        sums.append(_limited(_limited(from_input) + from_state))
+    sums = [gate_sum(g, x, hidden) for g in gates]
     update = gates16.look_up(sums[2], gates16.tanh(gates16.GATE_BITS))
     into, forget, out = (gates16.look_up(sums[gate], gates16.sigmoid()) for gate in (0, 1, 3))
     kept = fixedpoint.rounding_shift_right(forget * cell, 15)
-    bits = _cell_bits(op)
-    limit = _cell_clip(op)
+    bits = cell_bits(op)
+    limit = cell_clip(op)
     cell = np.clip(_limited(kept + fixedpoint.rounding_shift_right(into * update, 15 + bits)), -limit, limit)
     seen = out * gates16.look_up(cell, gates16.tanh(bits))
-    hidden = fixedpoint.scale_twice_rounded(seen, *_hidden_factor(op)) + op.attributes["hidden_zero"]
+    hidden = fixedpoint.scale_twice_rounded(seen, *hidden_factor(op)) + op.attributes["hidden_zero"]
     return cell, np.clip(hidden, -128, 127)
 
 
@@ -229,9 +246,9 @@ def _gate_list(values: Sequence[int]) -> str:
     return "{" + ", ".join(map(str, values)) + "}"
 
 
-def _fields(op: Operator, gates: list[Gate], inputs: int, units: int) -> str:
+def _fields(op: Operator, gates: Sequence[Gate], inputs: int, units: int) -> str:
     """The layer's tl_lstm_t `lstm`."""
-    multiplier, shift = _hidden_factor(op)
+    multiplier, shift = hidden_factor(op)
     fields = {
         "input": "&input",
         "recurrent": "&recurrent",
@@ -241,8 +258,8 @@ def _fields(op: Operator, gates: list[Gate], inputs: int, units: int) -> str:
         "recurrent_multiplier": _gate_list([g.recurrent_factor[0] for g in gates]),
         "input_shift": _gate_list([g.input_factor[1] for g in gates]),
         "recurrent_shift": _gate_list([g.recurrent_factor[1] for g in gates]),
-        "cell_bits": _cell_bits(op),
-        "cell_clip": _cell_clip(op),
+        "cell_bits": cell_bits(op),
+        "cell_clip": cell_clip(op),
         "hidden_multiplier": multiplier,
         "hidden_shift": shift,
         "hidden_zero": op.attributes["hidden_zero"],

@@ -15,6 +15,7 @@ import pytest
 from arm_cores import COMPILER, ArmNetwork
 from equality import assert_same, load, random_inputs, reference_outputs
 from libraries import bakenn_sources, build_archive, core_headers, users_directory
+from test_lstm import a_sequence
 from test_operators_element_wise import add_two_operands
 from test_operators_images import add_convolutions
 from test_operators_products import (
@@ -34,7 +35,8 @@ from tinyloc.codegen.backends.cmsis_nn import CmsisNn, find_cmsis_nn, library_si
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.interpreter import run_graph
-from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES, PREFIX, LibraryCall
+from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES
+from tinyloc.codegen.operators.library_rule import PREFIX, LibraryCall
 from tinyloc.codegen.passes import optimise
 
 pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
@@ -215,6 +217,16 @@ def test_softmax_of_the_users_library(own: CmsisNn, tmp_path: Path) -> None:
         model.output(model.unary("SOFTMAX", [x], shape, "int8", 1 / 256, -128, beta=1.0))
     assert chosen(load(model)) == ["CMSIS_NN_SOFTMAX"] * 3
     assert differences(model, own, tmp_path) == (0, 0)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("cell_bits", [0, 2, 4, 6])
+def test_lstm_of_the_users_library(cell_bits: int, last: bool, own: CmsisNn, tmp_path: Path) -> None:
+    """Its sigmoid and tanh are tables, LiteRT's are exponentials: rows differ by a few of 256."""
+    model = a_sequence(cell_bits, 9, last, cell_bits=cell_bits, clip=0.9 * 2**cell_bits if cell_bits > 2 else 0.0)
+    assert chosen(load(model)) == ["CMSIS_NN_UNIDIRECTIONAL_SEQUENCE_LSTM"]
+    _, largest = differences(model, own, tmp_path)
+    assert largest <= 4
 
 
 def test_what_the_library_has_not_stays_ours() -> None:

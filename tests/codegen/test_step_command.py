@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from equality import load, random_inputs, reference_outputs
+from libraries import users_directory
 from test_lstm import a_classifier
 from tflite_models import TFLiteModel
 
+from tinyloc.codegen.backends.cmsis_nn import find_cmsis_nn
 from tinyloc.main import main
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
@@ -34,6 +36,39 @@ def test_steps_on_the_board_answer_as_the_window(
     assert record["state_bytes"] == 8 + 12 + 4 + 8  # hidden and cell state of both, in whole words
     assert [(r["samples"], r["equal"]) for r in record["references"]] == [(STEPS, STEPS), (1, 1)]
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("step", [True, False])
+def test_steps_by_the_users_library(step: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """LSTM and fully connected layers by CMSIS-NN: equal to its reference; LiteRT is told of, but does not bind."""
+    users_directory("CMSIS_NN_DIR")
+    board = "cortex-m3" if find_cmsis_nn().archive.core == "cortex-m3" else "cortex-m4"
+    path = a_classifier(4, steps=STEPS, keep="last").write(tmp_path / "model.tflite")
+    ((window,), *_) = random_inputs(load(a_classifier(4, steps=STEPS, keep="last")), seed=9)
+    np.save(tmp_path / "x.npy", window.reshape(STEPS, 1, 1, -1) if step else window)
+    x, y, figures = (str(tmp_path / name) for name in ("x.npy", "y.npy", "r.json"))
+    files = ["--input", x, "--output", y, "--json", figures]
+    command = ["run", str(path), "--board", board, "--backend", "cmsis_nn", *files]
+    assert main(command + (["--step"] if step else [])) == 0, capsys.readouterr().err
+    record = json.loads(Path(figures).read_text())
+    samples = STEPS if step else 1
+    assert (record["backend"], record["references"][0]["equal"], record["equal_to_reference"]) == (
+        "cmsis_nn", samples, True,
+    )  # fmt: skip
+    capsys.readouterr()
+
+
+def test_without_the_library_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("CMSIS_NN_DIR", raising=False)
+    path = a_classifier(4, steps=STEPS, keep="last").write(tmp_path / "model.tflite")
+    command = ["compile", str(path), "--board", "cortex-m4", "--out", str(tmp_path / "out"), "--backend"]
+    assert main([*command, "cmsis_nn"]) == 2
+    assert "CMSIS_NN_DIR is not set" in capsys.readouterr().err
+    assert main([*command, "tflm"]) == 2
+    assert "there are native and cmsis_nn" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_no_sequence_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,12 @@ from tinyloc.commands.layout import JsonOption, write_json
 from tinyloc.commands.network_options import (
     BoardName,
     KeepInputsOption,
+    KernelsOption,
     ModelArgument,
     OptimiseOption,
     StateOption,
     StepOption,
+    network_backend,
     optimise_level,
     sizes_lines,
     state_pairs,
@@ -27,6 +29,7 @@ def compile_model(
     step: StepOption = False,
     keep_inputs: KeepInputsOption = False,
     optimise: OptimiseOption = "O2",
+    backend: KernelsOption = "native",
     json: JsonOption = None,
 ) -> None:
     """Compile a quantised .tflite to C and say what it takes of a board. Exit code 1: it does not fit."""
@@ -35,7 +38,8 @@ def compile_model(
 
     check_directory(out)
     found = load_board(board)
-    with compiled_network(model, found, state_pairs(state), optimise_level(optimise), step, keep_inputs) as network:
+    kernels, level = network_backend(backend), optimise_level(optimise)
+    with compiled_network(model, found, state_pairs(state), level, step, keep_inputs, kernels) as network:
         save_network(network, out)
         write_json(json, network.figures())
         typer.echo(f"{out}: model.h, model.c, weights.c, manifest.json; harness.h, harness.c and kernels/ to link it")

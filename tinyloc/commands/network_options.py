@@ -30,6 +30,10 @@ KeepInputsOption = Annotated[
     bool, typer.Option("--keep-inputs", help="Inputs outside of the arena; else a run writes over them.")
 ]
 
+KernelsOption = Annotated[
+    str, typer.Option("--backend", help="Whose kernels run: native, or cmsis_nn where it has the operator.")
+]
+
 
 class OptionError(UserError):
     """An option whose value cannot be."""
@@ -53,6 +57,17 @@ def optimise_level(given: str) -> Literal["Os", "O2"]:
     if given == "Os":
         return "Os"
     raise OptionError(f"--optimise {given!r}: there are O2 (speed) and Os (size)")
+
+
+def network_backend(given: str) -> Literal["native", "cmsis_nn"]:
+    """--backend, checked. Raises OptionError."""
+    if given == "native":
+        return "native"
+    if given == "cmsis_nn":
+        return "cmsis_nn"
+    raise OptionError(
+        f"--backend {given!r}: there are native and cmsis_nn; a run can be built with tflm too, see docs/backends.md"
+    )
 
 
 def sizes_lines(network: "Network") -> Iterator[str]:

@@ -9,10 +9,12 @@ from tinyloc.commands.layout import JsonOption, write_json
 from tinyloc.commands.network_options import (
     BoardName,
     KeepInputsOption,
+    KernelsOption,
     ModelArgument,
     OptimiseOption,
     StateOption,
     StepOption,
+    network_backend,
     optimise_level,
     sizes_lines,
     state_pairs,
@@ -40,6 +42,7 @@ def run(
     keep_inputs: KeepInputsOption = False,
     measured: Annotated[int, typer.Option("--measured", min=1, help="Samples whose cycles are modelled.")] = 1,
     optimise: OptimiseOption = "O2",
+    backend: KernelsOption = "native",
     json: JsonOption = None,
 ) -> None:
     """Run a quantised .tflite on an emulated board. Exit code 1: it does not fit, crashes, or answers otherwise."""
@@ -49,7 +52,8 @@ def run(
     from tinyloc.device.network import answer, compiled_network, read_samples
 
     found = load_board(board)
-    with compiled_network(model, found, state_pairs(state), optimise_level(optimise), step, keep_inputs) as network:
+    kernels, level = network_backend(backend), optimise_level(optimise)
+    with compiled_network(model, found, state_pairs(state), level, step, keep_inputs, kernels) as network:
         samples = read_samples(network, given, real)
         check_targets(output, network.manifest.outputs)
         lines = list(sizes_lines(network))
