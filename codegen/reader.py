@@ -15,14 +15,17 @@ from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.operators import supported
 from tinyloc.codegen.passes.borders import split_borders
+from tinyloc.codegen.passes.dilations import fold_dilations
 from tinyloc.codegen.passes.recurrent import detach_states
-from tinyloc.codegen.passes.shapes import fold_shapes
+from tinyloc.codegen.passes.shapes import FOLDED, fold_shapes
+from tinyloc.codegen.passes.zeros import scale_zeros
+from tinyloc.codegen.result_shapes import REDUCTIONS
 
 LARGEST_TENSOR = 1 << 26
 """Bytes; a damaged file may claim any size."""
 NAMED_AT_ONCE = 3
 """Tensors of a wrong type that a message names; a float model has dozens."""
-FOLDED_AT_READING = ("SHAPE", "DEQUANTIZE")
+FOLDED_AT_READING = (*FOLDED, "DEQUANTIZE")
 
 _ELEMENTS: dict[int, ElementType] = {
     tflite.TensorType.INT8: "int8",
@@ -70,7 +73,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "shrink_axis_mask": "ShrinkAxisMask",
         },
     ),
-    "MEAN": ("ReducerOptions", {"keep_dims": "KeepDims"}),
+    **{kind: ("ReducerOptions", {"keep_dims": "KeepDims"}) for kind in sorted(REDUCTIONS)},
     "DEPTHWISE_CONV_2D": (
         "DepthwiseConv2DOptions",
         {
@@ -133,9 +136,10 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
 def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
     """Read a TFLite file. `states` names (input tensor, output tensor) pairs that one step carries to the next.
 
-    Inputs and outputs of the graph are those of the first subgraph without the states. Dynamic dimensions (-1 in a
-    shape signature) are read as the file's static shape. Raises CompileError listing every problem: a damaged file,
-    float, hybrid or unknown element types, custom operators, control flow, states that do not exist.
+    Inputs and outputs of the graph are those of the first subgraph without the states. A dynamic batch (-1 in the
+    shape signature of an input) is read as the file's static size, and other open sizes follow from it, see
+    passes/shapes.py. Raises CompileError listing every problem: a damaged file, float, hybrid or unknown element types,
+    custom operators, control flow, states that do not exist.
     """
     try:
         content = path.read_bytes()
@@ -144,8 +148,11 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
     if content[4:8] != b"TFL3":
         raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
     try:
-        graph = _Reader(tflite.Model.GetRootAs(content, 0), path).graph(states)
-        return split_borders(detach_states(fold_shapes(graph)))
+        reader = _Reader(tflite.Model.GetRootAs(content, 0), path)
+        graph, problems = fold_shapes(reader.graph(states), reader.signatures)
+        if problems:
+            raise CompileError(str(path), problems)
+        return split_borders(fold_dilations(scale_zeros(detach_states(graph))))
     except CompileError:
         raise
     except (
@@ -183,6 +190,7 @@ class _Reader:
         self.model = model
         self.path = path
         self.problems: list[str] = []
+        self.signatures: dict[int, list[int]] = {}  # of tensors with open sizes
 
     def graph(self, states: Sequence[tuple[str, str]]) -> Graph:
         if self.model.SubgraphsLength() != 1:
@@ -191,10 +199,11 @@ class _Reader:
                 "(Keras: GRU with unroll=True; LSTM with a batch of 1, which becomes one operator, or with unroll=True)"
             )
         subgraph = self.model.Subgraphs(0)
-        tensors = tuple(self._tensor(subgraph.Tensors(i)) for i in range(subgraph.TensorsLength()))
+        tensors = tuple(self._tensor(subgraph.Tensors(i), i) for i in range(subgraph.TensorsLength()))
         operators = tuple(self._operator(subgraph.Operators(i), i, tensors) for i in range(subgraph.OperatorsLength()))
         inputs = [int(i) for i in subgraph.InputsAsNumpy()]
         outputs = [int(i) for i in subgraph.OutputsAsNumpy()]
+        operators = self._without_empty(tensors, operators, [*inputs, *outputs])
         tensors, operators = self._cut_borders(tensors, operators, inputs, outputs)
         self._check_elements(tensors, operators, inputs, outputs)
         pairs = []
@@ -220,7 +229,7 @@ class _Reader:
             states=tuple(pairs),
         )
 
-    def _tensor(self, source: Any) -> Tensor:
+    def _tensor(self, source: Any, index: int) -> Tensor:
         name = plain_name((source.Name() or b"").decode(errors="replace"))
         shape = tuple(int(n) for n in source.ShapeAsNumpy()) if source.ShapeLength() else ()
         element = _ELEMENTS.get(source.Type())
@@ -229,18 +238,17 @@ class _Reader:
             return Tensor(name, shape, "int8", None, None)
         if shape == (0,):
             return Tensor(name, shape, element, _quantisation(source.Quantization()))  # holds a scale only, as in LSTM
-        if any(n <= 0 for n in shape):
+        if min(shape, default=1) == 0:
+            return Tensor(name, shape, element)  # a part of no elements, see _without_empty
+        if any(n < 0 for n in shape):
             self.problems.append(f"tensor {name} has shape {shape}: dynamic shapes are not supported; fix the sizes")
             return Tensor(name, shape, element)
         if faults := _storage_faults(source, self.model.Buffers(source.Buffer()), prod(shape) * BYTES[element]):
             self.problems += [f"tensor {name} {fault}" for fault in faults]
             return Tensor(name, (1,) * len(shape), element, Quantisation((1.0,), (0,)))
         signature = [int(n) for n in source.ShapeSignatureAsNumpy()] if source.ShapeSignatureLength() else []
-        if any(n < 0 for n in signature[1:]):
-            self.problems.append(
-                f"tensor {name} has the shape signature {signature}: only the first dimension, the batch, may be open "
-                "(it is read as 1); export with fixed sizes"
-            )
+        if any(n < 0 for n in signature):
+            self.signatures[index] = signature
         data = None
         buffer = self.model.Buffers(source.Buffer())
         if source.Buffer() != 0 and buffer is not None and buffer.DataLength():
@@ -279,6 +287,28 @@ class _Reader:
         return {
             name: (float if name in _REAL else int)(getattr(options, accessor)()) for name, accessor in fields.items()
         }
+
+    def _without_empty(
+        self, tensors: Sequence[Tensor], operators: tuple[Operator, ...], ends: Sequence[int]
+    ) -> tuple[Operator, ...]:
+        """SPLIT_V without parts of no elements that nobody reads, as some GRUs have; any other size of 0 is a problem.
+
+        A shape of (0,) is that of a tensor which holds a scale only, as in an LSTM.
+        """
+        read = {t for op in operators for t in op.inputs} | set(ends)
+        empty = {i for i, t in enumerate(tensors) if min(t.shape, default=1) == 0 and t.shape != (0,)}
+        split = {t for op in operators if op.kind == "SPLIT_V" for t in op.outputs}
+        self.problems += [
+            f"tensor {tensors[t].name} has shape {tensors[t].shape}: dynamic shapes are not supported; fix the sizes"
+            for t in sorted(empty)
+            if t in read or t not in split
+        ]
+        return tuple(
+            dataclasses.replace(op, outputs=tuple(t for t in op.outputs if t not in empty or t in read))
+            if op.kind == "SPLIT_V"
+            else op
+            for op in operators
+        )
 
     def _cut_borders(
         self, tensors: tuple[Tensor, ...], operators: tuple[Operator, ...], inputs: list[int], outputs: list[int]

@@ -1,43 +1,115 @@
-"""Arithmetic on shapes: what converters write for a batch of unknown size is constant once shapes are read as static.
+"""Sizes that a converter left open, and arithmetic on shapes: what is written for a batch of unknown size is constant
+once the batch is read as 1.
 
-SHAPE -> STRIDED_SLICE -> PACK -> RESHAPE is how a flexible reshape looks. Runs on the graph as read, before
-it is checked.
+SHAPE -> STRIDED_SLICE -> PACK -> RESHAPE is how a flexible reshape looks, SHAPE -> ... -> FILL how the first state of
+an unrolled recurrent layer does. Runs on the graph as read, before it is checked.
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from tinyloc.codegen.graph import Graph
+from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators import rule_of
+from tinyloc.codegen.operators.view import Reshape
+from tinyloc.codegen.result_shapes import axes_of, result_shapes
+
+Array = npt.NDArray[Any]
 
 MOVERS = {
-    "CONCATENATION", "EXPAND_DIMS", "GATHER", "PACK", "RESHAPE", "SLICE", "SPLIT", "SQUEEZE", "STRIDED_SLICE", "UNPACK",
+    "CONCATENATION", "EXPAND_DIMS", "GATHER", "PACK", "RESHAPE", "SLICE", "SPLIT", "SPLIT_V", "SQUEEZE",
+    "STRIDED_SLICE", "TRANSPOSE", "UNPACK",
 }  # fmt: skip
 """Operators that only move values, so that their rules hold for indices too."""
 
+ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
+    "ADD": np.add,
+    "FLOOR_DIV": np.floor_divide,
+    "FLOOR_MOD": np.mod,
+    "MAXIMUM": np.maximum,
+    "MINIMUM": np.minimum,
+    "MUL": np.multiply,
+    "SUB": np.subtract,
+}
+"""Of two constants, on int32 and int64."""
 
-def fold_shapes(graph: Graph) -> Graph:
-    """SHAPE, and movers of integers that are all constant, become constants."""
-    tensors = list(graph.tensors)
-    kept = []
+FOLDED = ("SHAPE", "REDUCE_PROD", "FILL", "FLOOR_DIV", "FLOOR_MOD")
+"""Operators that exist on constants only: what of them is left is refused."""
+
+
+def fold_shapes(graph: Graph, signatures: Mapping[int, Sequence[int]]) -> tuple[Graph, list[str]]:
+    """Every size is known, and what only depends on sizes is a constant; with what stands against it.
+
+    signatures: of tensors with open sizes (-1). An open first size of an input, the batch, is what the file has in its
+    place. An open size of any other tensor is what its operator gives.
+    """
+    tensors, kept = list(graph.tensors), []
+    unread = {t for t, sizes in signatures.items() if any(n < 0 for n in sizes[1:])}  # what must not be taken for 1
+    problems = [_open(tensors[t], signatures[t]) for t in graph.sources if t in unread]
     for op in graph.operators:
-        outputs = [tensors[t] for t in op.outputs]
-        if any(t.element not in ("int32", "int64") or 0 in t.shape for t in outputs):
-            kept.append(op)
-            continue
         current = dataclasses.replace(graph, tensors=tuple(tensors))
-        if op.kind == "SHAPE":
-            values = [np.array(tensors[op.inputs[0]].shape)]
-        elif op.kind in MOVERS and all(t != -1 and tensors[t].data is not None for t in op.inputs):
-            rule = rule_of(current, op)
-            assert rule is not None
-            values = rule.reference(current, op, [tensors[t].data for t in op.inputs])
-        else:
+        if any(t in signatures for t in op.outputs):
+            shapes = _shapes_of(current, op, signatures)
+            for t, shape in zip(op.outputs, shapes or (), strict=False):
+                tensors[t] = dataclasses.replace(tensors[t], shape=shape)
+            problems += [_open(tensors[t], signatures[t]) for t in op.outputs if shapes is None and t in unread]
+            current = dataclasses.replace(graph, tensors=tuple(tensors))
+        values = _constants(current, op)
+        if values is None:
             kept.append(op)
             continue
         for t, value in zip(op.outputs, values, strict=True):
             data = np.ascontiguousarray(value).astype(tensors[t].element).reshape(tensors[t].shape)
             data.flags.writeable = False
             tensors[t] = dataclasses.replace(tensors[t], data=data)
-    return dataclasses.replace(graph, tensors=tuple(tensors), operators=tuple(kept))
+    return dataclasses.replace(graph, tensors=tuple(tensors), operators=tuple(kept)), problems
+
+
+def _open(tensor: Tensor, signature: Sequence[int]) -> str:
+    return (
+        f"tensor {tensor.name} has the shape signature {list(signature)}: only the first dimension, the batch, may be "
+        "open (it is read as 1); export with fixed sizes"
+    )
+
+
+def _shapes_of(graph: Graph, op: Operator, signatures: Mapping[int, Sequence[int]]) -> list[tuple[int, ...]] | None:
+    try:
+        shapes = result_shapes(graph, op)
+    except (ValueError, IndexError, TypeError, KeyError):
+        return None  # the operator's rule says what is wrong
+    if shapes is None and isinstance(rule_of(graph, op), Reshape):
+        (signature,) = (signatures[t] for t in op.outputs)
+        if sum(n < 0 for n in signature) == 1:
+            size = graph.tensors[op.inputs[0]].size // max(prod(n for n in signature if n >= 0), 1)
+            return [tuple(size if n < 0 else n for n in signature)]
+    return shapes
+
+
+def _constants(graph: Graph, op: Operator) -> list[Array] | None:
+    """Results that are known now; None for an operator that stays."""
+    tensors = graph.tensors
+    outputs = [tensors[t] for t in op.outputs]
+    if any(0 in t.shape for t in outputs):
+        return None
+    if op.kind == "SHAPE":
+        return [np.array(tensors[op.inputs[0]].shape)]
+    if any(t == -1 or tensors[t].data is None for t in op.inputs):
+        return None
+    values = [np.asarray(tensors[t].data) for t in op.inputs]
+    if op.kind == "FILL":
+        return [np.full(outputs[0].shape, values[1].item())]
+    if any(t.element not in ("int32", "int64") for t in outputs):
+        return None
+    if op.kind == "REDUCE_PROD":
+        return [np.asarray(np.prod(values[0].astype(np.int64), axis=axes_of(graph, op)))]
+    if op.kind in ARITHMETIC:
+        return [ARITHMETIC[op.kind](*values)]
+    if op.kind in MOVERS:
+        rule = rule_of(graph, op)
+        assert rule is not None
+        return rule.reference(graph, op, values)
+    return None

@@ -43,6 +43,7 @@ SPELLING = {
     "REVERSE_V2": "ReverseV2",
     "REDUCE_MAX": "Reducer",
     "REDUCE_MIN": "Reducer",
+    "REDUCE_PROD": "Reducer",
     "SPACE_TO_BATCH_ND": "SpaceToBatchND",
     "BATCH_TO_SPACE_ND": "BatchToSpaceND",
     "L2_NORMALIZATION": "L2Norm",
