@@ -31,7 +31,7 @@ from tinyloc.training.calibration import calibration_windows
 from tinyloc.training.compress.footprint import check_fits
 from tinyloc.training.compress.forms import FORMS, serialised_bytes
 from tinyloc.training.data import catalogue
-from tinyloc.training.data.dataset import DataSet
+from tinyloc.training.data.dataset import DataSet, lone_classes
 from tinyloc.training.decide import decide_all
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.inputs import without_silent
@@ -132,7 +132,7 @@ def train(
     described = resume.describe(data_set)
     if saved is not None:
         resume.check_data(saved, described, directory)
-    _check_lengths(recipe, data_set)
+    _check_data(recipe, data_set)
     check_fits(recipe, len(data_set.access_points), len(data_set.classes))
     began = time.monotonic()
     with deterministic(recipe.seed):
@@ -147,9 +147,10 @@ def _known(directory: Path) -> Known:
     return Known(str(directory), run.model, run.preprocessing, run.outputs.classes)
 
 
-def _check_lengths(recipe: Recipe, data_set: DataSet) -> None:
+def _check_data(recipe: Recipe, data_set: DataSet) -> None:
+    """TrainingError, with all reasons, when nothing can come of training on this."""
     needs = {"train": recipe.training.chunk, "validation": recipe.window.steps, "test": recipe.window.steps}
-    problems = []
+    problems = lone_classes(data_set)
     for split, need in needs.items():
         longest = max(len(recording) for recording in data_set.splits[split])
         if longest < need:

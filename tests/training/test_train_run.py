@@ -259,6 +259,21 @@ def test_recordings_shorter_than_a_chunk_are_told(tmp_path: Path) -> None:
         train(tiny("training.chunk = 4000"), tmp_path / "run")
 
 
+def test_a_class_with_one_sample_is_told_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def alone(data_set: DataSet) -> DataSet:
+        first = data_set.train[0]
+        label = np.where(first.label == 2, 0, first.label).astype(np.int32)
+        label[5] = 2
+        return replace(data_set, train=(replace(first, label=label),))
+
+    monkeypatch.setattr(catalogue, "load", changed_house(alone))
+    with pytest.raises(TrainingError, match=r"recipe tiny: one training sample only in class living room: merge it"):
+        train(tiny(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def recording(rssi: np.ndarray) -> Recording:
     count = len(rssi)
     label = np.arange(count, dtype=np.int32)

@@ -96,6 +96,17 @@ def alternating(recording: Recording, trained: int, held: int) -> tuple[list[Rec
     return splits
 
 
+def lone_classes(data_set: DataSet) -> list[str]:
+    """A sentence that names the classes with a single training sample: nothing can be learnt or held out of one."""
+    label = np.concatenate([recording.label for recording in data_set.train])
+    counts = np.bincount(label[label != UNSEEN], minlength=len(data_set.classes))
+    lone = [name for name, count in zip(data_set.classes, counts, strict=True) if count == 1]
+    if not lone:
+        return []
+    named = ", ".join(lone)
+    return [f"one training sample only in class {named}: merge it, or choose larger cells in the data options"]
+
+
 def stacked(recordings: Sequence[Recording]) -> Recording:
     """All recordings one after the other, as one."""
     return Recording(

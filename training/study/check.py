@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from tinyloc.boards import load_board
 from tinyloc.boards.errors import UserError
 from tinyloc.training.data import catalogue
-from tinyloc.training.data.dataset import UNSEEN, DataSet
+from tinyloc.training.data.dataset import DataSet, lone_classes
 from tinyloc.training.inputs import fitted, without_silent
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.study.spec import Cell
@@ -53,17 +51,6 @@ def _problems(cell: Cell, recipe: Recipe, data_set: DataSet) -> list[str]:
             if teacher.run is not None:
                 problems += teacher_problems(Path(teacher.run), recipe, data_set)
     return problems
-
-
-def lone_classes(data_set: DataSet) -> list[str]:
-    """A sentence that names the classes with a single training sample: nothing can be learnt or held out of one."""
-    label = np.concatenate([recording.label for recording in data_set.train])
-    counts = np.bincount(label[label != UNSEEN], minlength=len(data_set.classes))
-    lone = [name for name, count in zip(data_set.classes, counts, strict=True) if count == 1]
-    if not lone:
-        return []
-    named = ", ".join(lone)
-    return [f"one training sample only in class {named}: merge it, or choose larger cells in the data options"]
 
 
 def _too_large(recipe: Recipe, boards: Iterable[str], inputs: int, classes: int) -> list[str]:
