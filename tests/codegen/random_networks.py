@@ -65,9 +65,10 @@ class RandomNetwork:
         scales = self.chance.uniform(0.005, 0.02, shape[axis])
         return self.model.constant(self.chance.integers(-127, 128, shape), "int8", list(scales), axis=axis)
 
-    def _bias(self, channels: int, x: int) -> int:
-        values = self.chance.integers(-2000, 2000, channels)
-        return self.model.constant(values, "int32" if self.eight else "int64", self._of(x)[0] * 0.01)
+    def _bias(self, channels: int, x: int, weights: int) -> int:
+        """In the scale of the products, which LiteRT checks for FULLY_CONNECTED."""
+        values, scale = self.chance.integers(-2000, 2000, channels), self._of(x)[0] * self._of(weights)[0]
+        return self.model.constant(values, "int32" if self.eight else "int64", scale)
 
     def _same_scale(self, t: int, fits: Callable[[Shape], bool]) -> list[int]:
         return [v for v in self.values if self._of(v) == self._of(t) and fits(self._shape(v))]
@@ -103,10 +104,11 @@ class RandomNetwork:
 
     def _fully_connected(self, t: int) -> None:
         shape, channels = self._shape(t), int(self.chance.integers(1, 10))
-        bias = self._bias(channels, t) if self.chance.integers(2) else -1
+        biased = bool(self.chance.integers(2))
         if len(shape) > 1:
             options = {"keepNumDims": True, "fusedActivationFunction": int(self.chance.choice(FUSED))}
             weights = self._weights((channels, shape[-1]))
+            bias = self._bias(channels, t, weights) if biased else -1
             self._new("FULLY_CONNECTED", [t, weights, bias], (*shape[:-1], channels), **options)
 
     def _window(self, t: int) -> tuple[dict[str, object], Shape] | None:
@@ -128,7 +130,7 @@ class RandomNetwork:
             channels, depth = int(self.chance.integers(1, 9)), self._shape(t)[3]
             weights = self._weights((channels, *options.pop("size"), depth))  # type: ignore[misc]
             options |= {"dilationHFactor": 1, "dilationWFactor": 1}
-            self._new("CONV_2D", [t, weights, self._bias(channels, t)], (1, *left, channels), **options)
+            self._new("CONV_2D", [t, weights, self._bias(channels, t, weights)], (1, *left, channels), **options)
 
     def _depthwise(self, t: int) -> None:
         found = self._window(t)
@@ -137,7 +139,8 @@ class RandomNetwork:
             channels = self._shape(t)[3]
             weights = self._weights((1, *options.pop("size"), channels), axis=3)  # type: ignore[misc]
             options |= {"dilationHFactor": 1, "dilationWFactor": 1, "depthMultiplier": 1}
-            self._new("DEPTHWISE_CONV_2D", [t, weights, self._bias(channels, t)], (1, *left, channels), **options)
+            bias = self._bias(channels, t, weights)
+            self._new("DEPTHWISE_CONV_2D", [t, weights, bias], (1, *left, channels), **options)
 
     def _pool(self, t: int) -> None:
         found = self._window(t)
