@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tinyloc.training.run import TrainedRun
 
 Tell = Callable[[str], None]
-EMULATED_SAMPLES = 120
+EMULATED_SAMPLES = 60
 """Of the test set, on each board: compared with the host, and measured. The same C decides all of it on the host."""
 
 

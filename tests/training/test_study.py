@@ -103,6 +103,7 @@ def test_tables_are_joined_and_everything_else_replaced() -> None:
     [
         (('model = ["mdcsa"]', 'model = ["lstm"]'), r"grid 2: no \[model.lstm\] \(there are mamba, mdcsa\)"),
         (('boards = ["cc2650"]', 'boards = ["cc2651"]'), "unknown board 'cc2651'"),
+        (("boards =", 'compare = [["mdcsa, plain, int8", "mamba"]]\nboards ='), "compare: 'mamba' is not MODEL"),
         (('forms = ["float", "int8"]', 'forms = ["int4"]\nspeed = 1'), r"forms.0: .*speed: Extra"),
         (("[[grid]]", "[[grid"), "not valid TOML"),
     ],
@@ -258,7 +259,10 @@ def cell(model: str, seed: int, f1: float, training: str = "plain", flash: int =
         "static": FormRecord(**quality),
         "int8": FormRecord(**quality, constant_bytes=10_240, boards={"cc2650": image}),
     }
-    settings = {"model": {"architecture": "mamba", "hidden": 8, "layers": 1}}
+    settings = {
+        "model": {"architecture": "mamba", "hidden": 8, "layers": 1},
+        "data": {"name": "house-a", "path": None, "options": {"seed": 1}},
+    }
     return CellRecord.model_validate(
         {
             "study": "t", "data": "house", "model": model, "training": training, "seed": seed, "status": "done",
@@ -304,6 +308,17 @@ def test_a_gain_within_the_spread_is_not_called_one() -> None:
     assert "one seed: not known" in tables.markdown("T", "", [CELLS[0], cell("small", 1, 0.9, "distilled")])
 
 
+def test_pairs_are_put_against_each_other_on_all_data_that_have_both() -> None:
+    pairs = [("small, plain, int8", "small, distilled, int8"), ("small, plain, int8", "large, plain, int8")]
+    text = tables.markdown("T", "", CELLS, planned=12, compare=pairs)
+    assert f"| house | {' | '.join(pairs[0])} | 0.720 ± 0.020 | 0.820 ± 0.020 | -0.100 | second | 19.5 | 19.5 |" in text
+    assert "| 0.720 ± 0.020 | 0.900 | -0.180 | one seed: not known | 19.5 | 48.8 |" in text
+    assert "7 of 12 cells" in text
+    near = CELLS[:3] + [cell("near", n, f1) for n, f1 in ((1, 0.71), (2, 0.73), (3, 0.75))]
+    pair = ("small, plain, int8", "near, plain, int8")
+    assert "| -0.010 | neither |" in tables.markdown("T", "", near, compare=[pair])
+
+
 def test_comparisons_with_the_published_areas_say_that_the_rule_is_another() -> None:
     uji = [cell("mlp", 1, 0.78, inputs=520, classes=59)]
     text = tables.markdown("T", "", uji)
@@ -318,6 +333,15 @@ def test_the_csv_has_a_line_a_form_and_board() -> None:
 
 def test_the_front_is_what_nothing_beats() -> None:
     assert pareto([(3.0, 0.9), (1.0, 0.5), (2.0, 0.4), (2.0, 0.7)]) == [1, 3, 0]
+
+
+def test_entries_of_the_same_samples_share_a_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    other = {"model": {"architecture": "gru", "hidden": 8, "layers": 1}, "data": {"name": "house-b", "options": {}}}
+    more = [cell("recipe", 1, 0.8, data="house-gru"), cell("recipe", 1, 0.8, data="elsewhere", settings=other)]
+    written = draw([*CELLS[:1], *more], "cc2650", tmp_path)
+    assert [path.name for path in written] == ["pareto-house-a-cc2650.svg", "pareto-elsewhere-cc2650.svg"]
+    assert b">house-gru, recipe<" in written[0].read_bytes() and b"house-gru" not in written[1].read_bytes()
 
 
 def test_plots_are_the_same_each_time(tmp_path: Path) -> None:
@@ -335,6 +359,6 @@ RESULTS = Path(__file__).resolve().parents[2] / "results"
 def test_committed_tables_are_made_from_the_committed_json(name: str) -> None:
     study = load_study(RESULTS / name / "study.toml")
     found = record.load_all(RESULTS / name / "cells")
-    assert (RESULTS / name / "table.md").read_text() == tables.markdown(study.title, study.comment, found)
+    assert (RESULTS / name / "table.md").read_text() == tables.page(study, RESULTS / name, found)
     assert (RESULTS / name / "table.csv").read_text() == tables.comma_separated(found)
     assert {one.id for one in found} <= {one.id for one in cells(study, RESULTS / name)}

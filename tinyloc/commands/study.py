@@ -72,14 +72,14 @@ def table(
     from tinyloc.boards.files import write_whole
     from tinyloc.training.study.record import cells_directory, load_all
     from tinyloc.training.study.spec import load_study
-    from tinyloc.training.study.tables import comma_separated, markdown
+    from tinyloc.training.study.tables import comma_separated, markdown, page
 
     file = Path(study) if study.endswith(".toml") else results / study / "study.toml"
     chosen = load_study(file) if study.endswith(".toml") or file.is_file() else None
     name = chosen.name if chosen else study
     records = load_all(cells_directory(results, name))
     place = results / name
-    text = markdown(chosen.title if chosen and chosen.title else name, chosen.comment if chosen else "", records)
+    text = page(chosen, file.parent, records) if chosen else markdown(name, "", records)
     write_whole(place / "table.md", text)
     write_whole(place / "table.csv", comma_separated(records))
     written = [place / "table.md", place / "table.csv"]

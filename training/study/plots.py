@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tinyloc.training.study.record import CellRecord
 from tinyloc.training.study.summary import Row, rows
-from tinyloc.training.study.tables import BUDGETS_KB
+from tinyloc.training.study.tables import BASELINE, BUDGETS_KB
 
 AXES = (("flash_bytes", "flash, KB", 1024.0), ("ram_bytes", "RAM, KB", 1024.0), ("cycles", "cycles a sample", 1.0),
         ("energy_uj", "energy a sample, µJ", 1.0))  # fmt: skip
 MARKERS = {"mamba": "o", "mdcsa": "s", "mlp": "^", "lstm": "D", "gru": "v"}
+FILLED = "int8"
+"""This form's marks are filled, the others' hollow."""
+LEAST_SPAN = 0.02
+"""Of macro F1 on the axis, so that a difference of nothing looks like one."""
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
 
 
@@ -25,14 +30,26 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def draw(records: Sequence[CellRecord], board: str, out: Path) -> list[Path]:
-    """One SVG a data set: four panels for that board. Returns the files; none for data without an image of it."""
+    """One SVG for each set of samples: four panels for that board. Returns the files; none without an image of it.
+
+    Entries of [data] that differ in the recipe only share a plot, named after the data set.
+    """
     written = []
     found = [row for row in rows(records) if board in row.boards]
-    for data in sorted({row.data for row in found}):
-        path = out / f"pareto-{data}-{board}.svg"
-        _figure([row for row in found if row.data == data], data, board, path)
+    for source in dict.fromkeys(row.source for row in found):
+        shown = [row for row in found if row.source == source]
+        entries = {row.data for row in shown}
+        name = shown[0].data if len(entries) == 1 else shown[0].data_set
+        path = out / f"pareto-{name}-{board}.svg"
+        _figure(shown, name, board, path)
         written.append(path)
     return written
+
+
+def _label(row: Row, found: Sequence[Row]) -> str:
+    """What tells the row's model from the others of the plot."""
+    several = len({other.data for other in found}) > 1, len({other.model for other in found}) > 1
+    return ", ".join(name for name, tells in zip((row.data, row.model), several, strict=True) if tells) or row.model
 
 
 def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
@@ -43,45 +60,54 @@ def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
     matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(2, 2, figsize=(10, 7.5), sharey=True)
-    kinds = sorted({(row.training, row.form) for row in found})
+    figure, panels = pyplot.subplots(2, 2, figsize=(11, 8.5), sharey=True)
+    trainings = sorted({row.training for row in found}, key=lambda training: (training != BASELINE, training))
+    colours = {training: COLOURS[at % len(COLOURS)] for at, training in enumerate(trainings)}
     for panel, (name, title, unit) in zip(panels.flat, AXES, strict=True):
         points = [(getattr(row.boards[board], name) / unit, row.macro_f1.mean) for row in found]
         for row, (cost, quality) in zip(found, points, strict=True):
-            colour = COLOURS[kinds.index((row.training, row.form)) % len(COLOURS)]
+            colour = colours[row.training]
             panel.errorbar(
                 cost, quality, yerr=row.macro_f1.deviation or None, fmt=MARKERS.get(row.architecture, "x"),
-                color=colour, markersize=5, capsize=2, elinewidth=0.8,
+                color=colour, mfc=colour if row.form == FILLED else "white", markersize=6, capsize=2, elinewidth=0.8,
             )  # fmt: skip
         front = pareto(points)
         panel.step([points[i][0] for i in front], [points[i][1] for i in front], where="post", color="0.6", lw=0.8)
         for index in front:
-            panel.annotate(found[index].model, points[index], fontsize=6, xytext=(3, 3), textcoords="offset points")
+            panel.annotate(_label(found[index], found), points[index], fontsize=8, xytext=(-4, 5),
+                           textcoords="offset points", ha="right")  # fmt: skip
+        largest = max(cost for cost, _ in points)
+        panel.set_xlim(0, 1.08 * (max(largest, BUDGETS_KB[0]) if unit == 1024.0 else largest))
         if unit == 1024.0:
-            _limits(panel, max(cost for cost, _ in points))
+            _limits(panel)
         panel.set_xlabel(title)
-        panel.set_xlim(left=0)
+    low, high = (edge(row.macro_f1.mean + side * row.macro_f1.deviation for row in found)
+                 for edge, side in ((min, -1), (max, 1)))  # fmt: skip
+    spare = max(0.1 * (high - low), (LEAST_SPAN - (high - low)) / 2)
+    panels[0, 0].set_ylim(low - spare, high + spare)
     for panel in panels[:, 0]:
         panel.set_ylabel("macro F1")
-    marks = [
-        pyplot.Line2D([], [], color=COLOURS[i % len(COLOURS)], marker="o", ls="", label=f"{training}, {form}")
-        for i, (training, form) in enumerate(kinds)
+    marks = [pyplot.Line2D([], [], color=colours[name], marker="o", ls="", label=name) for name in trainings]
+    marks += [
+        pyplot.Line2D([], [], color="0.3", marker="o", mfc="0.3" if form == FILLED else "white", ls="", label=form)
+        for form in sorted({row.form for row in found}, reverse=True)
     ]
     marks += [
-        pyplot.Line2D([], [], color="0.3", marker=MARKERS.get(name, "x"), ls="", label=name)
-        for name in sorted({row.architecture for row in found})
+        pyplot.Line2D([], [], color="0.3", marker=MARKERS.get(architecture, "x"), ls="", label=architecture)
+        for architecture in sorted({row.architecture for row in found})
     ]
-    figure.legend(handles=marks, loc="lower center", ncol=4, fontsize=7)
+    figure.legend(handles=marks, loc="lower center", ncol=len(marks), fontsize=9)
     figure.suptitle(f"{data} on {board}: mean over seeds, bars are the standard deviation")
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
 
 
-def _limits(panel: object, largest: float) -> None:
-    """The 20, 32 and 64 KB lines that lie within or just beyond the points."""
+def _limits(panel: Any) -> None:
+    """Those of the 20, 32 and 64 KB lines that the panel reaches."""
     for limit in BUDGETS_KB:
-        if limit <= 1.6 * largest or limit == BUDGETS_KB[0]:
-            panel.axvline(limit, color="0.5", lw=0.7, ls="--")  # type: ignore[attr-defined]
-            panel.text(limit, 0.01, f"{limit} KB", rotation=90, fontsize=6, transform=panel.get_xaxis_transform())  # type: ignore[attr-defined]
+        if limit <= panel.get_xlim()[1]:
+            panel.axvline(limit, color="0.5", lw=0.7, ls="--")
+            panel.text(limit, 0.01, f"{limit} KB", rotation=90, fontsize=8, ha="right",
+                       transform=panel.get_xaxis_transform())  # fmt: skip

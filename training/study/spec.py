@@ -84,6 +84,8 @@ class Study(_Strict):
     forms: list[Form] = Field(default=list(FORMS), min_length=1)
     comment: str = ""
     """Stands above the tables."""
+    compare: list[tuple[str, str]] = []
+    """Pairs of "MODEL, TRAINING, FORM" that the page puts against each other on every data set."""
     over: dict[str, Any] = {}
     """Recipe tables put over every cell, before those of the axes."""
     data: dict[str, Data]
@@ -144,6 +146,10 @@ def _name_problems(study: Study) -> Iterator[str]:
             for name in getattr(grid, axis):
                 if name not in known:
                     yield f"grid {number}: no [{axis}.{name}] (there are {', '.join(known)})"
+    for label in itertools.chain.from_iterable(study.compare):
+        parts = label.split(", ")
+        if len(parts) != 3 or parts[1] not in study.training or parts[2] not in FORMS:
+            yield f"compare: {label!r} is not MODEL, TRAINING, FORM with a training and a form of this study"
     boards = part_names()
     for data in ("study", *study.data):
         wanted = study.boards if data == "study" else study.data[data].boards or []

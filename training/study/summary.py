@@ -1,5 +1,6 @@
 """Records of cells -> rows: mean and spread over seeds of each form of each configuration."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,10 @@ class Row:
     """One configuration in one form. Sizes and cycles are means over the seeds, NaN where there is none."""
 
     data: str
-    data_title: str
+    data_set: str
+    """Name in the catalogue."""
+    source: str
+    """The recipe's [data] as JSON: rows of equal source are of the same samples."""
     model: str
     training: str
     form: str
@@ -76,7 +80,7 @@ def rows(records: Iterable[CellRecord]) -> list[Row]:
 def _row(key: tuple[str, str, str, str], members: list[tuple[CellRecord, FormRecord]]) -> Row:
     first = members[0][0]
     forms = [form for _, form in members]
-    model = first.settings["model"]
+    model, source = first.settings["model"], first.settings["data"]
     hidden = first.settings.get("compression", {}).get("hidden") or model["hidden"]
     boards = {
         board: _board([form for form in forms if board in form.boards], board)
@@ -84,7 +88,8 @@ def _row(key: tuple[str, str, str, str], members: list[tuple[CellRecord, FormRec
     }
     return Row(
         data=key[0],
-        data_title=first.data_title,
+        data_set=source["name"],
+        source=json.dumps(source, sort_keys=True),
         model=key[1],
         training=key[2],
         form=key[3],

@@ -4,9 +4,11 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from tinyloc.training.study import published
 from tinyloc.training.study.record import CellRecord
+from tinyloc.training.study.spec import Study, cells
 from tinyloc.training.study.summary import Row, Spread, rows
 
 BUDGETS_KB = (20, 32, 64)
@@ -16,28 +18,44 @@ STUDY_COLUMNS = (("baseline", "plain", "float"), ("dynamic", "plain", "dynamic")
 """Columns of the study: training and form of ours."""
 
 
-def markdown(title: str, comment: str, records: Sequence[CellRecord]) -> str:
-    """The whole page: the study's table, what is deployed, distillation, orderings, what failed."""
+def markdown(
+    title: str,
+    comment: str,
+    records: Sequence[CellRecord],
+    planned: int | None = None,
+    compare: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The whole page: the study's table, what is deployed, distillation, orderings, what failed.
+
+    planned: cells of the grid, where it is known; compare: see `Study.compare`.
+    """
     found = rows(records)
     parts = [f"# {title}", "", "Made by `tinyloc study table` from the JSON in `cells/`; do not edit.", ""]
     if comment:
         parts += [comment.strip(), ""]
-    parts += [*_provenance(records), ""]
-    for section in (_study_table, _deployed_table, _distillation_table, _budget_table, _published_table):
-        lines = section(found)
+    parts += [*_provenance(records, planned), ""]
+    sections = [_study_table(found), _deployed_table(found), _distillation_table(found),
+                _comparison_table(found, compare), _budget_table(found), _published_table(found)]  # fmt: skip
+    for lines in sections:
         if lines:
             parts += [*lines, ""]
     parts += _missing(records)
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _provenance(records: Sequence[CellRecord]) -> list[str]:
+def page(study: Study, place: Path, records: Sequence[CellRecord]) -> str:
+    """`markdown` of a study whose file lies in `place`."""
+    return markdown(study.title or study.name, study.comment, records, len(cells(study, place)), study.compare)
+
+
+def _provenance(records: Sequence[CellRecord], planned: int | None) -> list[str]:
     done = [record for record in records if record.status == "done"]
+    cells_planned = len(records) if planned is None else planned
     versions = sorted({f"{name} {value}" for record in done for name, value in record.versions.items()})
     minutes = sum(record.seconds for record in done) / 60
     licences = sorted({f"{record.data_title} ({record.licence})" for record in done})
     return [
-        f"{len(done)} of {len(records)} cells; {minutes:.0f} minutes of training on one thread of a shared machine. "
+        f"{len(done)} of {cells_planned} cells; {minutes:.0f} minutes of training on one thread of a shared machine. "
         f"Versions: {', '.join(versions)}. Data: {'; '.join(licences)}.",
         "",
         "Macro F1 and accuracy are of the test set, mean ± standard deviation over the seeds. `int8` and `int16x8` "
@@ -170,6 +188,35 @@ def _verdict(gain: float, noise: float, seeds: int) -> str:
     return "yes" if gain > noise else "worse" if -gain > noise else "no"
 
 
+def _comparison_table(found: list[Row], compare: Sequence[tuple[str, str]]) -> list[str]:
+    """The pairs of `compare` on every data set that has both."""
+    by = {(row.data, _configuration(row)): row for row in found}
+    lines = []
+    for first, second in compare:
+        for data in dict.fromkeys(row.data for row in found):
+            if (data, first) not in by or (data, second) not in by:
+                continue
+            pair = by[data, first], by[data, second]
+            ahead = pair[0].macro_f1.mean - pair[1].macro_f1.mean
+            noise = max(row.macro_f1.deviation for row in pair)
+            verdict = _verdict(abs(ahead), noise, min(row.macro_f1.count for row in pair))
+            better = {"yes": "first" if ahead > 0 else "second", "no": "neither"}.get(verdict, verdict)
+            sizes = [kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
+                     for row in pair]  # fmt: skip
+            quality = [percent(row.macro_f1) for row in pair]
+            lines.append([data, first, second, *quality, f"{ahead:+.3f}", better, *sizes])
+    if not lines:
+        return []
+    head = ["data", "first", "second", "macro F1 of the first", "of the second", "difference",
+            "better by more than the spread", "flash of the first, KB", "of the second, KB"]  # fmt: skip
+    note = "Flash: of the image, on the board where it is largest."
+    return ["## Against each other", "", note, "", *table(head, lines)]
+
+
+def _configuration(row: Row) -> str:
+    return f"{row.model}, {row.training}, {row.form}"
+
+
 def _budget_table(found: list[Row]) -> list[str]:
     """The best model of each data set whose image is within a limit of flash, on each board."""
     lines = []
@@ -177,23 +224,24 @@ def _budget_table(found: list[Row]) -> list[str]:
         for limit in BUDGETS_KB:
             best = max(
                 (
-                    (row.macro_f1.mean, row, board)
+                    (row.macro_f1.mean, -image.flash_bytes, row, board)
                     for row in members
                     for board, image in row.boards.items()
                     if image.flash_bytes <= limit * 1024 and image.built == row.macro_f1.count
                 ),
-                key=lambda found: found[0],
+                key=lambda found: found[:2],
                 default=None,
             )
             if best is not None:
-                _, row, board = best
+                *_, row, board = best
                 size = kilobytes(row.boards[board].flash_bytes)
-                lines.append([f"{data}", str(limit), f"{row.model}, {row.training}, {row.form}", percent(row.macro_f1),
+                lines.append([f"{data}", str(limit), _configuration(row), percent(row.macro_f1),
                               percent(row.accuracy), f"{size} ({board})"])  # fmt: skip
     if not lines:
         return []
     head = ["data", "flash limit, KB", "best", "macro F1", "accuracy", "flash, KB"]
-    return ["## The best within a limit of flash", "", *table(head, lines)]
+    note = "By mean macro F1 on the test set: a summary of the rows above. To deploy one, choose by validation."
+    return ["## The best within a limit of flash", "", note, "", *table(head, lines)]
 
 
 def _published_table(found: list[Row]) -> list[str]:
@@ -208,7 +256,7 @@ def _published_table(found: list[Row]) -> list[str]:
     for row in ours:
         flash = max(image.flash_bytes for image in row.boards.values())
         lines.append(
-            [f"{row.model}, {row.training}, {row.form}", percent(row.macro_f1), percent(row.accuracy),
+            [_configuration(row), percent(row.macro_f1), percent(row.accuracy),
              kilobytes(row.serialised_bytes), kilobytes(row.constant_bytes), kilobytes(flash)]
         )  # fmt: skip
     head = [f"model (first {published.SOURCE})", "macro F1", "accuracy", "file, KB", "constants, KB", "flash, KB"]
