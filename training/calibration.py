@@ -18,11 +18,11 @@ Array = npt.NDArray[np.float32]
 def calibration_windows(
     data_set: DataSet, preprocessing: Preprocessing, chunk: int, seed: int
 ) -> tuple[Array, npt.NDArray[np.int32]]:
-    """x (W, T, P) and label (W, T) of WINDOWS chunks of T training samples at random, not augmented."""
+    """x (W, T, P) and label (W, T) of WINDOWS chunks, or SAMPLES in all, of training readings, not augmented."""
     x = [preprocess.model_input(recording.rssi_dbm, preprocessing) for recording in data_set.train]
     label = [recording.label for recording in data_set.train]
     starts = [(number, start) for number, rows in enumerate(x) for start in range(len(rows) - chunk + 1)]
-    chosen = np.random.default_rng(seed).permutation(len(starts))[:WINDOWS]
+    chosen = np.random.default_rng(seed).permutation(len(starts))[: max(WINDOWS, SAMPLES // chunk)]
     places = [starts[index] for index in chosen]
     return (
         np.stack([x[number][start : start + chunk] for number, start in places]),

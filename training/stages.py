@@ -16,6 +16,7 @@ from tinyloc.export.bundle import Preprocessing
 from tinyloc.training import preprocess, resume
 from tinyloc.training.calibration import calibration_stream, calibration_windows
 from tinyloc.training.compress import prune, rounding, select
+from tinyloc.training.compress.level import level_scores
 from tinyloc.training.compress.qat import QuantisedMlp
 from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.distil.external import check_same
@@ -149,7 +150,9 @@ def _compressed(recipe: Recipe, outcome: Outcome, taught_by: Sequence[Localiser]
     aware = settings.quantisation_aware
     if aware is not None:
         windows, _ = calibration_windows(data_set, preprocessing, recipe.training.chunk, recipe.seed)
-        quantised = QuantisedMlp(model, torch.from_numpy(calibration_stream(windows)))
+        stream = torch.from_numpy(calibration_stream(windows))
+        level_scores(model, stream)
+        quantised = QuantisedMlp(model, stream)
         further("quantisation aware", quantised, aware.epochs, aware.learning_rate)
         model = quantised.finished()
     if settings.adaptive_rounding:

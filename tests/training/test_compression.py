@@ -18,8 +18,9 @@ from tinyloc.training.compress import prune, rounding, select
 from tinyloc.training.compress.footprint import least_constant_bytes
 from tinyloc.training.compress.forms import Int8Linear, dynamic, serialised_bytes, static
 from tinyloc.training.compress.integers import activation_scales, integer_scores, linear_layers, snapped
+from tinyloc.training.compress.level import level_scores
 from tinyloc.training.compress.qat import QuantisedMlp, fake_activation, fake_weight
-from tinyloc.training.compress.scales import weight_integers, weight_scales
+from tinyloc.training.compress.scales import SCORE_MARGIN, affine, score_range, weight_integers, weight_scales
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import RecipeError, TrainingError
 from tinyloc.training.models.build import build_model
@@ -111,6 +112,41 @@ def test_the_training_pass_computes_the_integers_scaled(aware: TrainedRun) -> No
     expected = integer_scores(aware.model, quantised.scales, stream.numpy())
     assert np.abs(found - np.rint(found)).max() < 1e-3
     assert np.mean(np.rint(found) != expected) < 1e-3  # sums in single precision
+
+
+def test_levelled_scores_tell_the_same_and_are_resolved_finer() -> None:
+    model, x = mlp(12, classes=5), readings(400) * torch.linspace(0.1, 3.0, 400)[:, None]  # weak and strong scans
+    with torch.no_grad():
+        model.head.weight += 2.0
+    before = model.network(x).detach()
+    level_scores(model, x)
+    after = model.network(x).detach()
+    assert torch.allclose(before.softmax(1), after.softmax(1), atol=1e-5)
+    best = after.amax(1)
+    assert float(best.std()) < 0.1 * float(before.amax(1).std()) and abs(float(best.mean())) < 0.05
+    steps = [affine(*score_range(scores.numpy()), "int8")[0] for scores in (before, after)]
+    assert steps[1] < 0.2 * steps[0]
+
+
+def test_scores_that_no_decision_asks_for_saturate() -> None:
+    scores = np.array([[3.0, -50.0, 1.0], [-2.0, -9.0, -2.5], [7.0, 6.0, 5.0]])
+    low, high = score_range(scores)
+    assert (low, high) == (-2.0 - SCORE_MARGIN, 7.0)
+    step, zero = affine(low, high, "int8")
+    integers = np.clip(np.rint(scores / step) + zero, -128, 127)
+    assert integers.argmax(1).tolist() == scores.argmax(1).tolist() and integers[0, 1] == -128
+    assert score_range(np.array([[1.0, 0.5]])) == (0.0, 1.0)  # 0 has to be held
+
+
+def test_a_crf_adds_scores_up_and_keeps_their_whole_range() -> None:
+    torch.manual_seed(0)
+    model = build_model(ModelSettings(architecture="mlp", hidden=[4], crf=True), 6, 3).eval()
+    assert isinstance(model, MlpLocaliser)
+    with torch.no_grad():
+        model.head.bias.copy_(torch.tensor([0.0, 0.0, -90.0]))
+    assert activation_scales(model, readings(50))[-1][0] * 255 > 85
+    model.crf = None
+    assert activation_scales(model, readings(50))[-1][0] * 255 < 15
 
 
 def test_pruned_and_selected_sizes_are_what_is_deployed_and_read_back(aware: TrainedRun) -> None:

@@ -5,7 +5,8 @@
     sum = b_q + sum_k w_q[c, k] * (x_q[k] - z_x)        b_q = round(b / (s_x * s_w))
     y_q = clamp(round(sum * s_x * s_w / s_y) + z_y)     and at least z_y behind a ReLU
 
-Ranges of s_y are those of the float network along the calibration stream, as export/quantised.py measures them. This
+Ranges of s_y are those of the float network along the calibration stream, as export/quantised.py measures them; of
+scores that no CRF adds up, `scales.score_range`. This
 holds when the weights lie on their int8 grid (`snapped`): then float network and exported float file are the same.
 
 Letters: N samples, P access points, C classes.
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from tinyloc.training.compress.scales import READING_RANGE, affine, weight_integers, weight_scales
+from tinyloc.training.compress.scales import READING_RANGE, affine, score_range, weight_integers, weight_scales
 from tinyloc.training.models.mlp import MlpLocaliser
 
 Scale = tuple[float, int]
@@ -42,7 +43,10 @@ def activation_scales(model: MlpLocaliser, calibration: Tensor) -> list[Scale]:
         x = layer(x)
         if number < len(layers):
             x = torch.relu(x)
-        found.append(affine(min(0.0, float(x.min())), max(0.0, float(x.max())), "int8"))
+        if number == len(layers) and model.crf is None:
+            found.append(affine(*score_range(x.numpy()), "int8"))
+        else:
+            found.append(affine(min(0.0, float(x.min())), max(0.0, float(x.max())), "int8"))
     return found
 
 
