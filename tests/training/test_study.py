@@ -2,12 +2,13 @@
 
 import csv
 import io
+import multiprocessing
 from pathlib import Path
 
 import pytest
 import study_work
 
-from tinyloc.training.study import check, published, record, tables
+from tinyloc.training.study import check, published, record, tables, workers
 from tinyloc.training.study.plots import draw, pareto
 from tinyloc.training.study.record import CellRecord, FormRecord, OnBoard
 from tinyloc.training.study.run import CellWork, Progress, plan, run_study
@@ -244,6 +245,21 @@ def test_the_record_says_everything_of_the_cell(tmp_path: Path) -> None:
         record.load(path)
     with pytest.raises(StudyError, match="no cells here"):
         record.load_all(tmp_path)
+
+
+def test_a_worker_ends_quietly_when_the_study_is_gone() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    told = []
+
+    def work(task: str, tell: workers.Tell) -> str:
+        ours.close()
+        told.append(task)
+        tell("still at work")
+        return "never sent"
+
+    ours.send("a cell")
+    workers.serve(theirs, work)
+    assert told == ["a cell"]
 
 
 # --- tables and plots ---

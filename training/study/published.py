@@ -26,6 +26,23 @@ ROWS = (
     Published("ujiindoorloc", "quantised, largest", 0.715, 0.837, 134),
 )
 
+@dataclass(frozen=True)
+class PublishedPositions:
+    """Position errors in metres on the publisher's validation file of UJIIndoorLoc."""
+
+    name: str
+    p50: float
+    p75: float
+    p90: float
+    largest: float
+
+
+POSITIONS_SOURCE = "public reference of the LSTM-to-MLP study: MLP 256-256-128, float, on a GPU"
+POSITIONS = (
+    PublishedPositions("MLP, plain", 6.37, 13.94, 22.71, 154.20),
+    PublishedPositions("MLP, distilled", 6.18, 11.51, 19.66, 90.67),
+)
+
 PARAMETERS: dict[tuple[int, int, str, int, int], int] = {
     # access points, classes, architecture, H, L
     (8, 4, "mdcsa", 16, 1): 10588,

@@ -84,6 +84,8 @@ class Study(_Strict):
     forms: list[Form] = Field(default=list(FORMS), min_length=1)
     comment: str = ""
     """Stands above the tables."""
+    positions: bool = False
+    """The page has a table of position errors, beside published ones."""
     compare: list[tuple[str, str]] = []
     """Pairs of "MODEL, TRAINING, FORM" that the page puts against each other on every data set."""
     over: dict[str, Any] = {}

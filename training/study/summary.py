@@ -40,7 +40,8 @@ class Row:
     seeds: tuple[int, ...]
     macro_f1: Spread
     accuracy: Spread
-    mean_error_m: float
+    errors_m: dict[str, Spread]
+    """mean, p50, p75, p90, max of the position error, where every seed has one."""
     serialised_bytes: float
     constant_bytes: float
     boards: dict[str, "BoardRow"]
@@ -103,11 +104,16 @@ def _row(key: tuple[str, str, str, str], members: list[tuple[CellRecord, FormRec
         seeds=tuple(sorted(record.seed for record, _ in members)),
         macro_f1=spread([form.macro_f1 for form in forms]),
         accuracy=spread([form.accuracy for form in forms]),
-        mean_error_m=_mean([form.errors_m["mean"] if form.errors_m else float("nan") for form in forms]),
+        errors_m=_errors([form.errors_m or {} for form in forms]),
         serialised_bytes=_mean([form.serialised_bytes for form in forms]),
         constant_bytes=_mean([float("nan") if f.constant_bytes is None else f.constant_bytes for f in forms]),
         boards=boards,
     )
+
+
+def _errors(found: Sequence[dict[str, float]]) -> dict[str, Spread]:
+    shared = [name for name in found[0] if all(name in errors for errors in found)]
+    return {name: spread([errors[name] for errors in found]) for name in shared}
 
 
 def _board(forms: list[FormRecord], board: str) -> BoardRow:

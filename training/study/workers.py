@@ -87,7 +87,7 @@ class _Worker(Generic[Task, Result]):
     def __post_init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, self.work), daemon=True)
+        self.process = context.Process(target=serve, args=(theirs, self.work), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -123,12 +123,12 @@ class _Worker(Generic[Task, Result]):
         self.process.join()
 
 
-def _serve(pipe: Connection, work: Work[Task, Result]) -> None:
-    """The process: one task after the other until the pipe is closed."""
+def serve(pipe: Connection, work: Work[Task, Result]) -> None:
+    """The process: one task after the other until the pipe is closed; when the other end is gone, also in between."""
     while True:
         try:
             task = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+        except (EOFError, ConnectionError, KeyboardInterrupt):
             return
         try:
             result = work(task, lambda text: pipe.send(("tell", text)))
@@ -136,4 +136,5 @@ def _serve(pipe: Connection, work: Work[Task, Result]) -> None:
         except KeyboardInterrupt:
             return
         except Exception as error:
-            pipe.send(("error", one_line(error)))
+            with suppress(ConnectionError):
+                pipe.send(("error", one_line(error)))
