@@ -73,13 +73,11 @@ def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
             )  # fmt: skip
         front = pareto(points)
         panel.step([points[i][0] for i in front], [points[i][1] for i in front], where="post", color="0.6", lw=0.8)
-        for index in front:
-            panel.annotate(_label(found[index], found), points[index], fontsize=8, xytext=(-4, 5),
-                           textcoords="offset points", ha="right")  # fmt: skip
-        largest = max(cost for cost, _ in points)
-        panel.set_xlim(0, 1.08 * (max(largest, BUDGETS_KB[0]) if unit == 1024.0 else largest))
+        shown = [cost for cost, _ in points] + ([float(BUDGETS_KB[0])] if name == "flash_bytes" else [])
+        panel.set_xlim(0, 1.08 * max(shown))
         if unit == 1024.0:
             _limits(panel)
+        _name_front(panel, [(points[index], _label(found[index], found)) for index in front])
         panel.set_xlabel(title)
     low, high = (edge(row.macro_f1.mean + side * row.macro_f1.deviation for row in found)
                  for edge, side in ((min, -1), (max, 1)))  # fmt: skip
@@ -102,6 +100,16 @@ def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
+
+
+def _name_front(panel: Any, front: Sequence[tuple[tuple[float, float], str]]) -> None:
+    """Each model of the front once, at its best point, on the side with more room."""
+    places = {label: point for point, label in front}  # the last is the best
+    middle = sum(panel.get_xlim()) / 2
+    for label, point in places.items():
+        left = point[0] > middle
+        panel.annotate(label, point, fontsize=8, xytext=(-5 if left else 5, 5), textcoords="offset points",
+                       ha="right" if left else "left")  # fmt: skip
 
 
 def _limits(panel: Any) -> None:
