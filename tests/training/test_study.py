@@ -144,6 +144,27 @@ def test_a_teacher_without_a_deployed_form_needs_no_board_that_holds_it(tmp_path
     assert run(tmp_path, study_work.good, text) == []
 
 
+def test_images_of_some_seeds_stand_for_all(tmp_path: Path) -> None:
+    text = SMALL.replace("[over.training]", "measured_seeds = [1]\n[over.training]")
+    ended = [step.record for step in run(tmp_path, study_work.good, text) if step.record]
+    boards = {(one.model, one.seed): set(one.forms["int8"].boards) for one in ended}
+    assert boards == {("mdcsa", 1): {"cc2650"}, ("mamba", 1): {"cc2650"}, ("mdcsa", 2): set(), ("mdcsa", 3): set(),
+                      ("mamba", 3): set()}  # fmt: skip
+    assert run(tmp_path, study_work.good, text) == []
+    mdcsa = next(row for row in rows(ended) if (row.model, row.form) == ("mdcsa", "int8"))
+    assert mdcsa.macro_f1.count == 3 and mdcsa.boards["cc2650"].flash_bytes == 20_000
+    assert "| house | 20 | mamba, distilled, float | 0.820 ± 0.014 |" in tables.markdown("T", "", ended)
+    assert run(tmp_path, study_work.good, SMALL)[-1].total == 3  # those without images
+
+
+def test_a_form_that_one_seed_could_not_build_is_not_the_best(tmp_path: Path) -> None:
+    refused = FormRecord(macro_f1=0.9, accuracy=0.9, serialised_bytes=9, not_built={"cc2650": "too large"})
+    large = cell("large", 2, 0.9, flash=15_000)
+    failed = large.model_copy(update={"seed": 1, "forms": {"int8": refused}})
+    assert "| house | 20 | large, plain, int8 |" in tables.markdown("T", "", [CELLS[0], large])
+    assert "| house | 20 | small, plain, int8 |" in tables.markdown("T", "", [CELLS[0], failed, large])
+
+
 def test_a_teacher_outside_the_grid_is_told(tmp_path: Path) -> None:
     _, found = study_of(tmp_path, SMALL.replace("seeds = [1, 2, 3]", "seeds = [2]"))
     why = check.impossible(found)["house--mamba--distilled--s1"]
@@ -336,9 +357,25 @@ def test_pairs_are_put_against_each_other_on_all_data_that_have_both() -> None:
 
 
 def test_comparisons_with_the_published_areas_say_that_the_rule_is_another() -> None:
-    uji = [cell("mlp", 1, 0.78, inputs=520, classes=59)]
+    settings = {**CELLS[0].settings, "data": {"name": "ujiindoorloc"}}
+    uji = [cell("mlp", 1, 0.78, inputs=458, classes=59, settings=settings)]
     text = tables.markdown("T", "", uji)
     assert published.SAME_COUNT in text and "| quantised, middle | 0.640 | 0.787 | 44 | – | – |" in text
+
+
+def test_positions_stand_beside_the_published_ones() -> None:
+    found = []
+    for seed, p50 in ((1, 5.0), (2, 5.2)):
+        one = cell("mlp", seed, 0.2)
+        errors = {"mean": 7.0, "p50": p50, "p75": 9.0, "p90": 15.0, "max": 90.0}
+        forms = {name: form.model_copy(update={"errors_m": errors}) for name, form in one.forms.items()}
+        found.append(one.model_copy(update={"forms": forms}))
+    text = tables.markdown("T", "", found, positions=True)
+    others = "9.00 ± 0.00 | 15.00 ± 0.00 | 7.00 ± 0.00 | 90.00 ± 0.00"
+    assert f"| house, mlp, plain | int8 | 2 | 5.10 ± 0.14 | {others} | 19.5 |" in text
+    assert f"| house, mlp, plain | float | 2 | 5.10 ± 0.14 | {others} | – |" in text
+    assert "| 6.18 | 11.51 | 19.66 | – | 90.67 | – |" in text
+    assert "## Positions" not in tables.markdown("T", "", found)
 
 
 def test_the_csv_has_a_line_a_form_and_board() -> None:

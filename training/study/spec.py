@@ -81,6 +81,9 @@ class Study(_Strict):
     title: str = ""
     boards: list[str] = Field(default=["stm32l4"], min_length=1)
     """Images are built for each; cycles and energy are modelled there."""
+    measured_seeds: list[int] | None = None
+    """Seeds of which images are built, without it all. The others are scored in C on this machine: weights change
+    quality and hardly sizes or cycles."""
     forms: list[Form] = Field(default=list(FORMS), min_length=1)
     comment: str = ""
     """Stands above the tables."""
@@ -105,7 +108,7 @@ class Cell:
     training: str
     seed: int
     boards: tuple[str, ...]
-    """Where its deployed forms are built; none when it has no such form."""
+    """Where its deployed forms are built and measured."""
     recipe: Recipe | None
     teacher: str | None
     """Id of the cell that must be finished first."""
@@ -220,7 +223,8 @@ def _cell(
     teacher = cell_id(data, how.teacher, how.teacher_training, seed) if how.teacher else None
     forms = tuple(shape.forms or study.forms)
     wanted = [form for form in DEPLOYED if form in forms]
-    boards = tuple(axis.boards or study.boards) if wanted else ()
+    measured = bool(wanted) and (study.measured_seeds is None or seed in study.measured_seeds)
+    boards = tuple(axis.boards or study.boards) if measured else ()
     ident = cell_id(data, name, training, seed)
     try:
         base = tomllib.loads(find_recipe(_placed(axis.recipe, place)).read_text(encoding="utf-8"))

@@ -57,8 +57,8 @@ class BoardRow:
     energy_uj: float
     fits: bool
     """All of them."""
-    built: int
-    """Seeds with an image."""
+    refused: int
+    """Seeds without an image because it could not be built."""
     mismatches: int
 
 
@@ -84,7 +84,7 @@ def _row(key: tuple[str, str, str, str], members: list[tuple[CellRecord, FormRec
     model, source = first.settings["model"], first.settings["data"]
     hidden = first.settings.get("compression", {}).get("hidden") or model["hidden"]
     boards = {
-        board: _board([form for form in forms if board in form.boards], board)
+        board: _board(forms, board)
         for board in sorted({board for form in forms for board in form.boards})
     }
     return Row(
@@ -117,14 +117,14 @@ def _errors(found: Sequence[dict[str, float]]) -> dict[str, Spread]:
 
 
 def _board(forms: list[FormRecord], board: str) -> BoardRow:
-    found = [form.boards[board] for form in forms]
+    found = [form.boards[board] for form in forms if board in form.boards]
     return BoardRow(
         flash_bytes=_mean([one.flash_bytes for one in found]),
         ram_bytes=_mean([one.ram_bytes for one in found]),
         cycles=_mean([one.cycles for one in found]),
         energy_uj=_mean([one.energy_uj for one in found]),
         fits=all(one.fits for one in found),
-        built=len(found),
+        refused=sum(board in form.not_built for form in forms),
         mismatches=sum(one.mismatches for one in found),
     )
 

@@ -257,7 +257,7 @@ def _budget_table(found: list[Row]) -> list[str]:
                     (row.macro_f1.mean, -image.flash_bytes, row, board)
                     for row in members
                     for board, image in row.boards.items()
-                    if image.flash_bytes <= limit * 1024 and image.built == row.macro_f1.count
+                    if image.flash_bytes <= limit * 1024 and not image.refused
                 ),
                 key=lambda found: found[:2],
                 default=None,
