@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, shape_problems
-from tinyloc.codegen.operators.blocks import block, fits_blocks, gathered_bytes
+from tinyloc.codegen.operators.conv_blocks import in_blocks, lower_blocks, suffix_of, window_bytes
 from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
@@ -25,6 +25,7 @@ from tinyloc.codegen.operators.convolution import (
     sum_problems,
     taps_of,
 )
+from tinyloc.codegen.operators.depthwise_rows import lower_rows, rows_bytes
 from tinyloc.codegen.operators.fully_connected import bias_of
 from tinyloc.codegen.operators.requantise import Requantisation, scaling
 
@@ -79,55 +80,45 @@ class Conv2D(KernelRule):
     def scratch(self, graph: Graph, op: Operator) -> int:
         x = graph.tensors[op.inputs[0]]
         g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
-        return window_bytes(g) if in_blocks(taps, bias_of(graph, op), g, x, r) else 0
-
+        return convolution_scratch(taps, bias_of(graph, op), g, x, r)
 
     def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         """A filter of one tap to as many channels: four pixels are gathered before they are written."""
         x, y, g = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]], self._geometry(graph, op)
-        alike = x.shape == y.shape and g.kernel == g.stride == (1, 1) and self.scratch(graph, op) > 0
+        whole = graph.tensors[op.inputs[1]].shape[3] == x.shape[3]
+        alike = x.shape == y.shape and g.kernel == g.stride == (1, 1) and whole and self.scratch(graph, op) > 0
         return ((op.inputs[0], op.outputs[0]),) if alike else ()
 
 
-def in_blocks(taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation) -> bool:
-    """Whether tl_conv_blocks_s8 does; taps: (outputs, KH, KW, depth)."""
-    return taps.shape[3] == g.input[2] and fits_blocks(taps.reshape(len(taps), -1), bias, x, r)
+def by_channel(taps: Array, g: Geometry) -> Array | None:
+    """Filters (KH, KW, outputs) of a convolution in as many groups as the image has channels: it is depthwise."""
+    return taps[..., 0].transpose(1, 2, 0) if taps.shape[3] == 1 < g.input[2] else None
 
 
-def window_bytes(g: Geometry) -> int:
-    """Scratch of tl_conv_blocks_s8."""
-    runs, size = _runs(g)
-    return gathered_bytes(runs, size)
-
-
-def _runs(g: Geometry) -> tuple[int, int]:
-    """(runs of a window, values of each): rows, or taps where columns are apart."""
-    span = g.kernel[1] if g.dilation[1] == 1 else 1
-    return g.kernel[0] * g.kernel[1] // span, span * g.input[2]
+def convolution_scratch(taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation) -> int:
+    """Bytes that lower_convolution needs."""
+    if not in_blocks(taps, bias, x, r):
+        return 0
+    return window_bytes(g, taps.shape[3]) if by_channel(taps, g) is None else rows_bytes(g)
 
 
 def lower_convolution(
     prefix: str, taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation
 ) -> Lowered:
-    """The call for taps (outputs, KH, KW, depth): in blocks where they fit, else the plain kernel."""
+    """The call for taps (outputs, KH, KW, depth): in blocks or lines where they fit, else the plain kernel."""
+    if in_blocks(taps, bias, x, r):
+        own = by_channel(taps, g)
+        if own is not None:
+            return lower_rows(prefix, own, bias, g, x, r)
+        return lower_blocks(prefix, taps, bias, g, x, r)
     channels, depth = g.output[2], taps.shape[3]
-    shape = f"[{channels}][{g.kernel[0]}][{g.kernel[1]}][{depth}]"
-    macs = g.output[0] * g.output[1] * taps.size
-    if in_blocks(taps, bias, g, x, r):
-        runs, size = _runs(g)
-        made = block(prefix, taps.reshape(channels, runs, size), bias, x.zero_point, r, shape)
-        layer = (
-            f"static const tl_conv_blocks_t layer = {{\n    .shape = {g.initialiser},\n"
-            f"    .input_zero = {x.zero_point},\n    .block = {made.text},\n}};"
-        )
-        call = "tl_conv_blocks_s8(&layer, x0, scratch, y);"
-        return Lowered((layer, call), made.constants, ("tl_conv.h",), macs)
     how, arrays = scaling(prefix, factors(r), r)
+    shape = f"[{channels}][{g.kernel[0]}][{g.kernel[1]}][{depth}]"
     constants = (
         Constant(f"{prefix}_weights", "int8_t", taps.ravel(), shape),
         Constant(f"{prefix}_bias", "int32_t", np.zeros(channels) if bias is None else bias, f"[{channels}]"),
         *arrays,
     )
-    suffix = "s16" if x.element == "int16" else "s8"
-    call = f"tl_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, {depth}, {x.zero_point}, y);"
-    return Lowered((how, call), constants, ("tl_conv.h",), macs)
+    arguments = f"{g.text}, {depth}, {x.zero_point}"
+    call = f"tl_conv_{suffix_of(x)}(x0, {prefix}_weights, {prefix}_bias, &scaling, {arguments}, y);"
+    return Lowered((how, call), constants, ("tl_conv.h",), g.output[0] * g.output[1] * taps.size)

@@ -113,10 +113,15 @@ def filter_of(graph: Graph, tensor: int) -> Array:
 
 
 def sum_problems(rows: Array, bias: Array | None, x: Tensor, r: Requantisation) -> list[str]:
-    """Sums that 32 bits cannot hold, or that cannot be scaled; rows: (output channels, taps)."""
+    """Sums that cannot be scaled, and of int8 those that 32 bits cannot hold; rows: (output channels, taps).
+
+    The kernels for int16 that blocks do not do have sums of 64 bits.
+    """
     bound = sum_bound(rows, bias, x)
-    if bound >= 2**31:
-        return [f"sums reach {bound}: they overflow 32 bits; use a smaller kernel or int8"]
+    if x.element == "int8" and bound >= 2**31:
+        return [f"sums reach {bound}: they overflow 32 bits; use a smaller kernel"]
+    if bias is not None and int(np.abs(bias).max()) >= 2**31:
+        return [f"a bias of {int(np.abs(bias).max())}: it does not fit 32 bits; calibrate the model again"]
     return scale_problems(r.factor, bound, wide=r.rounding == "wide")
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, shape_problems
 from tinyloc.codegen.operators.blocks import fits_blocks
-from tinyloc.codegen.operators.conv_2d import lower_convolution, window_bytes
+from tinyloc.codegen.operators.conv_2d import convolution_scratch, lower_convolution
+from tinyloc.codegen.operators.conv_blocks import suffix_of
 from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
@@ -32,6 +33,11 @@ from tinyloc.codegen.operators.requantise import Requantisation, scaling
 def _multiplier(graph: Graph, op: Operator) -> int:
     """Filters a channel; TFLite's own kernels go by the shapes, not by the option."""
     return graph.tensors[op.inputs[1]].shape[-1] // graph.tensors[op.inputs[0]].shape[-1]
+
+
+def _single(taps: Array) -> Array:
+    """The filters (outputs, KH, KW, 1) of a convolution of one channel, from (KH, KW, outputs)."""
+    return taps.transpose(2, 0, 1)[..., None]
 
 
 class DepthwiseConv2D(KernelRule):
@@ -80,11 +86,11 @@ class DepthwiseConv2D(KernelRule):
         return [self._requantisation(graph, op).reference(sums).reshape(y.shape)]
 
     def scratch(self, graph: Graph, op: Operator) -> int:
+        g, x, r = self._geometry(graph, op), graph.tensors[op.inputs[0]], self._requantisation(graph, op)
         form = self._form(graph, op)
-        if form is None:
-            return 0
-        g = self._geometry(graph, op)
-        return window_bytes(g) if form == "conv" else rows_bytes(g)
+        if form == "conv":
+            return convolution_scratch(_single(self._filter(graph, op)), bias_of(graph, op), g, x, r)
+        return rows_bytes(g) if form == "rows" else 0
 
     def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         """An image of the result's shape: a row is in the ring before any pixel of it is written."""
@@ -104,7 +110,7 @@ class DepthwiseConv2D(KernelRule):
         g, taps, r = self._geometry(graph, op), self._filter(graph, op), self._requantisation(graph, op)
         bias, form = bias_of(graph, op), self._form(graph, op)
         if form == "conv":
-            return lower_convolution(prefix, taps.transpose(2, 0, 1)[..., None], bias, g, x, r)
+            return lower_convolution(prefix, _single(taps), bias, g, x, r)
         if form == "rows":
             return lower_rows(prefix, taps, bias, g, x, r)
         how, arrays = scaling(prefix, factors(r), r)
@@ -113,9 +119,8 @@ class DepthwiseConv2D(KernelRule):
             *arrays,
         )
         packed = Constant(f"{prefix}_weights", "int8_t", taps.ravel(), f"[{g.kernel[0]}][{g.kernel[1]}][{g.output[2]}]")
-        suffix = "s16" if x.element == "int16" else "s8"
         call = (
-            f"tl_depthwise_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, "
+            f"tl_depthwise_{suffix_of(x)}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, "
             f"{x.zero_point}, y);"
         )
         macs = g.output[0] * g.output[1] * taps.size

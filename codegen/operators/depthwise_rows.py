@@ -1,4 +1,4 @@
-"""DEPTHWISE_CONV_2D on int8 by lines of four channels, see firmware/kernels/tl_depthwise_rows.h.
+"""DEPTHWISE_CONV_2D by lines of four channels, see firmware/kernels/tl_depthwise_rows.h.
 
 A line is a row of the image, or a column where that makes fewer and fuller groups of outputs: the kernel only knows the
 distances in memory. Rows and columns then change places in the shape, in the filter and in the padding.
@@ -8,7 +8,8 @@ import dataclasses
 
 from tinyloc.codegen.graph import Tensor
 from tinyloc.codegen.operators.base import Array, Constant, Lowered
-from tinyloc.codegen.operators.blocks import fields, folded_bias, limits, rounding_constants
+from tinyloc.codegen.operators.blocks import fields, folded_bias, limits, rounding_constants, rounding_fields
+from tinyloc.codegen.operators.conv_blocks import suffix_of
 from tinyloc.codegen.operators.convolution import Geometry
 from tinyloc.codegen.operators.requantise import Requantisation
 
@@ -66,7 +67,7 @@ def _ring(g: Geometry) -> Ring:
 
 
 def rows_bytes(g: Geometry) -> int:
-    """Scratch of tl_depthwise_rows_s8."""
+    """Scratch of tl_depthwise_rows_s8 and _s16."""
     return _ring(turned(g) if by_columns(g) else g).bytes
 
 
@@ -79,31 +80,29 @@ def lower_rows(prefix: str, taps: Array, bias: Array | None, g: Geometry, x: Ten
         pixels, out_pixels = pixels[::-1], out_pixels[::-1]
         note = "walks down the columns, which are longer than the rows"
     ring, channels = _ring(g), g.output[2]
-    multiplier, shift = rounding_constants(prefix, r)
-    folded = folded_bias(taps.reshape(-1, channels).T, bias, x.zero_point)
+    rounding = rounding_constants(prefix, r)
+    folded = folded_bias(taps.reshape(-1, channels).T, bias, x)
+    told = "" if x.element == "int16" else ", input zero point folded in"
     constants = (
         Constant(f"{prefix}_weights", "int8_t", taps.transpose(2, 0, 1).ravel(), f"[{channels}]{list(g.kernel)}"),
-        Constant(f"{prefix}_bias", "int32_t", folded, f"[{channels}], input zero point folded in"),
-        multiplier,
-        shift,
+        Constant(f"{prefix}_bias", "int32_t", folded, f"[{channels}]{told}"),
+        *rounding,
     )
-    values = {
+    values: dict[str, object] = {
         "shape": g.initialiser,
         "row": pixels[1],
         "pixel": pixels[0],
         "out_row": out_pixels[1],
         "out_pixel": out_pixels[0],
-        "input_zero": x.zero_point,
+        **({} if x.element == "int16" else {"input_zero": x.zero_point}),
         "weights": constants[0].name,
         "bias": constants[1].name,
-        "multiplier": multiplier.name,
-        "shift": shift.name,
-        "per_channel": int(len(r.factor) > 1),
+        **rounding_fields(r, rounding),
         **limits(r),
         "rows": ring.rows,
         "pitch": ring.pitch,
     }
     layer = f"static const tl_depthwise_rows_t layer = {fields(values)};"
-    call = "tl_depthwise_rows_s8(&layer, x0, scratch, y);"
+    call = f"tl_depthwise_rows_{suffix_of(x)}(&layer, x0, scratch, y);"
     macs = g.output[0] * g.output[1] * taps.size
     return Lowered((layer, call), constants, ("tl_depthwise_rows.h",), macs, note)

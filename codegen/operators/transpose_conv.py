@@ -1,7 +1,7 @@
 """TRANSPOSE_CONV: each pixel adds x * w to a kernel-sized patch of the output, patches `stride` apart; NHWC, batch 1.
 
-Written from the output's side, so that no scratch is needed: y[h, w] sums over those taps (i, j) for which
-(h + pad - i) and (w + pad - j) are multiples of the stride. Rounding as in CONV_2D.
+Written from the output's side: y[h, w] sums over those taps (i, j) for which (h + pad - i) and (w + pad - j) are
+multiples of the stride. Rounding as in CONV_2D. conv_blocks.py says how its phases become convolutions.
 Operands: shape, filter, image, bias.
 """
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered
+from tinyloc.codegen.operators.conv_blocks import Phase, in_blocks, lower_phases, phases, phases_bytes, suffix_of
 from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
@@ -72,11 +73,22 @@ class TransposeConv(KernelRule):
             sums += bias
         return [self._requantisation(graph, op).reference(sums).reshape(y.shape)]
 
+    def _phases(self, graph: Graph, op: Operator) -> list[Phase] | None:
+        """None where the plain kernel does it."""
+        x, taps, r = graph.tensors[op.inputs[2]], filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
+        return phases(self._geometry(graph, op)) if in_blocks(taps, bias_of(graph, op, 3), x, r) else None
+
+    def scratch(self, graph: Graph, op: Operator) -> int:
+        found = self._phases(graph, op)
+        return 0 if found is None else phases_bytes(found, graph.tensors[op.inputs[2]].shape[3])
+
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]
         g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
+        bias, found = bias_of(graph, op, 3), self._phases(graph, op)
+        if found is not None:
+            return lower_phases(prefix, taps, bias, found, g, x, r)
         how, arrays = scaling(prefix, factors(r), r)
-        bias = bias_of(graph, op, 3)
         channels = y.shape[3]
         shape = f"[{channels}][{g.kernel[0]}][{g.kernel[1]}][{x.shape[3]}]"
         constants = (
@@ -84,9 +96,7 @@ class TransposeConv(KernelRule):
             Constant(f"{prefix}_bias", "int32_t", np.zeros(channels) if bias is None else bias, f"[{channels}]"),
             *arrays,
         )
-        suffix = "s16" if x.element == "int16" else "s8"
         own = Geometry((*x.shape[1:],), (*y.shape[1:],), g.kernel, g.stride, g.dilation, g.padding)  # type: ignore[arg-type]
-        call = (
-            f"tl_transpose_conv_{suffix}(x0, {prefix}_weights, {prefix}_bias, &scaling, {own.text}, {x.zero_point}, y);"
-        )
+        arguments = f"x0, {prefix}_weights, {prefix}_bias, &scaling, {own.text}, {x.zero_point}, y"
+        call = f"tl_transpose_conv_{suffix_of(x)}({arguments});"
         return Lowered((how, call), constants, ("tl_transpose_conv.h",), x.shape[1] * x.shape[2] * taps.size)

@@ -40,8 +40,8 @@ class Part(ViewRule):
             return list(np.split(x, len(op.outputs), axis=axis))
         if op.kind == "SPLIT_V":
             axis = int(np.asarray(constants[2]).item())
-            ends = np.cumsum(_split_sizes(np.asarray(constants[1]), x.shape[axis]))[:-1]
-            return [part for part in np.split(x, ends, axis=axis) if part.size]  # the reader drops empty ones
+            cuts = np.cumsum(_split_sizes(np.asarray(constants[1]), x.shape[axis]))[:-1]
+            return [part for part in np.split(x, cuts, axis=axis) if part.size]  # the reader drops empty ones
         if op.kind == "UNPACK":
             return list(np.moveaxis(x, op.attributes["axis"], 0))
         if op.kind == "TRANSPOSE":

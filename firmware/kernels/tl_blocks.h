@@ -1,7 +1,7 @@
 /* Four pixels x two channels at a time: the products of convolutions whose windows were gathered and widened.
  *
  * codegen/operators/blocks.py packs the weights: two channels side by side, a word of two products each (channel 0 and 1
- * of product 0, then of product 1). A gathered value is x + 129, from 1 to 256. Two layouts hold four windows:
+ * of product 0, then of product 1). Of int8, a gathered value is x + 129, from 1 to 256. Two layouts hold four windows:
  *
  * pairs (Cortex-M4): for each two products the pair of pixel 0, of pixel 1, 2, 3, so that a word of weights, split by
  *   SXTB16 into the pairs of its two channels, meets four words of pixels: 5 loads + 2 SXTB16 + 8 SMLAD for 16 products.
@@ -9,6 +9,9 @@
  *   pixel 1 * 2^16): the sum of whole words and the sum of upper halves are kept, 3 cycles for 2 products on a Cortex-M3.
  *   An upper half is one too small where the lower product is negative, which, pixels being positive, is where the weight
  *   is: `negatives` counts them. Weights are -127 at least, so that nothing overflows.
+ *
+ * Of int16 ("wide") a gathered value is x itself, products are added up one by one where there are no pairs, and sums are
+ * scaled once: the compiler has proved that they fit 32 bits.
  */
 #ifndef TL_BLOCKS_H
 #define TL_BLOCKS_H
@@ -23,12 +26,13 @@
 
 #define TL_RAISE 129 /* brings int8 to 1..256 */
 
-/* Output channels of a layer whose sums are rounded twice and shifted right, see tl_requantise_twice */
+/* Output channels of a layer: int8 sums are rounded twice and shifted right, see tl_requantise_twice; of int16 sums the
+ * upper half of the product with the multiplier is the output, rounded, and what is not named for it is not read */
 typedef struct {
     const int8_t *weights;
-    const int32_t *bias; /* input zero point and TL_RAISE folded in */
+    const int32_t *bias; /* of int8 with input zero point and TL_RAISE folded in */
     const int32_t *multiplier;
-    const int8_t *shift;
+    const int8_t *shift;          /* int8 */
     const uint8_t *negatives;     /* TL_LANES_ONLY: negative weights of a channel, in one byte or two */
     int32_t words;                /* words of weights for two channels: half of the gathered products */
     uint16_t channels;
@@ -169,6 +173,56 @@ static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t
 }
 #endif
 
+/* the same for int16 values */
+#if TL_DSP
+#define tl_block_products_wide tl_block_products
+#elif TL_BLOCK_ASSEMBLY
+#define TL_WIDE_PIXELS(X0, X1, S0, S1, S2, S3)                                                                         \
+    "mla %[" S0 "], %[w0], %[x0], %[" S0 "]\n\t"                                                                       \
+    "mla %[" S2 "], %[w1], %[x0], %[" S2 "]\n\t"                                                                       \
+    "mla %[" S1 "], %[w0], %[x1], %[" S1 "]\n\t"                                                                       \
+    "mla %[" S3 "], %[w1], %[x1], %[" S3 "]\n\t"
+#define TL_WIDE_PRODUCT(W0, W1, X0, X1, X2, X3)                                                                        \
+    "ldrsb %[w0], [%[wp], #" W0 "]\n\t"                                                                               \
+    "ldrsb %[w1], [%[wp], #" W1 "]\n\t"                                                                               \
+    "ldrsh %[x0], [%[xp], #" X0 "]\n\t"                                                                               \
+    "ldrsh %[x1], [%[xp], #" X1 "]\n\t" TL_WIDE_PIXELS("x0", "x1", "a0", "a1", "b0", "b1")                            \
+    "ldrsh %[x0], [%[xp], #" X2 "]\n\t"                                                                               \
+    "ldrsh %[x1], [%[xp], #" X3 "]\n\t" TL_WIDE_PIXELS("x0", "x1", "a2", "a3", "b2", "b3")
+static inline tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+{
+    const int8_t *const end = w + 4 * words;
+    int32_t w0_, w1_, x0_, x1_;
+    __asm__("1:\n\t" TL_WIDE_PRODUCT("0", "1", "0", "2", "4", "6") TL_WIDE_PRODUCT("2", "3", "8", "10", "12", "14")
+            "ldr %[w0], %[end]\n\t"
+            "adds %[xp], #16\n\t"
+            "adds %[wp], #4\n\t"
+            "cmp %[wp], %[w0]\n\t"
+            "bne 1b\n\t"
+            : [a0] "+r"(s.a0), [a1] "+r"(s.a1), [a2] "+r"(s.a2), [a3] "+r"(s.a3), [b0] "+r"(s.b0), [b1] "+r"(s.b1),
+              [b2] "+r"(s.b2), [b3] "+r"(s.b3), [xp] "+r"(x), [wp] "+r"(w), [w0] "=&r"(w0_), [w1] "=&r"(w1_),
+              [x0] "=&r"(x0_), [x1] "=&r"(x1_)
+            : [end] "m"(end)
+            : "cc", "memory");
+    return s;
+}
+#else
+static inline tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+{
+    for (int32_t k = 2 * words; k > 0; k--, x += 4, w += 2) {
+        s.a0 = tl_wrapping_add(s.a0, (uint32_t)(w[0] * x[0]));
+        s.a1 = tl_wrapping_add(s.a1, (uint32_t)(w[0] * x[1]));
+        s.a2 = tl_wrapping_add(s.a2, (uint32_t)(w[0] * x[2]));
+        s.a3 = tl_wrapping_add(s.a3, (uint32_t)(w[0] * x[3]));
+        s.b0 = tl_wrapping_add(s.b0, (uint32_t)(w[1] * x[0]));
+        s.b1 = tl_wrapping_add(s.b1, (uint32_t)(w[1] * x[1]));
+        s.b2 = tl_wrapping_add(s.b2, (uint32_t)(w[1] * x[2]));
+        s.b3 = tl_wrapping_add(s.b3, (uint32_t)(w[1] * x[3]));
+    }
+    return s;
+}
+#endif
+
 #if !TL_DSP
 static inline int32_t tl_negatives(const tl_block_t *b, int32_t channel)
 {
@@ -183,50 +237,83 @@ static inline int32_t tl_lower(int32_t whole, int32_t upper)
 }
 #endif
 
-/* All output channels of `count` of the four gathered pixels, 1 to 4; y has `channels` values a pixel. */
-TL_SHARED void tl_block_outputs(const tl_block_t *block, const int16_t *x, int32_t count, int8_t *y)
+/* an output of int8, or of int16 where `wide`, at y */
+TL_INLINE void tl_put_output(uint8_t *y, int32_t sum, int32_t multiplier, int32_t shift, int32_t zero, int32_t wide)
+{
+    if (wide) {
+        const int16_t output = (int16_t)tl_sat16(tl_high_rounded(sum, multiplier, 0));
+        __builtin_memcpy(y, &output, sizeof output);
+    } else {
+        *(int8_t *)y = (int8_t)tl_requantise_twice(sum, multiplier, shift, zero);
+    }
+}
+
+/* bytes from the place of pixel 0 in y to those of pixel 1, 2 and 3; a pixel that is not there is written to where pixel
+ * 0 goes, before it */
+typedef struct {
+    int32_t at1, at2, at3;
+} tl_block_places_t;
+
+/* All output channels of four gathered pixels */
+TL_INLINE void tl_block_body(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *outputs, int32_t wide)
 {
     const int32_t words = block->words, zero = block->zero, channels = block->channels, each = block->per_channel;
     const int32_t *bias = block->bias, *multiplier = block->multiplier;
     const int8_t *w = block->weights, *shift = block->shift;
-    /* a pixel that is not there is written to where pixel 0 goes, before it */
-    const int32_t at1 = count > 1 ? channels : 0, at2 = count > 2 ? 2 * channels : 0, at3 = count > 3 ? 3 * channels : 0;
+    const int32_t bytes = wide ? 2 : 1;
+    uint8_t *y = outputs;
     for (int32_t left = channels; left > 0; left -= 2) {
         const int32_t next = left > 1; /* likewise the second channel */
         const int32_t bias_a = bias[0], bias_b = bias[next];
+        tl_block_sums_t s = {bias_a, bias_a, bias_a, bias_a, bias_b, bias_b, bias_b, bias_b};
+        if (wide) {
+            s = tl_block_products_wide(s, x, w, words);
+        } else {
 #if TL_DSP
-        const tl_block_sums_t s = tl_block_products(
-            (tl_block_sums_t){bias_a, bias_a, bias_a, bias_a, bias_b, bias_b, bias_b, bias_b}, x, w, words);
+            s = tl_block_products(s, x, w, words);
 #else
-        const int32_t channel = channels - left;
-        const int32_t upper_a = bias_a + tl_negatives(block, channel);
-        const int32_t upper_b = bias_b + tl_negatives(block, channel + next);
-        const int32_t whole_a = (int32_t)((uint32_t)bias_a * 0x10001u), whole_b = (int32_t)((uint32_t)bias_b * 0x10001u);
-        tl_block_sums_t s = tl_block_products(
-            (tl_block_sums_t){whole_a, upper_a, whole_a, upper_a, whole_b, upper_b, whole_b, upper_b}, x, w, words);
-        s.a0 = tl_lower(s.a0, s.a1);
-        s.a2 = tl_lower(s.a2, s.a3);
-        s.b0 = tl_lower(s.b0, s.b1);
-        s.b2 = tl_lower(s.b2, s.b3);
+            const int32_t channel = channels - left;
+            s.a1 = s.a3 = bias_a + tl_negatives(block, channel);
+            s.b1 = s.b3 = bias_b + tl_negatives(block, channel + next);
+            s.a0 = s.a2 = (int32_t)((uint32_t)bias_a * 0x10001u);
+            s.b0 = s.b2 = (int32_t)((uint32_t)bias_b * 0x10001u);
+            s = tl_block_products(s, x, w, words);
+            s.a0 = tl_lower(s.a0, s.a1);
+            s.a2 = tl_lower(s.a2, s.a3);
+            s.b0 = tl_lower(s.b0, s.b1);
+            s.b2 = tl_lower(s.b2, s.b3);
 #endif
+        }
         w += 4 * words;
-        int8_t *const second = y + next;
-        int32_t m = multiplier[next & each], right = shift[next & each];
-        second[at3] = (int8_t)tl_requantise_twice(s.b3, m, right, zero);
-        second[at2] = (int8_t)tl_requantise_twice(s.b2, m, right, zero);
-        second[at1] = (int8_t)tl_requantise_twice(s.b1, m, right, zero);
-        second[0] = (int8_t)tl_requantise_twice(s.b0, m, right, zero);
+        uint8_t *const second = y + next * bytes;
+        int32_t m = multiplier[next & each], right = wide ? 0 : shift[next & each];
+        tl_put_output(second + at.at3, s.b3, m, right, zero, wide);
+        tl_put_output(second + at.at2, s.b2, m, right, zero, wide);
+        tl_put_output(second + at.at1, s.b1, m, right, zero, wide);
+        tl_put_output(second, s.b0, m, right, zero, wide);
         m = *multiplier;
-        right = *shift;
-        y[at3] = (int8_t)tl_requantise_twice(s.a3, m, right, zero);
-        y[at2] = (int8_t)tl_requantise_twice(s.a2, m, right, zero);
-        y[at1] = (int8_t)tl_requantise_twice(s.a1, m, right, zero);
-        y[0] = (int8_t)tl_requantise_twice(s.a0, m, right, zero);
-        y += 2;
+        right = wide ? 0 : *shift;
+        tl_put_output(y + at.at3, s.a3, m, right, zero, wide);
+        tl_put_output(y + at.at2, s.a2, m, right, zero, wide);
+        tl_put_output(y + at.at1, s.a1, m, right, zero, wide);
+        tl_put_output(y, s.a0, m, right, zero, wide);
+        y += 2 * bytes;
         bias += 2;
         multiplier += 2 * each;
-        shift += 2 * each;
+        if (!wide) {
+            shift += 2 * each;
+        }
     }
+}
+
+TL_SHARED void tl_block_outputs_s8(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *y)
+{
+    tl_block_body(block, x, at, y, 0);
+}
+
+TL_SHARED void tl_block_outputs_s16(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *y)
+{
+    tl_block_body(block, x, at, y, 1);
 }
 
 /* Where value `at` of a run of `size` lies: of four, the middle two are swapped, as SXTB16 makes pairs; the rest of a run
@@ -284,10 +371,46 @@ static inline void tl_gather_whole(int16_t *to, const int8_t *x, int32_t size)
     }
 }
 
-/* an even number of values that are all `outside` */
-static inline void tl_gather_fill(int16_t *to, int32_t size, int32_t outside)
+/* the same of int16, which lie in order */
+static inline void tl_gather_whole_s16(int16_t *to, const int16_t *x, int32_t size)
 {
-    const uint32_t two = (uint32_t)(outside + TL_RAISE) * 0x10001u;
+#if TL_DSP
+    int32_t left = size;
+    for (; left >= 8; left -= 8, x += 8, to += 32) {
+        const uint32_t x01 = tl_load4(x), x23 = tl_load4(x + 2), x45 = tl_load4(x + 4), x67 = tl_load4(x + 6);
+        __builtin_memcpy(to, &x01, sizeof x01);
+        __builtin_memcpy(to + 8, &x23, sizeof x23);
+        __builtin_memcpy(to + 16, &x45, sizeof x45);
+        __builtin_memcpy(to + 24, &x67, sizeof x67);
+    }
+    for (; left >= 2; left -= 2, x += 2, to += 8) {
+        const uint32_t pair = tl_load4(x);
+        __builtin_memcpy(to, &pair, sizeof pair);
+    }
+    if (left > 0) {
+        *to = *x;
+    }
+#else
+    for (int32_t i = 0; i < size; i++) {
+        to[4 * i] = x[i];
+    }
+#endif
+}
+
+/* values from..from + size of an image of int8, or of int16 where `wide` */
+TL_INLINE void tl_gather_run(int16_t *to, const void *x, int32_t from, int32_t size, int32_t wide)
+{
+    if (wide) {
+        tl_gather_whole_s16(to, (const int16_t *)x + from, size);
+    } else {
+        tl_gather_whole(to, (const int8_t *)x + from, size);
+    }
+}
+
+/* an even number of values that are all `value` */
+static inline void tl_gather_fill(int16_t *to, int32_t size, int32_t value)
+{
+    const uint32_t two = (uint32_t)value * 0x10001u;
     for (; size > 0; size -= 2, to += 8) {
 #if TL_DSP
         __builtin_memcpy(to, &two, sizeof two);
@@ -297,27 +420,42 @@ static inline void tl_gather_fill(int16_t *to, int32_t size, int32_t outside)
     }
 }
 
-/* values first..last of a run from x (which is where value 0 would lie), the others `outside` */
-static inline void tl_gather_part(int16_t *to, const int8_t *x, int32_t first, int32_t last, int32_t size,
-                                  int32_t outside)
+/* values first..last of a run, of which value 0 would lie at x[from]; the others are `outside`, raised if values are */
+TL_INLINE void tl_gather_part(int16_t *to, const void *x, int32_t from, int32_t first, int32_t last, int32_t size,
+                              int32_t outside, int32_t wide)
 {
-    if (first % 4 == 0 && (last % 4 == 0 || last == size)) {
+    const int32_t step = wide ? 2 : 4; /* where a run may begin in another */
+    if (first % step == 0 && (last % step == 0 || last == size)) {
         tl_gather_fill(to, first, outside);
-        tl_gather_whole(to + 4 * first, x + first, last - first);
+        tl_gather_run(to + 4 * first, x, from + first, last - first, wide);
         tl_gather_fill(to + 4 * last, size - last, outside);
         return;
     }
     for (int32_t i = 0; i < size; i++) {
-        to[tl_gathered(i, size)] = (int16_t)((i >= first && i < last ? x[i] : outside) + TL_RAISE);
+        const int32_t seen = i >= first && i < last;
+        if (wide) {
+            to[TL_DSP ? (i >> 1) * 8 + (i & 1) : 4 * i] = (int16_t)(seen ? ((const int16_t *)x)[from + i] : outside);
+        } else {
+            to[tl_gathered(i, size)] = (int16_t)(seen ? ((const int8_t *)x)[from + i] + TL_RAISE : outside);
+        }
     }
 }
 
 /* limits of an activation on outputs that are saturated already */
-static inline void tl_saturated_limits(int8_t *y, int32_t size, int32_t low, int32_t high)
+static inline void tl_limits_s8(int8_t *y, int32_t size, int32_t low, int32_t high)
 {
     if (low > INT8_MIN || high < INT8_MAX) {
         for (int32_t i = 0; i < size; i++) {
             y[i] = (int8_t)tl_clamp(y[i], low, high);
+        }
+    }
+}
+
+static inline void tl_limits_s16(int16_t *y, int32_t size, int32_t low, int32_t high)
+{
+    if (low > INT16_MIN || high < INT16_MAX) {
+        for (int32_t i = 0; i < size; i++) {
+            y[i] = (int16_t)tl_clamp(y[i], low, high);
         }
     }
 }

@@ -8,7 +8,7 @@
 #include "tl_depthwise.h"
 
 /* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
-#define TL_CONV(NAME, ELEMENT, SCALE)                                                                                  \
+#define TL_CONV(NAME, ELEMENT, SUM, SCALE)                                                                             \
     static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling, \
                             const tl_conv_shape_t s, int32_t depth, int32_t input_zero, ELEMENT *y)                    \
     {                                                                                                                  \
@@ -18,7 +18,7 @@
                 const int8_t *w = weights;                                                                             \
                 for (int32_t channel = 0; channel < s.out_channels; channel++) {                                       \
                     const ELEMENT *group = x + channel / channels_a_group * depth;                                     \
-                    int32_t sum = bias[channel];                                                                       \
+                    SUM sum = bias[channel];                                                                           \
                     for (int32_t i = 0; i < s.kernel_height; i++) {                                                    \
                         const int32_t from_h = row * s.stride_height - s.pad_height + i * s.dilation_height;           \
                         for (int32_t j = 0; j < s.kernel_width; j++, w += depth) {                                     \
@@ -33,38 +33,40 @@
                         }                                                                                              \
                     }                                                                                                  \
                     const int32_t scale = scaling->per_channel ? channel : 0;                                          \
-                    sum = SCALE(sum, scaling->multiplier[scale], scaling->shift[scale]) + scaling->zero_point;         \
-                    *y++ = (ELEMENT)tl_clamp(sum, scaling->low, scaling->high);                                        \
+                    const int32_t scaled = SCALE(sum, scaling->multiplier[scale], scaling->shift[scale]);              \
+                    *y++ = (ELEMENT)tl_clamp(scaled + scaling->zero_point, scaling->low, scaling->high);               \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
     }
 
-TL_CONV(tl_conv_s8, int8_t, tl_depthwise_twice)
-TL_CONV(tl_conv_s16, int16_t, tl_depthwise_wide)
+TL_CONV(tl_conv_s8, int8_t, int32_t, tl_depthwise_twice)
+TL_CONV(tl_conv_s16, int16_t, int64_t, tl_depthwise_wide)
 
 typedef struct {
     tl_block_t block;
     tl_conv_shape_t shape;
-    int16_t input_zero;
+    int16_t input_zero; /* of int8 */
 } tl_conv_blocks_t;
 
-/* what the output place whose window begins at (top, left) sees, row by row or, where columns are apart, tap by tap */
-static inline void tl_gather_window(const tl_conv_blocks_t *layer, const int8_t *x, int32_t top, int32_t left,
-                                    int16_t *to)
+/* What the output place whose window begins at (top, left) sees, row by row or, where columns are apart, tap by tap.
+ * `depth` channels of each pixel from `channel` on; `wide`: of int16. */
+TL_INLINE void tl_gather_window(const tl_conv_blocks_t *layer, const void *x, int32_t channel, int32_t depth, int32_t top,
+                                int32_t left, int16_t *to, int32_t wide)
 {
     const tl_conv_shape_t *const s = &layer->shape;
-    const int32_t span = s->dilation_width == 1 ? s->kernel_width : 1, size = span * s->channels;
+    const int32_t span = s->dilation_width == 1 && depth == s->channels ? s->kernel_width : 1, size = span * depth;
+    const int32_t outside = wide ? 0 : layer->input_zero + TL_RAISE;
     for (int32_t i = 0, h = top; i < s->kernel_height; i++, h += s->dilation_height) {
-        for (int32_t j = 0, w = left; j < s->kernel_width; j += span, w += s->dilation_width) {
-            const int8_t *const from = x + (h * s->width + w) * s->channels;
+        for (int32_t j = 0, w = left; j < s->kernel_width; j += span, w += span * s->dilation_width) {
+            const int32_t from = (h * s->width + w) * s->channels + channel;
             if (h < 0 || h >= s->height) {
-                tl_gather_fill(to, size, layer->input_zero);
+                tl_gather_fill(to, size, outside);
             } else if (w >= 0 && w + span <= s->width) {
-                tl_gather_whole(to, from, size);
+                tl_gather_run(to, x, from, size, wide);
             } else {
                 const int32_t first = tl_clamp(-w, 0, span), last = tl_clamp(s->width - w, first, span);
-                tl_gather_part(to, from, first * s->channels, last * s->channels, size, layer->input_zero);
+                tl_gather_part(to, x, from, first * depth, last * depth, size, outside, wide);
             }
             to += (size + 1) / 2 * 8;
         }
@@ -72,23 +74,21 @@ static inline void tl_gather_window(const tl_conv_blocks_t *layer, const int8_t 
 }
 
 /* Four output places at a time; gathered[8 * words]. Filters of one tap and stride 1 walk over the image's pixels. */
-TL_SHARED void tl_conv_blocks_s8(const tl_conv_blocks_t *layer, const int8_t *x, int16_t *gathered, int8_t *y)
+TL_INLINE void tl_conv_blocks(const tl_conv_blocks_t *layer, const void *x, int16_t *gathered, uint8_t *y, int32_t wide)
 {
     const tl_conv_shape_t *const s = &layer->shape;
     const int32_t one = s->kernel_height * s->kernel_width * s->stride_height * s->stride_width == 1;
-    const int32_t places = s->out_height * s->out_width;
-    const int8_t *pixel = x;
-    int8_t *out = y;
-    int32_t top = -s->pad_height, left = -s->pad_width, column = 0;
+    const int32_t places = s->out_height * s->out_width, pixel = s->out_channels * (wide ? 2 : 1);
+    int32_t top = -s->pad_height, left = -s->pad_width, column = 0, from = 0;
     for (int32_t rest = places; rest > 0; rest -= 4) {
         const int32_t count = rest < 4 ? rest : 4;
         for (int32_t i = 0; i < count; i++) {
             if (one) {
-                tl_gather_whole(tl_pixel_place(gathered, i), pixel, s->channels);
-                pixel += s->channels;
+                tl_gather_run(tl_pixel_place(gathered, i), x, from, s->channels, wide);
+                from += s->channels;
                 continue;
             }
-            tl_gather_window(layer, x, top, left, tl_pixel_place(gathered, i));
+            tl_gather_window(layer, x, 0, s->channels, top, left, tl_pixel_place(gathered, i), wide);
             left += s->stride_width;
             if (++column == s->out_width) {
                 column = 0;
@@ -96,10 +96,28 @@ TL_SHARED void tl_conv_blocks_s8(const tl_conv_blocks_t *layer, const int8_t *x,
                 top += s->stride_height;
             }
         }
-        tl_block_outputs(&layer->block, gathered, count, out);
-        out += count * s->out_channels;
+        const tl_block_places_t at = {count > 1 ? pixel : 0, count > 2 ? 2 * pixel : 0, count > 3 ? 3 * pixel : 0};
+        if (wide) {
+            tl_block_outputs_s16(&layer->block, gathered, at, y);
+        } else {
+            tl_block_outputs_s8(&layer->block, gathered, at, y);
+        }
+        y += count * pixel;
     }
-    tl_saturated_limits(y, places * s->out_channels, layer->block.low, layer->block.high);
+}
+
+TL_SHARED void tl_conv_blocks_s8(const tl_conv_blocks_t *layer, const int8_t *x, int16_t *gathered, int8_t *y)
+{
+    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, 0);
+    const int32_t size = layer->shape.out_height * layer->shape.out_width * layer->shape.out_channels;
+    tl_limits_s8(y, size, layer->block.low, layer->block.high);
+}
+
+TL_SHARED void tl_conv_blocks_s16(const tl_conv_blocks_t *layer, const int16_t *x, int16_t *gathered, int16_t *y)
+{
+    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, 1);
+    const int32_t size = layer->shape.out_height * layer->shape.out_width * layer->shape.out_channels;
+    tl_limits_s16(y, size, layer->block.low, layer->block.high);
 }
 
 #endif

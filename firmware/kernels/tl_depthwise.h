@@ -10,7 +10,7 @@ typedef struct {
 } tl_conv_shape_t;
 
 /* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
-#define TL_DEPTHWISE(NAME, ELEMENT, SCALE)                                                                             \
+#define TL_DEPTHWISE(NAME, ELEMENT, SUM, SCALE)                                                                        \
     static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling, \
                             const tl_conv_shape_t s, int32_t input_zero, ELEMENT *y)                                   \
     {                                                                                                                  \
@@ -18,7 +18,7 @@ typedef struct {
         for (int32_t row = 0; row < s.out_height; row++) {                                                             \
             for (int32_t column = 0; column < s.out_width; column++) {                                                 \
                 for (int32_t c = 0, in = 0, of = 0; c < s.out_channels; c++) {                                         \
-                    int32_t sum = bias[c];                                                                             \
+                    SUM sum = bias[c];                                                                                 \
                     for (int32_t i = 0; i < s.kernel_height; i++) {                                                    \
                         const int32_t h = row * s.stride_height - s.pad_height + i * s.dilation_height;                \
                         for (int32_t j = 0; j < s.kernel_width; j++) {                                                 \
@@ -30,8 +30,8 @@ typedef struct {
                         }                                                                                              \
                     }                                                                                                  \
                     const int32_t scale = scaling->per_channel ? c : 0;                                                \
-                    sum = SCALE(sum, scaling->multiplier[scale], scaling->shift[scale]) + scaling->zero_point;         \
-                    *y++ = (ELEMENT)tl_clamp(sum, scaling->low, scaling->high);                                        \
+                    const int32_t scaled = SCALE(sum, scaling->multiplier[scale], scaling->shift[scale]);              \
+                    *y++ = (ELEMENT)tl_clamp(scaled + scaling->zero_point, scaling->low, scaling->high);               \
                     if (++of == multiplier) {                                                                          \
                         of = 0;                                                                                        \
                         in++;                                                                                          \
@@ -46,13 +46,13 @@ static inline int32_t tl_depthwise_twice(int32_t sum, int32_t multiplier, int32_
     return shift > 0 ? tl_scale_up(sum, multiplier, shift) : tl_scale_down_sum(sum, multiplier, -shift);
 }
 
-TL_DEPTHWISE(tl_depthwise_s8, int8_t, tl_depthwise_twice)
+TL_DEPTHWISE(tl_depthwise_s8, int8_t, int32_t, tl_depthwise_twice)
 
-static inline int32_t tl_depthwise_wide(int32_t sum, int32_t multiplier, int32_t shift)
+static inline int32_t tl_depthwise_wide(int64_t sum, int32_t multiplier, int32_t shift)
 {
     return tl_requantise_wide(sum, multiplier, shift);
 }
 
-TL_DEPTHWISE(tl_depthwise_s16, int16_t, tl_depthwise_wide)
+TL_DEPTHWISE(tl_depthwise_s16, int16_t, int64_t, tl_depthwise_wide)
 
 #endif

@@ -1,10 +1,10 @@
-/* DEPTHWISE_CONV_2D on int8, four channels at a time: rows of the image are widened channel by channel into a ring that
- * holds as many as the filter reaches over, so that neighbours along a row are neighbours in memory and the image is read
- * before the result is written: both may be the same memory when they are of one shape.
+/* DEPTHWISE_CONV_2D, four channels at a time: rows of the image are widened channel by channel into a ring that holds as
+ * many as the filter reaches over, so that neighbours along a row are neighbours in memory and the image is read before
+ * the result is written: both may be the same memory when they are of one shape.
  *
- * Values are raised as in tl_blocks.h. Filters of 3 x 3 with neighbouring taps make four outputs at a time. On the
- * Cortex-M4 two taps are one SMLAD: 3 loads and 8 products for the 12 of a filter row. Elsewhere two outputs are one
- * multiplication, see tl_blocks.h.
+ * Values of int8 are raised as in tl_blocks.h, those of int16 ("wide") are not. Filters of 3 x 3 with neighbouring taps
+ * make four outputs at a time. On the Cortex-M4 two taps are one SMLAD: 3 loads and 8 products for the 12 of a filter
+ * row. Elsewhere two outputs of int8 are one multiplication, see tl_blocks.h.
  */
 #ifndef TL_DEPTHWISE_ROWS_H
 #define TL_DEPTHWISE_ROWS_H
@@ -14,10 +14,10 @@
 
 typedef struct {
     const int8_t *weights; /* [out channel][row][column] */
-    const int32_t *bias;   /* input zero point and TL_RAISE folded in */
+    const int32_t *bias;   /* this to `shift` as in tl_block_t */
     const int32_t *multiplier;
     const int8_t *shift;
-    int32_t row, pixel; /* bytes from row to row and from pixel to pixel of the image */
+    int32_t row, pixel; /* values from row to row and from pixel to pixel of the image */
     int32_t out_row, out_pixel;
     int32_t pitch;         /* int16 values a row of the ring */
     tl_conv_shape_t shape; /* rows and columns may have changed places: the longer lines go faster */
@@ -28,7 +28,7 @@ typedef struct {
 
 /* how the sums of one output channel become outputs, and where they go */
 typedef struct {
-    int32_t bias, multiplier, shift, zero, step; /* step: from pixel to pixel of y */
+    int32_t bias, multiplier, shift, zero, step; /* step: bytes from pixel to pixel of y */
     const int8_t *weights;
 #if TL_DSP
     uint32_t taps[6]; /* of each row of 3: (tap 0, tap 1), (tap 1, tap 2) */
@@ -229,52 +229,84 @@ static inline tl_row_sums_t tl_rows_four_apart(tl_row_sums_t s, const int16_t *t
 }
 #endif
 
+/* of int16, where SMLAD is the same */
+#if TL_DSP
+TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, const int16_t *bottom,
+                                     const tl_depthwise_channel_t *c, int32_t apart)
+{
+    return apart ? tl_rows_four_apart(tl_depthwise_start(c), top, middle, bottom, c)
+                 : tl_rows_four(tl_depthwise_start(c), top, middle, bottom, c);
+}
+#else
+TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, const int16_t *bottom,
+                                     const tl_depthwise_channel_t *c, int32_t apart)
+{
+    const int32_t step = apart ? 2 : 1;
+    tl_row_sums_t s = {c->bias, c->bias, c->bias, c->bias};
+    const int8_t *w = c->weights;
+    for (int32_t row = 0; row < 3; row++, w += 3) {
+        const int16_t *const x = row == 0 ? top : row == 1 ? middle : bottom;
+        const int32_t w0 = w[0], w1 = w[1], w2 = w[2];
+        s.s0 += w0 * x[0] + w1 * x[1] + w2 * x[2];
+        s.s1 += w0 * x[step] + w1 * x[step + 1] + w2 * x[step + 2];
+        s.s2 += w0 * x[2 * step] + w1 * x[2 * step + 1] + w2 * x[2 * step + 2];
+        s.s3 += w0 * x[3 * step] + w1 * x[3 * step + 1] + w2 * x[3 * step + 2];
+    }
+    return s;
+}
+#endif
+
 /* writes `count` outputs: one or two of two, three or more of four */
-static inline void tl_depthwise_two(int8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count)
+TL_INLINE void tl_depthwise_two(uint8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count, int32_t wide)
 {
     if (count > 1) {
-        y[c->step] = (int8_t)tl_requantise_twice(s.s1, c->multiplier, c->shift, c->zero);
+        tl_put_output(y + c->step, s.s1, c->multiplier, c->shift, c->zero, wide);
     }
-    y[0] = (int8_t)tl_requantise_twice(s.s0, c->multiplier, c->shift, c->zero);
+    tl_put_output(y, s.s0, c->multiplier, c->shift, c->zero, wide);
 }
 
-static inline void tl_depthwise_four(int8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count)
+TL_INLINE void tl_depthwise_four(uint8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count, int32_t wide)
 {
     const int32_t multiplier = c->multiplier, shift = c->shift, zero = c->zero, step = c->step;
     if (count > 3) {
-        y[3 * step] = (int8_t)tl_requantise_twice(s.s3, multiplier, shift, zero);
+        tl_put_output(y + 3 * step, s.s3, multiplier, shift, zero, wide);
     }
-    y[2 * step] = (int8_t)tl_requantise_twice(s.s2, multiplier, shift, zero);
-    y[step] = (int8_t)tl_requantise_twice(s.s1, multiplier, shift, zero);
-    y[0] = (int8_t)tl_requantise_twice(s.s0, multiplier, shift, zero);
+    tl_put_output(y + 2 * step, s.s2, multiplier, shift, zero, wide);
+    tl_put_output(y + step, s.s1, multiplier, shift, zero, wide);
+    tl_put_output(y, s.s0, multiplier, shift, zero, wide);
 }
 
 /* one output row of up to four channels, whose planes lie `plane` apart, from three rows of the ring */
-TL_SHARED void tl_depthwise_row3(const int16_t *top, const int16_t *middle, const int16_t *bottom,
-                                 const tl_depthwise_channel_t *own, int32_t channels, int32_t plane, int32_t width,
-                                 int32_t apart, int8_t *out)
+TL_INLINE void tl_depthwise_three(const int16_t *top, const int16_t *middle, const int16_t *bottom,
+                                  const tl_depthwise_channel_t *own, int32_t channels, int32_t plane, int32_t width,
+                                  int32_t apart, uint8_t *out, int32_t wide)
 {
     for (const tl_depthwise_channel_t *c = own; c < own + channels; c++) {
         const int16_t *first = top, *second = middle, *third = bottom;
-        int8_t *y = out++;
+        uint8_t *y = out;
+        out += wide ? 2 : 1;
         int32_t left = width;
         if (apart) {
             for (; left > 2; left -= 4, first += 8, second += 8, third += 8, y += 4 * c->step) {
-                const tl_row_sums_t s = tl_rows_four_apart(tl_depthwise_start(c), first, second, third, c);
-                tl_depthwise_four(y, tl_depthwise_end(s), c, left);
+                const tl_row_sums_t s = wide ? tl_rows_wide(first, second, third, c, 1)
+                                             : tl_rows_four_apart(tl_depthwise_start(c), first, second, third, c);
+                tl_depthwise_four(y, wide ? s : tl_depthwise_end(s), c, left, wide);
             }
             if (left > 0) {
-                const tl_row_sums_t s = tl_rows_four_apart(tl_depthwise_start(c), first, second, third, c);
-                tl_depthwise_two(y, tl_depthwise_end(s), c, left);
+                const tl_row_sums_t s = wide ? tl_rows_wide(first, second, third, c, 1)
+                                             : tl_rows_four_apart(tl_depthwise_start(c), first, second, third, c);
+                tl_depthwise_two(y, wide ? s : tl_depthwise_end(s), c, left, wide);
             }
         } else {
             for (; left > 2; left -= 4, first += 4, second += 4, third += 4, y += 4 * c->step) {
-                const tl_row_sums_t s = tl_rows_four(tl_depthwise_start(c), first, second, third, c);
-                tl_depthwise_four(y, tl_depthwise_end(s), c, left);
+                const tl_row_sums_t s = wide ? tl_rows_wide(first, second, third, c, 0)
+                                             : tl_rows_four(tl_depthwise_start(c), first, second, third, c);
+                tl_depthwise_four(y, wide ? s : tl_depthwise_end(s), c, left, wide);
             }
             if (left > 0) {
-                const tl_row_sums_t s = tl_rows_two(tl_depthwise_start(c), first, second, third, c);
-                tl_depthwise_two(y, tl_depthwise_end(s), c, left);
+                const tl_row_sums_t s = wide ? tl_rows_wide(first, second, third, c, 0)
+                                             : tl_rows_two(tl_depthwise_start(c), first, second, third, c);
+                tl_depthwise_two(y, wide ? s : tl_depthwise_end(s), c, left, wide);
             }
         }
         top += plane;
@@ -283,11 +315,25 @@ TL_SHARED void tl_depthwise_row3(const int16_t *top, const int16_t *middle, cons
     }
 }
 
+TL_SHARED void tl_depthwise_row3(const int16_t *top, const int16_t *middle, const int16_t *bottom,
+                                 const tl_depthwise_channel_t *own, int32_t channels, int32_t plane, int32_t width,
+                                 int32_t apart, uint8_t *out)
+{
+    tl_depthwise_three(top, middle, bottom, own, channels, plane, width, apart, out, 0);
+}
+
+TL_SHARED void tl_depthwise_row3_s16(const int16_t *top, const int16_t *middle, const int16_t *bottom,
+                                     const tl_depthwise_channel_t *own, int32_t channels, int32_t plane, int32_t width,
+                                     int32_t apart, uint8_t *out)
+{
+    tl_depthwise_three(top, middle, bottom, own, channels, plane, width, apart, out, 1);
+}
+
 /* ---- any filter ---- */
 
 /* one output row of one channel; `top` is the ring's row that the filter's first row sees */
-static inline void tl_depthwise_row(const tl_depthwise_rows_t *layer, const int16_t *ring, int32_t top,
-                                    const tl_depthwise_channel_t *c, int8_t *y)
+TL_INLINE void tl_depthwise_row(const tl_depthwise_rows_t *layer, const int16_t *ring, int32_t top,
+                                const tl_depthwise_channel_t *c, uint8_t *y, int32_t wide)
 {
     const tl_conv_shape_t *const s = &layer->shape;
     for (int32_t column = 0; column < s->out_width; column++, y += c->step) {
@@ -296,12 +342,12 @@ static inline void tl_depthwise_row(const tl_depthwise_rows_t *layer, const int1
         for (int32_t i = 0; i < s->kernel_height; i++) {
             const int16_t *x = ring + row * layer->pitch + column * s->stride_width;
             for (int32_t j = s->kernel_width; j > 0; j--, x += s->dilation_width) {
-                sum += *x * *w++;
+                sum = tl_wrapping_add(sum, (uint32_t)(*x * *w++));
             }
             row += s->dilation_height;
             row -= row >= layer->rows ? layer->rows : 0;
         }
-        *y = (int8_t)tl_requantise_twice(sum, c->multiplier, c->shift, c->zero);
+        tl_put_output(y, sum, c->multiplier, c->shift, c->zero, wide);
     }
 }
 
@@ -353,12 +399,60 @@ static inline void tl_fill_row(int16_t *to, int32_t plane, int32_t value, int32_
     }
 }
 
+/* the same of int16, which are not raised */
+TL_SHARED void tl_spread_row(int16_t *to, int32_t plane, const int16_t *x, int32_t step, int32_t channels, int32_t width)
+{
+#if TL_DSP
+    if (channels == 4) {
+        for (; width > 0 && ((uintptr_t)to & 2u) != 0; width--, x += step, to++) {
+            to[0] = x[0];
+            to[plane] = x[1];
+            to[2 * plane] = x[2];
+            to[3 * plane] = x[3];
+        }
+        for (; width > 1; width -= 2, to += 2) {
+            const uint32_t first = tl_load4(x), first_2 = tl_load4(x + 2);
+            const uint32_t second = tl_load4(x + step), second_2 = tl_load4(x + step + 2);
+            uint32_t pair;
+            x += 2 * step;
+            __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(first), "r"(second));
+            __builtin_memcpy(to, &pair, sizeof pair);
+            __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(second), "r"(first));
+            __builtin_memcpy(to + plane, &pair, sizeof pair);
+            __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(first_2), "r"(second_2));
+            __builtin_memcpy(to + 2 * plane, &pair, sizeof pair);
+            __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(second_2), "r"(first_2));
+            __builtin_memcpy(to + 3 * plane, &pair, sizeof pair);
+        }
+    }
+#endif
+    for (; width > 0; width--, x += step, to++) {
+        for (int32_t k = 0; k < channels; k++) {
+            to[k * plane] = x[k];
+        }
+    }
+}
+
+/* of output channel `channel`, whose outputs are `bytes` large */
+static inline tl_depthwise_channel_t tl_depthwise_channel(const tl_depthwise_rows_t *layer, int32_t channel, int32_t bytes)
+{
+    const int32_t scale = layer->per_channel ? channel : 0;
+    tl_depthwise_channel_t own;
+    own.bias = layer->bias[channel];
+    own.multiplier = layer->multiplier[scale];
+    own.shift = bytes == 1 ? layer->shift[scale] : 0;
+    own.zero = layer->zero;
+    own.step = layer->out_pixel * bytes;
+    own.weights = layer->weights + channel * layer->shape.kernel_height * layer->shape.kernel_width;
+    return own;
+}
+
 /* ring[4 * rows * pitch + 8] */
-TL_SHARED void tl_depthwise_rows_s8(const tl_depthwise_rows_t *layer, const int8_t *x, int16_t *ring, int8_t *y)
+TL_INLINE void tl_depthwise_rows(const tl_depthwise_rows_t *layer, const void *x, int16_t *ring, uint8_t *y, int32_t wide)
 {
     const tl_conv_shape_t *const s = &layer->shape;
-    const int32_t rows = layer->rows, pitch = layer->pitch, plane = rows * pitch, taps = s->kernel_height * s->kernel_width;
-    const int32_t outside = layer->input_zero + TL_RAISE, filters = s->out_channels / s->channels;
+    const int32_t rows = layer->rows, pitch = layer->pitch, plane = rows * pitch, bytes = wide ? 2 : 1;
+    const int32_t outside = wide ? 0 : layer->input_zero + TL_RAISE, filters = s->out_channels / s->channels;
     const int32_t three = s->kernel_height == 3 && s->kernel_width == 3 && s->dilation_height == 1 &&
                           s->dilation_width == 1 && filters == 1 && s->stride_width <= 2;
     tl_fill_row(ring, 0, outside, 1, 4 * plane); /* what lies beside the image stays */
@@ -367,26 +461,29 @@ TL_SHARED void tl_depthwise_rows_s8(const tl_depthwise_rows_t *layer, const int8
         tl_depthwise_channel_t own[4];
         if (three) {
             for (int32_t k = 0; k < channels; k++) {
-                const int32_t c = channel + k, scale = layer->per_channel ? c : 0;
-                own[k].bias = layer->bias[c];
-                own[k].multiplier = layer->multiplier[scale];
-                own[k].shift = layer->shift[scale];
-                own[k].zero = layer->zero;
-                own[k].step = layer->out_pixel;
-                own[k].weights = layer->weights + c * taps;
+                own[k] = tl_depthwise_channel(layer, channel + k, bytes);
+#if TL_DSP
                 tl_depthwise_prepare(&own[k]);
+#else
+                if (!wide) {
+                    tl_depthwise_prepare(&own[k]);
+                }
+#endif
             }
         }
         int32_t next = -s->pad_height, slot = 0; /* the image's row to be read next, and its row in the ring */
-        int8_t *out = y + channel * filters;
+        uint8_t *out = y + channel * filters * bytes;
         for (int32_t row = 0, top = -s->pad_height; row < s->out_height; row++, top += s->stride_height) {
             next = next < top ? top : next;
             for (; next < top + rows; next++) {
                 int16_t *const to = ring + slot * pitch + s->pad_width;
-                if (next >= 0 && next < s->height) {
-                    tl_widen_row(to, plane, x + next * layer->row + channel, layer->pixel, channels, s->width);
-                } else {
+                const int32_t from = next * layer->row + channel;
+                if (next < 0 || next >= s->height) {
                     tl_fill_row(to, plane, outside, channels, s->width);
+                } else if (wide) {
+                    tl_spread_row(to, plane, (const int16_t *)x + from, layer->pixel, channels, s->width);
+                } else {
+                    tl_widen_row(to, plane, (const int8_t *)x + from, layer->pixel, channels, s->width);
                 }
                 slot = slot + 1 == rows ? 0 : slot + 1;
             }
@@ -395,23 +492,35 @@ TL_SHARED void tl_depthwise_rows_s8(const tl_depthwise_rows_t *layer, const int8
                 const int16_t *const first = ring + slot * pitch;
                 const int16_t *const second = ring + (slot + 1 == 3 ? 0 : slot + 1) * pitch;
                 const int16_t *const third = ring + (slot == 0 ? 2 : slot - 1) * pitch;
-                tl_depthwise_row3(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2, out);
+                if (wide) {
+                    tl_depthwise_row3_s16(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2,
+                                          out);
+                } else {
+                    tl_depthwise_row3(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2, out);
+                }
             } else {
                 for (int32_t k = 0; k < channels * filters; k++) {
-                    const int32_t c = channel * filters + k, scale = layer->per_channel ? c : 0;
-                    own[0].bias = layer->bias[c];
-                    own[0].multiplier = layer->multiplier[scale];
-                    own[0].shift = layer->shift[scale];
-                    own[0].zero = layer->zero;
-                    own[0].step = layer->out_pixel;
-                    own[0].weights = layer->weights + c * taps;
-                    tl_depthwise_row(layer, ring + k / filters * plane, slot, &own[0], out + k);
+                    own[0] = tl_depthwise_channel(layer, channel * filters + k, bytes);
+                    tl_depthwise_row(layer, ring + k / filters * plane, slot, &own[0], out + k * bytes, wide);
                 }
             }
-            out += layer->out_row;
+            out += layer->out_row * bytes;
         }
     }
-    tl_saturated_limits(y, s->out_height * s->out_width * s->out_channels, layer->low, layer->high);
+}
+
+TL_SHARED void tl_depthwise_rows_s8(const tl_depthwise_rows_t *layer, const int8_t *x, int16_t *ring, int8_t *y)
+{
+    const tl_conv_shape_t *const s = &layer->shape;
+    tl_depthwise_rows(layer, x, ring, (uint8_t *)y, 0);
+    tl_limits_s8(y, s->out_height * s->out_width * s->out_channels, layer->low, layer->high);
+}
+
+TL_SHARED void tl_depthwise_rows_s16(const tl_depthwise_rows_t *layer, const int16_t *x, int16_t *ring, int16_t *y)
+{
+    const tl_conv_shape_t *const s = &layer->shape;
+    tl_depthwise_rows(layer, x, ring, (uint8_t *)y, 1);
+    tl_limits_s16(y, s->out_height * s->out_width * s->out_channels, layer->low, layer->high);
 }
 
 #endif

@@ -7,7 +7,7 @@
 #include "tl_depthwise.h"
 
 /* From tap to tap that meets a pixel: the tap goes up by the stride while the pixel goes down by one. */
-#define TL_TRANSPOSE_CONV(NAME, ELEMENT, SCALE)                                                                        \
+#define TL_TRANSPOSE_CONV(NAME, ELEMENT, SUM, SCALE)                                                                   \
     static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling, \
                             const tl_conv_shape_t s, int32_t input_zero, ELEMENT *y)                                   \
     {                                                                                                                  \
@@ -17,7 +17,8 @@
                 const int32_t right = column + s.pad_width, first_j = right % s.stride_width;                          \
                 const int8_t *filter = weights;                                                                        \
                 for (int32_t channel = 0; channel < s.out_channels; channel++) {                                       \
-                    int32_t sum = bias[channel], h = below / s.stride_height;                                          \
+                    int32_t h = below / s.stride_height;                                                               \
+                    SUM sum = bias[channel];                                                                           \
                     for (int32_t i = first_i; i < s.kernel_height && h >= 0; i += s.stride_height, h--) {              \
                         int32_t v = right / s.stride_width;                                                            \
                         for (int32_t j = first_j; j < s.kernel_width && v >= 0; j += s.stride_width, v--) {            \
@@ -33,14 +34,14 @@
                     }                                                                                                  \
                     filter += s.kernel_height * s.kernel_width * s.channels;                                           \
                     const int32_t scale = scaling->per_channel ? channel : 0;                                          \
-                    sum = SCALE(sum, scaling->multiplier[scale], scaling->shift[scale]) + scaling->zero_point;         \
-                    *y++ = (ELEMENT)tl_clamp(sum, scaling->low, scaling->high);                                        \
+                    const int32_t scaled = SCALE(sum, scaling->multiplier[scale], scaling->shift[scale]);              \
+                    *y++ = (ELEMENT)tl_clamp(scaled + scaling->zero_point, scaling->low, scaling->high);               \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
     }
 
-TL_TRANSPOSE_CONV(tl_transpose_conv_s8, int8_t, tl_depthwise_twice)
-TL_TRANSPOSE_CONV(tl_transpose_conv_s16, int16_t, tl_depthwise_wide)
+TL_TRANSPOSE_CONV(tl_transpose_conv_s8, int8_t, int32_t, tl_depthwise_twice)
+TL_TRANSPOSE_CONV(tl_transpose_conv_s16, int16_t, int64_t, tl_depthwise_wide)
 
 #endif

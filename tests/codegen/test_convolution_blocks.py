@@ -56,60 +56,104 @@ DEPTHWISE: Sequence[Shape] = [
     (8, 7, 1, 8, (4, 3), (2, 2), (1, 1), 0, True),  # a single channel: CONV_2D does
     (2, 3, 5, 1, (4, 5), (1, 1), (1, 1), 0, True),
 ]
+GROUPS: Sequence[tuple[Shape, int]] = [  # and channels of the image in a group
+    ((5, 6, 6, 9, (3, 3), (1, 1), (1, 1), 0, True), 2),
+    ((4, 5, 8, 4, (1, 1), (1, 1), (1, 1), 1, True), 4),
+    ((7, 4, 4, 12, (2, 3), (2, 1), (1, 2), 0, False), 2),
+    ((3, 3, 12, 4, (3, 1), (1, 1), (1, 1), 1, True), 3),
+    ((6, 5, 5, 10, (3, 3), (1, 1), (1, 1), 0, True), 1),  # as many groups as channels: depthwise
+    ((1, 9, 6, 6, (1, 3), (1, 1), (1, 1), 0, True), 1),
+]
+TRANSPOSED: Sequence[Shape] = [
+    (3, 4, 5, 3, (3, 3), (2, 2), (1, 1), 0, True),
+    (2, 5, 3, 4, (4, 4), (2, 2), (1, 1), 0, True),
+    (3, 3, 4, 1, (3, 2), (1, 1), (1, 1), 1, True),
+    (4, 3, 2, 6, (5, 3), (3, 2), (1, 1), 1, False),
+    (2, 2, 8, 5, (2, 2), (2, 2), (1, 1), 1, True),
+    (1, 6, 3, 3, (1, 4), (1, 2), (1, 1), 0, True),
+    (5, 4, 3, 2, (3, 3), (1, 2), (1, 1), 0, True),
+]
 
 
-def add(model: TFLiteModel, kind: str, number: int, shape: Shape, chance: np.random.Generator) -> None:
-    """One convolution. Some filters have a channel of zeros, of -127 only, of 127 only; some have no bias."""
+def add(
+    model: TFLiteModel, kind: str, number: int, shape: Shape, chance: np.random.Generator, element: str = "int8",
+    depth: int = 0,
+) -> None:
+    """One convolution. Some filters have a channel of zeros, of -127 only, of 127 only; some have no bias.
+
+    depth: channels of the image that a filter of CONV_2D sees, all by default.
+    """
     h, w, c, out, kernel, stride, dilation, padding, per_channel = shape
     depthwise = kind == "DEPTHWISE_CONV_2D"
-    out = c * out if depthwise else out
-    x = scaled(model, (1, h, w, c), "int8", chance)
-    axis, taps = (3, (1, *kernel, out)) if depthwise else (0, (out, *kernel, c))
-    filters, scales = weights_of(model, taps, out, axis, chance, per_channel)
+    out, depth = c * out if depthwise else out, 1 if depthwise else depth or c
+    x = scaled(model, (1, h, w, c), element, chance)
+    axis, taps = (3, (1, *kernel, out)) if depthwise else (0, (out, *kernel, depth))
+    filters, scales = weights_of(model, taps, out, axis, chance, per_channel or element == "int16")
     extreme = (0, -127, 127)[number % 3]
     values = np.frombuffer(model.model.buffers[-1].data.tobytes(), np.int8).reshape(taps).copy()
     values[(slice(None),) * axis + (number % out,)] = extreme
     model.model.buffers[-1].data = np.frombuffer(values.tobytes(), np.uint8)
     operands = [x, filters]
-    if number % 4 or not depthwise:  # LiteRT's CONV_2D takes none without
-        operands.append(bias_of(model, x, scales, out, "int8", chance))
-    scale = output_scale(model, x, scales, kernel[0] * kernel[1] * (1 if depthwise else c), "int8", chance)
-    size = convolution_sizes(h, w, kernel, stride, dilation, padding)
-    y = model.tensor((1, *size, out), "int8", scale, output_zero("int8", chance))
+    if number % 4 or kind == "CONV_2D":  # LiteRT's takes none without
+        operands.append(bias_of(model, x, scales, out, element, chance))
+    scale = output_scale(model, x, scales, kernel[0] * kernel[1] * depth, element, chance)
     options = {"depthMultiplier": out // c} if depthwise else {}
+    if kind == "TRANSPOSE_CONV":
+        size = tuple(
+            n * s if padding == 0 else (n - 1) * s + k for n, s, k in zip((h, w), stride, kernel, strict=True)
+        )
+        operands = [model.constant([1, *size, out]), filters, x, *operands[2:]]
+    else:
+        size = convolution_sizes(h, w, kernel, stride, dilation, padding)
+        options |= {"dilationHFactor": dilation[0], "dilationWFactor": dilation[1]}
+    y = model.tensor((1, *size, out), element, scale, output_zero(element, chance))
     model.operator(
-        kind, operands, [y], padding=padding, strideH=stride[0], strideW=stride[1],
-        dilationHFactor=dilation[0], dilationWFactor=dilation[1], fusedActivationFunction=number % 4, **options,
+        kind, operands, [y], padding=padding, strideH=stride[0], strideW=stride[1], **options,
+        fusedActivationFunction=0 if kind == "TRANSPOSE_CONV" else number % 4,
     )  # fmt: skip
     model.output(y)
 
 
-def all_of(kind: str, shapes: Sequence[Shape], seed: int) -> TFLiteModel:
+def all_of(kind: str, shapes: Sequence[Shape], seed: int, element: str = "int8") -> TFLiteModel:
     model, chance = TFLiteModel(), np.random.default_rng(seed)
     for number, shape in enumerate(shapes):
-        add(model, kind, number, shape, chance)
+        add(model, kind, number, shape, chance, element)
     return model
 
 
-def calls(graph: Graph) -> list[str]:
-    """The last statement of each layer."""
+def in_groups(seed: int, element: str) -> TFLiteModel:
+    model, chance = TFLiteModel(), np.random.default_rng(seed)
+    for number, (shape, depth) in enumerate(GROUPS):
+        add(model, "CONV_2D", number, shape, chance, element, depth)
+    return model
+
+
+def layers(graph: Graph) -> list[str]:
+    """The text of each layer's function."""
     program = make_program(
         graph, [f"a{i}" for i in range(len(graph.inputs))], [f"b{i}" for i in range(len(graph.outputs))]
     )
-    return [layer.lines[-1] for layer in program.layers]
+    return ["\n".join(layer.lines) for layer in program.layers]
 
 
 MODELS = {
     "conv": lambda seed: all_of("CONV_2D", CONVOLUTIONS, seed),
+    "conv of int16": lambda seed: all_of("CONV_2D", CONVOLUTIONS, seed, "int16"),
     "depthwise": lambda seed: all_of("DEPTHWISE_CONV_2D", DEPTHWISE, seed),
+    "depthwise of int16": lambda seed: all_of("DEPTHWISE_CONV_2D", DEPTHWISE, seed, "int16"),
+    "groups": lambda seed: in_groups(seed, "int8"),
+    "groups of int16": lambda seed: in_groups(seed, "int16"),
+    "transposed": lambda seed: all_of("TRANSPOSE_CONV", TRANSPOSED, seed),
+    "transposed of int16": lambda seed: all_of("TRANSPOSE_CONV", TRANSPOSED, seed, "int16"),
 }
+FAST = ("tl_conv_blocks_s", "tl_depthwise_rows_s", "tl_conv_parts_s")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("kind", MODELS)
 def test_on_the_host(kind: str, seed: int) -> None:
     graph = assert_all_equal(MODELS[kind](seed))
-    fast = [line for line in calls(graph) if line.startswith(("tl_conv_blocks_s8", "tl_depthwise_rows_s8"))]
+    fast = [text for text in layers(graph) if any(name in text for name in FAST)]
     assert len(fast) == len(graph.operators), "a plain kernel was tested in place of a fast one"
 
 
@@ -126,11 +170,11 @@ def test_on_each_core(kind: str, variant: str, tmp_path: Path) -> None:
         assert_same(f"NumPy and C on {variant}", reference_outputs(graph, inputs), network.run(*inputs), graph)
 
 
-@pytest.mark.parametrize("reason", ["weight -128", "factor above 1/2", "groups"])
+@pytest.mark.parametrize("reason", ["weight -128", "factor above 1/2"])
 def test_what_blocks_cannot_do_takes_the_plain_kernel(reason: str) -> None:
     model, chance = TFLiteModel(), np.random.default_rng(4)
     x = scaled(model, (1, 4, 5, 4), "int8", chance)
-    filters = chance.integers(-127, 128, (6, 3, 3, 2 if reason == "groups" else 4))
+    filters = chance.integers(-127, 128, (6, 3, 3, 4))
     if reason == "weight -128":
         filters[2, 1, 1, 0] = -128
     sx = float(model.graph.tensors[x].quantization.scale[0])
@@ -140,7 +184,8 @@ def test_what_blocks_cannot_do_takes_the_plain_kernel(reason: str) -> None:
     model.operator("CONV_2D", [x, w, bias], [y], padding=0, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1)
     model.output(y)
     graph = assert_all_equal(model)
-    assert [line.split("(")[0] for line in calls(graph)] == ["tl_conv_s8"]
+    (text,) = layers(graph)
+    assert "tl_conv_s8(" in text
 
 
 def test_one_scale_for_all_channels_is_one_entry() -> None:
@@ -195,3 +240,26 @@ def test_order_of_weights() -> None:
     filters = np.arange(2 * 1 * 5).reshape(2, 1, 5)  # channel 0: 0..4, channel 1: 5..9
     assert pack_filters(filters).tolist() == [0, 5, 2, 7, 1, 6, 3, 8, 4, 9, 0, 0]
     assert pack_filters(filters[:1]).tolist() == [0, 0, 2, 0, 1, 0, 3, 0, 4, 0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"])
+def test_sums_of_int16_that_32_bits_do_not_hold(kind: str) -> None:
+    """600 products of -127 with values up to 2**15 reach beyond 2**31."""
+    model, chance = TFLiteModel(), np.random.default_rng(9)
+    window, channels = ((30, 20), 2) if kind == "DEPTHWISE_CONV_2D" else ((1, 1), 600)
+    x = model.input((1, *window, channels), "int16", 0.0001)
+    shape = (1, *window, 2) if kind == "DEPTHWISE_CONV_2D" else (2, 1, 1, 600)
+    weights = chance.integers(-127, 128, shape)
+    weights[(..., 0) if kind == "DEPTHWISE_CONV_2D" else 0] = -127
+    w = model.constant(weights, "int8", [0.01, 0.02], axis=3 if kind == "DEPTHWISE_CONV_2D" else 0)
+    bias = model.constant(np.array([5, -900_000]), "int64", [1e-6, 2e-6])
+    y = model.tensor((1, 1, 1, 2), "int16", 0.001)
+    sizes = [model.constant([1, 1, 1, 2])] if kind == "TRANSPOSE_CONV" else []
+    options = {} if sizes else {"dilationHFactor": 1, "dilationWFactor": 1}
+    options |= {"depthMultiplier": 1} if kind == "DEPTHWISE_CONV_2D" else {}
+    operands = [*sizes, w, x, bias] if sizes else [x, w, bias]
+    model.operator(kind, operands, [y], padding=1, strideH=1, strideW=1, **options)
+    model.output(y)
+    graph = assert_all_equal(model)
+    (text,) = layers(graph)
+    assert not any(name in text for name in FAST)
