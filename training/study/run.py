@@ -81,7 +81,7 @@ def _is_same(found: CellRecord, cell: Cell) -> bool:
         found.status == "done"
         and found.settings == cell.recipe.model_dump(mode="json")
         and set(found.forms) >= set(cell.forms)  # what is missing may have been the machine's fault: try again
-        and (not built or built >= set(cell.boards))
+        and built >= set(cell.boards)
     )
 
 
