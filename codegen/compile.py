@@ -16,7 +16,7 @@ from tinyloc.codegen.backends import BACKENDS, Backend, backend_named
 from tinyloc.codegen.backends.cmsis_nn import CmsisNn, use_library
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.layer_checks import check_calls, check_count
-from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest, ModelManifest
+from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest, ModelManifest, Reference
 from tinyloc.codegen.operators.base import Constant
 from tinyloc.codegen.passes import Pass
 from tinyloc.codegen.position import integer_positions
@@ -42,15 +42,16 @@ def compile_bundle(
     *,
     sparse_input: bool = True,
     library: CmsisNn | None = None,
+    reference: Reference | None = None,
 ) -> Manifest:
     """Write model.h, model.c, debug.c, weights.h, weights.c and manifest.json into `output`, replacing it as a whole.
 
     Without `sparse_input` a wide first layer is dense; answers are the same, and the difference in cycles is what
     walking the heard access points only is worth. With a `library` the code is of the back end cmsis_nn, and dense:
-    the library has no layer of lists. Raises BundleError, or CompileError with every problem of the model; nothing is
-    written then.
+    the library has no layer of lists. `reference` as in source.py. Raises BundleError, or CompileError with every
+    problem of the model; nothing is written then.
     """
-    source = read_source(bundle_directory, arithmetic)
+    source = read_source(bundle_directory, arithmetic, reference)
     program = localiser_program(source.graph, sparse_input and library is None, _pass_of(library))
     manifest = _localiser_manifest(source, program, library)
     write_generated(output, _render_localiser(source, program, manifest), manifest)
@@ -167,10 +168,11 @@ def _library_record(library: CmsisNn | None) -> LibraryRecord | None:
 def _localiser_manifest(source: Source, program: Program, library: CmsisNn | None) -> Manifest:
     bundle, figures = source.bundle, program.figures()
     return Manifest(
-        model_id=model_id(source.bundle, source.model, _backend(library)),
+        model_id=model_id(source.bundle, source.model, _backend(library), source.reference),
         name=bundle.name,
         arithmetic=source.model.arithmetic,
         backend=_backend(library),
+        reference=source.reference,
         library=_library_record(library),
         inputs=len(bundle.preprocessing.access_points),
         classes=len(bundle.outputs.classes),
@@ -178,7 +180,7 @@ def _localiser_manifest(source: Source, program: Program, library: CmsisNn | Non
         hop=bundle.window.hop,
         sparse=program.sparse,
         generator=GENERATOR,
-        **{**figures, "decisions": [*figures["decisions"], *_decoding(bundle)]},
+        **{**figures, "decisions": [*source.decisions, *figures["decisions"], *_decoding(bundle)]},
     )
 
 
@@ -200,10 +202,12 @@ def _decoding(bundle: Bundle) -> list[str]:
     ]
 
 
-def model_id(bundle: Bundle, model_file: ModelFile, backend: Backend = "native") -> str:
+def model_id(
+    bundle: Bundle, model_file: ModelFile, backend: Backend = "native", reference: Reference = "litert"
+) -> str:
     """16 hex digits over everything that decides an answer: generated code and image of a bundle carry them.
 
-    The back end is part of it: an image of one is never taken for an image of another.
+    The back end is part of it, and whose arithmetic it is: an image of one is never taken for an image of another.
     """
     parts = [
         GENERATOR,
@@ -212,6 +216,7 @@ def model_id(bundle: Bundle, model_file: ModelFile, backend: Backend = "native")
         bundle.window.model_dump_json(exclude_defaults=True),
         bundle.crf.model_dump_json() if bundle.crf else "",
         backend,
+        *([reference] if reference != "litert" else []),
         *([str(bundle.outputs.positions_m)] if bundle.outputs.position == "mean" else []),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

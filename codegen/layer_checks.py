@@ -61,7 +61,7 @@ class LayerReference:
     """
 
     def __init__(self, bundle_directory: Path, arithmetic: Arithmetic, generated: Manifest) -> None:
-        source = read_source(bundle_directory, arithmetic)
+        source = read_source(bundle_directory, arithmetic, generated.reference)
         self.program = localiser_program(source.graph, generated.sparse, library_pass(generated.backend))
         self.preprocessing = source.bundle.preprocessing
         self.table = rssi_table(self.preprocessing, source.graph.tensors[source.graph.inputs[0]])

@@ -1,13 +1,17 @@
 """manifest.json: what the compiler decided and why. Written beside the C files, read by build, device and report."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tinyloc.boards.errors import UserError
 
 MANIFEST_VERSION = 1
+
+Reference = Literal["litert", "tinyloc"]
+"""Whose integer arithmetic the code equals: LiteRT's operator by operator, or tinyloc's own where it has one that is
+better (operators/selective_scan.py). A model without such a part equals LiteRT's whatever was asked for."""
 
 
 class ManifestError(UserError):
@@ -61,6 +65,7 @@ class ModelManifest(_Strict):
     name: str
     arithmetic: str
     backend: str
+    reference: Reference = "litert"
     library: LibraryRecord | None = None
     arena_bytes: int
     arena_lower_bound: int

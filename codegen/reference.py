@@ -19,6 +19,7 @@ from tinyloc.codegen.backends.tflm_host import TflmStepper
 from tinyloc.codegen.fixedpoint import round_half_away
 from tinyloc.codegen.graph import RANGE, Graph, Tensor
 from tinyloc.codegen.interpreter import Stepper
+from tinyloc.codegen.manifest import Reference
 from tinyloc.codegen.passes import Pass, optimise
 from tinyloc.codegen.source import read_source
 from tinyloc.export.bundle import Arithmetic, Bundle, Crf, Preprocessing
@@ -119,9 +120,13 @@ class LocaliserReference:
     """The host's integer localiser: raw scans in, scores and decisions out. `reset` starts a recording."""
 
     def __init__(
-        self, bundle_directory: Path, arithmetic: Arithmetic | None = None, backend: Backend = "native"
+        self,
+        bundle_directory: Path,
+        arithmetic: Arithmetic | None = None,
+        backend: Backend = "native",
+        reference: Reference | None = None,
     ) -> None:
-        source = read_source(bundle_directory, arithmetic)
+        source = read_source(bundle_directory, arithmetic, "litert" if backend == "tflm" else reference)
         self.bundle: Bundle = source.bundle
         self.graph: Graph = source.graph
         if (rewrite := library_pass(backend)) is not None:

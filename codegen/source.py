@@ -3,20 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast, get_args
 
+from tinyloc.boards.errors import UserError
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import Graph, Operator, broadcast_shape, illegalities
+from tinyloc.codegen.manifest import Reference
 from tinyloc.codegen.operators import ElementWise, Rule, rule_of, supported
 from tinyloc.codegen.operators.base import shape_problems
+from tinyloc.codegen.passes.selective_scan import fuse_selective_scan
 from tinyloc.codegen.reader import read_tflite
 from tinyloc.export.bundle import Arithmetic, Bundle, ModelFile, load_bundle
 
 
+class ReferenceNameError(UserError):
+    """A reference that there is not."""
+
+
 @dataclass(frozen=True)
 class Source:
+    """`reference` says whose arithmetic the graph is, `decisions` what was made other than in the file."""
+
     bundle: Bundle
     model: ModelFile
     graph: Graph
+    reference: Reference = "litert"
+    decisions: tuple[str, ...] = ()
 
 
 def operator_problems(graph: Graph) -> list[str]:
@@ -54,8 +66,14 @@ def check_graph(graph: Graph, where: str, known: Sequence[str] = ()) -> None:
         raise CompileError(where, problems)
 
 
-def read_source(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> Source:
-    """Read and check the model of a bundle. Raises BundleError or CompileError."""
+def read_source(
+    bundle_directory: Path, arithmetic: Arithmetic | None = None, reference: Reference | None = None
+) -> Source:
+    """Read and check the model of a bundle. Raises BundleError or CompileError.
+
+    With the reference "tinyloc" a selective scan is one operator with tinyloc's own arithmetic; without `reference`
+    the recipe's [build] decides.
+    """
     bundle = load_bundle(bundle_directory)
     model = bundle.model(arithmetic)
     path = bundle_directory / model.path
@@ -73,4 +91,23 @@ def read_source(bundle_directory: Path, arithmetic: Arithmetic | None = None) ->
                 f"{role} tensor {name!r} has {graph.tensors[tensors[0]].size} elements, the bundle names {size}"
             )
     check_graph(graph, str(path), problems)
-    return Source(bundle, model, graph)
+    if (reference or bundle_reference(bundle)) == "litert":
+        return Source(bundle, model, graph)
+    fused, decisions = fuse_selective_scan(graph)
+    return Source(bundle, model, fused, "litert" if fused is graph else "tinyloc", tuple(decisions))
+
+
+def reference_named(given: str | None) -> Reference | None:
+    """A user's --reference, None where nothing is given. Raises ReferenceNameError."""
+    if given is None:
+        return None
+    for known in get_args(Reference):
+        if given == known:
+            return cast(Reference, known)
+    raise ReferenceNameError(f"--reference {given}: there are tinyloc and litert; docs/compiler.md tells of them")
+
+
+def bundle_reference(bundle: Bundle) -> Reference:
+    """What the recipe of a bundle says in [build], "tinyloc" where it says nothing."""
+    wanted = bundle.settings.get("recipe", {}).get("build", {}).get("reference")
+    return "litert" if wanted == "litert" else "tinyloc"

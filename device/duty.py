@@ -144,7 +144,7 @@ def run_duty(
         flash = flash_bytes(elf) - 4 * sum(len(test_set.sparse(i)[0]) for i in range(count)) - 2 * count
         answers = list(_run(machine, count, manifest.classes, period_ms))
     arithmetic = next(model.arithmetic for model in bundle.models if model.arithmetic == manifest.arithmetic)
-    reference = LocaliserReference(bundle_dir, arithmetic)
+    reference = LocaliserReference(bundle_dir, arithmetic, reference=manifest.reference)
     reference.reset()
     mismatches = 0
     for index, (class_index, scores, _, _) in enumerate(answers):

@@ -97,9 +97,12 @@ def evaluate(
             emulated.measure = index in chosen
 
     backend = backend_named(generated.backend)
-    source = GivenHost(host, test_set) if host is not None else BackgroundHost(bundle_dir, arithmetic, backend)
-    # what LiteRT computes is what the native back end does; others are measured against it too
-    litert = BackgroundHost(bundle_dir, arithmetic) if backend != "native" and host is None else None
+    source = GivenHost(host, test_set) if host is not None else BackgroundHost(
+        bundle_dir, arithmetic, backend, generated.reference
+    )
+    # what LiteRT computes is what the native back end does with its reference; all others are measured against it too
+    other = backend != "native" or generated.reference != "litert"
+    litert = BackgroundHost(bundle_dir, arithmetic) if other and host is None else None
     exchange = ExchangeLog(log, hello, sha256(build.elf), test_set) if log is not None else None
     with source, litert or nullcontext(), closing(exchange) if exchange is not None else nullcontext():
         answers = collect(
@@ -147,7 +150,9 @@ def _chosen(samples: int, measured: int) -> frozenset[int]:
 def check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithmetic:
     """The arithmetic of the generated code, once it is known to be of this bundle. Raises EvaluationError."""
     model = next((entry for entry in bundle.models if entry.arithmetic == generated.arithmetic), None)
-    if model is None or model_id(bundle, model, backend_named(generated.backend)) != generated.model_id:
+    if model is None or model_id(
+        bundle, model, backend_named(generated.backend), generated.reference
+    ) != generated.model_id:
         raise EvaluationError(
             f"{where}: the generated code is of an older bundle or another tinyloc; run `tinyloc codegen "
             f"--arithmetic {generated.arithmetic}`, then `build` with the same option (and `flash`) again"

@@ -1,7 +1,7 @@
 """The host's integer answers to a test set: what the device's are compared with.
 
-`python -m tinyloc.device.host_answers BUNDLE ARITHMETIC OUT.npz BACKEND` makes them in a process of its own, so that a
-long test set runs on the emulator and on the reference at the same time.
+`python -m tinyloc.device.host_answers BUNDLE ARITHMETIC OUT.npz BACKEND REFERENCE` makes them in a process of its own,
+so that a long test set runs on the emulator and on the reference at the same time.
 """
 
 import subprocess
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from tinyloc.boards.errors import UserError
 from tinyloc.codegen.backends import Backend, backend_named
+from tinyloc.codegen.manifest import Reference
 from tinyloc.export.bundle import TestSet, load_test_set
 
 
@@ -66,13 +67,17 @@ class BackgroundHost:
     """The bundle's own reference in another process. Use as a context manager; `answers` waits for it."""
 
     def __init__(
-        self, bundle_dir: Path, arithmetic: Literal["int8", "int16x8"], backend: Backend = "native"
+        self,
+        bundle_dir: Path,
+        arithmetic: Literal["int8", "int16x8"],
+        backend: Backend = "native",
+        reference: Reference = "litert",
     ) -> None:
         self._bundle_dir, self._arithmetic = bundle_dir, arithmetic
         self._directory = tempfile.TemporaryDirectory(prefix="tinyloc-host-")
         self._out = Path(self._directory.name) / "answers.npz"
         command = [sys.executable, "-m", __name__, str(bundle_dir.resolve()), arithmetic, str(self._out)]
-        command.append(backend)
+        command += [backend, reference]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def __enter__(self) -> "BackgroundHost":
@@ -117,14 +122,20 @@ class GivenHost:
         return host_answers(self._host, self._test_set)
 
 
-def main(bundle: str, arithmetic: Literal["int8", "int16x8"], out: str, backend: str) -> None:
+def main(bundle: str, arithmetic: Literal["int8", "int16x8"], out: str, backend: str, whose: Reference) -> None:
     """Write the reference's answers to the bundle's test set."""
     from tinyloc.codegen.reference import LocaliserReference
 
-    reference = LocaliserReference(Path(bundle), arithmetic, backend_named(backend))
+    reference = LocaliserReference(Path(bundle), arithmetic, backend_named(backend), whose)
     answers = host_answers(reference, load_test_set(Path(bundle)))
     np.savez(out, class_index=answers.class_index, scores=answers.scores)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], "int8" if sys.argv[2] == "int8" else "int16x8", sys.argv[3], sys.argv[4])
+    main(
+        sys.argv[1],
+        "int8" if sys.argv[2] == "int8" else "int16x8",
+        sys.argv[3],
+        sys.argv[4],
+        "litert" if sys.argv[5] == "litert" else "tinyloc",
+    )

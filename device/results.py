@@ -116,7 +116,7 @@ class Sample(_Strict):
 
 
 class LitertDifferences(_Strict):
-    """A device on another back end than native against LiteRT's reference kernels, which native equals."""
+    """A device on another back end than native, or with an arithmetic of tinyloc's own, against LiteRT's kernels."""
 
     samples: int  # whose scores differ
     decisions: int  # that differ
@@ -143,7 +143,7 @@ class Evaluation(_Strict):
     decisions: int
     unseen_class_samples: int  # decisions whose true class was never trained: counted as errors
     mismatches: int  # samples on which the device differs from the host's reference of its back end
-    litert: LitertDifferences | None = None  # None: native, which has no differences but mismatches
+    litert: LitertDifferences | None = None  # None: it equals LiteRT, or differs by its mismatches
     first_mismatches: list[Sample]
     device: Quality
     host_int: Quality

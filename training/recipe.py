@@ -135,15 +135,23 @@ class ExportSettings(_Strict):
 
 
 class BuildSettings(_Strict):
-    """[build]: what the compiler optimises for."""
+    """[build]: what the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
 
     optimise: Literal["Os", "O2"] = "Os"
+    reference: Literal["tinyloc", "litert"] = "tinyloc"
 
     @field_validator("optimise", mode="before")
     @classmethod
     def _known(cls, value: object) -> object:
         if value not in ("Os", "O2"):
             raise ValueError(f"{value!r} must be 'Os' (size) or 'O2' (speed)")
+        return value
+
+    @field_validator("reference", mode="before")
+    @classmethod
+    def _known_reference(cls, value: object) -> object:
+        if value not in ("tinyloc", "litert"):
+            raise ValueError(f"{value!r} must be 'tinyloc' (a Mamba's scan is one operator) or 'litert' (as the file)")
         return value
 
 

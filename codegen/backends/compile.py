@@ -6,15 +6,24 @@ from tinyloc.codegen.backends import Backend
 from tinyloc.codegen.backends.cmsis_nn import find_cmsis_nn
 from tinyloc.codegen.backends.tflm import compile_tflm
 from tinyloc.codegen.compile import compile_bundle
-from tinyloc.codegen.manifest import Manifest
+from tinyloc.codegen.manifest import Manifest, Reference
 from tinyloc.export.bundle import Arithmetic
 
 
-def compile_for(backend: Backend, bundle: Path, output: Path, arithmetic: Arithmetic | None = None) -> Manifest:
+def compile_for(
+    backend: Backend,
+    bundle: Path,
+    output: Path,
+    arithmetic: Arithmetic | None = None,
+    reference: Reference | None = None,
+) -> Manifest:
     """Write the generated code of a bundle's model for a back end into `output`, replacing it as a whole.
+
+    `reference` as in source.py; tflm has its own arithmetic.
 
     Raises BackendError when the back end is not installed or cannot run the model; BundleError, CompileError.
     """
     if backend == "tflm":
         return compile_tflm(bundle, output, arithmetic)
-    return compile_bundle(bundle, output, arithmetic, library=find_cmsis_nn() if backend == "cmsis_nn" else None)
+    library = find_cmsis_nn() if backend == "cmsis_nn" else None
+    return compile_bundle(bundle, output, arithmetic, library=library, reference=reference)

@@ -93,7 +93,7 @@ def compile_tflm(bundle_directory: Path, output: Path, arithmetic: Arithmetic | 
     Raises BackendError with the reason when TFLM is not there or cannot run the model; BundleError, CompileError.
     """
     library = find_tflm()
-    source = read_source(bundle_directory, arithmetic)
+    source = read_source(bundle_directory, arithmetic, "litert")
     path = bundle_directory / source.model.path
     content = path.read_bytes()
     methods = resolver_methods(library, content, path)

@@ -33,6 +33,7 @@ from tinyloc.codegen.operators.reduce import Reduce
 from tinyloc.codegen.operators.reduce_extremes import ReduceExtreme
 from tinyloc.codegen.operators.resize_bilinear import ResizeBilinear
 from tinyloc.codegen.operators.ring import RING_RULES
+from tinyloc.codegen.operators.selective_scan import SelectiveScan
 from tinyloc.codegen.operators.softmax import Softmax
 from tinyloc.codegen.operators.sqrt import Sqrt8
 from tinyloc.codegen.operators.squared_difference import SquaredDifference
@@ -87,6 +88,7 @@ RULES: dict[str, Rule] = {
     "RESIZE_NEAREST_NEIGHBOR": ResizeNearest(),
     "SELECT": Select(),
     "SELECT_V2": Select(),
+    "SELECTIVE_SCAN": SelectiveScan(),
     "SLICE": Part(),
     "SOFTMAX": Softmax(),
     "SPLIT": Part(),
@@ -129,8 +131,8 @@ def rule_of(graph: Graph, op: Operator) -> Rule | None:
 
 
 def supported() -> list[str]:
-    """Names of the operators that can be compiled, sorted; COPY, JOIN, LOOP and TABLE are our own."""
-    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"COPY", "JOIN", "LOOP", "TABLE"})
+    """Names of the operators that can be compiled, sorted, without our own kinds."""
+    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"COPY", "JOIN", "LOOP", "SELECTIVE_SCAN", "TABLE"})
 
 
 __all__ = ["BY_ELEMENT", "RULES", "ElementWise", "KernelRule", "Rule", "ViewRule", "rule_of", "supported"]

@@ -16,7 +16,18 @@ def agreement(evaluation: Evaluation) -> str:
     samples = f"{grouped(evaluation.samples)} samples"
     if evaluation.mismatches:
         return f"{grouped(evaluation.mismatches)} of {samples} were answered otherwise than by the host's integers."
-    return f"All {samples} were answered exactly as by the host's integers."
+    return f"All {samples} were answered exactly as by the host's integers.{_beside_litert(evaluation)}"
+
+
+def _beside_litert(evaluation: Evaluation) -> str:
+    """Where those are not LiteRT's: a sentence, with a space before it."""
+    found = evaluation.litert
+    if found is None or not found.samples:
+        return ""
+    return (
+        f" LiteRT's scores differ in {grouped(found.samples)} samples, by {grouped(found.largest)} at most, and "
+        f"{grouped(found.decisions)} decisions."
+    )
 
 
 def limit_name(evaluation: Evaluation, line: BudgetLine) -> str:

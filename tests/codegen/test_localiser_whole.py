@@ -74,7 +74,7 @@ def test_the_device_side_equals_the_reference(bundle: Path, arithmetic: str, tmp
 
 @pytest.mark.parametrize("arithmetic", ["int8", "int16x8"])
 def test_the_reference_equals_litert_in_a_loop(bundle: Path, arithmetic: str) -> None:
-    source = read_source(bundle, arithmetic)  # type: ignore[arg-type]
+    source = read_source(bundle, arithmetic, "litert")  # type: ignore[arg-type]
     graph = source.graph
     assert len(graph.states) == 2
     stepper = Stepper(graph)

@@ -1,5 +1,7 @@
 """`tinyloc codegen`: from the bundle to C."""
 
+from typing import Annotated
+
 import typer
 
 from tinyloc.boards.errors import counted
@@ -20,6 +22,14 @@ def codegen(
     run: RunArgument,
     arithmetic: ArithmeticOption = None,
     backend: BackendOption = NATIVE,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            help="Whose integers the code equals: tinyloc (a Mamba's scan is one operator), or litert in every part. "
+            "Without it what the recipe says.",
+        ),
+    ] = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
@@ -29,9 +39,10 @@ def codegen(
 
     from tinyloc.codegen.backends import backend_named
     from tinyloc.codegen.backends.compile import compile_for
+    from tinyloc.codegen.source import reference_named
 
     out = layout.generated(form, backend_named(backend))
-    manifest = compile_for(backend_named(backend), layout.bundle, out, form)
+    manifest = compile_for(backend_named(backend), layout.bundle, out, form, reference_named(reference))
     write_json(json, manifest.model_dump(mode="json"))
     macs = sum(layer.macs for layer in manifest.layers)
     typer.echo(
