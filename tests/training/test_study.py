@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import multiprocessing
 from pathlib import Path
 
@@ -266,6 +267,19 @@ def test_the_record_says_everything_of_the_cell(tmp_path: Path) -> None:
         record.load(path)
     with pytest.raises(StudyError, match="no cells here"):
         record.load_all(tmp_path)
+
+
+def test_a_key_that_recipes_got_since_is_no_other_recipe(tmp_path: Path) -> None:
+    run(tmp_path, study_work.good)
+    for path in record.cells_directory(tmp_path / "results", "small").glob("*.json"):
+        found = json.loads(path.read_text())
+        del found["settings"]["training"]["clip_norm"]
+        found["settings"]["model"].pop("attention")
+        path.write_text(json.dumps(found))
+    assert run(tmp_path, study_work.good) == []
+    found["settings"]["training"]["lost_key"] = 1
+    path.write_text(json.dumps(found))
+    assert [step.cell for step in run(tmp_path, study_work.good) if step.record] == [path.stem]
 
 
 def test_a_worker_ends_quietly_when_the_study_is_gone() -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.study import record
 from tinyloc.training.study.check import impossible
@@ -79,10 +81,18 @@ def _is_same(found: CellRecord, cell: Cell) -> bool:
     built = {board for form in found.forms.values() for board in (*form.boards, *form.not_built)}
     return (
         found.status == "done"
-        and found.settings == cell.recipe.model_dump(mode="json")
+        and _recipe_of(found) == cell.recipe
         and set(found.forms) >= set(cell.forms)  # what is missing may have been the machine's fault: try again
         and built >= set(cell.boards)
     )
+
+
+def _recipe_of(found: CellRecord) -> Recipe | None:
+    """As trained; keys that recipes have got since have their defaults. None when they have lost one."""
+    try:
+        return Recipe.model_validate(found.settings)
+    except ValidationError:
+        return None
 
 
 def run_study(
@@ -126,9 +136,12 @@ def run_study(
 
 
 def run_directory(cell: Cell, runs: Path) -> Path:
-    """Of a cell's run: another recipe has another directory, so that nothing of it is taken for this one's."""
+    """Of a cell's run: another recipe has another directory, so that nothing of it is taken for this one's.
+
+    Only what differs from the defaults counts: a key that recipes get later changes nothing.
+    """
     assert cell.recipe is not None
-    digest = hashlib.sha256(cell.recipe.model_dump_json().encode()).hexdigest()
+    digest = hashlib.sha256(cell.recipe.model_dump_json(exclude_defaults=True).encode()).hexdigest()
     return runs / f"{cell.id}-{digest[:8]}"
 
 
