@@ -15,6 +15,7 @@ from tinyloc.boards import Board, load_board
 from tinyloc.boards.errors import UserError
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.host import HostLocaliser
+from tinyloc.codegen.position import AXES, MM
 from tinyloc.device.build import BuildError, BuildResult, Optimise, build_firmware
 from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
 from tinyloc.device.evaluate import evaluate
@@ -31,6 +32,7 @@ from tinyloc.export.bundle import (
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import one_line
 from tinyloc.training.metrics import Scores, score_test_set
+from tinyloc.training.places import mean_position
 from tinyloc.training.preprocess import readings_dbm
 from tinyloc.training.study.record import CellRecord, FormRecord, OnBoard
 from tinyloc.training.study.run import CellTask
@@ -125,8 +127,11 @@ def _torch_forms(
 def _scores(model: "Localiser", run: "TrainedRun") -> Scores:
     from tinyloc.training.decide import decide_all
 
-    _, decisions = decide_all(model, recordings_of(run.test_set), run.preprocessing, run.window)
-    return score_test_set(run.test_set, decisions, run.window, run.outputs)
+    scores, decisions = decide_all(model, recordings_of(run.test_set), run.preprocessing, run.window)
+    decided_m = None
+    if run.outputs.position == "mean":
+        decided_m = mean_position(scores, np.asarray(run.outputs.positions_m))
+    return score_test_set(run.test_set, decisions, run.window, run.outputs, decided_m)
 
 
 def recordings_of(test_set: TestSet) -> list[Recording]:
@@ -188,8 +193,10 @@ def measure(bundle: Path, arithmetic: Arithmetic, boards: tuple[str, ...], optim
         work = Path(name)
         manifest = compile_bundle(bundle, work / "generated", arithmetic)
         about, test_set = load_bundle(bundle), load_test_set(bundle)
-        decisions = decisions_of(HostLocaliser(work / "generated"), test_set)
-        scores = score_test_set(test_set, decisions, about.window, about.outputs)
+        host = HostLocaliser(work / "generated")
+        decisions, decided_m = decisions_of(host, test_set)
+        by_mean = about.outputs.position == "mean"
+        scores = score_test_set(test_set, decisions, about.window, about.outputs, decided_m if by_mean else None)
         least = 2 * about.window.steps
         shorten(bundle, work / "bundle", max(EMULATED_SAMPLES, least))
         found, problems = {}, {}
@@ -205,14 +212,16 @@ def measure(bundle: Path, arithmetic: Arithmetic, boards: tuple[str, ...], optim
         return form.model_copy(update={"boards": found, "not_built": problems})
 
 
-def decisions_of(host: HostLocaliser, test_set: TestSet) -> npt.NDArray[np.int32]:
-    """(N,) classes of the generated C, -1 where none is due."""
+def decisions_of(host: HostLocaliser, test_set: TestSet) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Classes (N,) of the generated C, -1 where none is due, and positions (N, 3) of a model that decides such."""
     decisions = np.full(len(test_set.label), -1, np.int32)
+    decided_m = np.zeros((len(test_set.label), 3))
     for part in test_set.recordings():
         host.reset()
         for index in range(part.start, part.stop):
             decisions[index] = host.sample(*test_set.sparse(index)).class_index
-    return decisions
+            decided_m[index, :AXES] = np.array(host.position_mm) / MM
+    return decisions, decided_m
 
 
 def shorten(bundle: Path, out: Path, samples: int) -> None:

@@ -16,6 +16,7 @@ from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.evaluate import evaluate
 from tinyloc.device.link import FrameError, parse_result
 from tinyloc.device.results import Evaluation
+from tinyloc.device.study_cell import measure
 from tinyloc.training.places import mean_position
 
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")
@@ -49,6 +50,13 @@ def test_the_device_decides_the_references_positions(found: tuple[Path, Evaluati
     errors = np.linalg.norm(decided, axis=1)  # every true position of the bundle is 0
     assert result.device.errors_m is not None
     assert result.device.errors_m["mean"] == pytest.approx(errors.mean(), abs=1e-3)
+
+
+def test_a_study_scores_the_positions_that_the_device_decides(found: tuple[Path, Evaluation]) -> None:
+    bundle, result = found
+    form = measure(bundle, "int8", (), "Os")
+    assert result.device.errors_m is not None and form.errors_m is not None
+    assert form.errors_m["mean"] == pytest.approx(result.device.errors_m["mean"], abs=1e-3)
 
 
 def test_the_float_model_decides_the_mean_too(found: tuple[Path, Evaluation]) -> None:

@@ -9,7 +9,7 @@ import torch
 from uji_files import row, text
 
 from tinyloc.training.data import uji
-from tinyloc.training.errors import RecipeError, TrainingError
+from tinyloc.training.errors import DataError, RecipeError, TrainingError
 from tinyloc.training.places import mean_position, spread_labels
 from tinyloc.training.recipe import parse_recipe
 from tinyloc.training.run import train
@@ -49,6 +49,15 @@ def test_each_place_is_a_class_and_a_test_scan_belongs_to_the_nearest_of_its_flo
     label = int(data_set.test[0].label[0])
     assert data_set.class_group[label] == "B0 F1"
     assert data_set.class_position_m[label].tolist() == [8.0, 0.0, 0.0]
+
+
+def test_places_in_one_cell_are_one_at_the_mean_of_their_scans(scans: Path) -> None:
+    data_set = uji.load(scans, places=1, place_m=9.0)  # x = 0, 4, 8 | 12, 16
+    assert data_set.class_position_m is not None
+    assert data_set.class_position_m[:, 0].tolist() == [4.0, 14.0] * 2
+    assert data_set.class_group[int(data_set.test[0].label[0])] == "B0 F1"
+    with pytest.raises(DataError, match="place_m = 0 must be above 0 metres"):
+        uji.load(scans, places=1, place_m=0)
 
 
 def test_labels_spread_over_the_floor_and_no_further(scans: Path) -> None:

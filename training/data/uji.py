@@ -35,7 +35,7 @@ CITATION = (
 LICENCE = "CC BY 4.0"
 LOWEST_DBM = -127.0
 PLACE_M = 0.1
-"""Grid cell of `places`: scans this near to one another were taken at one place."""
+"""Default grid cell of `places`: scans this near to one another were taken at one place."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -162,18 +162,20 @@ def read(path: Path) -> tuple[Scans, Scans]:
     return training, test
 
 
-def load(path: Path, split_seed: int = 0, cell_m: float = 85.0, places: int = 0) -> DataSet:
+def load(path: Path, split_seed: int = 0, cell_m: float = 85.0, places: int = 0, place_m: float = PLACE_M) -> DataSet:
     """Read UJIIndoorLoc from its zip, its folder or one of its CSVs (the other beside it).
 
     `split_seed` fixes which quarter of the training scans becomes the validation split; `cell_m` is the size of a
-    grid cell in metres. With `places` = 1 a class is a place where training scans were taken, not an area.
+    grid cell in metres. With `places` = 1 a class is a place where training scans were taken, not an area; places in
+    one cell of a grid of `place_m` metres are one, at the mean of its scans.
     """
-    if not cell_m > 0:
-        raise DataError(f"ujiindoorloc: cell_m = {cell_m:g}; it must be above 0 metres")
+    wrong = [f"{name} = {value:g}" for name, value in (("cell_m", cell_m), ("place_m", place_m)) if not value > 0]
+    if wrong:
+        raise DataError(f"ujiindoorloc: {' and '.join(wrong)} must be above 0 metres; correct the data options")
     training, test = read(path)
     if not places:
         return build(training, test, split_seed, cell_m)
-    data_set = build(training, test, split_seed, PLACE_M)
+    data_set = build(training, test, split_seed, place_m)
     (recording,) = data_set.test
     floors = [f"B{building} F{floor}" for building, floor in zip(test.building, test.floor, strict=True)]
     return replace(data_set, test=(replace(recording, label=_nearest(recording.position_m, floors, data_set)),))
@@ -206,9 +208,7 @@ class About:
 UJI = About("ujiindoorloc", "UJIIndoorLoc", LICENCE, CITATION, ACCESS_POINTS)
 
 
-def build(
-    training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.0, about: About = UJI
-) -> DataSet:
+def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.0, about: About = UJI) -> DataSet:
     """Areas, positions and splits from the two files of a data set of scans that do not follow one another."""
     origin = np.array([training.longitude_m.min(), training.latitude_m.min()])
     keys = areas(training, origin, cell_m)

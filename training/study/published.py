@@ -26,6 +26,7 @@ ROWS = (
     Published("ujiindoorloc", "quantised, largest", 0.715, 0.837, 134),
 )
 
+
 @dataclass(frozen=True)
 class PublishedPositions:
     """Position errors in metres on the publisher's validation file of UJIIndoorLoc."""

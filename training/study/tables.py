@@ -35,8 +35,10 @@ def markdown(
     if comment:
         parts += [comment.strip(), ""]
     parts += [*_provenance(records, planned), ""]
-    sections = [_positions_table(found) if positions else [], _study_table(found), _deployed_table(found), _distillation_table(found),
+    sections = [_study_table(found), _deployed_table(found), _distillation_table(found),
                 _comparison_table(found, compare), _budget_table(found), _published_table(found)]  # fmt: skip
+    if positions:
+        sections.insert(0, _positions_table(found))
     for lines in sections:
         if lines:
             parts += [*lines, ""]
@@ -103,7 +105,8 @@ def _positions_table(found: list[Row]) -> list[str]:
         errors = [metres(row.errors_m[name]) for name in ("p50", "p75", "p90", "mean", "max")]
         configuration = f"{row.data}, {row.model}, {row.training}"
         lines.append([configuration, row.form, str(row.macro_f1.count), *errors, flash])
-    head = ["data, model, training", "form", "seeds", "P50, m", "P75, m", "P90, m", "mean, m", "largest, m", "flash, KB"]
+    head = ["data, model, training", "form", "seeds", "P50, m", "P75, m", "P90, m", "mean, m", "largest, m",
+            "flash, KB"]  # fmt: skip
     note = (
         "Distance from the true to the decided position over the whole test set, in metres; the scans and their true "
         "positions are the published ones', blocks and classes are ours. Flash: of the image, on the board where it is "
@@ -130,9 +133,7 @@ def _study_table(found: list[Row]) -> list[str]:
             known = published.PARAMETERS.get(_shape(first)) == first.parameters_published
             count = f"{first.parameters_published:,}{' (published)' if known else ''}"
             name = f"{data}, {model}" if what == "F1" else ""
-            lines.append(
-                [name, count if what == "F1" else "", what, *(show(row) if row else "–" for row in chosen)]
-            )
+            lines.append([name, count if what == "F1" else "", what, *(show(row) if row else "–" for row in chosen)])
     if not lines:
         return []
     head = ["data, model", "parameters", "", *(name for name, _, _ in STUDY_COLUMNS)]
@@ -286,7 +287,7 @@ def _published_table(found: list[Row]) -> list[str]:
     for row in ours:
         flash = max(image.flash_bytes for image in row.boards.values())
         lines.append(
-            [_configuration(row), percent(row.macro_f1), percent(row.accuracy),
+            [f"{row.data}, {_configuration(row)}", percent(row.macro_f1), percent(row.accuracy),
              kilobytes(row.serialised_bytes), kilobytes(row.constant_bytes), kilobytes(flash)]
         )  # fmt: skip
     head = [f"model (first {published.SOURCE})", "macro F1", "accuracy", "file, KB", "constants, KB", "flash, KB"]
