@@ -269,6 +269,13 @@ def test_the_record_says_everything_of_the_cell(tmp_path: Path) -> None:
         record.load_all(tmp_path)
 
 
+def test_finished_cells_are_measured_again_when_asked(tmp_path: Path) -> None:
+    run(tmp_path, study_work.good)
+    _, found = study_of(tmp_path)
+    results = record.cells_directory(tmp_path / "results", "small")
+    assert plan(found, results).todo == [] and plan(found, results, again=True).todo == found
+
+
 def test_a_key_that_recipes_got_since_is_no_other_recipe(tmp_path: Path) -> None:
     run(tmp_path, study_work.good)
     for path in record.cells_directory(tmp_path / "results", "small").glob("*.json"):

@@ -18,6 +18,9 @@ def run(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at once, one thread each.")] = 1,
     work: Annotated[Path, typer.Option("--work", help="Where the cells' runs are kept.")] = Path("runs/studies"),
     only: Annotated[list[str] | None, typer.Option("--only", help="Cells with this in their name; repeatable.")] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure finished cells anew; runs that --work keeps are not trained again.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and what cannot be.")] = False,
     results: ResultsOption = RESULTS,
 ) -> None:
@@ -34,7 +37,7 @@ def run(
         wanted |= {cell.teacher for cell in found if cell.id in wanted and cell.teacher}
         found = [cell for cell in found if cell.id in wanted]
     place = cells_directory(results, chosen.name)
-    planned = plan(found, place)
+    planned = plan(found, place, again)
     for why in dict.fromkeys(planned.impossible.values()):
         named = [name for name, reason in planned.impossible.items() if reason == why]
         typer.echo(f"cannot be: {', '.join(named)}: {why}", err=True)

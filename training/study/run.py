@@ -62,8 +62,8 @@ class Plan:
     """Id -> why."""
 
 
-def plan(cells: list[Cell], results: Path) -> Plan:
-    """Which cells there are to run: those without a finished record of the same recipe and forms."""
+def plan(cells: list[Cell], results: Path, again: bool = False) -> Plan:
+    """Which cells there are to run: those without a finished record of the same recipe and forms; all if `again`."""
     cannot = impossible(cells)
     finished: list[Cell] = []
     todo: list[Cell] = []
@@ -71,7 +71,7 @@ def plan(cells: list[Cell], results: Path) -> Plan:
         if cell.id in cannot:
             continue
         path = results / f"{cell.id}.json"
-        same = path.is_file() and _is_same(record.load(path), cell)
+        same = not again and path.is_file() and _is_same(record.load(path), cell)
         (finished if same else todo).append(cell)
     return Plan(todo, [cell.id for cell in finished], cannot)
 
