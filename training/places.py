@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.errors import TrainingError
 
+LEAST_WEIGHT = 1e-12
+"""Sum of weights below which no place is near."""
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -24,18 +29,31 @@ def mean_position(scores: Floats, class_position_m: Floats) -> npt.NDArray[np.fl
     return mean
 
 
-def spread_labels(data_set: DataSet, spread_m: float) -> npt.NDArray[np.float32]:
-    """(C, C): row c is what a sample of class c is labelled with: exp(-d^2 / (2 spread^2)) over its group, sum 1.
+class SpreadLabels:
+    """What a scan is labelled with instead of one class: the places near to where it was taken, on its floor.
 
-    TrainingError when classes have no positions.
+    Letters: M samples, C classes.
     """
-    if data_set.class_position_m is None:
-        raise TrainingError(f"classes of {data_set.name} have no positions: remove output.spread_m from the recipe")
-    place = data_set.class_position_m.astype(np.float64)
-    squared = np.square(place[:, None] - place[None]).sum(-1)
-    weight = np.exp(-squared / (2 * spread_m**2))
-    if data_set.class_group:
-        group = np.array(data_set.class_group)
-        weight[group[:, None] != group[None]] = 0.0
-    spread: npt.NDArray[np.float32] = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
-    return spread
+
+    def __init__(self, data_set: DataSet, spread_m: float) -> None:
+        """spread_m: standard deviation of the Gaussian. TrainingError when classes have no positions."""
+        if data_set.class_position_m is None:
+            raise TrainingError(f"classes of {data_set.name} have no positions: remove output.spread_m from the recipe")
+        self.place = torch.from_numpy(data_set.class_position_m)  # (C, 3)
+        names = sorted(set(data_set.class_group))
+        groups = [names.index(name) for name in data_set.class_group] or [0] * len(self.place)
+        self.group = torch.tensor(groups)  # (C,)
+        self.spread_m = spread_m
+
+    def __call__(self, position_m: Tensor, label: Tensor) -> Tensor:
+        """Scans at (M, 3) of the classes (M,) -> (M, C), sum 1: exp(-d^2 / (2 spread^2)) over the label's group.
+
+        d counts from the scan, not from its class, so that classes which stand for several places blur nothing. A scan
+        far from all (or of unknown position) has its class alone.
+        """
+        squared = torch.cdist(position_m, self.place, compute_mode="donot_use_mm_for_euclid_dist").square()
+        weight = torch.exp(-squared / (2 * self.spread_m**2)).nan_to_num(nan=0.0)
+        weight = weight.masked_fill(self.group[label][:, None] != self.group, 0.0)
+        total = weight.sum(dim=1, keepdim=True)
+        alone = functional.one_hot(label, len(self.place)).to(weight)
+        return torch.where(total > LEAST_WEIGHT, weight / total.clamp(min=LEAST_WEIGHT), alone)

@@ -22,7 +22,7 @@ from tinyloc.training.distil.guide import Guide
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.metrics import Scores, position_errors, score
 from tinyloc.training.models.localiser import Localiser
-from tinyloc.training.places import mean_position, spread_labels
+from tinyloc.training.places import SpreadLabels, mean_position
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.windows import due, true_labels
 
@@ -146,7 +146,7 @@ class Fit:
         self.generator = torch.Generator().manual_seed(recipe.seed if seed is None else seed)
         self.position = _PositionHead(model, self.chunks.position_m) if settings.position_loss else None
         spread_m = recipe.output.spread_m
-        self.spread = torch.from_numpy(spread_labels(data_set, spread_m)) if spread_m else None
+        self.spread = SpreadLabels(data_set, spread_m) if spread_m else None
         self.places = data_set.class_position_m if recipe.output.position == "mean" else None
         self.groups = _groups(data_set) if settings.group_loss else None
         learnt = [model, *(part for part in (self.position, guide) if part is not None)]
@@ -213,7 +213,8 @@ class Fit:
         emissions = scores.reshape(-1, steps, scores.shape[-1])
         label = batch.label.reshape(-1, steps)
         if self.spread is not None:
-            loss = functional.cross_entropy(emissions.flatten(0, 1), self.spread[label.flatten()])
+            near = self.spread(batch.position_m.flatten(0, 1), batch.label.flatten())
+            loss = functional.cross_entropy(emissions.flatten(0, 1), near)
         elif self.model.crf is None and settings.label_smoothing:
             loss = functional.cross_entropy(
                 emissions.flatten(0, 1), label.flatten(), label_smoothing=settings.label_smoothing

@@ -10,7 +10,7 @@ from uji_files import row, text
 
 from tinyloc.training.data import uji
 from tinyloc.training.errors import DataError, RecipeError, TrainingError
-from tinyloc.training.places import mean_position, spread_labels
+from tinyloc.training.places import SpreadLabels, mean_position
 from tinyloc.training.recipe import parse_recipe
 from tinyloc.training.run import train
 from tinyloc.training.train import LEAST_PROBABILITY, group_loss
@@ -62,13 +62,21 @@ def test_places_in_one_cell_are_one_at_the_mean_of_their_scans(scans: Path) -> N
 
 def test_labels_spread_over_the_floor_and_no_further(scans: Path) -> None:
     data_set = uji.load(scans, places=1)
-    spread = spread_labels(data_set, 4.0)
-    assert np.allclose(spread.sum(1), 1)
+    aside = torch.from_numpy(data_set.class_position_m) + torch.tensor([0.7, 0.0, 0.0])
+    spread = SpreadLabels(data_set, 4.0)(aside, torch.arange(10))
+    assert torch.allclose(spread.sum(1), torch.ones(10))
     for c, own in enumerate(data_set.class_position_m):
         for d, other in enumerate(data_set.class_position_m):
             same = data_set.class_group[c] == data_set.class_group[d]
-            near = math.exp(-((own[0] - other[0]) ** 2) / 32) if same else 0.0
-            assert spread[c, d] / spread[c, c] == pytest.approx(near, rel=1e-5)
+            near = math.exp((0.7**2 - (own[0] + 0.7 - other[0]) ** 2) / 32) if same else 0.0
+            assert float(spread[c, d] / spread[c, c]) == pytest.approx(near, rel=1e-5)
+
+
+def test_a_scan_far_from_all_places_or_of_unknown_position_has_its_class_alone(scans: Path) -> None:
+    data_set = uji.load(scans, places=1)
+    label = torch.tensor([3, 7])
+    spread = SpreadLabels(data_set, 4.0)(torch.tensor([[1e6, 0.0, 0.0], [torch.nan, 0.0, 0.0]]), label)
+    assert spread.argmax(1).tolist() == [3, 7] and spread.sum(1).tolist() == [1.0, 1.0]
 
 
 def test_the_loss_of_groups_is_of_the_sum_of_their_probabilities() -> None:
