@@ -80,6 +80,8 @@ class Program:
     def headers(self) -> list[str]:
         """Kernel headers, sorted."""
         headers = {h for layer in self.layers for h in layer.lowered.headers} | {"tl_fixed.h"}
+        if self.storage.copies:
+            headers.add("tl_copy.h")
         if any(name in line for layer in self.layers for line in layer.lines for name in _RARE):
             headers.add("tl_scalar.h")
         return sorted(headers)
@@ -91,7 +93,7 @@ class Program:
         for source, target in self.storage.copies:
             size = self.graph.tensors[source].bytes
             place = self.storage.places[source]
-            lines.append(f"memcpy({target}, {pointer(self.graph, source, place)}, {size});")
+            lines.append(f"tl_copy({target}, {pointer(self.graph, source, place)}, {size});")
         return lines
 
     def figures(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from tinyloc.codegen.operators.reduce import Reduce
 from tinyloc.codegen.operators.reduce_extremes import ReduceExtreme
 from tinyloc.codegen.operators.resize_bilinear import ResizeBilinear
 from tinyloc.codegen.operators.ring import RING_RULES
+from tinyloc.codegen.operators.ring_conv import RingConv
 from tinyloc.codegen.operators.selective_scan import SelectiveScan
 from tinyloc.codegen.operators.softmax import Softmax
 from tinyloc.codegen.operators.sqrt import Sqrt8
@@ -86,6 +87,7 @@ RULES: dict[str, Rule] = {
     "RESHAPE": Reshape(),
     "RESIZE_BILINEAR": ResizeBilinear(),
     "RESIZE_NEAREST_NEIGHBOR": ResizeNearest(),
+    "RING_CONV": RingConv(),
     "SELECT": Select(),
     "SELECT_V2": Select(),
     "SELECTIVE_SCAN": SelectiveScan(),
@@ -104,6 +106,9 @@ RULES: dict[str, Rule] = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": Lstm(),
     "UNPACK": Part(),
 }
+
+OWN_KINDS = frozenset(("COPY", "JOIN", "LOOP", "RING_CONV", "SELECTIVE_SCAN", "TABLE", *RING_RULES))
+"""What only passes make: no operator of TFLite."""
 
 # Operators that mean another thing in int8 than in int16.
 BY_ELEMENT: dict[tuple[str, str], Rule] = {
@@ -132,7 +137,7 @@ def rule_of(graph: Graph, op: Operator) -> Rule | None:
 
 def supported() -> list[str]:
     """Names of the operators that can be compiled, sorted, without our own kinds."""
-    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - {"COPY", "JOIN", "LOOP", "SELECTIVE_SCAN", "TABLE"})
+    return sorted({*RULES, *(kind for kind, _ in BY_ELEMENT)} - OWN_KINDS)
 
 
 __all__ = ["BY_ELEMENT", "RULES", "ElementWise", "KernelRule", "Rule", "ViewRule", "rule_of", "supported"]

@@ -56,7 +56,7 @@ def copied_parts(graph: Graph, op: Operator, prefix: str) -> Lowered:
             statements.append(f"(void){names[tensor]}; /* in its place */")
             continue
         name = _part(graph, tensor, number, prefix, names, constants)
-        statements.append(f"memcpy((uint8_t *)y + {offset}, {name}, {x.bytes});")
+        statements.append(f"tl_copy((uint8_t *)y + {offset}, {name}, {x.bytes});")
     return Lowered(tuple(statements), tuple(constants), ("tl_copy.h",))
 
 

@@ -53,7 +53,7 @@ class Copy(KernelRule):
         if run == 1:
             lines.append(f"{inside}*y++ = x0[{index}];")
         else:
-            lines.append(f"{inside}memcpy(y, x0 + {index}, {run * BYTES[element]});")
+            lines.append(f"{inside}tl_copy(y, x0 + {index}, {run * BYTES[element]});")
             lines.append(f"{inside}y += {run};")
         lines += ["    " * depth + "}" for depth in reversed(range(len(axes)))]
         return Lowered(tuple(lines), (), ("tl_copy.h",), 0, f"copies {prod(op.attributes['sizes'])} elements")

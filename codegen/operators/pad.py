@@ -72,7 +72,7 @@ class Pad(KernelRule):
         for depth, (size, _) in enumerate(outer):
             lines.append("    " * depth + f"for (int32_t i{depth} = 0; i{depth} < {size}; i{depth}++) {{")
         at = " + ".join([str(start), *(f"i{depth} * {stride}" for depth, (_, stride) in enumerate(outer))])
-        lines.append("    " * len(outer) + f"memcpy(y + {at}, x0, {run * BYTES[x.element]});")
+        lines.append("    " * len(outer) + f"tl_copy(y + {at}, x0, {run * BYTES[x.element]});")
         if outer:
             lines.append("    " * len(outer) + f"x0 += {run};")
         lines += ["    " * depth + "}" for depth in reversed(range(len(outer)))]

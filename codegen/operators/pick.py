@@ -70,7 +70,7 @@ class Pick(KernelRule):
         if run == 1:
             lines.append(f"{inside}*y++ = x0[{place}];")
         else:
-            lines += [f"{inside}memcpy(y, x0 + {place}, {run * BYTES[x.element]});", f"{inside}y += {run};"]
+            lines += [f"{inside}tl_copy(y, x0 + {place}, {run * BYTES[x.element]});", f"{inside}y += {run};"]
         lines += ["    " * depth + "}" for depth in reversed(range(len(terms)))]
         return Lowered(tuple(lines), tuple(constants), ("tl_copy.h",))
 

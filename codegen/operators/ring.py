@@ -6,6 +6,7 @@ written last, an int16 of its own that all rings of T rows share; row i steps ag
     RING_ADVANCE    head -> (head + 1) mod T
     RING_WRITE      ring, head, parts of the new row -> ring, written over itself
     RING_READ       ring, head -> the last `rows` rows, oldest first
+    RING_CONV       ring_conv.py
     RING_ORDER      head; a constant with one value a row, oldest first -> the same values by slot
 """
 
@@ -58,7 +59,7 @@ class RingWrite(_Ring):
         for part in op.inputs[2:]:
             tensor = graph.tensors[part]
             row = f"{names[op.inputs[1]]}[0] * {y.size // op.attributes['slots']}"
-            lines.append(f"memcpy(y + {row}{at}, {names[part]}, {tensor.bytes});")
+            lines.append(f"tl_copy(y + {row}{at}, {names[part]}, {tensor.bytes});")
             at = f" + {int(at.removeprefix(' + ') or 0) + tensor.size}"
         return Lowered(tuple(lines), (), ("tl_copy.h",))
 
@@ -80,7 +81,7 @@ class RingRead(_Ring):
                 f"int32_t slot = x1[0] - {rows - 1};",
                 f"slot = slot < 0 ? slot + {slots} : slot;",
                 f"for (int32_t row = 0; row < {rows}; row++) {{",
-                f"    memcpy(y + row * {size}, x0 + slot * {size}, {size * BYTES[y.element]});",
+                f"    tl_copy(y + row * {size}, x0 + slot * {size}, {size * BYTES[y.element]});",
                 f"    slot = slot == {slots - 1} ? 0 : slot + 1;",
                 "}",
             ),
@@ -104,7 +105,7 @@ class RingOrder(_Ring):
         twice = np.concatenate([data.ravel(), data.ravel()])[: y.size * 2 - size]
         constant = Constant(f"{prefix}_twice", f"{y.element}_t", twice, f"{list(y.shape)} twice, oldest first")
         start = f"({slots - 1} - x0[0])" + (f" * {size}" if size > 1 else "")
-        return Lowered((f"memcpy(y, {constant.name} + {start}, {y.bytes});",), (constant,), ("tl_copy.h",))
+        return Lowered((f"tl_copy(y, {constant.name} + {start}, {y.bytes});",), (constant,), ("tl_copy.h",))
 
 
 RING_RULES: dict[str, KernelRule] = {

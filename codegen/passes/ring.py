@@ -18,6 +18,8 @@ import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.operators import ElementWise, ViewRule, rule_of
+from tinyloc.codegen.operators.ring_conv import KIND as RING_CONV
+from tinyloc.codegen.operators.ring_conv import RingConv
 
 LEAST_ROWS = 4
 """Below this a shift costs less than the head's arithmetic."""
@@ -83,6 +85,7 @@ class _Order:
         self.by_window = {shift.window: shift for shift in shifts}
         self.rows: dict[int, _Rows] = {}
         self.constants: set[tuple[int, int]] = set()  # (operator, its operand) in the order of the rows
+        self.convolutions: set[int] = set()  # operators whose filters turn with the rows
         self.minded: dict[int, str] = {}
         inner = {i for shift in shifts for i in (shift.concat, shift.keep)}
         for shift in shifts:
@@ -117,10 +120,18 @@ class _Order:
             found = known[op.inputs[0]]
         elif isinstance(rule_of(self.graph, op), ElementWise) or op.kind == "TABLE":
             found = self._element_wise(number, op, known)
+        elif op.kind == "DEPTHWISE_CONV_2D" and self._turns(op, known):
+            self.convolutions.add(number)
+            found = None
         if isinstance(found, str):
             self._mind(states, f"{op.origin[0]} {found}")
         elif found is not None:
             self.rows[op.outputs[0]] = _Rows(found.axis, found.slots, states)
+
+    def _turns(self, op: Operator, known: dict[int, _Rows]) -> bool:
+        """Whether a convolution sums over all rows, so that its filter may start anywhere."""
+        rows, shape = known.get(op.inputs[0]), self.graph.tensors[op.inputs[0]].shape
+        return rows is not None and rows.axis == 1 and shape[1] == rows.slots and RingConv().can_turn(self.graph, op)
 
     def _view(self, op: Operator, known: dict[int, _Rows]) -> _Rows | str:
         """RESHAPE may cut a row into more axes or join such, as long as one axis counts the rows alone."""
@@ -234,6 +245,10 @@ def _rewritten(graph: Graph, shifts: list[_Shift], order: _Order, notes: list[st
         changed = at.get(number, op)
         if changed is None:
             continue
+        if number in order.convolutions:
+            head = heads[order.rows[op.inputs[0]].slots]
+            inputs = (*(*op.inputs, -1)[:3], head)
+            changed = dataclasses.replace(changed, kind=RING_CONV, inputs=inputs)
         for operator, tensor in sorted(order.constants):
             if operator == number:
                 slots = next(order.rows[t].slots for t in op.inputs if t in order.rows)

@@ -1,11 +1,17 @@
 """Shift-and-append states become rings where nothing minds the order of their rows; no bit of a result changes."""
 
+import shutil
+from pathlib import Path
+
+import numpy as np
 import pytest
-from equality import load
+from arm_cores import COMPILER, ArmNetwork
+from equality import assert_same, load, random_inputs, reference_outputs
 from streaming import assert_streams_equal
 from tflite_models import TFLiteModel
 
-from tinyloc.codegen.graph import Graph
+from tinyloc.codegen.compile import compile_graph
+from tinyloc.codegen.graph import Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.passes.ring import use_rings
 
@@ -88,6 +94,55 @@ def test_attention_over_the_last_rows_runs_on_rings(element: str, bias: bool) ->
     assert notes == [f"{name}_in: a ring of 7 rows of {width} bytes; a step writes one row and moves none"
                      for name in ("keys", "values")]  # fmt: skip
     assert set(notes) <= set(decisions)
+
+
+@pytest.mark.parametrize("element", ["int8", "int16"])
+@pytest.mark.parametrize("slots", [4, 7])
+def test_a_causal_convolution_turns_its_filter(element: str, slots: int) -> None:
+    """As in Mamba: depthwise over the last samples, six channels, which are a block of four and two more."""
+    stream = Stream(element, slots)
+    model = stream.model
+    window = stream.shaped(stream.shift("conv", stream.row()), (1, slots, 1, HIDDEN))
+    chance = np.random.default_rng(slots)
+    some = chance.integers(-127, 128, (1, slots, 1, HIDDEN))
+    weights = model.constant(some, "int8", np.linspace(0.004, 0.01, HIDDEN), axis=3)
+    scales = STATE * stream.k * np.linspace(0.004, 0.01, HIDDEN)
+    bias = model.constant(chance.integers(-900, 900, HIDDEN), "int32" if element == "int8" else "int64", scales)
+    y = model.tensor((1, 1, 1, HIDDEN), element, 0.02 * stream.k, 11 if element == "int8" else 0)
+    model.operator("DEPTHWISE_CONV_2D", [window, weights, bias], [y], padding=1, strideH=1,
+                   strideW=1, depthMultiplier=1, dilationHFactor=1, dilationWFactor=1)  # fmt: skip
+    model.output(y)
+    graph = stream.graph()
+    assert_streams_equal(model, graph, steps=3 * slots)
+    rewritten, _ = use_rings(graph)
+    assert "RING_CONV" in kinds(rewritten) and "DEPTHWISE_CONV_2D" not in kinds(rewritten)
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+@pytest.mark.parametrize("element", ["int8", "int16"])
+def test_the_turned_filter_on_each_core(element: str, tmp_path: Path) -> None:
+    """Any head, extreme values: NumPy == C on the Cortex-M4 in both forms, and on the Cortex-M3."""
+    chance, slots, channels = np.random.default_rng(1), 5, 11
+    zero, k = (-7, 1.0) if element == "int8" else (0, 1 / 256)
+    shape = (1, slots, 1, channels)
+    each = Quantisation(tuple(np.linspace(0.004, 0.01, channels).astype(np.float32).tolist()), (0,) * channels, 3)
+    tensors = (
+        Tensor("ring", shape, element, Quantisation((0.02 * k,), (zero,))),
+        Tensor("head", (1,), "int16", Quantisation((1.0,), (0,))),
+        Tensor("filter", shape, "int8", each, chance.choice([-127, 127, 5], shape).astype(np.int8)),
+        Tensor("bias", (channels,), "int32", None, chance.integers(-900, 900, channels).astype(np.int32)),
+        Tensor("y", (1, 1, 1, channels), element, Quantisation((0.03 * k,), (zero,))),
+    )
+    options = {"stride_h": 1, "stride_w": 1, "padding": 1, "activation": 1, "slots": slots}
+    convolution = Operator("RING_CONV", (0, 2, 3, 1), (4,), options, ("convolution",))
+    graph = Graph("ring", tensors, (convolution,), (0, 1), (4,))
+    compile_graph(graph, tmp_path / "generated")
+    for core, flags in (("cortex-m4", ["-O2"]), ("cortex-m4", ["-Os", "-DTL_PORTABLE"]), ("cortex-m3", ["-O2"])):
+        network = ArmNetwork(tmp_path / "generated", core, flags)
+        for head in range(slots):
+            for ring, _ in random_inputs(graph, seed=head, count=5):
+                inputs = [ring, np.array([head], np.int16)]
+                assert_same(f"NumPy and C on {core}", reference_outputs(graph, inputs), network.run(*inputs), graph)
 
 
 def test_several_rows_a_sample_and_windows_of_the_newest_rows() -> None:
