@@ -1,6 +1,9 @@
 """A Mamba localiser, trained for seconds and exported for real: its C equals the reference, and LiteRT step by step."""
 
+import json
+import shutil
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from equality import litert
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.host import HostLocaliser
 from tinyloc.codegen.interpreter import Stepper
+from tinyloc.codegen.manifest import Reference
 from tinyloc.codegen.reference import LocaliserReference
 from tinyloc.codegen.source import read_source
 from tinyloc.export.bundle import load_bundle, load_test_set
@@ -70,6 +74,25 @@ def test_the_device_side_equals_the_reference(bundle: Path, arithmetic: str, tmp
             assert got.class_index == wanted.class_index
             decisions += wanted.class_index >= 0
     assert decisions > 10
+
+
+def test_a_scan_of_its_own_is_told_and_can_be_declined(bundle: Path, tmp_path: Path) -> None:
+    """By what the manifest says and by another model id, so that images are not taken for each other."""
+    manifests = {
+        reference: compile_bundle(bundle, tmp_path / reference, "int16x8", reference=reference)
+        for reference in get_args(Reference)
+    }
+    assert {name: m.reference for name, m in manifests.items()} == {name: name for name in manifests}
+    assert manifests["litert"].model_id != manifests["tinyloc"].model_id
+    assert any("one selective scan" in line for line in manifests["tinyloc"].decisions)
+    assert not any("one selective scan" in line for line in manifests["litert"].decisions)
+    assert compile_bundle(bundle, tmp_path / "default", "int16x8").reference == "tinyloc"
+    assert compile_bundle(bundle, tmp_path / "int8", "int8").reference == "litert"
+    content = json.loads((bundle / "bundle.json").read_text())
+    content["settings"]["recipe"]["build"]["reference"] = "litert"
+    other = shutil.copytree(bundle, tmp_path / "bundle")
+    (other / "bundle.json").write_text(json.dumps(content))
+    assert compile_bundle(other, tmp_path / "other", "int16x8").reference == "litert"
 
 
 @pytest.mark.parametrize("arithmetic", ["int8", "int16x8"])

@@ -17,6 +17,7 @@ from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.interpreter import Stepper
 from tinyloc.codegen.operators.selective_scan import KIND, power_of_two, settings, step_size
 from tinyloc.codegen.passes.selective_scan import fuse_selective_scan
+from tinyloc.codegen.source import ReferenceNameError, reference_named
 
 VARIANTS = {
     "dsp": ("cortex-m4", ["-O2"]),
@@ -191,6 +192,12 @@ def test_it_is_nearer_to_real_numbers_than_the_unfused_graph() -> None:
         errors.append(np.abs(np.array([stepper.step(*inputs)[0].ravel() for inputs in stream]) - real).mean())
     assert errors[0] < 1.0
     assert errors[0] < errors[1] / 3
+
+
+def test_an_unknown_reference_is_named() -> None:
+    assert [reference_named(given) for given in (None, "litert", "tinyloc")] == [None, "litert", "tinyloc"]
+    with pytest.raises(ReferenceNameError, match="--reference tflite: there are tinyloc and litert"):
+        reference_named("tflite")
 
 
 def test_powers_and_step_sizes_keep_their_accuracy() -> None:
