@@ -14,6 +14,7 @@ from tinyloc.boards.errors import counted
 from tinyloc.boards.files import whole_directory
 from tinyloc.codegen.backends import BACKENDS, Backend, backend_named
 from tinyloc.codegen.backends.cmsis_nn import CmsisNn, use_library
+from tinyloc.codegen.forms import ALL_FAST, FormOptions
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.layer_checks import check_calls, check_count
 from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest, ModelManifest, Reference
@@ -66,6 +67,7 @@ def compile_tflite(
     step: bool = False,
     arena: ArenaOptions = DEFAULT_ARENA,
     library: CmsisNn | None = None,
+    forms: FormOptions = ALL_FAST,
 ) -> GraphManifest:
     """Compile a .tflite file without a bundle: the same files, with `tl_model_run(arena, inputs..., outputs...)`.
 
@@ -73,14 +75,14 @@ def compile_tflite(
     `tl_model_state_t *` first. Float inputs and outputs that only a QUANTIZE or DEQUANTIZE touches become integers;
     their scales are in model.h and in the manifest. `step` makes one step of a network over a window of samples, see
     stepping.py. `arena` says what the arena may hold and whether it may be divided. A `library` takes the operators it
-    has. Raises CompileError with every problem; nothing is written then.
+    has, `forms` says for what the other layers' kernels are chosen. Raises CompileError with every problem; nothing is written then.
     """
     graph = read_tflite(path, states)
     check_graph(graph, str(path))
     if step:
         graph = as_step(graph, str(path))
         check_graph(graph, str(path))
-    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), library, arena)
+    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), library, arena, forms)
 
 
 def _pass_of(library: CmsisNn | None) -> Pass | None:
@@ -93,11 +95,12 @@ def compile_graph(
     content_hash: str = "",
     library: CmsisNn | None = None,
     arena: ArenaOptions = DEFAULT_ARENA,
+    forms: FormOptions = ALL_FAST,
 ) -> GraphManifest:
     """Compile a checked graph. `content_hash` identifies where it came from; it goes into the model's id."""
     inputs = ["input"] if len(graph.inputs) == 1 else [f"input{i}" for i in range(len(graph.inputs))]
     outputs = ["output"] if len(graph.outputs) == 1 else [f"output{i}" for i in range(len(graph.outputs))]
-    program = make_program(graph, inputs, outputs, use_library=_pass_of(library), arena=arena)
+    program = make_program(graph, inputs, outputs, use_library=_pass_of(library), arena=arena, forms=forms)
     elements = {graph.tensors[t].element for t in graph.sources}
     manifest = GraphManifest(
         model_id=hashlib.sha256(

@@ -29,6 +29,9 @@ class LayerRecord(_Strict):
     operators: list[str]
     macs: int
     constant_bytes: int
+    form: str | None = None  # "fast" or "small" of a layer that has both, see codegen/forms.py
+    form_why: str = ""
+    form_cycles: int | None = None  # of that form, an estimate
 
 
 class PlannedBuffer(_Strict):

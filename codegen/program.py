@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinyloc.codegen.forms import ALL_FAST, FormOptions, FormRecord, apply_forms
 from tinyloc.codegen.graph import BYTES, Graph, Operator
 from tinyloc.codegen.loop_text import lower_loop
 from tinyloc.codegen.manifest import LayerRecord, PlannedBuffer, StateRecord
@@ -29,6 +30,8 @@ class Layer:
     call: str
     lowered: Lowered
     operators: tuple[str, ...]
+    form: FormRecord | None = None
+    """Of a layer that has a fast and a small form."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,9 @@ class Program:
                     operators=list(layer.operators),
                     macs=layer.lowered.macs,
                     constant_bytes=sum(c.bytes for c in layer.lowered.constants),
+                    form=layer.form.form if layer.form else None,
+                    form_why=layer.form.why if layer.form else "",
+                    form_cycles=layer.form.cycles if layer.form else None,
                 )
                 for layer in self.layers
             ],
@@ -136,16 +142,21 @@ def make_program(
     sparse_input: bool = False,
     use_library: Pass | None = None,
     arena: ArenaOptions = DEFAULT_ARENA,
+    forms: FormOptions = ALL_FAST,
 ) -> Program:
     """Optimise a checked graph, place its tensors and lower its operators.
 
     inputs, outputs: C names of the arguments, one for each of graph.inputs and graph.outputs. `sparse_input` lets the
     first layer take a list of entries in place of its input; `use_library` is for optimise,
-    `arena` for assign_storage.
+    `arena` for assign_storage, `forms` for apply_forms.
     """
     graph, decisions = optimise(graph, sparse_input=sparse_input, use_library=use_library)
+    graph, chosen = apply_forms(graph, forms)
     storage = assign_storage(graph, inputs, outputs, arena)
-    layers = [_layer(graph, storage, number, op) for number, op in enumerate(storage.layers)]
+    layers = [
+        dataclasses.replace(_layer(graph, storage, number, op), form=chosen.get(op.outputs[0]))
+        for number, op in enumerate(storage.layers)
+    ]
     shared, notes = share_constants([layer.lowered for layer in layers])
     layers = [
         dataclasses.replace(layer, lines=_lines(lowered), lowered=lowered)

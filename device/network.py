@@ -19,6 +19,7 @@ from tinyloc.codegen.backends import Backend
 from tinyloc.codegen.backends.cmsis_nn import find_cmsis_nn
 from tinyloc.codegen.borders import from_network, to_network
 from tinyloc.codegen.compile import compile_tflite
+from tinyloc.codegen.forms import Aim, FormOptions
 from tinyloc.codegen.harness import add_harness
 from tinyloc.codegen.manifest import GraphManifest
 from tinyloc.codegen.network_reference import litert_outputs, litert_window, numpy_outputs
@@ -27,6 +28,7 @@ from tinyloc.codegen.samples import Samples, joined, load_samples
 from tinyloc.codegen.storage import ArenaOptions
 from tinyloc.device.backends import extras_of
 from tinyloc.device.build import Optimise
+from tinyloc.device.flash_budget import Attempt, checked, flash_limit, within_budget
 from tinyloc.device.network_image import NetworkImage, build_network
 from tinyloc.device.network_run import NetworkResult, run_network
 
@@ -57,6 +59,14 @@ class Network:
     step: bool = False
     """One step of the file's network over a window, see codegen/stepping.py."""
     backend: Backend = "native"
+    aim: Aim = "speed"
+    flash_budget: int | None = None
+    """What the image was to stay within, where that was asked for."""
+
+    @property
+    def small_layers(self) -> list[str]:
+        """Layers in their small form, see codegen/forms.py."""
+        return [layer.name for layer in self.manifest.layers if layer.form == "small"]
 
     def figures(self) -> dict[str, Any]:
         """What is known without running it, for JSON. Sizes in bytes; see NetworkSizes."""
@@ -65,6 +75,9 @@ class Network:
             "board": self.board.name,
             "core": self.board.core,
             "optimise": self.optimise,
+            "aim": self.aim,
+            "flash_budget": self.flash_budget,
+            "small_layers": self.small_layers,
             "arithmetic": self.manifest.arithmetic,
             "backend": self.backend,
             "macs": self.manifest.macs,
@@ -79,27 +92,46 @@ class Network:
 @contextmanager
 def compiled_network(
     model: Path, board: Board, states: States = (), optimise: Optimise = "O2", step: bool = False,
-    keep_inputs: bool = False, backend: Backend = "native",
+    keep_inputs: bool = False, backend: Backend = "native", aim: Aim = "speed", flash_budget: int | None = None,
 ) -> Iterator[Network]:
     """Compile, complete with the harness, and link for the board.
 
-    Raises CompileError, BuildError, StackError, and BackendError when the back end's library is missing.
+    Raises CompileError, BuildError, StackError, BudgetError, and BackendError when the back end's library is missing.
 
-    The inputs lie in the arena and a run writes over them, unless `keep_inputs` gives them memory of their own.
+    The inputs lie in the arena and a run writes over them, unless `keep_inputs` gives them memory of their own. `aim`
+    says by what layers get their fast or small form; with "budget" that and the level of the compiler are chosen so
+    that the image comes within `flash_budget` bytes, or within what the board has, see flash_budget.py.
     """
+    limit = flash_limit(board, flash_budget)
     with tempfile.TemporaryDirectory(prefix="tinyloc-network-") as name:
         work = Path(name).resolve()
-        generated = work / "generated"
-        arena = ArenaOptions(inputs_inside=not keep_inputs)
         library = find_cmsis_nn() if backend == "cmsis_nn" else None
-        manifest = compile_tflite(model, generated, states, step=step, arena=arena, library=library)
-        banks = arena_banks(board, manifest)
-        if banks is not None and manifest.arena_bytes > banks[0]:
-            manifest = compile_tflite(model, generated, states, step=step, arena=ArenaOptions(banks), library=library)
-        add_harness(generated, manifest)
-        (work / "build").mkdir()
-        image = build_network(generated, board, work / "build", optimise, extras_of(manifest, board))
-        yield Network(model, board, optimise, states, generated, manifest, image, step, backend)
+
+        def build(forms: FormOptions) -> Attempt:
+            place = Path(tempfile.mkdtemp(dir=work))
+            generated = place / "generated"
+
+            def compiled(arena: ArenaOptions) -> GraphManifest:
+                return compile_tflite(model, generated, states, step=step, arena=arena, library=library, forms=forms)
+
+            manifest = compiled(ArenaOptions(inputs_inside=not keep_inputs))
+            banks = arena_banks(board, manifest)
+            if banks is not None and manifest.arena_bytes > banks[0]:
+                manifest = compiled(ArenaOptions(banks))
+            add_harness(generated, manifest)
+            (place / "build").mkdir()
+            image = build_network(generated, board, place / "build", forms.level, extras_of(manifest, board))
+            return Attempt(forms, manifest, image, generated)
+
+        if aim == "budget":
+            made = within_budget(build, board.core, limit)
+        else:
+            made = build(FormOptions(aim, board.core, optimise))
+        image = made.image if flash_budget is None else checked(made.image, limit)
+        yield Network(
+            model, board, made.forms.level, states, made.generated, made.manifest, image, step, backend, aim,
+            limit if flash_budget is not None or aim == "budget" else None,
+        )  # fmt: skip
 
 
 def arena_banks(board: Board, manifest: GraphManifest) -> tuple[int, int] | None:

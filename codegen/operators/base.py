@@ -92,6 +92,15 @@ class ElementWise(Rule):
         """The scalar as C; `operands` are int32_t expressions, `prefix` starts the names of tables."""
 
 
+@dataclass(frozen=True)
+class FormCost:
+    """What one of the forms of a layer takes, see codegen/forms.py."""
+
+    kernel: str  # in form_costs.py
+    products: int  # what its cycles are counted by there
+    own_bytes: int = 0  # of flash, beside the kernel's code and what both forms have
+
+
 class KernelRule(Rule):
     """An operator that becomes a call of a kernel."""
 
@@ -102,6 +111,15 @@ class KernelRule(Rule):
     def scratch(self, graph: Graph, op: Operator) -> int:
         """Bytes of the arena that the call needs while it runs: `scratch`, an int16_t pointer, aligned to words."""
         return 0
+
+    def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
+        """(fast, small) where the layer has both; its attribute `form` is then "small", or absent."""
+        return None
+
+
+def is_small(op: Operator) -> bool:
+    """Whether codegen/forms.py chose the small form of a layer that has one."""
+    return op.attributes.get("form") == "small"
 
 
 class ViewRule(Rule):

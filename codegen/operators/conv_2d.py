@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, shape_problems
-from tinyloc.codegen.operators.conv_blocks import in_blocks, lower_blocks, suffix_of, window_bytes
+from tinyloc.codegen.operators.base import Array, Constant, FormCost, KernelRule, Lowered, is_small, shape_problems
+from tinyloc.codegen.operators.conv_blocks import form_costs, in_blocks, lower_blocks, suffix_of, window_bytes
 from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
@@ -75,12 +75,17 @@ class Conv2D(KernelRule):
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x = graph.tensors[op.inputs[0]]
         g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
-        return lower_convolution(prefix, taps, bias_of(graph, op), g, x, r)
+        return lower_convolution(prefix, taps, bias_of(graph, op), g, x, r, is_small(op))
+
+    def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
+        x = graph.tensors[op.inputs[0]]
+        g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
+        return convolution_forms(taps, bias_of(graph, op), g, x, r)
 
     def scratch(self, graph: Graph, op: Operator) -> int:
         x = graph.tensors[op.inputs[0]]
         g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
-        return convolution_scratch(taps, bias_of(graph, op), g, x, r)
+        return convolution_scratch(taps, bias_of(graph, op), g, x, r, is_small(op))
 
     def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         """A filter of one tap to as many channels: four pixels are gathered before they are written."""
@@ -95,18 +100,31 @@ def by_channel(taps: Array, g: Geometry) -> Array | None:
     return taps[..., 0].transpose(1, 2, 0) if taps.shape[3] == 1 < g.input[2] else None
 
 
-def convolution_scratch(taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation) -> int:
+def convolution_scratch(
+    taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation, small: bool = False
+) -> int:
     """Bytes that lower_convolution needs."""
-    if not in_blocks(taps, bias, x, r):
+    if small or not in_blocks(taps, bias, x, r):
         return 0
     return window_bytes(g, taps.shape[3]) if by_channel(taps, g) is None else rows_bytes(g)
 
 
+def convolution_forms(
+    taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation
+) -> tuple[FormCost, FormCost] | None:
+    """What lower_convolution takes in each form."""
+    if not in_blocks(taps, bias, x, r):
+        return None
+    kind = "depthwise_rows" if by_channel(taps, g) is not None else ""
+    kind = kind or ("conv_blocks" if taps.shape[3] == g.input[2] else "conv_parts")
+    return form_costs(kind, "conv", x, g.output[0] * g.output[1] * taps.size)
+
+
 def lower_convolution(
-    prefix: str, taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation
+    prefix: str, taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation, small: bool = False
 ) -> Lowered:
-    """The call for taps (outputs, KH, KW, depth): in blocks or lines where they fit, else the plain kernel."""
-    if in_blocks(taps, bias, x, r):
+    """The call for taps (outputs, KH, KW, depth): in blocks or lines where they fit, else or if `small` plain."""
+    if not small and in_blocks(taps, bias, x, r):
         own = by_channel(taps, g)
         if own is not None:
             return lower_rows(prefix, own, bias, g, x, r)
@@ -119,6 +137,6 @@ def lower_convolution(
         Constant(f"{prefix}_bias", "int32_t", np.zeros(channels) if bias is None else bias, f"[{channels}]"),
         *arrays,
     )
-    arguments = f"{g.text}, {depth}, {x.zero_point}"
-    call = f"tl_conv_{suffix_of(x)}(x0, {prefix}_weights, {prefix}_bias, &scaling, {arguments}, y);"
-    return Lowered((how, call), constants, ("tl_conv.h",), g.output[0] * g.output[1] * taps.size)
+    arguments = f"{prefix}_weights, {prefix}_bias, &scaling, &shape, {depth}, {x.zero_point}, y"
+    call = f"tl_conv_{suffix_of(x)}(x0, {arguments});"
+    return Lowered((how, g.declaration, call), constants, ("tl_conv.h",), g.output[0] * g.output[1] * taps.size)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyloc.codegen.graph import Tensor
-from tinyloc.codegen.operators.base import Array, Constant, Lowered
+from tinyloc.codegen.operators.base import Array, Constant, FormCost, Lowered
 from tinyloc.codegen.operators.blocks import Block, block, fits_blocks, gathered_bytes, rounding_constants
 from tinyloc.codegen.operators.convolution import Geometry
 from tinyloc.codegen.operators.requantise import Requantisation
@@ -20,6 +20,12 @@ from tinyloc.codegen.operators.requantise import Requantisation
 def suffix_of(x: Tensor) -> str:
     """Of kernels by element type."""
     return "s16" if x.element == "int16" else "s8"
+
+
+def form_costs(fast: str, small: str, x: Tensor, products: int, own_bytes: int = 0) -> tuple[FormCost, FormCost]:
+    """Of a convolution whose kernels have these names, without the element type."""
+    suffix = suffix_of(x)
+    return FormCost(f"{fast}_{suffix}", products, own_bytes), FormCost(f"{small}_{suffix}", products)
 
 
 def in_blocks(taps: Array, bias: Array | None, x: Tensor, r: Requantisation) -> bool:

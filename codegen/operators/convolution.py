@@ -39,6 +39,11 @@ class Geometry:
         """A tl_conv_shape_t in C."""
         return f"(tl_conv_shape_t){self.initialiser}"
 
+    @property
+    def declaration(self) -> str:
+        """A statement that declares the tl_conv_shape_t `shape`."""
+        return f"static const tl_conv_shape_t shape = {self.initialiser};"
+
 
 def output_size(op: Operator, image: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, int]:
     """(H, W) of the output; `kernel` has H and W at 1 and 2. TFLite: ComputeOutSize."""

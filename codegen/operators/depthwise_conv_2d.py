@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, shape_problems
+from tinyloc.codegen.operators.base import Array, Constant, FormCost, KernelRule, Lowered, is_small, shape_problems
 from tinyloc.codegen.operators.blocks import fits_blocks
 from tinyloc.codegen.operators.conv_2d import convolution_scratch, lower_convolution
-from tinyloc.codegen.operators.conv_blocks import suffix_of
+from tinyloc.codegen.operators.conv_blocks import form_costs, suffix_of
 from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
@@ -100,10 +100,21 @@ class DepthwiseConv2D(KernelRule):
 
     def _form(self, graph: Graph, op: Operator) -> str | None:
         """`conv`: a single channel, CONV_2D does; `rows`: tl_depthwise_rows.h; None: the plain kernel."""
+        return None if is_small(op) else self._fast_form(graph, op)
+
+    def _fast_form(self, graph: Graph, op: Operator) -> str | None:
         x, taps, r = graph.tensors[op.inputs[0]], self._filter(graph, op), self._requantisation(graph, op)
         if not fits_blocks(taps.reshape(-1, taps.shape[2]).T, bias_of(graph, op), x, r):
             return None
         return "conv" if x.shape[3] == 1 else "rows"
+
+    def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
+        form, g = self._fast_form(graph, op), self._geometry(graph, op)
+        if form is None:
+            return None
+        fast = "conv_blocks" if form == "conv" else "depthwise_rows"
+        products = g.output[0] * g.output[1] * self._filter(graph, op).size
+        return form_costs(fast, "depthwise", graph.tensors[op.inputs[0]], products)
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x = graph.tensors[op.inputs[0]]
@@ -119,9 +130,7 @@ class DepthwiseConv2D(KernelRule):
             *arrays,
         )
         packed = Constant(f"{prefix}_weights", "int8_t", taps.ravel(), f"[{g.kernel[0]}][{g.kernel[1]}][{g.output[2]}]")
-        call = (
-            f"tl_depthwise_{suffix_of(x)}(x0, {prefix}_weights, {prefix}_bias, &scaling, {g.text}, "
-            f"{x.zero_point}, y);"
-        )
+        arguments = f"{prefix}_weights, {prefix}_bias, &scaling, &shape, {x.zero_point}, y"
+        call = f"tl_depthwise_{suffix_of(x)}(x0, {arguments});"
         macs = g.output[0] * g.output[1] * taps.size
-        return Lowered((how, call), (packed, *constants), ("tl_depthwise.h",), macs)
+        return Lowered((how, g.declaration, call), (packed, *constants), ("tl_depthwise.h",), macs)

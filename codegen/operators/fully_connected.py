@@ -14,10 +14,12 @@ from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import (
     Array,
     Constant,
+    FormCost,
     KernelRule,
     Lowered,
     activation_problems,
     activation_range,
+    is_small,
     quantised_problems,
 )
 from tinyloc.codegen.operators.nibbles import fits_nibbles, pack_nibbles
@@ -54,6 +56,11 @@ def channel_problems(graph: Graph, op: Operator, channels: int) -> list[str]:
         if bias.data is None or bias.size != channels or bias.element not in ("int32", "int64"):
             problems.append(f"the bias {bias.name} must be {channels} constants of int32 or int64")
     return problems
+
+
+def _in_nibbles(x: Tensor, weights: Int64s) -> bool:
+    """Whether weights of four bits do."""
+    return x.element == "int8" and fits_nibbles(weights, 128 * int(np.abs(weights).sum(axis=1).max()))
 
 
 def sums(graph: Graph, op: Operator, x: Array) -> Int64s:
@@ -115,6 +122,14 @@ class FullyConnected(KernelRule):
         scaled = requantisation(graph, op).reference(sums(graph, op, values[0]))
         return [scaled.reshape(graph.tensors[op.outputs[0]].shape)]
 
+    def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
+        x, weights = graph.tensors[op.inputs[0]], _weights(graph, op)
+        if op.attributes.get("sparse") or _in_nibbles(x, weights):
+            return None
+        suffix, products = "s8" if x.element == "int8" else "s16", x.size * len(weights)
+        kernel = "fully_connected"
+        return FormCost(f"{kernel}_{suffix}", products), FormCost(f"{kernel}_small_{suffix}", products)
+
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
         weights, bias = _weights(graph, op), bias_of(graph, op)
@@ -130,13 +145,23 @@ class FullyConnected(KernelRule):
         statements: tuple[str, ...]
         constants: tuple[Constant, ...]
         note = ""
-        if x.element == "int8" and fits_nibbles(weights, 128 * int(np.abs(weights).sum(axis=1).max())):
+        suffix = "s8" if x.element == "int8" else "s16"
+        header = f"tl_fully_connected_{suffix}.h"
+        if _in_nibbles(x, weights):
             bias_array = Constant(f"{prefix}_bias", "int32_t", folded, f"[{channels}], input zero point folded in")
             constants = (pack_nibbles(prefix, weights), bias_array)
             fields = f"{prefix}_weights, {prefix}_bias, {depth}, {channels}"
             statements = (how, f"static const tl_nibbles_t layer = {{{fields}}};")
             call = "tl_fully_connected_nibbles_s8(x0, &layer, &scaling, y);"
-            note = "its weights fit four bits: two a byte"
+            note, header = "its weights fit four bits: two a byte", "tl_nibbles.h"
+        elif is_small(op):
+            constants = (
+                Constant(f"{prefix}_weights", "int8_t", weights.ravel(), f"[{channels}][{depth}]"),
+                Constant(f"{prefix}_bias", "int32_t", folded, f"[{channels}], input zero point folded in"),
+            )
+            statements, header = (how,), "tl_fully_connected_small.h"
+            fields = f"x0, {prefix}_weights, {prefix}_bias, &scaling, {depth}, {channels}, y"
+            call = f"tl_fully_connected_small_{suffix}({fields});"
         elif x.element == "int8":
             packed = pack_blocks(prefix, weights, folded)
             constants, statements = packed.constants, (how, packed.layer)
@@ -152,7 +177,6 @@ class FullyConnected(KernelRule):
         if batches > 1:
             call = f"for (int32_t row = 0; row < {batches}; row++, x0 += {depth}, y += {channels}) {{ {call} }}"
         assert y.size == batches * channels
-        header = "tl_nibbles.h" if note else f"tl_fully_connected_s{8 if x.element == 'int8' else 16}.h"
         return Lowered((*statements, call), (*constants, *arrays), (header,), batches * channels * depth, note)
 
     @staticmethod

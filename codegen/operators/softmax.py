@@ -14,7 +14,16 @@ import numpy.typing as npt
 
 from tinyloc.codegen import fixedpoint
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, quantised_problems, shape_problems
+from tinyloc.codegen.operators.base import (
+    Array,
+    Constant,
+    FormCost,
+    KernelRule,
+    Lowered,
+    is_small,
+    quantised_problems,
+    shape_problems,
+)
 from tinyloc.codegen.operators.table import look_up_int16
 
 Int64s = npt.NDArray[np.int64]
@@ -172,12 +181,19 @@ class Softmax(KernelRule):
         shift = 31 - headroom
         return np.clip((exponentials * inverse + (np.int64(1) << (shift - 1))) >> shift, 0, 32767)
 
+    def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
+        x, beta = graph.tensors[op.inputs[0]], op.attributes["beta"]
+        if x.element != "int8" or _computes(x, beta) or exp_scaling(x, beta)[1] < 0:
+            return None
+        table = 4 * exp_scaling(x, beta)[2]
+        return FormCost("softmax_s8", x.size, table), FormCost("softmax_few_s8", x.size)
+
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x = graph.tensors[op.inputs[0]]
         depth = x.shape[-1]
         rows = x.size // depth
         if x.element == "int8":
-            return _lower_int8(x, op.attributes["beta"], rows, depth, prefix)
+            return _lower_int8(x, op.attributes["beta"], rows, depth, prefix, is_small(op))
         exponential, reciprocal = int16_tables()
         tables = (
             Constant("tl_softmax_exp", "int16_t", exponential, "exp on [-10, 0]: [513]"),
@@ -188,12 +204,18 @@ class Softmax(KernelRule):
         return Lowered((call,), tables, ("tl_softmax.h",))
 
 
-def _lower_int8(x: Tensor, beta: float, rows: int, depth: int, prefix: str) -> Lowered:
+def _computes(x: Tensor, beta: float) -> bool:
+    """Whether a row of so few values is worth no table."""
+    _, shift, entries = exp_scaling(x, beta)
+    return x.size <= FEW_VALUES and 4 * entries > EXP_BYTES and shift >= 0
+
+
+def _lower_int8(x: Tensor, beta: float, rows: int, depth: int, prefix: str, small: bool) -> Lowered:
     multiplier, shift, entries = exp_scaling(x, beta)
-    if rows * depth <= FEW_VALUES and 4 * entries > EXP_BYTES and shift >= 0:
+    if small or _computes(x, beta):
         call = f"tl_softmax_few_s8(x0, {rows}, {depth}, {entries}, {multiplier}, {shift}, y);"
-        note = f"computes its exponentials: {rows * depth} values do not pay for a table of {4 * entries} bytes"
-        return Lowered((call,), (), ("tl_softmax.h",), 0, note)
+        paid = f"computes its exponentials: {rows * depth} values do not pay for a table of {4 * entries} bytes"
+        return Lowered((call,), (), ("tl_softmax.h",), 0, "" if small else paid)
     table = Constant(f"{prefix}_exp", "int32_t", exp_table(x, beta), f"exp(-difference) in 0.31: [{entries}]")
     call = f"tl_softmax_s8(x0, {rows}, {depth}, {table.name}, {entries}, y);"
     return Lowered((call,), (table,), ("tl_softmax.h",))

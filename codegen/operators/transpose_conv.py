@@ -10,8 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered
-from tinyloc.codegen.operators.conv_blocks import Phase, in_blocks, lower_phases, phases, phases_bytes, suffix_of
+from tinyloc.codegen.operators.base import Array, Constant, FormCost, KernelRule, Lowered, is_small
+from tinyloc.codegen.operators.conv_blocks import (
+    Phase,
+    form_costs,
+    in_blocks,
+    lower_phases,
+    phases,
+    phases_bytes,
+    suffix_of,
+)
 from tinyloc.codegen.operators.convolution import (
     Geometry,
     factors,
@@ -75,12 +83,23 @@ class TransposeConv(KernelRule):
 
     def _phases(self, graph: Graph, op: Operator) -> list[Phase] | None:
         """None where the plain kernel does it."""
+        return None if is_small(op) else self._fast_phases(graph, op)
+
+    def _fast_phases(self, graph: Graph, op: Operator) -> list[Phase] | None:
         x, taps, r = graph.tensors[op.inputs[2]], filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
         return phases(self._geometry(graph, op)) if in_blocks(taps, bias_of(graph, op, 3), x, r) else None
 
     def scratch(self, graph: Graph, op: Operator) -> int:
         found = self._phases(graph, op)
         return 0 if found is None else phases_bytes(found, graph.tensors[op.inputs[2]].shape[3])
+
+    def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
+        found, taps = self._fast_phases(graph, op), filter_of(graph, op.inputs[1])
+        if found is None:
+            return None
+        x = graph.tensors[op.inputs[2]]
+        biases = 4 * (len(found) - 1) * len(taps)
+        return form_costs("conv_parts", "transpose_conv", x, x.shape[1] * x.shape[2] * taps.size, biases)
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]
@@ -97,6 +116,7 @@ class TransposeConv(KernelRule):
             *arrays,
         )
         own = Geometry((*x.shape[1:],), (*y.shape[1:],), g.kernel, g.stride, g.dilation, g.padding)  # type: ignore[arg-type]
-        arguments = f"x0, {prefix}_weights, {prefix}_bias, &scaling, {own.text}, {x.zero_point}, y"
+        arguments = f"x0, {prefix}_weights, {prefix}_bias, &scaling, &shape, {x.zero_point}, y"
         call = f"tl_transpose_conv_{suffix_of(x)}({arguments});"
-        return Lowered((how, call), constants, ("tl_transpose_conv.h",), x.shape[1] * x.shape[2] * taps.size)
+        macs = x.shape[1] * x.shape[2] * taps.size
+        return Lowered((how, own.declaration, call), constants, ("tl_transpose_conv.h",), macs)

@@ -9,9 +9,10 @@
 
 /* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
 #define TL_CONV(NAME, ELEMENT, SUM, SCALE)                                                                             \
-    static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling, \
-                            const tl_conv_shape_t s, int32_t depth, int32_t input_zero, ELEMENT *y)                    \
+    TL_SHARED void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling,     \
+                            const tl_conv_shape_t *shape, int32_t depth, int32_t input_zero, ELEMENT *y)               \
     {                                                                                                                  \
+        const tl_conv_shape_t s = *shape;                                                                              \
         const int32_t channels_a_group = s.out_channels / (s.channels / depth);                                        \
         for (int32_t row = 0; row < s.out_height; row++) {                                                             \
             for (int32_t column = 0; column < s.out_width; column++) {                                                 \

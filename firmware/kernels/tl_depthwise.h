@@ -11,9 +11,10 @@ typedef struct {
 
 /* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
 #define TL_DEPTHWISE(NAME, ELEMENT, SUM, SCALE)                                                                        \
-    static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling, \
-                            const tl_conv_shape_t s, int32_t input_zero, ELEMENT *y)                                   \
+    TL_SHARED void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling,     \
+                            const tl_conv_shape_t *shape, int32_t input_zero, ELEMENT *y)                              \
     {                                                                                                                  \
+        const tl_conv_shape_t s = *shape;                                                                              \
         const int32_t multiplier = s.out_channels / s.channels;                                                        \
         for (int32_t row = 0; row < s.out_height; row++) {                                                             \
             for (int32_t column = 0; column < s.out_width; column++) {                                                 \
@@ -41,14 +42,14 @@ typedef struct {
         }                                                                                                              \
     }
 
-static inline int32_t tl_depthwise_twice(int32_t sum, int32_t multiplier, int32_t shift)
+TL_SHARED int32_t tl_depthwise_twice(int32_t sum, int32_t multiplier, int32_t shift)
 {
     return shift > 0 ? tl_scale_up(sum, multiplier, shift) : tl_scale_down_sum(sum, multiplier, -shift);
 }
 
 TL_DEPTHWISE(tl_depthwise_s8, int8_t, int32_t, tl_depthwise_twice)
 
-static inline int32_t tl_depthwise_wide(int64_t sum, int32_t multiplier, int32_t shift)
+TL_SHARED int32_t tl_depthwise_wide(int64_t sum, int32_t multiplier, int32_t shift)
 {
     return tl_requantise_wide(sum, multiplier, shift);
 }

@@ -8,9 +8,10 @@
 
 /* From tap to tap that meets a pixel: the tap goes up by the stride while the pixel goes down by one. */
 #define TL_TRANSPOSE_CONV(NAME, ELEMENT, SUM, SCALE)                                                                   \
-    static inline void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling, \
-                            const tl_conv_shape_t s, int32_t input_zero, ELEMENT *y)                                   \
+    TL_SHARED void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling,     \
+                            const tl_conv_shape_t *shape, int32_t input_zero, ELEMENT *y)                              \
     {                                                                                                                  \
+        const tl_conv_shape_t s = *shape;                                                                              \
         for (int32_t row = 0; row < s.out_height; row++) {                                                             \
             const int32_t below = row + s.pad_height, first_i = below % s.stride_height;                               \
             for (int32_t column = 0; column < s.out_width; column++) {                                                 \

@@ -8,16 +8,15 @@ import typer
 from tinyloc.commands.layout import JsonOption, write_json
 from tinyloc.commands.network_options import (
     BoardName,
+    FlashBudgetOption,
     KeepInputsOption,
     KernelsOption,
     ModelArgument,
     OptimiseOption,
     StateOption,
     StepOption,
-    network_backend,
-    optimise_level,
+    network_of,
     sizes_lines,
-    state_pairs,
 )
 
 
@@ -28,18 +27,19 @@ def compile_model(
     state: StateOption = None,
     step: StepOption = False,
     keep_inputs: KeepInputsOption = False,
-    optimise: OptimiseOption = "O2",
+    optimise: OptimiseOption = "budget",
+    flash_budget: FlashBudgetOption = None,
     backend: KernelsOption = "native",
     json: JsonOption = None,
 ) -> None:
     """Compile a quantised .tflite to C and say what it takes of a board. Exit code 1: it does not fit."""
-    from tinyloc.boards import load_board
-    from tinyloc.device.network import check_directory, compiled_network, save_network
+    from tinyloc.device.network import check_directory, save_network
 
     check_directory(out)
-    found = load_board(board)
-    kernels, level = network_backend(backend), optimise_level(optimise)
-    with compiled_network(model, found, state_pairs(state), level, step, keep_inputs, kernels) as network:
+    with network_of(
+        model, board, state=state, step=step, keep_inputs=keep_inputs, optimise=optimise, flash_budget=flash_budget,
+        backend=backend,
+    ) as network:  # fmt: skip
         save_network(network, out)
         write_json(json, network.figures())
         typer.echo(f"{out}: model.h, model.c, weights.c, manifest.json; harness.h, harness.c and kernels/ to link it")

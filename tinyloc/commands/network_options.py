@@ -1,12 +1,13 @@
 """What `tinyloc compile` and `tinyloc run` share: options of a plain network, and the lines that tell its sizes."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tinyloc.boards.errors import UserError
+from tinyloc.boards.errors import UserError, counted
 
 if TYPE_CHECKING:
     from tinyloc.device.network import Network
@@ -24,7 +25,17 @@ StateOption = Annotated[
 StepOption = Annotated[
     bool, typer.Option("--step", help="One step of an LSTM network over a window: a sample a run, states carried.")
 ]
-OptimiseOption = Annotated[str, typer.Option("--optimise", help="O2 (speed) or Os (size).")]
+OptimiseOption = Annotated[
+    str,
+    typer.Option(
+        "--optimise",
+        help="budget: the fastest that fits; speed; size; or O2 or Os of the C compiler, with the fastest kernels.",
+    ),
+]
+FlashBudgetOption = Annotated[
+    int | None,
+    typer.Option("--flash-budget", help="Bytes of flash that the image may take; without it what the board has."),
+]
 
 KeepInputsOption = Annotated[
     bool, typer.Option("--keep-inputs", help="Inputs outside of the arena; else a run writes over them.")
@@ -50,13 +61,17 @@ def state_pairs(given: Sequence[str] | None) -> list[tuple[str, str]]:
     return pairs
 
 
-def optimise_level(given: str) -> Literal["Os", "O2"]:
-    """--optimise, checked. Raises OptionError."""
-    if given == "O2":
-        return "O2"
+def optimise_choice(given: str) -> tuple[Literal["Os", "O2"], Literal["speed", "size", "budget"]]:
+    """--optimise, checked: (level of the C compiler, by what kernels are chosen). Raises OptionError."""
+    if given == "budget":
+        return "O2", "budget"
+    if given in ("speed", "O2"):
+        return "O2", "speed"
+    if given == "size":
+        return "Os", "size"
     if given == "Os":
-        return "Os"
-    raise OptionError(f"--optimise {given!r}: there are O2 (speed) and Os (size)")
+        return "Os", "speed"
+    raise OptionError(f"--optimise {given!r}: there are budget, speed, size, O2 and Os")
 
 
 def network_backend(given: str) -> Literal["native", "cmsis_nn"]:
@@ -68,6 +83,26 @@ def network_backend(given: str) -> Literal["native", "cmsis_nn"]:
     raise OptionError(
         f"--backend {given!r}: there are native and cmsis_nn; a run can be built with tflm too, see docs/backends.md"
     )
+
+
+def network_of(
+    model: Path,
+    board: str,
+    *,
+    state: Sequence[str] | None,
+    step: bool,
+    keep_inputs: bool,
+    optimise: str,
+    flash_budget: int | None,
+    backend: str,
+) -> AbstractContextManager["Network"]:
+    """The compiled network of these options. Raises OptionError and what compiled_network raises."""
+    from tinyloc.boards import load_board
+    from tinyloc.device.network import compiled_network
+
+    found, pairs, kernels = load_board(board), state_pairs(state), network_backend(backend)
+    level, aim = optimise_choice(optimise)
+    return compiled_network(model, found, pairs, level, step, keep_inputs, kernels, aim, flash_budget)
 
 
 def sizes_lines(network: "Network") -> Iterator[str]:
@@ -82,6 +117,9 @@ def sizes_lines(network: "Network") -> Iterator[str]:
         f"{network.manifest.arena_lower_bound:,}), static {sizes.static_bytes:,} (inputs and outputs "
         f"{sizes.io_bytes:,}, state {sizes.state_bytes:,}), stack at most {sizes.stack_bound_bytes:,}"
     )
+    if network.small_layers:
+        small, level = len(network.small_layers), network.optimise
+        yield f"{counted(small, 'layer')} in small form, compiled with -{level}: manifest.json says why"
     yield f"{network.manifest.macs:,} MACs in {len(network.manifest.layers)} layers"
     if network.image.fits:
         yield f"fits {board.title}"

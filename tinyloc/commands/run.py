@@ -8,16 +8,15 @@ import typer
 from tinyloc.commands.layout import JsonOption, write_json
 from tinyloc.commands.network_options import (
     BoardName,
+    FlashBudgetOption,
     KeepInputsOption,
     KernelsOption,
     ModelArgument,
     OptimiseOption,
     StateOption,
     StepOption,
-    network_backend,
-    optimise_level,
+    network_of,
     sizes_lines,
-    state_pairs,
 )
 
 if TYPE_CHECKING:
@@ -41,19 +40,20 @@ def run(
     step: StepOption = False,
     keep_inputs: KeepInputsOption = False,
     measured: Annotated[int, typer.Option("--measured", min=1, help="Samples whose cycles are modelled.")] = 1,
-    optimise: OptimiseOption = "O2",
+    optimise: OptimiseOption = "budget",
+    flash_budget: FlashBudgetOption = None,
     backend: KernelsOption = "native",
     json: JsonOption = None,
 ) -> None:
     """Run a quantised .tflite on an emulated board. Exit code 1: it does not fit, crashes, or answers otherwise."""
-    from tinyloc.boards import load_board
     from tinyloc.codegen.samples import check_targets, save_outputs
     from tinyloc.device.emulator.crash import EmulatorCrash
-    from tinyloc.device.network import answer, compiled_network, read_samples
+    from tinyloc.device.network import answer, read_samples
 
-    found = load_board(board)
-    kernels, level = network_backend(backend), optimise_level(optimise)
-    with compiled_network(model, found, state_pairs(state), level, step, keep_inputs, kernels) as network:
+    with network_of(
+        model, board, state=state, step=step, keep_inputs=keep_inputs, optimise=optimise, flash_budget=flash_budget,
+        backend=backend,
+    ) as network:  # fmt: skip
         samples = read_samples(network, given, real)
         check_targets(output, network.manifest.outputs)
         lines = list(sizes_lines(network))

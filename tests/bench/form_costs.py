@@ -1,0 +1,167 @@
+"""Measures what the fast and the small form of each kind of layer take: writes codegen/form_costs.py.
+
+Each row is a network of two typical layers, so that the compiler does not specialise a kernel for one. Bytes are those
+of the functions that the image has beyond one of a layer without a kernel; cycles are the whole run's, a product, in
+the emulator without wait states. Run it after a kernel changed: `python tests/bench/form_costs.py`;
+tests/codegen/test_forms.py says when that is due.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "codegen"))
+from tflite_models import TFLiteModel
+
+from tinyloc.boards import Board, Core, load_board
+from tinyloc.boards.files import write_whole
+from tinyloc.codegen.forms import Aim, FormOptions, Level
+from tinyloc.device.flash_budget import LEVELS
+from tinyloc.device.footprint import read_symbols
+from tinyloc.device.network import Network, compiled_network
+from tinyloc.device.network_run import run_network
+
+ROOT = Path(__file__).resolve().parents[2]
+BOARDS: Mapping[Core, str] = {"cortex-m4f": "cortex-m4", "cortex-m3": "cortex-m3"}
+AIMS: tuple[Aim, Aim] = ("speed", "size")
+OPTIONS = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+
+
+def _layer(model: TFLiteModel, kind: str, element: str, size: int, depth: int, channels: int) -> None:
+    """A layer with random weights on an image of size x size, or on a row of `depth` values."""
+    chance = np.random.default_rng(0)
+    image = (1, depth) if kind == "FULLY_CONNECTED" else (1, size, size, depth)
+    x = model.input(image, element, 0.05 if element == "int8" else 0.0002)
+    taps = {
+        "CONV_2D": (channels, 3, 3, depth), "TRANSPOSE_CONV": (channels, 4, 4, depth),
+        "DEPTHWISE_CONV_2D": (1, 3, 3, channels), "FULLY_CONNECTED": (channels, depth),
+    }[kind]  # fmt: skip
+    axis = 3 if kind == "DEPTHWISE_CONV_2D" else 0
+    weights = model.constant(chance.integers(-127, 128, taps), "int8", [0.01] * channels, axis=axis)
+    wide = "int32" if element == "int8" else "int64"
+    bias = model.constant(chance.integers(-900, 900, channels), wide, [0.0005] * channels)
+    options: dict[str, object] = dict(OPTIONS)
+    operands, result = [x, weights, bias], [*image[:-1], channels]
+    if kind == "DEPTHWISE_CONV_2D":
+        options["depthMultiplier"] = 1
+    elif kind == "FULLY_CONNECTED":
+        options = {}
+    elif kind == "TRANSPOSE_CONV":
+        result = [1, 2 * size, 2 * size, channels]
+        operands = [model.constant(result), weights, x, bias]
+        options = {"padding": 0, "strideH": 2, "strideW": 2}
+    model.output(model.unary(kind, operands, result, element, 0.2 if element == "int8" else 0.0008, **options))
+
+
+def _layers(kind: str, element: str, depth: int, channels: int) -> TFLiteModel:
+    model = TFLiteModel()
+    _layer(model, kind, element, 8, depth, channels)
+    _layer(model, kind, element, 5, depth + 4, depth + 4 if kind == "DEPTHWISE_CONV_2D" else channels)
+    return model
+
+
+def _softmax() -> TFLiteModel:
+    model = TFLiteModel()
+    x = model.input((16, 16), "int8", 0.05)
+    model.output(model.unary("SOFTMAX", [x], (16, 16), "int8", 1 / 256, -128, beta=1.0))
+    return model
+
+
+def _nothing(element: str) -> TFLiteModel:
+    model = TFLiteModel()
+    model.output(model.unary("ABS", [model.input((1, 4), element)], (1, 4), element, 0.1))
+    return model
+
+
+def typical(element: str) -> dict[tuple[str, str], Callable[[], TFLiteModel]]:
+    """(fast kernel, small kernel) -> the layer to measure them on."""
+    suffix = "s8" if element == "int8" else "s16"
+    rows = {
+        ("conv_blocks", "conv"): lambda: _layers("CONV_2D", element, 16, 16),
+        ("conv_parts", "transpose_conv"): lambda: _layers("TRANSPOSE_CONV", element, 16, 16),
+        ("depthwise_rows", "depthwise"): lambda: _layers("DEPTHWISE_CONV_2D", element, 32, 32),
+        ("fully_connected", "fully_connected_small"): lambda: _layers("FULLY_CONNECTED", element, 64, 66),
+    }
+    named = {(f"{fast}_{suffix}", f"{small}_{suffix}"): build for (fast, small), build in rows.items()}
+    return named | ({("softmax_s8", "softmax_few_s8"): _softmax} if element == "int8" else {})
+
+
+def functions(network: Network) -> dict[str, int]:
+    """Bytes of each function of an image; of tables and such, nothing."""
+    found = read_symbols(network.image.elf)
+    code = [s for s in found if s.memory == "flash" and s.name.startswith(("tl_", "__aeabi", "mem"))]
+    return {s.name.split(".")[0]: s.size for s in code}
+
+
+def measured(model: TFLiteModel, board: Board, forms: FormOptions) -> tuple[dict[str, int], float]:
+    """(functions of the image, cycles a product) of a network in one form."""
+    with tempfile.TemporaryDirectory() as work:
+        path = model.write(Path(work) / "model.tflite")
+        with compiled_network(path, board, optimise=forms.level, aim=forms.aim) as network:
+            chance = np.random.default_rng(1)
+            given = network.manifest.inputs
+            inputs = [[chance.integers(-100, 100, a.shape).astype(a.element) for a in given]]
+            result = run_network(network.image.elf, board, network.manifest, inputs, 1)
+            products = network.manifest.macs or sum(a.size for a in given)
+            return functions(network), round(median(cost.cycles for cost in result.costs) / products, 2)
+
+
+Costs = tuple[dict[str, dict[str, int]], dict[str, float]]
+
+
+def costs(core: Core, level: Level) -> Costs:
+    """(functions, cycles a product) of each kernel on one core."""
+    board, sizes, cycles = load_board(BOARDS[core]), {}, {}
+    for element in ("int8", "int16"):
+        known, _ = measured(_nothing(element), board, FormOptions("speed", core, level))
+        for names, build in typical(element).items():
+            fast, slow = (measured(build(), board, FormOptions(aim, core, level)) for aim in AIMS)
+            for name, (found, spent) in zip(names, (fast, slow), strict=True):
+                sizes[name] = {n: found[n] for n in sorted(found) if n not in known}
+                cycles[name] = spent
+    return sizes, cycles
+
+
+def text(found: Mapping[tuple[Core, Level], Costs]) -> str:
+    """codegen/form_costs.py."""
+    lines = [
+        '"""What the fast and the small forms of layers take, by core and level of the compiler.',
+        "",
+        "Measured and written by tests/bench/form_costs.py. FUNCTIONS: bytes of the functions of a kernel; one name is",
+        "in an image once. CYCLES: of typical layers, a product (of SOFTMAX: a value). Both are estimates for others,",
+        'see forms.py."""',
+        "",
+        "from collections.abc import Mapping",
+        "",
+        "from tinyloc.boards import Core",
+        "",
+        "FUNCTIONS: Mapping[Core, Mapping[str, Mapping[str, Mapping[str, int]]]] = {",
+    ]
+    for core in BOARDS:
+        lines.append(f'    "{core}": {{')
+        for level in LEVELS:
+            lines.append(f'        "{level}": {{')
+            for kernel, own in found[core, level][0].items():
+                lines.append(f'            "{kernel}": {{')
+                lines += [f'                "{name}": {size},' for name, size in own.items()]
+                lines.append("            },")
+            lines.append("        },")
+        lines.append("    },")
+    lines += ["}", "", "CYCLES: Mapping[Core, Mapping[str, Mapping[str, float]]] = {"]
+    for core in BOARDS:
+        lines.append(f'    "{core}": {{')
+        for level in LEVELS:
+            lines.append(f'        "{level}": {{')
+            lines += [f'            "{kernel}": {spent},' for kernel, spent in found[core, level][1].items()]
+            lines.append("        },")
+        lines.append("    },")
+    return "\n".join([*lines, "}", ""])
+
+
+if __name__ == "__main__":
+    rows = {(core, level): costs(core, level) for core in BOARDS for level in LEVELS}
+    write_whole(ROOT / "codegen" / "form_costs.py", text(rows))
