@@ -75,7 +75,8 @@ def compile_tflite(
     `tl_model_state_t *` first. Float inputs and outputs that only a QUANTIZE or DEQUANTIZE touches become integers;
     their scales are in model.h and in the manifest. `step` makes one step of a network over a window of samples, see
     stepping.py. `arena` says what the arena may hold and whether it may be divided. A `library` takes the operators it
-    has, `forms` says for what the other layers' kernels are chosen. Raises CompileError with every problem; nothing is written then.
+    has, `forms` says for what the other layers' kernels are chosen. Raises CompileError with every problem; nothing is
+    written then.
     """
     graph = read_tflite(path, states)
     check_graph(graph, str(path))
