@@ -145,10 +145,23 @@ def all_rows(models: Sequence[str], runs: Path, python: Path | None) -> Iterator
         yield from step_rows(bundle.parents[1])
 
 
+def updated(rows: Sequence[Row], measured_rows: Sequence[Row]) -> list[Row]:
+    """The rows, those that were measured again in their new form; rows that are new come last."""
+    found = {key(row): row for row in measured_rows}
+    known = [found.pop(key(row), row) for row in rows]
+    return [*known, *found.values()]
+
+
+def key(row: Row) -> tuple[str, str, str]:
+    """What a row is of."""
+    return row["model"], row["core"], row["engine"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
     parser.add_argument("--no-peer", action="store_true", help="ours alone")
+    parser.add_argument("--update", action="store_true", help="rows of docs/engines.json that are not measured stay")
     parser.add_argument("models", nargs="*", default=MODELS)
     arguments = parser.parse_args()
     python = None if arguments.no_peer else environment(BUILD / "peer")
@@ -157,8 +170,11 @@ def main() -> None:
         rows.append(row)
         print(text_line(row, rows), flush=True)
         write_whole(BUILD / "bench.json", json.dumps(rows, indent=1) + "\n")
+    table = ROOT / "docs" / "engines.json"
+    if arguments.update:
+        rows = updated(json.loads(table.read_text())["rows"], rows)
     record = {"date": date.today().isoformat(), "version": version("tinyloc"), "rows": rows}
-    write_whole(ROOT / "docs" / "engines.json", json.dumps(record, indent=1) + "\n")
+    write_whole(table, json.dumps(record, indent=1) + "\n")
     readme = ROOT / "README.md"
     write_whole(readme, rewritten(readme.read_text(), record))
     print(f"wrote {BUILD / 'bench.json'}, docs/engines.json and the table in README.md")
