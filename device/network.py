@@ -239,6 +239,8 @@ def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence
     name = "LiteRT BUILTIN_REF"
     if network.step:
         return _litert_window(network, name, rows, answers)
+    if any(operator.startswith("SUM #") for layer in network.manifest.layers for operator in layer.operators):
+        return Comparison(name, 0, 0, "cannot tell: it reads the values of a SUM as uint8")
     try:
         expected = litert_outputs(network.model, rows, network.states)
     except (RuntimeError, ValueError) as error:
