@@ -24,6 +24,11 @@ def test_there_is_a_model_for_every_board() -> None:
     assert {"stm32l4", "cc2650", "aducm3029"} <= boards
 
 
+def test_there_is_a_model_for_every_home() -> None:
+    data = {zoo.load_card(model).data for model in MODELS}
+    assert {"house-a", "house-b", "house-c", "house-d", "ble_flat_kolakowski", "ujiindoorloc"} <= data
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_is_small_whole_and_described(model: str) -> None:
     place = zoo.ZOO_DIR / model
