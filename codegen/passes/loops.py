@@ -108,9 +108,16 @@ class _Fusion:
             found = _mapping(graph, op)
             # a view of what a loop cannot make stays a view: inside, it would tie the order of the axes
             outside = op.kind in VIEWS and self.producer.get(op.inputs[0]) not in self.groups
-            if found is not None and not outside:
+            if found is not None and not outside and not self._for_kernel(op):
                 self.groups[i] = Group([i], *found)
                 self.group_of[i] = i
+
+    def _for_kernel(self, op: Operator) -> bool:
+        """A product of int8 whose matrix no loop makes: the kernel takes four of its values at a time."""
+        if not is_reduction(self.graph, op) or self.graph.tensors[op.inputs[0]].element != "int8":
+            return False
+        matrix = max(op.inputs, key=lambda t: self.graph.tensors[t].size)
+        return self.producer.get(matrix) not in self.groups
 
     def _depends(self, i: int) -> set[int]:
         return {self.producer[t] for t in self.graph.operators[i].inputs if t in self.producer}

@@ -146,6 +146,8 @@ def add_batch_matmul(model: TFLiteModel, element: str, chance: np.random.Generat
             ((2,), 3, 4, 5, False),
             ((2, 2), 2, 9, 3, True),
             ((1,), 1, 1, 1, True),
+            ((1,), 1, 20, 6, False),  # four columns together, and two more
+            ((1,), 7, 18, 1, False),  # rows and columns in one piece
         ]
     ):
         a = scaled(model, (*batch, m, k), element, chance)

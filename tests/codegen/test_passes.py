@@ -194,6 +194,18 @@ def test_the_selective_scan_is_one_loop(element: str) -> None:
     assert_all_equal(model)
 
 
+@pytest.mark.parametrize(("element", "wanted"), [("int8", ["BATCH_MATMUL", "LOOP"]), ("int16", ["LOOP"])])
+def test_a_product_with_a_matrix_in_memory_is_left_to_its_kernel(element: str, wanted: list[str]) -> None:
+    """As attention's scores: keys that lie there, and a bias. The kernel for int8 is faster than a loop."""
+    model = TFLiteModel()
+    keys, query = model.input((1, 6, 8), element, 0.02), model.input((1, 8, 1), element, 0.02)
+    scores = model.unary("BATCH_MATMUL", [keys, query], (1, 6, 1), element, 0.05)
+    bias = model.constant(np.arange(6).reshape(1, 6, 1), element, 0.05)
+    model.output(model.unary("ADD", [scores, bias], (1, 6, 1), element, 0.06))
+    assert kinds(fuse_loops(load(model))[0]) == wanted
+    assert_all_equal(model)
+
+
 def test_a_loop_does_not_swallow_what_waits_for_another_operator() -> None:
     """ABS -> FULLY_CONNECTED -> ADD with the ABS: a value leaves the chain and comes back."""
     model = TFLiteModel()
