@@ -43,6 +43,9 @@ class Layer(_Strict):
     operators: list[str]  # the TFLite operators it stands for
     macs: int
     constant_bytes: int
+    form: str | None = None  # as the manifest has it, with why and the estimate for that form
+    form_why: str = ""
+    form_cycles: int | None = None
     cycles: float | None = None  # modelled, median over the measured samples, None where not measured
 
 
