@@ -22,8 +22,9 @@ from tinyloc.training.distil.guide import Guide
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.metrics import Scores, position_errors, score
 from tinyloc.training.models.localiser import Localiser
-from tinyloc.training.places import SpreadLabels, mean_position
+from tinyloc.training.places import mean_position
 from tinyloc.training.recipe import Recipe
+from tinyloc.training.spread_labels import SpreadLabels
 from tinyloc.training.windows import due, true_labels
 
 THREADS = 1

@@ -10,9 +10,10 @@ from uji_files import row, text
 
 from tinyloc.training.data import uji
 from tinyloc.training.errors import DataError, RecipeError, TrainingError
-from tinyloc.training.places import SpreadLabels, mean_position
+from tinyloc.training.places import mean_position
 from tinyloc.training.recipe import parse_recipe
 from tinyloc.training.run import train
+from tinyloc.training.spread_labels import SpreadLabels
 from tinyloc.training.train import LEAST_PROBABILITY, group_loss
 
 
