@@ -10,19 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import Array, Constant, FormCost, KernelRule, Lowered, is_small, shape_problems
+from tinyloc.codegen.operators.base import Array, Constant, FormCost, Lowered, is_small, shape_problems
 from tinyloc.codegen.operators.conv_blocks import form_costs, in_blocks, lower_blocks, suffix_of, window_bytes
 from tinyloc.codegen.operators.convolution import (
+    Convolution,
     Geometry,
     factors,
-    filter_channel_problems,
     filter_of,
-    filter_problems,
     geometry,
     output_size,
-    requantisation,
-    size_problems,
-    sum_problems,
     taps_of,
 )
 from tinyloc.codegen.operators.depthwise_rows import lower_rows, rows_bytes
@@ -30,30 +26,20 @@ from tinyloc.codegen.operators.fully_connected import bias_of
 from tinyloc.codegen.operators.requantise import Requantisation, scaling
 
 
-class Conv2D(KernelRule):
-    def problems(self, graph: Graph, op: Operator) -> list[str]:
-        problems = filter_problems(graph, op, op.inputs[0], op.inputs[1])
-        if problems:
-            return problems
+class Conv2D(Convolution):
+    def _misfits(self, graph: Graph, op: Operator) -> list[str]:
         x, w = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
-        problems += filter_channel_problems(graph, op, op.inputs[1], w.shape[0])
-        problems += shape_problems(graph, op.outputs[0], (1, *output_size(op, x.shape, w.shape), w.shape[0]))
+        problems = shape_problems(graph, op.outputs[0], (1, *output_size(op, x.shape, w.shape), w.shape[0]))
         if x.shape[3] % w.shape[3] or w.shape[0] % (x.shape[3] // w.shape[3]):
             problems.append(f"a filter of shape {w.shape} does not fit {x.shape[3]} channels")
-        if not problems:
-            rows = filter_of(graph, op.inputs[1]).reshape(w.shape[0], -1)
-            problems += size_problems(self._geometry(graph, op))
-            problems += sum_problems(rows, bias_of(graph, op), x, self._requantisation(graph, op))
         return problems
 
-    @staticmethod
-    def _geometry(graph: Graph, op: Operator) -> Geometry:
-        return geometry(op, *(graph.tensors[t].shape for t in (op.inputs[0], op.inputs[1], op.outputs[0])))
+    def _rows(self, graph: Graph, op: Operator) -> Array:
+        taps = filter_of(graph, op.inputs[1])
+        return taps.reshape(len(taps), -1)
 
-    @staticmethod
-    def _requantisation(graph: Graph, op: Operator) -> Requantisation:
-        x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
-        return requantisation(x, w, y, op.attributes.get("activation", 0))
+    def _geometry(self, graph: Graph, op: Operator) -> Geometry:
+        return geometry(op, *(graph.tensors[t].shape for t in (op.inputs[0], op.inputs[1], op.outputs[0])))
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]

@@ -1,14 +1,21 @@
 """What the convolutions share: sizes, padding, and how their sums are scaled. NHWC, batch 1."""
 
 import functools
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import Array, activation_problems, activation_range, quantised_problems
-from tinyloc.codegen.operators.fully_connected import channel_problems
+from tinyloc.codegen.operators.base import (
+    Array,
+    KernelRule,
+    activation_problems,
+    activation_range,
+    quantised_problems,
+)
+from tinyloc.codegen.operators.fully_connected import bias_of, channel_problems
 from tinyloc.codegen.operators.limits import scale_problems
 from tinyloc.codegen.operators.requantise import Requantisation, sum_bound
 
@@ -163,3 +170,36 @@ def taps_of(image: Array, g: Geometry, outside: int = 0) -> Iterator[tuple[int, 
                     w : w + (g.output[1] - 1) * g.stride[1] + 1 : g.stride[1],
                 ],
             )
+
+
+class Convolution(KernelRule):
+    """What the rules of the three convolutions share: where the operands are, and the checks."""
+
+    IMAGE, FILTER, BIAS = 0, 1, 2
+
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        image, taps = op.inputs[self.IMAGE], op.inputs[self.FILTER]
+        problems = filter_problems(graph, op, image, taps, self.BIAS)
+        if problems:
+            return problems
+        rows = self._rows(graph, op)
+        problems += filter_channel_problems(graph, op, taps, len(rows), self.BIAS) + self._misfits(graph, op)
+        if not problems:
+            bias, r = bias_of(graph, op, self.BIAS), self._requantisation(graph, op)
+            problems += size_problems(self._geometry(graph, op)) + sum_problems(rows, bias, graph.tensors[image], r)
+        return problems
+
+    def _requantisation(self, graph: Graph, op: Operator) -> Requantisation:
+        x, w, y = (graph.tensors[t] for t in (op.inputs[self.IMAGE], op.inputs[self.FILTER], op.outputs[0]))
+        return requantisation(x, w, y, op.attributes.get("activation", 0))
+
+    @abstractmethod
+    def _geometry(self, graph: Graph, op: Operator) -> Geometry: ...
+
+    @abstractmethod
+    def _rows(self, graph: Graph, op: Operator) -> Array:
+        """The filters (output channels, taps)."""
+
+    @abstractmethod
+    def _misfits(self, graph: Graph, op: Operator) -> list[str]:
+        """Shapes of image, filter and result that do not fit each other."""

@@ -8,26 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, FormCost, KernelRule, Lowered, is_small, shape_problems
+from tinyloc.codegen.operators.base import Array, Constant, FormCost, Lowered, is_small, shape_problems
 from tinyloc.codegen.operators.blocks import fits_blocks
 from tinyloc.codegen.operators.conv_2d import convolution_scratch, lower_convolution
 from tinyloc.codegen.operators.conv_blocks import form_costs, suffix_of
 from tinyloc.codegen.operators.convolution import (
+    Convolution,
     Geometry,
     factors,
-    filter_channel_problems,
     filter_of,
-    filter_problems,
     geometry,
     output_size,
-    requantisation,
-    size_problems,
-    sum_problems,
     taps_of,
 )
 from tinyloc.codegen.operators.depthwise_rows import lower_rows, rows_bytes
 from tinyloc.codegen.operators.fully_connected import bias_of
-from tinyloc.codegen.operators.requantise import Requantisation, scaling
+from tinyloc.codegen.operators.requantise import scaling
 
 
 def _multiplier(graph: Graph, op: Operator) -> int:
@@ -40,22 +36,18 @@ def _single(taps: Array) -> Array:
     return taps.transpose(2, 0, 1)[..., None]
 
 
-class DepthwiseConv2D(KernelRule):
-    def problems(self, graph: Graph, op: Operator) -> list[str]:
-        problems = filter_problems(graph, op, op.inputs[0], op.inputs[1])
-        if problems:
-            return problems
+class DepthwiseConv2D(Convolution):
+    def _misfits(self, graph: Graph, op: Operator) -> list[str]:
         x, w = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
-        problems += filter_channel_problems(graph, op, op.inputs[1], w.shape[-1])
         size = output_size(op, x.shape, w.shape)
-        problems += shape_problems(graph, op.outputs[0], (x.shape[0], *size, w.shape[3]))
+        problems = shape_problems(graph, op.outputs[0], (x.shape[0], *size, w.shape[3]))
         if w.shape[0] != 1 or x.shape[-1] * _multiplier(graph, op) != w.shape[-1]:
             problems.append(f"a filter of shape {w.shape} does not fit {x.shape[-1]} channels")
-        if not problems:
-            rows = self._filter(graph, op).reshape(-1, w.shape[3]).T
-            problems += size_problems(self._geometry(graph, op))
-            problems += sum_problems(rows, bias_of(graph, op), x, self._requantisation(graph, op))
         return problems
+
+    def _rows(self, graph: Graph, op: Operator) -> Array:
+        taps = filter_of(graph, op.inputs[1])
+        return taps.reshape(-1, taps.shape[3]).T
 
     @staticmethod
     def _filter(graph: Graph, op: Operator) -> Array:
@@ -63,12 +55,7 @@ class DepthwiseConv2D(KernelRule):
         taps: Array = filter_of(graph, op.inputs[1])[0]
         return taps
 
-    def _requantisation(self, graph: Graph, op: Operator) -> Requantisation:
-        x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
-        return requantisation(x, w, y, op.attributes.get("activation", 0))
-
-    @staticmethod
-    def _geometry(graph: Graph, op: Operator) -> Geometry:
+    def _geometry(self, graph: Graph, op: Operator) -> Geometry:
         return geometry(op, *(graph.tensors[t].shape for t in (op.inputs[0], op.inputs[1], op.outputs[0])))
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:

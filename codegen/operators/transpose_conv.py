@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, FormCost, KernelRule, Lowered, is_small
+from tinyloc.codegen.operators.base import Array, Constant, FormCost, Lowered, is_small
 from tinyloc.codegen.operators.conv_blocks import (
     Phase,
     form_costs,
@@ -21,47 +21,35 @@ from tinyloc.codegen.operators.conv_blocks import (
     suffix_of,
 )
 from tinyloc.codegen.operators.convolution import (
+    Convolution,
     Geometry,
     factors,
-    filter_channel_problems,
     filter_of,
-    filter_problems,
     geometry,
     output_size,
-    requantisation,
-    size_problems,
-    sum_problems,
 )
 from tinyloc.codegen.operators.fully_connected import bias_of
-from tinyloc.codegen.operators.requantise import Requantisation, scaling
+from tinyloc.codegen.operators.requantise import scaling
 
 
-class TransposeConv(KernelRule):
-    def problems(self, graph: Graph, op: Operator) -> list[str]:
-        problems = filter_problems(graph, op, op.inputs[2], op.inputs[1], bias_position=3)
-        if problems:
-            return problems
+class TransposeConv(Convolution):
+    IMAGE, BIAS = 2, 3
+
+    def _misfits(self, graph: Graph, op: Operator) -> list[str]:
         x, w, y = (graph.tensors[t] for t in (op.inputs[2], op.inputs[1], op.outputs[0]))
-        problems += filter_channel_problems(graph, op, op.inputs[1], w.shape[0], bias_position=3)
         if len(y.shape) != 4 or (y.shape[0], y.shape[3]) != (1, w.shape[0]) or x.shape[3] != w.shape[3]:
-            problems.append(f"a filter of shape {w.shape} does not lead from {x.shape} to {y.shape}")
-        elif output_size(op, y.shape, w.shape) != x.shape[1:3]:
-            problems.append(f"an output of shape {y.shape} does not come from an image of shape {x.shape}")
-        if not problems:
-            rows = filter_of(graph, op.inputs[1]).reshape(w.shape[0], -1)
-            problems += size_problems(self._geometry(graph, op))
-            problems += sum_problems(rows, bias_of(graph, op, 3), x, self._requantisation(graph, op))
-        return problems
+            return [f"a filter of shape {w.shape} does not lead from {x.shape} to {y.shape}"]
+        if output_size(op, y.shape, w.shape) != x.shape[1:3]:
+            return [f"an output of shape {y.shape} does not come from an image of shape {x.shape}"]
+        return []
 
-    @staticmethod
-    def _geometry(graph: Graph, op: Operator) -> Geometry:
+    def _rows(self, graph: Graph, op: Operator) -> Array:
+        taps = filter_of(graph, op.inputs[1])
+        return taps.reshape(len(taps), -1)
+
+    def _geometry(self, graph: Graph, op: Operator) -> Geometry:
         """That of the convolution which this one is the transpose of: its input is our output."""
         return geometry(op, *(graph.tensors[t].shape for t in (op.outputs[0], op.inputs[1], op.inputs[2])))
-
-    @staticmethod
-    def _requantisation(graph: Graph, op: Operator) -> Requantisation:
-        x, w, y = (graph.tensors[t] for t in (op.inputs[2], op.inputs[1], op.outputs[0]))
-        return requantisation(x, w, y, op.attributes.get("activation", 0))
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]
