@@ -1,10 +1,10 @@
 """Fast or small kernels by the flash that there is: the choice, the bytes it gives, and that answers do not change."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bench import form_costs
 from equality import assert_same, litert, load, random_inputs, reference_outputs
 from tflite_models import TFLiteModel
 
@@ -18,9 +18,6 @@ from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.samples import Samples
 from tinyloc.device.flash_budget import BudgetError
 from tinyloc.device.network import answer, compiled_network
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
-import form_costs
 
 
 def of_every_kind(element: str) -> TFLiteModel:
