@@ -82,8 +82,8 @@ def table(record: dict[str, Any]) -> str:
             *told,
             "Bytes and modelled cycles of one inference without wait states; the peer's bytes in brackets, with its "
             "overlay where it has one. Everything is compiled with -O2 by the same compiler, started by the same code "
-            "and run in the same emulator on the same .tflite; outputs are compared with LiteRT's reference kernels, so "
-            "that a Mamba in 16x8 takes more here than in a localiser, whose scan has an arithmetic of its own. "
+            "and run in the same emulator on the same .tflite; outputs are compared with LiteRT's reference kernels. "
+            "So a Mamba in 16x8 takes more here than in a localiser, whose scan has an arithmetic of its own. "
             "Weights are random, of a fixed seed (`tests/bench/models.py`). Code is the network's functions, kernels "
             "and what they call of libraries; RAM is buffers of inputs and outputs, state, arena and used stack. "
             f"Measured by `make bench` on {record['date']} with tinyloc {record['version']}.",
