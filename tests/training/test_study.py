@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import study_work
 
+from tinyloc.training.recipe import RECIPES_DIR
 from tinyloc.training.study import check, published, record, tables, workers
 from tinyloc.training.study.plots import draw, pareto
 from tinyloc.training.study.record import CellRecord, FormRecord, OnBoard
@@ -92,6 +93,17 @@ def test_another_data_set_does_not_inherit_options(tmp_path: Path) -> None:
                          'over.data = { name = "ble_flat_kolakowski" }')  # fmt: skip
     recipe = study_of(tmp_path, text)[1][0].recipe
     assert recipe is not None and recipe.data.options == {}
+
+
+def test_tables_of_the_recipe_can_be_left_out(tmp_path: Path) -> None:
+    assert "quantisation_aware" in (RECIPES_DIR / "uji-mlp.toml").read_text()
+    text = SMALL.replace('"house-a-mamba"', '"uji-mlp"').replace("over.data", 'leave_out = ["compression"]\nover.data')
+    for model in ("mamba", "mdcsa"):
+        text = text.replace(f'architecture = "{model}", hidden = 8, crf = true', 'architecture = "mlp", hidden = [8]')
+    recipe = study_of(tmp_path, text.replace('method = "crf"', 'method = "logits"'))[1][0].recipe
+    assert recipe is not None and recipe.compression.quantisation_aware is None
+    wrong = study_of(tmp_path, text.replace('["compression"]', '["compresion"]'))[1][0]
+    assert wrong.problems == ("leave_out names compresion, which uji-mlp does not have",)
 
 
 def test_tables_are_joined_and_everything_else_replaced() -> None:

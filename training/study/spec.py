@@ -40,6 +40,8 @@ class Data(_Strict):
 
     recipe: str
     over: dict[str, Any] = {}
+    leave_out: list[str] = []
+    """Tables of the recipe that do not count, as "compression": a cell has what the study puts there, or nothing."""
     boards: list[str] | None = None
     """Boards for this data; without it those of the study."""
 
@@ -228,7 +230,11 @@ def _cell(
     ident = cell_id(data, name, training, seed)
     try:
         base = tomllib.loads(find_recipe(_placed(axis.recipe, place)).read_text(encoding="utf-8"))
-        table = {key: value for key, value in base.items() if key != "budget"}  # boards set the limits of a study
+        missing = [name for name in axis.leave_out if name not in base]
+        if missing:
+            raise RecipeError(f"{ident}: leave_out names {', '.join(missing)}, which {axis.recipe} does not have")
+        without = {"budget", *axis.leave_out}  # boards set the limits of a study
+        table = {key: value for key, value in base.items() if key not in without}
         if "name" in axis.over.get("data", {}):
             table.pop("data", None)  # another data set has other options
         for over in (study.over, axis.over, shape.over, how.over):
