@@ -34,16 +34,18 @@ from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import DataSet, lone_classes
 from tinyloc.training.decide import decide_all
 from tinyloc.training.errors import TrainingError, one_line
+from tinyloc.training.finished_teachers import Known
 from tinyloc.training.inputs import without_silent
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.places import mean_position
 from tinyloc.training.recipe import Recipe, parse_recipe
-from tinyloc.training.stages import Known, Outcome, Stages, fit_model
+from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
 from tinyloc.training.toml_text import to_toml
 from tinyloc.training.train import Progress, deterministic, silent, validate
+from tinyloc.training.unrelated import unrelated_problems
 
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
 
@@ -155,10 +157,7 @@ def _check_data(recipe: Recipe, data_set: DataSet) -> None:
         longest = max(len(recording) for recording in data_set.splits[split])
         if longest < need:
             problems.append(f"the longest {split} recording has {longest} samples and {need} are needed")
-    if recipe.window.steps > 1 and not data_set.sequential:
-        problems.append(f"samples of {data_set.name} do not follow one another: window.steps must be 1")
-    if recipe.model.architecture == "mamba" and not data_set.sequential and recipe.training.chunk > 1:
-        problems.append(f"samples of {data_set.name} do not follow one another: training.chunk must be 1")
+    problems += unrelated_problems(recipe, data_set)
     if problems:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
 
@@ -222,7 +221,8 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
 
 
 def _test_set(model: Localiser, data_set: DataSet, preprocessing: Preprocessing, window: Window) -> TestSet:
-    return as_test_set(data_set.test, *decide_all(model, data_set.test, preprocessing, window))
+    scores, decisions = decide_all(model, data_set.test, preprocessing, window)
+    return as_test_set(data_set.test, scores, decisions, carries_state=bool(model.state_names))
 
 
 def _forms(recipe: Recipe, outcome: Outcome) -> dict[str, dict[str, float]]:

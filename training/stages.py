@@ -3,7 +3,7 @@
 Each finished stage is kept in resume.pt, so that an interrupted run goes on in the middle of any of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.distil.external import check_same
 from tinyloc.training.distil.guide import Guide
 from tinyloc.training.distil.settings import Distillation, Teacher
+from tinyloc.training.finished_teachers import Find, Known, finished_teachers
 from tinyloc.training.inputs import fitted, narrowed
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
@@ -34,19 +35,6 @@ SEEDS_APART = 1000
 """From the seed of one model's initial weights to the next one's."""
 READINGS = 4096
 """Samples that pruning and rounding look at."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """A finished model of another run, and what it was trained on."""
-
-    name: str
-    model: Localiser
-    preprocessing: Preprocessing
-    classes: Sequence[str]
-
-
-Find = Callable[[Path], Known]
 
 
 @dataclass(frozen=True)
@@ -106,16 +94,19 @@ class Stages:
 def fit_model(recipe: Recipe, data_set: DataSet, stages: Stages, find: Find) -> Outcome:
     """Select inputs, train the teachers, if any, then the model, and compress it, as the recipe says."""
     compression, distillation = recipe.compression, recipe.distillation
+    finished = finished_teachers(recipe, data_set, find)
     if compression.access_points is not None:
         data_set = _selected(recipe, data_set, compression.access_points, stages)
     preprocessing = fitted(recipe.input, data_set)
     known: list[TeacherScore] = []
     taught_by: list[Localiser] = []
     if distillation is not None:
-        taught_by, known = _teachers(recipe, distillation, data_set, preprocessing, stages, find)
+        taught_by, known = _teachers(recipe, distillation, data_set, preprocessing, stages, finished)
         if distillation.assistant is not None:
-            named = _candidates(recipe, [distillation.assistant], "assistant", data_set, preprocessing, stages, find,
-                                (distillation, taught_by))  # fmt: skip
+            named = _candidates(
+                recipe, [distillation.assistant], "assistant", data_set, preprocessing, stages, finished,
+                (distillation, taught_by),
+            )  # fmt: skip
             taught_by = [model for _, model in named]
     model = _new(recipe.model, data_set, recipe.seed)
     guide = _guide(distillation, taught_by, model, recipe)
@@ -180,10 +171,10 @@ def _teachers(
     data_set: DataSet,
     preprocessing: Preprocessing,
     stages: Stages,
-    find: Find,
+    finished: Mapping[str, Known],
 ) -> tuple[list[Localiser], list[TeacherScore]]:
     """Those that teach, and what is to be told of all."""
-    named = _candidates(recipe, settings.teachers, "teacher", data_set, preprocessing, stages, find)
+    named = _candidates(recipe, settings.teachers, "teacher", data_set, preprocessing, stages, finished)
     window = recipe.window.decisions(data_set.rate_hz)
     scores = [validate(model, data_set.validation, preprocessing, window).macro_f1 for _, model in named]
     best = max(range(len(scores)), key=lambda at: scores[at])
@@ -199,14 +190,14 @@ def _candidates(
     data_set: DataSet,
     preprocessing: Preprocessing,
     stages: Stages,
-    find: Find,
+    finished: Mapping[str, Known],
     taught_by: tuple[Distillation, list[Localiser]] | None = None,
 ) -> list[tuple[str, Localiser]]:
     """Train or read every model of the list: name and model of each."""
     found: list[tuple[str, Localiser]] = []
     for teacher in teachers:
         if teacher.run is not None:
-            known = find(Path(teacher.run))
+            known = finished[teacher.run]
             check_same(known.name, known.preprocessing, known.classes, preprocessing, data_set.classes)
             found.append((known.name, known.model))
             continue

@@ -7,6 +7,7 @@ from tinyloc.boards import load_board
 from tinyloc.boards.errors import UserError
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import DataSet, lone_classes
+from tinyloc.training.finished_teachers import crf_problem, misfits, selection_problem
 from tinyloc.training.inputs import fitted, without_silent
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.study.spec import Cell
@@ -16,6 +17,7 @@ def impossible(cells: Iterable[Cell]) -> dict[str, str]:
     """Cell id -> why it cannot be, all reasons of a cell in one text. Loads each data set once."""
     data_sets: dict[str, DataSet | str] = {}
     found: dict[str, str] = {}
+    trained: dict[str, tuple[Recipe, DataSet]] = {}
     for cell in cells:
         problems = list(cell.problems)
         if cell.recipe is not None:
@@ -23,7 +25,14 @@ def impossible(cells: Iterable[Cell]) -> dict[str, str]:
             if key not in data_sets:
                 data_sets[key] = _loaded(cell.recipe)
             data_set = data_sets[key]
-            problems += [data_set] if isinstance(data_set, str) else _problems(cell, cell.recipe, data_set)
+            if isinstance(data_set, str):
+                problems.append(data_set)
+            else:
+                kept = without_silent(data_set) if cell.recipe.input.drop_silent else data_set
+                trained[cell.id] = cell.recipe, kept
+                problems += _problems(cell, cell.recipe, data_set, kept)
+                if cell.teacher in trained:
+                    problems += _taught_by_cell(cell.teacher, *trained[cell.teacher], cell.recipe, kept)
         if cell.teacher in found:
             problems.append(f"its teacher {cell.teacher} cannot be")
         if problems:
@@ -39,10 +48,9 @@ def _loaded(recipe: Recipe) -> DataSet | str:
         return str(error)
 
 
-def _problems(cell: Cell, recipe: Recipe, data_set: DataSet) -> list[str]:
-    problems = lone_classes(data_set)
-    if recipe.input.drop_silent:
-        data_set = without_silent(data_set)
+def _problems(cell: Cell, recipe: Recipe, whole: DataSet, data_set: DataSet) -> list[str]:
+    """whole: as loaded; data_set: without what the recipe leaves out."""
+    problems = lone_classes(whole)
     most = len(data_set.access_points)
     inputs = min(most, recipe.compression.access_points or most)
     problems += _too_large(recipe, cell.boards, inputs, len(data_set.classes))
@@ -72,9 +80,23 @@ def _too_large(recipe: Recipe, boards: Iterable[str], inputs: int, classes: int)
     return problems
 
 
+def _taught_by_cell(name: str, teacher: Recipe, taught_on: DataSet, recipe: Recipe, data_set: DataSet) -> list[str]:
+    """How another cell's data differ from those that it should teach on; teachers come before their students."""
+    if teacher.compression.access_points is None:
+        try:
+            taught = fitted(teacher.input, taught_on)
+            return misfits(name, taught, taught_on.classes, teacher.model.crf, recipe, data_set)
+        except UserError as error:
+            return [str(error)]
+    problems = crf_problem(name, teacher.model.crf, recipe)
+    theirs, own = teacher.compression.access_points, len(data_set.access_points)
+    if recipe.compression.access_points is None and theirs < own:
+        problems.append(selection_problem(name, theirs, own))
+    return problems
+
+
 def teacher_problems(run: Path, recipe: Recipe, data_set: DataSet) -> list[str]:
-    """How a finished run differs from the data that it should teach: classes, access points, scaling."""
-    from tinyloc.training.distil.external import check_same
+    """How a finished run differs from the data that it should teach: classes, access points, scaling, CRF."""
     from tinyloc.training.run import RunRecord
 
     path = run / "run.json"
@@ -82,10 +104,9 @@ def teacher_problems(run: Path, recipe: Recipe, data_set: DataSet) -> list[str]:
         return [f"teacher {run}: no finished run there; train it first"]
     try:
         record = RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
-        own = fitted(recipe.input, data_set)
-        check_same(str(run), record.preprocessing, record.outputs.classes, own, data_set.classes)
+        crf = bool(record.settings["model"]["crf"])
+        return misfits(str(run), record.preprocessing, record.outputs.classes, crf, recipe, data_set)
     except UserError as error:
         return [str(error)]
-    except ValueError as error:
+    except (ValueError, LookupError) as error:
         return [f"teacher {run}: run.json cannot be read ({error}); train it again"]
-    return []
