@@ -118,7 +118,8 @@ def track_rows(seconds: float, x0: float, y: float) -> list[list[object]]:
 def tracks(tmp_path: Path) -> Path:
     """The same tracks joined, and as the publisher has them."""
     columns = ["ts", "sensor", "beacon", "rssi", "x", "y", "z", *(f"r{i}{j}" for i in range(3) for j in range(3))]
-    parts = {"straight_01": track_rows(40, 0, 1), **{name: track_rows(10, 1, 1) for name in ble_tracks.TEST_TRACKS}}
+    parts = {"straight_01": track_rows(40, 0, 1), "straight_02": track_rows(20, 2, 1)}
+    parts |= {name: track_rows(10, 1, 1) for name in ble_tracks.TEST_TRACKS}
     parts["straight_01"][0][3] = 60  # a receiver's fault
     joined = [[name, *row] for name, rows in parts.items() for row in rows]
     (tmp_path / "joined").mkdir()
@@ -135,29 +136,32 @@ def tracks(tmp_path: Path) -> Path:
 
 
 def test_tracks_are_bins_of_half_a_second(tracks: Path) -> None:
-    data = ble_tracks.load(tracks / "joined", cell_m=3.0)
-    assert len(data.train) == 2 and len(data.validation) == 1 and len(data.test) == 3
-    first = data.train[0]
-    assert len(first) == ble_tracks.TRAIN_BINS and data.rate_hz == 2.0
+    data = ble_tracks.load(tracks / "joined", cell_m=3.0, held_out=2)
+    names = {split: [recording.name for recording in recordings] for split, recordings in data.splits.items()}
+    assert names == {"train": ["straight_01"], "validation": ["straight_02"], "test": list(ble_tracks.TEST_TRACKS)}
+    (first,) = data.train
+    assert len(first) == 80 and data.rate_hz == 2.0
     assert first.rssi_dbm[0, [0, 11]].tolist() == [-60, -80] and np.isnan(first.rssi_dbm[0, 1:11]).all()
     assert first.position_m[10, 0] == pytest.approx(0.5 * (5 + 0.2), abs=0.03)  # the mean of the bin
     assert data.classes[first.label[0]] == "0/0" and data.classes[first.label[30]] == "2/0"
 
 
 def test_published_and_joined_tracks_are_the_same(tracks: Path) -> None:
-    one, other = ble_tracks.load(tracks / "joined"), ble_tracks.load(tracks / "published")
+    one, other = (ble_tracks.load(tracks / form, held_out=1) for form in ("joined", "published"))
     for mine, theirs in zip((*one.train, *one.test), (*other.train, *other.test), strict=True):
         assert np.array_equal(mine.rssi_dbm, theirs.rssi_dbm, equal_nan=True)
         assert np.array_equal(mine.label, theirs.label)
 
 
 def test_unknown_sensors_and_missing_tracks_are_told(tracks: Path) -> None:
+    with pytest.raises(DataError, match="held_out = 3; choose one of 1 straight_01, 2 straight_02"):
+        ble_tracks.load(tracks / "joined", held_out=3)
     path = tracks / "joined" / "tracks.csv"
     path.write_text(path.read_text().replace("sensor42", "sensor99"))
     with pytest.raises(DataError, match="unknown sensors sensor99"):
         ble_tracks.load(tracks / "joined")
     (tracks / "published" / "straight_01_all_sensors.mbd").unlink()
-    with pytest.raises(DataError, match="at least one other"):
+    with pytest.raises(DataError, match="at least two others"):
         ble_tracks.load(tracks / "published")
 
 
@@ -195,6 +199,26 @@ def test_sequences_keep_their_class_and_share_no_split(sequences: Path) -> None:
         assert set(recording.label.tolist()) == {number % 2} and len(recording) == 20 + number
         assert recording.rssi_dbm[0].tolist() == [-100, -25, -49, 0]
     assert data.class_positions() is None
+
+
+def test_a_walk_is_as_long_as_is_asked_and_ends_at_the_marker(sequences: Path) -> None:
+    data, whole = movement_aal.load(sequences / "joined", last_s=4.0), movement_aal.load(sequences / "joined")
+    assert {len(recording) for split in data.splits.values() for recording in split} == {32}
+    for cut, all_of_it in zip(data.train, whole.train, strict=True):
+        assert cut.name == all_of_it.name and set(cut.label.tolist()) == set(all_of_it.label.tolist())
+        silent = max(0, 32 - len(all_of_it))
+        assert np.isnan(cut.rssi_dbm[:silent]).all()
+        assert np.array_equal(cut.rssi_dbm[silent:], all_of_it.rssi_dbm[-32:])
+    with pytest.raises(DataError, match=r"last_s = 0.01 is not a sample; take at least 0.125 s"):
+        movement_aal.load(sequences / "joined", last_s=0.01)
+
+
+def test_rooms_can_be_new_to_the_test(sequences: Path) -> None:
+    data = movement_aal.load(sequences / "joined", new_rooms=2)
+    setting = [{1 + files.natural(recording.name)[0] % 3 for recording in split} for split in data.splits.values()]
+    assert setting == [{1, 3}, {1, 3}, {2}] and list(map(len, data.splits.values())) == [16, 8, 12]
+    with pytest.raises(DataError, match="new_rooms = 4; choose a setting of 1, 2, 3, or 0"):
+        movement_aal.load(sequences / "joined", new_rooms=4)
 
 
 def test_published_and_joined_sequences_are_the_same(sequences: Path) -> None:

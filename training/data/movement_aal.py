@@ -3,7 +3,8 @@
 A recording is one of the 314 sequences and every sample of it has the sequence's class. The publisher scaled readings
 to -1..1 for each anchor; here they become levels of -100..0 in steps of 1 (0.02 of the publisher's scale, finer than
 the readings were), which travel as if they were dBm but are not. There are no positions.
-A decision is due for each window, not once a sequence, so early windows know less than the publisher's classifiers did.
+The publisher asks once a sequence, at its last sample, where all walks pass the same marker. `last_s` does so too:
+every recording is then as long, the seconds before the marker, and silent before the start of a shorter walk.
 """
 
 from pathlib import Path
@@ -27,23 +28,37 @@ RATE_HZ = 8.0
 CLASSES = ("stays", "changes room")
 SHARES = (0.6, 0.2, 0.2)
 """Of the sequences of each class in each of the three settings: train, validation, test."""
+SHARES_OF_OTHER_ROOMS = (0.75, 0.25, 0.0)
+"""The same, of the two settings that do not test."""
 Sequences = dict[int, tuple[files.Floats, int, int]]
 """Number -> readings (T, 4) in -1..1, class -1 or 1, setting 1 to 3."""
 
 
-def load(path: Path, split_seed: int = 0) -> DataSet:
-    """Read the sequences: the publisher's files, or the two that join them. `split_seed` fixes the splits."""
+def load(path: Path, split_seed: int = 0, last_s: float = 0.0, new_rooms: int = 0) -> DataSet:
+    """Read the sequences: the publisher's files, or the two that join them. `split_seed` fixes the splits.
+
+    `last_s`: seconds before the marker that are kept; 0 keeps the walks as they are. `new_rooms`: a setting, 1 to 3,
+    that tests as a whole, so that its rooms are new; a quarter of the other two validates. 0: all settings are in all
+    splits.
+    """
+    samples = round(last_s * RATE_HZ)
+    if last_s and samples < 1:
+        raise DataError(f"{NAME}: last_s = {last_s:g} is not a sample; take at least {1 / RATE_HZ:g} s, or 0 for all")
     sequences = _read(path)
+    settings = sorted({setting for _, _, setting in sequences.values()})
+    if new_rooms and new_rooms not in settings:
+        raise DataError(f"{NAME}: new_rooms = {new_rooms}; choose a setting of {files.some(settings)}, or 0")
     groups: dict[tuple[int, int], list[int]] = {}
     for number, (_, label, setting) in sorted(sequences.items()):
         groups.setdefault((label, setting), []).append(number)
     generator = np.random.default_rng(split_seed)
     splits: list[list[Recording]] = [[], [], []]
-    for numbers in groups.values():
+    for (_, setting), numbers in groups.items():
         order = generator.permutation(numbers)
-        edges = np.rint(np.cumsum(SHARES)[:2] * len(order)).astype(int)
+        shares = SHARES if not new_rooms else (0.0, 0.0, 1.0) if setting == new_rooms else SHARES_OF_OTHER_ROOMS
+        edges = np.rint(np.cumsum(shares)[:2] * len(order)).astype(int)
         for split, chosen in zip(splits, np.split(order, edges), strict=True):
-            split += [_recording(int(number), *sequences[int(number)][:2]) for number in chosen]
+            split += [_recording(int(number), *sequences[int(number)][:2], samples) for number in chosen]
     if not all(splits):
         raise DataError(f"{path}: {len(sequences)} sequences are too few for three splits; take all of the publisher's")
     train, validation, test = map(tuple, splits)
@@ -63,7 +78,11 @@ def load(path: Path, split_seed: int = 0) -> DataSet:
     )
 
 
-def _recording(number: int, readings: files.Floats, label: int) -> Recording:
+def _recording(number: int, readings: files.Floats, label: int, last: int) -> Recording:
+    """The whole sequence, or its last samples after as much silence as makes them `last`."""
+    if last:
+        silence = np.full((max(0, last - len(readings)), readings.shape[1]), np.nan)
+        readings = np.concatenate([silence, readings[-last:]])
     samples = len(readings)
     return Recording(
         name=f"sequence {number}",
