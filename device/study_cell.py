@@ -137,10 +137,11 @@ def _scores(model: "Localiser", run: "TrainedRun") -> Scores:
 def recordings_of(test_set: TestSet) -> list[Recording]:
     """The test set's samples as recordings in dBm; times are not kept in it and count samples here."""
     found = []
-    for number, part in enumerate(test_set.recordings()):
+    for number, part in enumerate([slice(None)] if test_set.apart else test_set.recordings()):
         dbm = readings_dbm(test_set.rssi_dbm[part])
         label, position = test_set.label[part], test_set.position_m[part]
-        found.append(Recording(f"test {number + 1}", dbm, position, label, np.arange(len(dbm), dtype=np.float64)))
+        time_s = np.arange(len(dbm), dtype=np.float64)
+        found.append(Recording(f"test {number + 1}", dbm, position, label, time_s, apart=test_set.apart))
     return found
 
 

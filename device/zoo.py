@@ -182,7 +182,7 @@ def _real(
     if len(decisions) != samples:
         return None
     unknown = np.full((samples, len(bundle.outputs.classes)), np.nan, np.float32)  # the scores are not kept
-    return as_test_set(narrow, unknown, decisions)
+    return as_test_set(narrow, unknown, decisions, carries_state=bool(bundle.models[0].states))
 
 
 def golden_readings(bundle: Bundle, seed: int) -> npt.NDArray[np.int8]:

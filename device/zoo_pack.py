@@ -92,16 +92,18 @@ def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, car
 
 
 def golden(run: "TrainedRun", bundle: Bundle) -> TestSet:
-    """Golden scans as one recording, labelled with what the float model decides."""
+    """Golden scans as one recording, or apart as the test set's are, labelled with what the float model decides."""
     from tinyloc.training.decide import decide_all
 
     raw = golden_readings(bundle, run.seed)
     count = len(raw)
     unknown = np.full((count, 3), np.nan, np.float32)
     nothing = np.zeros(count, np.int32)
-    recording = Recording("golden", readings_dbm(raw), unknown, nothing, np.arange(count, dtype=np.float64))
+    time_s, apart = np.arange(count, dtype=np.float64), run.test_set.apart
+    recording = Recording("golden", readings_dbm(raw), unknown, nothing, time_s, apart=apart)
     scores, decisions = decide_all(run.model, [recording], bundle.preprocessing, bundle.window)
     # a window's label is the mode of its samples': every sample gets that of the decision that covers it next
     due = np.flatnonzero(decisions >= 0)
     covering = due[np.minimum(np.searchsorted(due, np.arange(count)), len(due) - 1)]
-    return TestSet(raw, nothing, decisions[covering], unknown, scores, decisions)
+    whose = np.arange(count, dtype=np.int32) if apart else nothing
+    return TestSet(raw, whose, decisions[covering], unknown, scores, decisions)

@@ -202,6 +202,11 @@ class TestSet:
         heard = np.flatnonzero(row != MISSING_DBM)
         return heard.astype(np.uint16), row[heard]
 
+    @property
+    def apart(self) -> bool:
+        """Each sample is a recording of its own: scans that do not follow one another, for a model with state."""
+        return len(self.recording) > 1 and bool(np.diff(self.recording).all())
+
     def recordings(self) -> Iterator[slice]:
         """Slices of samples, one a recording."""
         edges = np.flatnonzero(np.diff(self.recording)) + 1

@@ -129,18 +129,20 @@ def _streamed(
     return np.stack(rows)
 
 
-def layer_errors(float_file: bytes, integer_file: bytes, names: StepNames, x: Array) -> list[LayerError]:
-    """Which layer costs the accuracy: each value after one step from the float file's state, along a stream (T, P)."""
+def layer_errors(float_file: bytes, integer_file: bytes, names: StepNames, streams: Streams) -> list[LayerError]:
+    """Which layer costs the accuracy: each value after one step from the float file's state, along the streams."""
     exact, rounded = StepRunner(float_file, names, keep=True), StepRunner(integer_file, names, keep=True)
     references: dict[str, list[Array]] = {}
     values: dict[str, list[Array]] = {}
-    for sample in x:
-        rounded.set_state(exact.state)
-        exact.step(sample)
-        rounded.step(rounded.quantise(sample))
-        for store, found in ((references, exact.values()), (values, rounded.values())):
-            for name, value in found.items():
-                store.setdefault(name, []).append(value.ravel())
+    for x in streams:
+        exact.reset()
+        for sample in x:
+            rounded.set_state(exact.state)
+            exact.step(sample)
+            rounded.step(rounded.quantise(sample))
+            for store, found in ((references, exact.values()), (values, rounded.values())):
+                for name, value in found.items():
+                    store.setdefault(name, []).append(value.ravel())
     model = load(integer_file)
     tensors = graph(model).tensors
     errors: dict[str, float] = {}

@@ -54,10 +54,12 @@ def export_model(
     onnx: Path,
     arithmetics: Sequence[Arithmetic],
     tell: Tell = lambda line: None,
+    apart: bool = False,
 ) -> Exported:
     """Export the step of a model. Writes `onnx`, returns the TFLite files.
 
     calibration (T, P): a stream of model input that ranges are measured on. streams: recordings for the parity checks.
+    apart: devices start anew at every sample, so ranges are of steps from a zero state.
     Raises ExportError when a stage fails, departs from the one before, or an integer file breaks its contract.
     """
     tell("ONNX")
@@ -72,10 +74,11 @@ def export_model(
     reference = parity.tflite_scores(content, names, streams)
     stages.append(_bounded(parity.compare("tflite", "onnx", reference, scores)))
     tell(f"ranges of {len(calibration)} samples")
-    ranges = measure_ranges(content, names, calibration)
+    measured = list(calibration[:, None]) if apart else [calibration]
+    ranges = measure_ranges(content, names, measured)
     lowest = -np.inf
     if model.crf is None:
-        ranges[OUTPUT] = score_range(parity.tflite_scores(content, names, [calibration]))
+        ranges[OUTPUT] = score_range(parity.tflite_scores(content, names, measured))
         lowest = ranges[OUTPUT][0]  # what integers hold; below it no decision asks which score is less
     files: dict[Arithmetic, bytes] = {}
     for arithmetic in arithmetics:
@@ -130,16 +133,16 @@ def export_run(
     directory = run_directory / "bundle"
     with whole_directory(directory) as place:
         exported = export_model(
-            run.model, calibration_stream(run.calibration), streams, place / "model.onnx", wanted, tell
-        )
+            run.model, calibration_stream(run.calibration), streams, place / "model.onnx", wanted, tell,
+            apart=run.test_set.apart,
+        )  # fmt: skip
         tell(parity.stage_table(exported.stages))
         _check_default(exported.stages, default, tell)
         for arithmetic, content in exported.files.items():
             (place / f"model_{arithmetic}.tflite").write_bytes(content)
             if explain:
-                layers = parity.layer_errors(
-                    exported.float_file, content, exported.names, streams[0][:EXPLAIN_SAMPLES]
-                )
+                explained = parity_streams(run, EXPLAIN_SAMPLES)
+                layers = parity.layer_errors(exported.float_file, content, exported.names, explained)
                 tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
         shutil.copy(run_directory / TEST_SET, place / TEST_SET)
         bundle = _bundle(run, exported, place, default)

@@ -1,5 +1,6 @@
 """The three TFLite files of a step: float, int8, int16x8; named, tied and with scales from whole recordings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,18 @@ def float_file(converted: Converted, onnx: Path, names: StepNames, sample: dict[
     return model
 
 
-def measure_ranges(float_model: bytes, names: StepNames, x: Array) -> dict[str, Range]:
-    """Least and greatest value of every computed tensor along one stream (T, P), the state carried all through."""
+def measure_ranges(float_model: bytes, names: StepNames, streams: Sequence[Array]) -> dict[str, Range]:
+    """Least and greatest value of every computed tensor along streams (T, P), each from a zero state."""
     runner = StepRunner(float_model, names, keep=True)
     low: dict[str, float] = {}
     high: dict[str, float] = {}
-    for reading in x:
-        runner.step(reading)
-        for name, value in runner.values().items():
-            low[name] = min(low.get(name, np.inf), float(value.min()))
-            high[name] = max(high.get(name, -np.inf), float(value.max()))
+    for x in streams:
+        runner.reset()
+        for reading in x:
+            runner.step(reading)
+            for name, value in runner.values().items():
+                low[name] = min(low.get(name, np.inf), float(value.min()))
+                high[name] = max(high.get(name, -np.inf), float(value.max()))
     return {name: (low[name], high[name]) for name in low}
 
 

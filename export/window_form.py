@@ -48,5 +48,5 @@ def window_files(
     write_onnx(_Window(model).eval(), (torch.from_numpy(rows[:1]),), NAMES, onnx)
     converted = to_tflite(onnx, {INPUT: rows})
     exact = float_file(converted, onnx, NAMES, {INPUT: rows[:1]})
-    ranges = measure_ranges(dump(exact), NAMES, rows)
+    ranges = measure_ranges(dump(exact), NAMES, [rows])
     return {kind: integer_file(converted, exact, NAMES, ranges, kind) for kind in arithmetics}

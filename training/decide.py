@@ -8,34 +8,51 @@ import torch
 
 from tinyloc.export.bundle import Preprocessing, Window
 from tinyloc.training.data.dataset import Recording
-from tinyloc.training.models.crf import first_maximum
+from tinyloc.training.errors import TrainingError
+from tinyloc.training.models.crf import CRF, first_maximum
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.preprocess import model_input
 from tinyloc.training.windows import due, modes
 
 NONE_DUE = -1
+LARGEST = 1e30
+"""No model that learns has such scores; a path of them leaves the range of single precision, and NaN has no best."""
 
 
 @torch.no_grad()
 def stream(model: Localiser, recording: Recording, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
-    """Scores (N, C) of a recording, the state carried from its first sample to its last."""
+    """Scores (N, C) of a recording, the state carried from its first sample to its last; where they are apart, not."""
     x = torch.from_numpy(model_input(recording.rssi_dbm, preprocessing))
-    scores: npt.NDArray[np.float32] = model.scores(x).numpy()
+    scores: npt.NDArray[np.float32] = model.scores(x, recording.apart).numpy()
     return scores
 
 
-@torch.no_grad()
 def decide(model: Localiser, scores: npt.NDArray[np.float32], window: Window) -> npt.NDArray[np.int32]:
     """Scores (N, C) of one recording -> class (N,), NONE_DUE where no decision is due."""
-    decisions = np.full(len(scores), NONE_DUE, np.int32)
-    ends = due(len(scores), window.steps, window.hop)
-    if not len(ends):
-        return decisions
+    return _decide_each(model, [scores], window)
+
+
+@torch.no_grad()
+def _decide_each(
+    model: Localiser, scores: Sequence[npt.NDArray[np.float32]], window: Window
+) -> npt.NDArray[np.int32]:
+    """Scores (N, C) of each recording -> classes of all, one after the other. Windows of all are decoded at once."""
+    lengths = [len(rows) for rows in scores]
+    decisions = np.full(sum(lengths), NONE_DUE, np.int32)
+    starts = np.cumsum([0, *lengths[:-1]])
     if window.online:
         assert model.crf is not None, "a recipe with a lag has a CRF"
-        decisions[ends] = model.crf.decode_online(torch.from_numpy(scores), window.steps - 1).numpy()[ends]
+        for start, recording in zip(starts, scores, strict=True):
+            ends = due(len(recording), window.steps, window.hop)
+            if len(ends):
+                decided = model.crf.decode_online(torch.from_numpy(recording), window.steps - 1).numpy()
+                decisions[start + ends] = decided[ends]
         return decisions
-    emissions = torch.from_numpy(scores[ends[:, None] + np.arange(1 - window.steps, 1)])  # (W, steps, C)
+    ends = np.concatenate([start + due(n, window.steps, window.hop) for start, n in zip(starts, lengths, strict=True)])
+    if not len(ends):
+        return decisions
+    rows = np.concatenate(scores)[ends[:, None] + np.arange(1 - window.steps, 1)]  # (W, steps, C)
+    emissions = torch.from_numpy(rows)
     path = model.crf.decode(emissions) if model.crf is not None else first_maximum(emissions, dim=2)
     decisions[ends] = modes(path.numpy())
     return decisions
@@ -44,7 +61,12 @@ def decide(model: Localiser, scores: npt.NDArray[np.float32], window: Window) ->
 def decide_all(
     model: Localiser, recordings: Sequence[Recording], preprocessing: Preprocessing, window: Window
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-    """Scores (N, C) and decisions (N,) of all recordings, one after the other."""
+    """Scores (N, C) and decisions (N,) of all recordings, one after the other.
+
+    TrainingError when a score is not a number: no decision can be made of it.
+    """
     scores = [stream(model, recording, preprocessing) for recording in recordings]
-    decisions = [decide(model, rows, window) for rows in scores]
-    return np.concatenate(scores), np.concatenate(decisions)
+    lost = [recording.name for recording, rows in zip(recordings, scores, strict=True) if not np.isfinite(rows).all()]
+    if lost:
+        raise TrainingError(f"scores of recording {lost[0]} are not finite numbers; lower its learning rate")
+    return np.concatenate(scores), _decide_each(model, scores, window)

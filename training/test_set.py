@@ -12,13 +12,21 @@ from tinyloc.training.preprocess import raw_readings
 
 
 def as_test_set(
-    recordings: Sequence[Recording], scores: npt.NDArray[np.float32], decisions: npt.NDArray[np.int32]
+    recordings: Sequence[Recording],
+    scores: npt.NDArray[np.float32],
+    decisions: npt.NDArray[np.int32],
+    carries_state: bool,
 ) -> TestSet:
-    """Recordings one after the other, with the float model's scores (N, C) and decisions (N,)."""
+    """Recordings one after the other, with the float model's scores (N, C) and decisions (N,).
+
+    carries_state: of the model. Samples that are apart are then a recording each, so that all that runs the test set
+    starts anew at each of them; a model without state needs no such starts.
+    """
     everything = stacked(recordings)
+    lengths = [length for r in recordings for length in ([1] * len(r) if r.apart and carries_state else [len(r)])]
     return TestSet(
         rssi_dbm=raw_readings(everything.rssi_dbm),
-        recording=np.repeat(np.arange(len(recordings)), [len(r) for r in recordings]).astype(np.int32),
+        recording=np.repeat(np.arange(len(lengths)), lengths).astype(np.int32),
         label=everything.label,
         position_m=everything.position_m,
         float_scores=scores,

@@ -169,7 +169,7 @@ def test_explain_points_at_the_layer_that_costs_the_accuracy(finished, int16):
     weight = tensor(int16, "blocks.0/c_proj/weight")
     set_constant(int16, weight, (constant(int16, weight) // 32 * 32).astype(np.int8))
     x = pipeline.parity_streams(load_run(finished.run), 60)[0]
-    layers = parity.layer_errors(finished.exported.float_file, dump(int16), finished.exported.names, x)
+    layers = parity.layer_errors(finished.exported.float_file, dump(int16), finished.exported.names, [x])
     worst = max(layers, key=lambda layer: layer.added)
     assert worst.name == "blocks.0/c_proj"
     assert worst.operator == "FULLY_CONNECTED"
@@ -224,7 +224,7 @@ def test_a_failed_export_leaves_the_old_bundle_alone(finished, tmp_path, monkeyp
     before = (run / "bundle" / "bundle.json").read_text()
     bad = [parity.StageError("int16x8", "tflite", 0.5, 0.6, 3.0)]
     broken = pipeline.Exported(finished.exported.names, b"", {"int16x8": b"x"}, bad)
-    monkeypatch.setattr(pipeline, "export_model", lambda *_: broken)
+    monkeypatch.setattr(pipeline, "export_model", lambda *_, **__: broken)
     with pytest.raises(ExportError, match=r"int16x8 is off by 0\.50.*--explain"):
         pipeline.export_run(run)
     assert (run / "bundle" / "bundle.json").read_text() == before

@@ -29,21 +29,23 @@ def gains(model: Localiser, recordings: Sequence[Recording], preprocessing: Prep
     for recording in recordings:
         x = torch.from_numpy(model_input(recording.rssi_dbm, preprocessing))  # (N, P)
         label = torch.from_numpy(recording.label).long()
-        before = _losses(model, x, label)
+        before = _losses(model, x, label, recording.apart)
         for point in range(x.shape[1]):
             touched = x[:, point] > 0
             if not bool(touched.any()):
                 continue
-            rows = touched if not model.state_names else torch.ones_like(touched)  # a state carries it further
+            carried = bool(model.state_names) and not recording.apart
+            rows = torch.ones_like(touched) if carried else touched  # a state carries it further
             without = x[rows].clone()
             without[:, point] = 0.0
-            total[point] += float((_losses(model, without, label[rows]) - before[rows]).sum())
+            total[point] += float((_losses(model, without, label[rows], recording.apart) - before[rows]).sum())
     return total
 
 
-def _losses(model: Localiser, x: Tensor, label: Tensor) -> Tensor:
+def _losses(model: Localiser, x: Tensor, label: Tensor, apart: bool) -> Tensor:
     """(N,) cross-entropy of each sample's own scores, 0 where the class is unseen."""
-    return torch.nn.functional.cross_entropy(model.scores(x), label, ignore_index=UNSEEN, reduction="none")
+    scores = model.scores(x, apart)
+    return torch.nn.functional.cross_entropy(scores, label, ignore_index=UNSEEN, reduction="none")
 
 
 def best(gain: Gains, most: int) -> list[int]:

@@ -17,13 +17,14 @@ UNSEEN = -1
 
 @dataclass(frozen=True)
 class Recording:
-    """N samples in time order. A model that carries state starts anew with each recording."""
+    """N samples in time order. A model that carries state starts anew with each recording, or sample if `apart`."""
 
     name: str
     rssi_dbm: npt.NDArray[np.float32]  # (N, P) whole dBm, NaN where not heard
     position_m: npt.NDArray[np.float32]  # (N, 3) x, y, z in metres, NaN where unknown
     label: npt.NDArray[np.int32]  # (N,) class index or UNSEEN
     time_s: npt.NDArray[np.float64]  # (N,) seconds
+    apart: bool = False  # True: its samples have nothing to do with each other
 
     def __post_init__(self) -> None:
         samples = len(self.rssi_dbm)
@@ -53,13 +54,18 @@ class DataSet:
     class_position_m: npt.NDArray[np.float32] | None
     """(C, 3) where a decision for the class puts the user; None where the data set has no positions."""
     rate_hz: float
-    sequential: bool  # False: samples of a recording have nothing to do with each other
+    sequential: bool  # False: every recording is `apart`
     train: tuple[Recording, ...]
     validation: tuple[Recording, ...]
     test: tuple[Recording, ...]
     floor_plan: tuple[Room, ...] = field(default=())
     class_group: tuple[str, ...] = field(default=())
     """C names of what each class is part of, such as a floor; empty where classes have no groups."""
+
+    def __post_init__(self) -> None:
+        wrong = [each.name for split in self.splits.values() for each in split if each.apart == self.sequential]
+        if wrong:
+            raise ValueError(f"{self.name}: sequential = {self.sequential} does not go with recording {wrong[0]}")
 
     def class_positions(self) -> list[tuple[float, float, float]] | None:
         """`class_position_m` as a bundle carries it."""

@@ -218,7 +218,8 @@ def _recordings(
         rows = np.flatnonzero((whose == split) & (owner == number))
         rows = rows[np.argsort(time_s[rows], kind="stable")]
         name = table.texts(names.recording)[rows[0]] if names.recording else Path(table.source).stem
-        found.append((split, Recording(name, rssi[rows], position[rows], label[rows], time_s[rows])))
+        recording = Recording(name, rssi[rows], position[rows], label[rows], time_s[rows], apart=not about.sequential)
+        found.append((split, recording))
     return found
 
 

@@ -224,9 +224,10 @@ def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.
     held_out = quarter(label, split_seed)
     parts = {"training": ~held_out, "held-out": held_out}
     train, validation = (
-        Recording(name, training.rssi_dbm[rows], position[rows], label[rows], training.time_s[rows])
+        Recording(name, training.rssi_dbm[rows], position[rows], label[rows], training.time_s[rows], apart=True)
         for name, rows in parts.items()
     )
+    tested = Recording("validation file", test.rssi_dbm, test_position, test_label, test.time_s, apart=True)
     return DataSet(
         name=about.name,
         title=about.title,
@@ -240,7 +241,7 @@ def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.
         sequential=False,
         train=(train,),
         validation=(validation,),
-        test=(Recording("validation file", test.rssi_dbm, test_position, test_label, test.time_s),),
+        test=(tested,),
     )
 
 

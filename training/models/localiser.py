@@ -9,6 +9,8 @@ from tinyloc.training.models.crf import CRF
 from tinyloc.training.models.settings import ModelSettings
 
 State = tuple[Tensor, ...]
+SAMPLES_AT_ONCE = 4096
+"""First samples of recordings that are computed together; more would take memory and save no time."""
 
 
 class Localiser(nn.Module, ABC):
@@ -44,9 +46,18 @@ class Localiser(nn.Module, ABC):
         """As `network`."""
         return self.network(x)
 
-    def scores(self, x: Tensor) -> Tensor:
-        """Readings of one recording (N, P) -> scores (N, C): `stream` in its fast form."""
+    def scores(self, x: Tensor, apart: bool = False) -> Tensor:
+        """Readings of one recording (N, P) -> scores (N, C): `stream` in its fast form.
+
+        apart: the state starts anew at each sample, as in N recordings of one sample.
+        """
+        if apart and self.state_names:
+            return torch.cat([self.first_scores(part) for part in torch.split(x, SAMPLES_AT_ONCE)])
         return self.network(x[None])[0]
+
+    def first_scores(self, x: Tensor) -> Tensor:
+        """Readings (N, P), each the first of a recording -> scores (N, C)."""
+        return self.network(x[:, None])[:, 0]
 
     def unbuilt(self) -> nn.Module:
         """Layers that the study counts and nothing runs, on torch's meta device: they have a size and no values."""

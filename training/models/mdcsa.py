@@ -143,12 +143,16 @@ class MdcsaLocaliser(Localiser):
         windows = [self.window(part) for part in torch.split(x, self.context, dim=1)]
         return torch.cat(windows, dim=1)
 
-    def scores(self, x: Tensor) -> Tensor:
+    def scores(self, x: Tensor, apart: bool = False) -> Tensor:
         """(N, P) -> (N, C). In "window" form: of each sample, as the last of the T that end at it."""
-        if self.streaming:
-            return super().scores(x)
+        if self.streaming or apart:
+            return super().scores(x, apart)
         padded = functional.pad(x, (0, 0, self.context - 1, 0))
         return self.window(padded.unfold(0, self.context, 1).transpose(1, 2))[:, -1]
+
+    def first_scores(self, x: Tensor) -> Tensor:
+        """(N, P) -> (N, C). In "window" form zeros precede the sample, as in a stream."""
+        return super().first_scores(x) if self.streaming else self.step(x, self.initial_state(len(x)))[0]
 
     def window(self, x: Tensor) -> Tensor:
         """The published form on one window of at most T samples: (B, T, P) -> (B, T, C)."""
