@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tinyloc.export.bundle import Arithmetic, Window
 from tinyloc.training.compress.settings import Compression
@@ -134,24 +134,24 @@ class ExportSettings(_Strict):
         return self
 
 
+_BUILD_CHOICES = {
+    "optimise": {"Os": "size", "O2": "speed"},
+    "reference": {"tinyloc": "a Mamba's scan is one operator", "litert": "as the file"},
+}
+
+
 class BuildSettings(_Strict):
     """[build]: what the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
 
     optimise: Literal["Os", "O2"] = "Os"
     reference: Literal["tinyloc", "litert"] = "tinyloc"
 
-    @field_validator("optimise", mode="before")
+    @field_validator("optimise", "reference", mode="before")
     @classmethod
-    def _known(cls, value: object) -> object:
-        if value not in ("Os", "O2"):
-            raise ValueError(f"{value!r} must be 'Os' (size) or 'O2' (speed)")
-        return value
-
-    @field_validator("reference", mode="before")
-    @classmethod
-    def _known_reference(cls, value: object) -> object:
-        if value not in ("tinyloc", "litert"):
-            raise ValueError(f"{value!r} must be 'tinyloc' (a Mamba's scan is one operator) or 'litert' (as the file)")
+    def _known(cls, value: object, info: ValidationInfo) -> object:
+        known = _BUILD_CHOICES[str(info.field_name)]
+        if value not in known:
+            raise ValueError(f"{value!r} must be {' or '.join(f'{name!r} ({what})' for name, what in known.items())}")
         return value
 
 
