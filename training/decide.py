@@ -9,14 +9,12 @@ import torch
 from tinyloc.export.bundle import Preprocessing, Window
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import TrainingError
-from tinyloc.training.models.crf import CRF, first_maximum
+from tinyloc.training.models.crf import first_maximum
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.preprocess import model_input
 from tinyloc.training.windows import due, modes
 
 NONE_DUE = -1
-LARGEST = 1e30
-"""No model that learns has such scores; a path of them leaves the range of single precision, and NaN has no best."""
 
 
 @torch.no_grad()

@@ -246,7 +246,10 @@ class Fit:
         own = copy.deepcopy(current)
         self.model.load_state_dict(weights)
         self.model.eval()
-        scores = validate(self.model, self.validation, self.preprocessing, self.window, self.places)
+        try:
+            scores = validate(self.model, self.validation, self.preprocessing, self.window, self.places)
+        except TrainingError as error:
+            raise TrainingError(f"{self.stage}, epoch {self.epoch}: {error} (now {self.learning_rate:g})") from error
         self.model.load_state_dict(own)
         merit = scores.macro_f1 if scores.errors_m is None else -scores.errors_m["mean"]
         if merit >= self.best_merit:  # of equals the later, which was trained longer

@@ -247,6 +247,12 @@ def test_a_diverging_loss_is_told(tmp_path: Path) -> None:
         train(tiny("training.learning_rate = 1e30"), tmp_path / "run")
 
 
+def test_a_model_that_diverges_with_its_last_batch_is_told(tmp_path: Path) -> None:
+    one_batch = "training.epochs = 1\ntraining.chunks_per_epoch = 8\ntraining.learning_rate = 1e30"
+    with pytest.raises(TrainingError, match=r"model, epoch 1: .* not finite.*lower its learning rate \(now 1e\+30\)"):
+        train(tiny(one_batch), tmp_path / "run")
+
+
 def test_training_stops_early_when_validation_gets_no_better(tmp_path: Path) -> None:
     recipe = tiny("training.epochs = 30\ntraining.patience = 2\ntraining.learning_rate = 0.5")
     record = train(recipe, tmp_path / "run").record
