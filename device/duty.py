@@ -54,7 +54,7 @@ void tl_scan_init(void) {{
 }}
 
 uint16_t tl_scan(const tl_reading_t **found) {{
-    if (scan == {samples}u) {{
+{start}    if (scan == {samples}u) {{
         scan = place = 0;
     }}
     *found = &readings[place];
@@ -70,6 +70,11 @@ void tl_publish(tl_status_t status, const tl_estimate_t *estimate) {{
     }}
     tl_replay_result.done++;
 }}
+"""
+
+_START_ANEW = """\
+    extern tl_localiser_t tl_localiser;
+    tl_localiser_init(&tl_localiser); /* scans that do not follow one another */
 """
 
 
@@ -100,11 +105,12 @@ class Duty:
 
 
 def replay_source(test_set: TestSet, samples: int) -> str:
-    """replay.c: the first scans of a test set. The localiser is not reset: they must be of one recording."""
+    """replay.c: the first scans of a test set. They must be of one recording, or each the only one of its own."""
     scans = [test_set.sparse(index) for index in range(samples)]
     readings = [f"{{{i}, {dbm}}}" for indices, row in scans for i, dbm in zip(indices, row, strict=True)]
     counts = [str(len(indices)) for indices, _ in scans]
-    return _REPLAY.format(readings=", ".join(readings) or "{0, 0}", counts=", ".join(counts), samples=samples)
+    return _REPLAY.format(readings=", ".join(readings) or "{0, 0}", counts=", ".join(counts), samples=samples,
+                          start=_START_ANEW if test_set.apart else "")  # fmt: skip
 
 
 def run_duty(
@@ -113,6 +119,7 @@ def run_duty(
 ) -> Duty:  # fmt: skip
     """Build the loop, run it for so many samples of the test set's first recording, and reckon its current.
 
+    Where every sample is a recording of its own, the loop takes so many of these and starts anew at each.
     Raises DutyError, BuildError, and EmulatorCrash for a sleep that would not end.
     """
     energy = board.energy
@@ -126,7 +133,7 @@ def run_duty(
         raise DutyError(f"{rate_hz:g} Hz: the rate must be between 0.34 and 100 Hz, for timer and watchdog")
     bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
     first = next(test_set.recordings())
-    count = min(samples, first.stop - first.start)
+    count = min(samples, len(test_set.label) if test_set.apart else first.stop - first.start)
     generated = generated_dir.resolve()
     manifest = read_manifest(generated)
     with tempfile.TemporaryDirectory(prefix="tinyloc-duty-") as name:
@@ -148,6 +155,8 @@ def run_duty(
     reference.reset()
     mismatches = 0
     for index, (class_index, scores, _, _) in enumerate(answers):
+        if test_set.apart:
+            reference.reset()
         expected = reference.sample(*test_set.sparse(index))
         mismatches += expected.class_index != class_index or not np.array_equal(expected.scores, scores)
     awake = float(np.mean([cycles for _, _, cycles, _ in answers]))

@@ -1,5 +1,6 @@
 """Scans that do not follow one another: a model that carries state starts anew at each, wherever it is scored."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,14 @@ from tinyloc.training.decide import decide_all
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.models import localiser
 from tinyloc.training.models.build import build_model
+from tinyloc.training.models.count import published_parameters
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.settings import ModelSettings
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.run import TrainedRun, train
+from tinyloc.training.study.check import impossible
+from tinyloc.training.study.published import PARAMETERS
+from tinyloc.training.study.spec import Cell
 from tinyloc.training.test_set import as_test_set
 from tinyloc.training.unrelated import unrelated_problems
 
@@ -193,6 +198,22 @@ def test_all_that_would_reach_from_scan_to_scan_is_named_at_once(folder: Path) -
     assert not unrelated_problems(recipe(CHUNK, MLP), data_set)
     house = load("house-a", {"training_walks": 1, "living_minutes": 1.0})
     assert not unrelated_problems(recipe(CHUNK, hold), house)
+
+
+def test_a_study_names_such_a_cell_before_anything_is_trained(folder: Path) -> None:
+    told = recipe(CHUNK, ("[input]", f"path = {json.dumps(str(folder))}\n[input]"))
+    cell = Cell("uji", "gru", "plain", 1, (), told, None)
+    assert "training.chunk must be 1, not 4" in impossible([cell])[cell.id]
+
+
+@pytest.mark.parametrize("shape", [key for key in PARAMETERS if key[:2] == (520, 59)], ids=str)
+def test_published_counts_are_ours_with_crf_and_silent_access_points(shape: tuple[int, int, str, int, int]) -> None:
+    """As results/uji-architectures says: a count of ours is 3,599 and 62 H less."""
+    inputs, classes, architecture, hidden, layers = shape
+    settings = ModelSettings.model_validate({"architecture": architecture, "hidden": hidden, "layers": layers})
+    with torch.device("meta"):
+        ours = published_parameters(build_model(settings, inputs - 62, classes))
+    assert PARAMETERS[shape] - ours == 3599 + 62 * hidden
 
 
 def test_a_data_set_says_the_same_of_itself_and_of_its_recordings(folder: Path) -> None:

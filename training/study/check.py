@@ -11,6 +11,7 @@ from tinyloc.training.finished_teachers import crf_problem, misfits, selection_p
 from tinyloc.training.inputs import fitted, without_silent
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.study.spec import Cell
+from tinyloc.training.unrelated import unrelated_problems
 
 
 def impossible(cells: Iterable[Cell]) -> dict[str, str]:
@@ -50,7 +51,7 @@ def _loaded(recipe: Recipe) -> DataSet | str:
 
 def _problems(cell: Cell, recipe: Recipe, whole: DataSet, data_set: DataSet) -> list[str]:
     """whole: as loaded; data_set: without what the recipe leaves out."""
-    problems = lone_classes(whole)
+    problems = lone_classes(whole) + unrelated_problems(recipe, whole)
     most = len(data_set.access_points)
     inputs = min(most, recipe.compression.access_points or most)
     problems += _too_large(recipe, cell.boards, inputs, len(data_set.classes))
