@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tinyloc.boards import board_names, load_board
 from tinyloc.boards.errors import UserError
 from tinyloc.boards.files import whole_directory
 from tinyloc.export.bundle import MISSING_DBM, TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
@@ -95,12 +96,18 @@ def names(folder: Path = ZOO_DIR) -> list[str]:
 
 def resolve(name: str, folder: Path = ZOO_DIR) -> tuple[str, str]:
     """NAME or NAME-BOARD -> model and board. ZooError names what there is when it is neither."""
-    for model in names(folder):
-        card = load_card(model, folder)
+    cards = {model: load_card(model, folder) for model in names(folder)}
+    for model, card in cards.items():
         for board in card.boards:
             if name in (model, f"{model}-{board}"):
                 return model, board
-    known = [f"{model}-{board}" for model in names(folder) for board in load_card(model, folder).boards]
+    for model, card in cards.items():
+        board = name.removeprefix(f"{model}-")
+        if board != name and board in board_names():
+            sizes = ", ".join(f"{other} ({image.flash_bytes:,} bytes of flash)" for other, image in card.boards.items())
+            why = "draws no current, being virtual" if load_board(board).virtual else "is too small for it"
+            raise ZooError(f"zoo:{model} is not for {board}, which {why}; it is for {sizes}")
+    known = [f"{model}-{board}" for model, card in cards.items() for board in card.boards]
     raise ZooError(f"no model {name!r} in the zoo; there are {', '.join(known) or 'none'}")
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyloc.boards import load_board
 from tinyloc.boards.files import whole_directory
 from tinyloc.device.study_cell import measure
-from tinyloc.device.zoo import BUNDLE, CARD, DECISIONS, ZOO_DIR, Card, Figures, ZooError, golden_readings
+from tinyloc.device.zoo import BUNDLE, DECISIONS, ZOO_DIR, Card, golden_readings
+from tinyloc.device.zoo_measure import exist, figures, write_card
 from tinyloc.export.bundle import TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.preprocess import readings_dbm
@@ -29,27 +29,14 @@ def pack(
     """
     from tinyloc.training.run import load_run
 
-    virtual = [board for board in boards if load_board(board).virtual]
-    if virtual:
-        raise ZooError(f"{', '.join(virtual)} draws no current, being virtual; name boards that exist")
     run, bundle = load_run(run_directory), load_bundle(run_directory / "bundle")
     form = arithmetic or bundle.default_arithmetic
     optimise = run.recipe.build.optimise
-    found = measure(run_directory / "bundle", form, tuple(boards), optimise)
-    differ = [board for board, image in found.boards.items() if image.mismatches]
-    fits = {board: image for board, image in found.boards.items() if image.fits}
-    if differ or not fits:
-        wrong = f"answers differ on {', '.join(differ)}" if differ else f"it fits none of {', '.join(boards)}"
-        raise ZooError(f"{run_directory}: {wrong}; it is not for the zoo")
+    found = measure(run_directory / "bundle", form, exist(boards), optimise)
     card = Card(
         name=name,
         title=f"{run.record.data_title}, {run.model.settings.architecture}, {form}",
-        boards={
-            board: Figures(
-                flash_bytes=image.flash_bytes, ram_bytes=image.ram_bytes, cycles=image.cycles, energy_uj=image.energy_uj
-            )
-            for board, image in fits.items()
-        },
+        boards=figures(found, str(run_directory)),
         arithmetic=form,
         optimise=optimise,
         architecture=run.model.settings.architecture,
@@ -87,7 +74,7 @@ def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, car
         }
     )  # fmt: skip
     (place / BUNDLE).write_text(json.dumps(packed.model_dump(mode="json")) + "\n", encoding="utf-8")
-    (place / CARD).write_text(card.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
+    write_card(card, place)
     load_bundle(place)
 
 

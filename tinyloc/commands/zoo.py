@@ -82,12 +82,42 @@ def pack(
     to: Annotated[Path | None, typer.Option("--to", help="Folder of the zoo; without it tinyloc's own.")] = None,
 ) -> None:
     """Measure a run and put it into the zoo as a small bundle with a card."""
-    from tinyloc.boards import part_names
     from tinyloc.device.zoo import ZOO_DIR
     from tinyloc.device.zoo_pack import pack as pack_run
 
     form = RunLayout(run).arithmetic(arithmetic)
-    boards = board or sorted(part_names(), key=lambda part: (part != DEFAULT_BOARD, part))  # the first is zoo:NAME's
-    card = pack_run(run, name, boards, form, to or ZOO_DIR)
+    card = pack_run(run, name, board or _parts(), form, to or ZOO_DIR)
     sizes = ", ".join(f"{image.flash_bytes:,} bytes of flash on {name}" for name, image in card.boards.items())
     typer.echo(f"zoo:{card.name}: macro F1 {card.macro_f1:.3f}; {sizes}")
+
+
+@app.command("refresh")
+def refresh(
+    model: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Of models in the zoo. Without it all of them.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 when a card differs from what is measured.")
+    ] = False,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder of the zoo; without it tinyloc's own.")] = None,
+) -> None:
+    """Measure models of the zoo with today's compiler and kernels, and bring their cards up to date."""
+    from tinyloc.device.zoo import ZOO_DIR, load_card, names, resolve
+    from tinyloc.device.zoo_measure import changes, measured, write_card
+
+    folder, stale = to or ZOO_DIR, False
+    for name in [resolve(one, folder)[0] for one in model] if model else names(folder):
+        card = measured(name, _parts(), folder)
+        told = changes(load_card(name, folder), card)
+        stale = stale or bool(told)
+        typer.echo(f"zoo:{name}: {'; '.join(told) or 'as on its card'}")
+        if told and not check:
+            write_card(card, folder / name)
+    raise typer.Exit(int(check and stale))
+
+
+def _parts() -> list[str]:
+    """Boards that exist; the first is that of zoo:NAME."""
+    from tinyloc.boards import part_names
+
+    return sorted(part_names(), key=lambda part: (part != DEFAULT_BOARD, part))
