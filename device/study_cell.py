@@ -24,6 +24,7 @@ from tinyloc.export.bundle import (
     TEST_SET,
     Arithmetic,
     BundleError,
+    Outputs,
     TestSet,
     load_bundle,
     load_test_set,
@@ -195,7 +196,7 @@ def measure(bundle: Path, arithmetic: Arithmetic, boards: tuple[str, ...], optim
         manifest = compile_bundle(bundle, work / "generated", arithmetic)
         about, test_set = load_bundle(bundle), load_test_set(bundle)
         host = HostLocaliser(work / "generated")
-        decisions, decided_m = decisions_of(host, test_set)
+        decisions, decided_m = decisions_of(host, test_set, about.outputs)
         by_mean = about.outputs.position == "mean"
         scores = score_test_set(test_set, decisions, about.window, about.outputs, decided_m if by_mean else None)
         least = 2 * about.window.steps
@@ -213,8 +214,13 @@ def measure(bundle: Path, arithmetic: Arithmetic, boards: tuple[str, ...], optim
         return form.model_copy(update={"boards": found, "not_built": problems})
 
 
-def decisions_of(host: HostLocaliser, test_set: TestSet) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Classes (N,) of the generated C, -1 where none is due, and positions (N, 3) of a model that decides such."""
+def decisions_of(
+    host: HostLocaliser, test_set: TestSet, outputs: Outputs
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Classes (N,) of the generated C, -1 where none is due, and positions (N, 3) of a model that decides such.
+
+    The device decides in the plane; heights are those of the classes decided.
+    """
     decisions = np.full(len(test_set.label), -1, np.int32)
     decided_m = np.zeros((len(test_set.label), 3))
     for part in test_set.recordings():
@@ -222,6 +228,8 @@ def decisions_of(host: HostLocaliser, test_set: TestSet) -> tuple[npt.NDArray[np
         for index in range(part.start, part.stop):
             decisions[index] = host.sample(*test_set.sparse(index)).class_index
             decided_m[index, :AXES] = np.array(host.position_mm) / MM
+    if outputs.positions_m is not None:
+        decided_m[:, AXES:] = np.asarray(outputs.positions_m)[np.maximum(decisions, 0), AXES:]
     return decisions, decided_m
 
 
