@@ -7,6 +7,7 @@ The graph of a streaming step; the names are those of the layers below and appea
     project.k           K, Q = tanh(FC(last k rows of e))           both convolutions at the newest sample, one FC
     attention.k         softmax(BATCH_MATMUL(keys, Q / sqrt(H)) + bias), BATCH_MATMUL(weights, values)
     norm.k              LayerNorm: means are FC with equal weights, RSQRT, no SUM and no DIV
+                        (in two strides behind a wide first layer: CentredInStrides)
     residual.k          ELU(a) = (a + n) + (exp(-n) - 1), n = relu(-a): the converter would compute an FC whose result
                         relu(a) shares twice; a * sigmoid(b) with a, b = FC(.)
     second_attention    the last T * L rows of the blocks' outputs; one query a block
@@ -100,7 +101,7 @@ class FoldedMdcsa(nn.Module):
         self.embed = linear(model.embed.weight * root, model.embed.bias * root)
         self.project = nn.ModuleList(Project(block) for block in blocks)
         self.attention = nn.ModuleList(Attention(block.bias) for block in blocks)
-        self.norm = nn.ModuleList(Norm(block.norm) for block in blocks)
+        self.norm = nn.ModuleList(Norm(block.norm, model.inputs) for block in blocks)
         self.residual = nn.ModuleList(Residual(block.residual, Norm(block.residual.norm)) for block in blocks)
         self.second_attention = Attention()
         self.join = linear(*convolution(model.join))

@@ -6,6 +6,9 @@ from torch import Tensor, nn
 from tinyloc.training.models.mamba import NORM_EPSILON
 from tinyloc.training.models.standardise import EPSILON
 
+MANY_INPUTS = 64
+"""Access points of which a scan hears a few: the sums of the layer behind them differ much in size."""
+
 
 def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
@@ -57,12 +60,34 @@ class Centred(nn.Module):
         return centred * torch.exp(-0.5 * torch.log(self.variance(centred * centred)))
 
 
+class CentredInStrides(nn.Module):
+    """As Centred, for values whose variance spans several hundred to one: in two strides, as NormScale.
+
+    Such is the sum of the few columns of a wide layer that a scan of many access points picks: a scan that hears one of
+    them, weakly, is a hundredth of one that hears twenty. Epsilon counts in full here, scaled by the first stride.
+    """
+
+    def __init__(self, size: int, epsilon: float) -> None:
+        super().__init__()
+        self.mean, self.magnitude, self.variance = averaging(size), averaging(size, NORM_EPSILON), averaging(size)
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(1, n) -> (1, n)."""
+        centred = x - self.mean(x)
+        first = torch.exp(-0.5 * torch.log(self.magnitude(torch.abs(centred))))  # (1, 1)
+        near = centred * first
+        return near * torch.exp(-0.5 * torch.log(self.variance(near * near) + first * first * self.epsilon))
+
+
 class Norm(nn.Module):
     """LayerNorm with its weights; where one linear layer alone reads it, fold them into that with `behind_norm`."""
 
-    def __init__(self, norm: nn.LayerNorm) -> None:
+    def __init__(self, norm: nn.LayerNorm, inputs: int = 0) -> None:
+        """inputs: of the wide layer whose sums it takes, 0 for others."""
         super().__init__()
-        self.centred = Centred(norm.weight.numel(), norm.eps)
+        kind = CentredInStrides if inputs >= MANY_INPUTS else Centred
+        self.centred = kind(norm.weight.numel(), norm.eps)
         self.weight: Tensor
         self.bias: Tensor
         self.register_buffer("weight", norm.weight.detach()[None].clone())

@@ -16,6 +16,7 @@ from tinyloc.export.bundle import load_bundle, load_test_set
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import constant, dump, graph, load, operator_name, scales, set_constant, tensor_name
 from tinyloc.export.litert import StepRunner, open_runner
+from tinyloc.export.quantised import measure_ranges
 from tinyloc.training.run import load_run, train
 
 CHANGES = """
@@ -157,6 +158,16 @@ def test_a_reset_runner_repeats_its_answers(finished):
     np.testing.assert_array_equal(first, again)
     later = np.stack([runner.dequantise(runner.step(row)) for row in runner.quantise(x)])  # state goes on
     assert (later[0] != first[0]).any()
+
+
+def test_ranges_are_of_each_stream_from_a_zero_state(finished):
+    content, names = finished.exported.float_file, finished.exported.names
+    x = pipeline.parity_streams(load_run(finished.run), 12)[0]
+    apart = measure_ranges(content, names, list(x[:, None]))
+    alone = [measure_ranges(content, names, [row[None]]) for row in x]
+    for name, (low, high) in apart.items():
+        assert low == min(each[name][0] for each in alone) and high == max(each[name][1] for each in alone)
+    assert apart["scan_0_in"] == (0.0, 0.0) != measure_ranges(content, names, [x])["scan_0_in"]
 
 
 def test_progress_ends_in_the_tables(finished):
