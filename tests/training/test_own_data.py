@@ -84,6 +84,7 @@ def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
         (('licence = "mine"', ""), "licence: Field required"),
         (("rate_hz = 2", "rate_hz = 0\nspeed = 1"), r"rate_hz: .*; speed: Extra inputs"),
         (('y = "y"', ""), "needs both columns.x and columns.y"),
+        (('"ap_*"', '"room"'), "access_points has room, which is another column"),
         (('"ap_*"', '"wifi_*"'), r"no column matches access_points 'wifi_\*'"),
         (('"scans.csv"', '"none.csv"'), "none.csv: no such file"),
         (("[columns]", "[columns"), "not valid TOML"),
@@ -92,6 +93,12 @@ def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
 def test_a_wrong_description_is_told(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     with pytest.raises(DataError, match=message):
         own.load(write(tmp_path, ABOUT.replace(*change)))
+
+
+def test_a_star_takes_no_column_that_is_something_else(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{walk},{n // 3},{n},{walk},-50,-60,-70\n" for walk in range(5) for n in range(6))
+    about = ABOUT.replace('["hall", "ap_*"]', '["*"]')
+    assert own.load(write(tmp_path, about, rows)).access_points == ("ap_1", "ap_2", "hall")
 
 
 def test_too_few_recordings_and_labels_are_told(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ class Columns(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     access_points: list[str] = Field(min_length=1)
-    """One column each, dBm; a name with `*` stands for every column that matches, in the file's order."""
+    """One column each, dBm; a name with `*` stands for every column that matches and is not named below, in the file's
+    order."""
     label: str
     recording: str | None = None
     """Changes where another recording begins; without it each file is one recording."""
@@ -37,10 +38,14 @@ class Columns(BaseModel):
     split: str | None = None
     """Cells are train, validation or test."""
 
+    def others(self) -> list[str]:
+        """Columns that are no access points."""
+        single = (self.label, self.recording, self.time, self.x, self.y, self.z, self.split)
+        return [name for name in single if name]
+
     def plain(self) -> list[str]:
         """Columns that are named outright."""
-        single = (self.label, self.recording, self.time, self.x, self.y, self.z, self.split)
-        return [name for name in self.access_points if "*" not in name] + [name for name in single if name]
+        return [name for name in self.access_points if "*" not in name] + self.others()
 
 
 class OwnData(BaseModel):
@@ -79,6 +84,9 @@ class OwnData(BaseModel):
             raise ValueError("columns.split is of one file; leave it out beside train, validation and test")
         if (self.columns.z and not (self.columns.x and self.columns.y)) or bool(self.columns.x) != bool(self.columns.y):
             raise ValueError("a position needs both columns.x and columns.y")
+        twice = sorted({name for name in self.columns.access_points if name in self.columns.others()})
+        if twice:
+            raise ValueError(f"columns.access_points has {', '.join(twice)}, which is another column here")
         return self
 
 
@@ -151,7 +159,8 @@ def _points(tables: dict[str, files.Table], about: OwnData) -> list[str]:
     for table in tables.values():
         names: list[str] = []
         for wanted in about.columns.access_points:
-            matched = [name for name in table.columns if fnmatch.fnmatchcase(name, wanted) and name not in names]
+            taken = {*names, *(about.columns.others() if "*" in wanted else [])}
+            matched = [name for name in table.columns if fnmatch.fnmatchcase(name, wanted) and name not in taken]
             if not matched:
                 have = files.some(list(table.columns))
                 raise DataError(f"{table.source}: no column matches access_points {wanted!r}; it has {have}")
