@@ -75,8 +75,8 @@ def compare(stage: str, against: str, values: Array, reference: Array) -> StageE
 
 @torch.no_grad()
 def window_scores(model: Localiser, streams: Streams) -> Array:
-    """The window form over whole streams -> (N, C)."""
-    rows: list[Array] = [model.network(torch.from_numpy(x)[None])[0].numpy() for x in streams]
+    """The fast form over whole streams -> (N, C)."""
+    rows: list[Array] = [model.scores(torch.from_numpy(x)).numpy() for x in streams]
     return np.concatenate(rows)
 
 

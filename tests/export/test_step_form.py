@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tinyloc.export.errors import ExportError
+from tinyloc.export.parity import step_scores, window_scores
 from tinyloc.export.step_form import flat_state, step_form
 from tinyloc.export.to_onnx import StepNames, check_finite, record
 from tinyloc.training.models.build import build_model
@@ -46,6 +47,16 @@ def test_step_form_equals_the_step_along_a_stream(settings):
         for sample, scores in zip(x, expected, strict=True):
             found, *state = step(sample[None], *state)
             torch.testing.assert_close(found[0], scores, atol=2e-4, rtol=2e-4)
+
+
+@pytest.mark.parametrize("settings", [
+    ModelSettings(architecture="mdcsa", hidden=6, context=8, layers=3, attention="window"),
+    ModelSettings(architecture="gru", hidden=6),
+])
+def test_recordings_of_any_length_are_compared_with_their_steps(settings):
+    model = shaken(settings, inputs=9, classes=5)
+    streams = [np.random.default_rng(n).random((n, 9), np.float32) for n in (5, 30)]
+    np.testing.assert_allclose(window_scores(model, streams), step_scores(model, streams), atol=1e-5)
 
 
 def test_flat_state_is_the_same_state_in_the_layout_of_the_step_form():
