@@ -28,13 +28,17 @@ def run(
     from tinyloc.commands.progress import cells_shown
     from tinyloc.training.study.record import cells_directory
     from tinyloc.training.study.run import plan, run_study
-    from tinyloc.training.study.spec import cells, load_study
+    from tinyloc.training.study.spec import StudyError, cells, load_study
 
     chosen = load_study(study)
     found = cells(chosen, study.parent)
     if only:
         wanted = {cell.id for cell in found if any(text in cell.id for text in only)}
-        wanted |= {cell.teacher for cell in found if cell.id in wanted and cell.teacher}
+        if not wanted:
+            raise StudyError(f"{study}: no cell has {' or '.join(only)} in its name; --dry-run lists them")
+        for cell in reversed(found):  # teachers stand before those that they teach
+            if cell.id in wanted and cell.teacher:
+                wanted.add(cell.teacher)
         found = [cell for cell in found if cell.id in wanted]
     place = cells_directory(results, chosen.name)
     planned = plan(found, place, again)
