@@ -4,6 +4,7 @@ import torch
 
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.models.build import build_model
+from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.settings import ModelSettings
 from tinyloc.training.recipe import Recipe
 
@@ -21,16 +22,29 @@ def least_constant_bytes(settings: ModelSettings, inputs: int, classes: int) -> 
     return sum(value.numel() * (1 if value.dim() > 1 else BIAS_BYTES) for value in own)
 
 
+def least_state_bytes(model: Localiser) -> int:
+    """Bytes of what is carried from one sample to the next at least: one for each value."""
+    return sum(value.numel() for value in model.initial_state(1))
+
+
 def check_fits(recipe: Recipe, inputs: int, classes: int) -> None:
-    """TrainingError when the weights alone take more flash than the recipe's budget allows."""
-    budget = recipe.budget.flash_bytes
-    if budget is None:
-        return
+    """TrainingError when the weights take more flash, or the state more RAM, than the recipe's budget allows."""
+    settings, budget = recipe.deployed_model, recipe.budget
     kept = min(inputs, recipe.compression.access_points or inputs)
-    least = least_constant_bytes(recipe.deployed_model, kept, classes)
-    if least > budget:
-        raise TrainingError(
-            f"recipe {recipe.name}: its weights take at least {least} bytes of flash ({kept} access points, {classes} "
-            f"classes, hidden {recipe.deployed_model.hidden}), and budget.flash_bytes is {budget}; make model.hidden "
-            "smaller, keep fewer inputs (compression.access_points), or raise the budget"
+    problems = []
+    flash = least_constant_bytes(settings, kept, classes)
+    if budget.flash_bytes is not None and flash > budget.flash_bytes:
+        problems.append(
+            f"its weights take at least {flash} bytes of flash ({kept} access points, {classes} classes, hidden "
+            f"{settings.hidden}), and budget.flash_bytes is {budget.flash_bytes}; make model.hidden smaller, keep "
+            "fewer inputs (compression.access_points), or raise the budget"
         )
+    with torch.device("meta"):
+        ram = least_state_bytes(build_model(settings, kept, classes))
+    if budget.ram_bytes is not None and ram > budget.ram_bytes:
+        problems.append(
+            f"its state takes at least {ram} bytes of RAM, and budget.ram_bytes is {budget.ram_bytes}; make "
+            "model.hidden or model.context smaller, or raise the budget"
+        )
+    if problems:
+        raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}")

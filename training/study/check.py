@@ -63,21 +63,27 @@ def _problems(cell: Cell, recipe: Recipe, whole: DataSet, data_set: DataSet) -> 
 
 
 def _too_large(recipe: Recipe, boards: Iterable[str], inputs: int, classes: int) -> list[str]:
-    """Boards that cannot hold the weights at a byte each, whatever the program around them."""
+    """Boards that cannot hold the weights or the state at a byte each, whatever the program around them."""
     import torch
 
+    from tinyloc.training.compress.footprint import least_state_bytes
     from tinyloc.training.models.build import build_model
     from tinyloc.training.models.count import live_parameters
 
     with torch.device("meta"):
         model = build_model(recipe.deployed_model, inputs, classes)
-    least = live_parameters(model, recipe.window.steps)
+    least, state = live_parameters(model, recipe.window.steps), least_state_bytes(model)
     problems = []
     for name in boards:
-        flash = load_board(name).region("flash").size
+        board = load_board(name)
+        flash = board.region("flash").size
+        ram = sum(memory.size for memory in board.ram)
+        ram = min(ram, recipe.budget.ram_bytes or ram)
         limit = min(flash, recipe.budget.flash_bytes or flash)
         if least > limit:
             problems.append(f"cannot fit {name}: {least:,} parameters are more than {limit:,} bytes of flash")
+        if state > ram:
+            problems.append(f"cannot fit {name}: a state of {state:,} values is more than {ram:,} bytes of RAM")
     return problems
 
 
