@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tinyloc.boards import board_names, load_board
 from tinyloc.boards.errors import UserError
 from tinyloc.boards.files import whole_directory
+from tinyloc.device.build import Optimise
 from tinyloc.export.bundle import MISSING_DBM, TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import Recording
@@ -62,7 +63,7 @@ class Card(BaseModel):
     boards: dict[str, Figures]
     """Boards whose budget it fits; zoo:NAME-BOARD names one, zoo:NAME the first."""
     arithmetic: Arithmetic
-    optimise: str
+    optimise: Optimise
     architecture: str
     data: str
     """Name in the catalogue."""

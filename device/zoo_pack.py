@@ -19,6 +19,9 @@ from tinyloc.training.test_set import readings_digest
 if TYPE_CHECKING:
     from tinyloc.training.run import TrainedRun
 
+FAINTEST = 16.0
+"""Golden scores further below the best of their scan are kept as that: positions weigh them with exp(-32)."""
+
 
 def pack(
     run_directory: Path, name: str, boards: Sequence[str], arithmetic: Arithmetic | None = None, folder: Path = ZOO_DIR
@@ -33,9 +36,10 @@ def pack(
     form = arithmetic or bundle.default_arithmetic
     optimise = run.recipe.build.optimise
     found = measure(run_directory / "bundle", form, exist(boards), optimise)
+    decided = "positions, " if bundle.outputs.position == "mean" else ""
     card = Card(
         name=name,
-        title=f"{run.record.data_title}, {run.model.settings.architecture}, {form}",
+        title=f"{run.record.data_title}, {decided}{run.model.settings.architecture}, {form}",
         boards=figures(found, str(run_directory)),
         arithmetic=form,
         optimise=optimise,
@@ -93,4 +97,5 @@ def golden(run: "TrainedRun", bundle: Bundle) -> TestSet:
     due = np.flatnonzero(decisions >= 0)
     covering = due[np.minimum(np.searchsorted(due, np.arange(count)), len(due) - 1)]
     whose = np.arange(count, dtype=np.int32) if apart else nothing
-    return TestSet(raw, whose, decisions[covering], unknown, scores, decisions)
+    kept = np.maximum(scores, scores.max(axis=1, keepdims=True) - FAINTEST)  # the rest is noise that does not compress
+    return TestSet(raw, whose, decisions[covering], unknown, kept, decisions)

@@ -47,7 +47,7 @@ def zoo_run(run: str, runs_dir: Path) -> ZooLayout:
 
 @app.command("list")
 def list_models(json: JsonOption = None) -> None:
-    """List the models of the zoo with their figures."""
+    """List the models of the zoo with their figures; the error is the median."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -58,14 +58,14 @@ def list_models(json: JsonOption = None) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("model", no_wrap=True)
     table.add_column("data, architecture, form")
-    for column in ("macro F1", "accuracy", "flash, KB", "RAM, KB", "cycles", "µJ"):
+    for column in ("macro F1", "accuracy", "error, m", "flash, KB", "RAM, KB", "cycles", "µJ"):
         table.add_column(column, justify="right")
     for card in cards:
         for board, image in card.boards.items():
             table.add_row(
                 f"zoo:{card.name}-{board}", escape(card.title), f"{card.macro_f1:.3f}", f"{card.accuracy:.3f}",
-                f"{image.flash_bytes / 1024:.1f}", f"{image.ram_bytes / 1024:.1f}", f"{image.cycles:,.0f}",
-                f"{image.energy_uj:.1f}",
+                f"{card.errors_m['p50']:.2f}" if card.errors_m else "", f"{image.flash_bytes / 1024:.1f}",
+                f"{image.ram_bytes / 1024:.1f}", f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}",
             )  # fmt: skip
     Console(width=max(Console().width, TABLE_WIDTH)).print(table)
     write_json(json, [card.model_dump(mode="json") for card in cards])
