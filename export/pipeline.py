@@ -22,6 +22,7 @@ from tinyloc.export.to_tflite import to_tflite
 from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.compress.scales import score_range
 from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.models.mdcsa import MdcsaLocaliser
 from tinyloc.training.preprocess import model_input, readings_dbm
 from tinyloc.training.run import TrainedRun, load_run
 
@@ -127,6 +128,11 @@ def export_run(
     and with `explain` a table of layers for each integer file. Raises ExportError, TrainingError.
     """
     run = load_run(run_directory)
+    if isinstance(run.model, MdcsaLocaliser) and not run.model.streaming:
+        raise ExportError(
+            f"{run_directory}: model.attention = 'window' is there to compare with; it computes the whole window at "
+            "each sample and is not deployed. Train with model.attention = 'streaming'"
+        )
     wanted = list(arithmetics or run.recipe.export.arithmetics)
     default = run.recipe.export.default if run.recipe.export.default in wanted else wanted[0]
     streams = parity_streams(run)
