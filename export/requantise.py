@@ -43,6 +43,9 @@ WITH_BIAS = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 BIAS_ROUNDING = 0.75
 """Of a step: the most that the converter's bias differs from the float file's of the same name."""
+ALWAYS_ZERO: Range = (-1.0, 1.0)
+"""Range of a value that never was other than 0, such as what a state brings that starts anew at every sample: any scale
+holds 0, and one like its neighbours' keeps the factors between them within bounds."""
 LOWEST_EXPONENT = -8.0
 """Input of EXP saturates below this: a decay of exp(-8) forgets within one sample as one of exp(-20) does, and EXP's
 table of 513 points spans the range of its input."""
@@ -117,7 +120,8 @@ def _set_scales(model: Any, groups: _Groups, ranges: dict[str, Range], arithmeti
     for index in computed:
         group = groups.find(int(index))
         if group in union:
-            scale, zero_point = affine(*union[group], arithmetic)
+            held = union[group] if any(union[group]) else ALWAYS_ZERO
+            scale, zero_point = affine(*held, arithmetic)
             set_quantisation(tensors[index], np.array([scale]), np.array([zero_point]))
 
 

@@ -62,3 +62,24 @@ def test_integers_follow_weak_scans(tmp_path: Path) -> None:
     )  # fmt: skip
     errors = {stage.stage: stage.error for stage in exported.stages}
     assert errors["int16x8"] < 0.02 and errors["int8"] < 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lstm", "gru", "mamba"])
+def test_a_model_that_starts_anew_at_every_scan_compiles_in_both_arithmetics(kind: str, tmp_path: Path) -> None:
+    """What its state brings is always 0, and a range of nothing must not make factors that overflow."""
+    pytest.importorskip("onnx2tf")
+    from tinyloc.codegen.compile import compile_tflite
+    from tinyloc.export.pipeline import export_model
+
+    torch.manual_seed(3)
+    settings = ModelSettings.model_validate({"architecture": kind, "hidden": 6})
+    model = build_model(settings, INPUTS, CLASSES).eval()
+    streams = [row[None] for row in scans(60, 2)]
+    exported = export_model(model, scans(200, 1), streams, tmp_path / "step.onnx", ["int8", "int16x8"], apart=True)
+    states = list(zip(exported.names.state_inputs, exported.names.state_outputs, strict=True))
+    for arithmetic, content in exported.files.items():
+        path = tmp_path / f"{arithmetic}.tflite"
+        path.write_bytes(content)
+        assert compile_tflite(path, tmp_path / arithmetic, states).constant_bytes > 0
+    assert {stage.stage: stage.error for stage in exported.stages}["int16x8"] < 0.02
