@@ -154,9 +154,10 @@ def _read_mark(run: Path) -> Any:
 
 def _test_set(card: Card, place: Path, data_path: Path | None) -> tuple[TestSet, str]:
     """The real test set if it is here and the one that the card's figures are of, else the golden scans."""
+    off = f" and the median error {card.errors_m['p50']:.2f} m" if card.errors_m else ""
     golden = (
         "golden scans, labelled with the float model's own decisions, so accuracy is agreement with it ({}); on the "
-        f"real test set macro F1 is {card.macro_f1:.3f}, accuracy {card.accuracy:.3f}"
+        f"real test set macro F1 is {card.macro_f1:.3f}, accuracy {card.accuracy:.3f}{off}"
     )
     bundle = load_bundle(place)
     try:

@@ -144,7 +144,9 @@ def test_without_the_data_there_are_golden_scans(tmp_path: Path, monkeypatch: py
     model = _simulated()
     monkeypatch.setattr(catalogue, "load", nowhere)
     told = zoo.unpack(model, tmp_path / "run")
-    assert "golden scans" in told and "not on this machine" in told and f"{zoo.load_card(model).macro_f1:.3f}" in told
+    card = zoo.load_card(model)
+    assert "golden scans" in told and "not on this machine" in told and card.errors_m is not None
+    assert f"{card.macro_f1:.3f}" in told and told.endswith(f"the median error {card.errors_m['p50']:.2f} m")
     assert len(load_test_set(tmp_path / "run" / "bundle").label) == zoo.GOLDEN_SCANS
     monkeypatch.undo()
     assert "the test set of" in zoo.unpack(model, tmp_path / "run")
