@@ -89,13 +89,18 @@ class Residual(nn.Module):
         return cast(Tensor, self.norm(self.value(wide) * torch.sigmoid(self.gate(wide)) + u))
 
 
+def _without_oldest(rows: Tensor, width: int, count: int) -> Tensor:
+    """(1, count * width) -> (1, (count - 1) * width). The end is said: of an open one onnx2tf sometimes makes -1."""
+    return rows[:, width : count * width]
+
+
 class FoldedMdcsa(nn.Module):
     """A streaming MDCSA localiser as one step."""
 
     def __init__(self, model: MdcsaLocaliser) -> None:
         super().__init__()
         root, blocks = math.sqrt(model.hidden), model.dcsa_blocks()
-        self.hidden, self.layers = model.hidden, model.settings.layers
+        self.hidden, self.layers, self.context = model.hidden, model.settings.layers, model.context
         self.kernels = [block.kernel for block in blocks]
         self.scale = 1.0 / root
         self.embed = linear(model.embed.weight * root, model.embed.bias * root)
@@ -113,21 +118,21 @@ class FoldedMdcsa(nn.Module):
         hidden, layers = self.hidden, self.layers
         e = self.embed(x)
         values = torch.cat([state[0], e], dim=1)  # (1, T * H)
-        following = [values[:, hidden:]]
+        following = [_without_oldest(values, hidden, self.context)]
         rows = []
         for number, kernel in enumerate(self.kernels):
             window = values[:, -kernel * hidden :]  # also for one row: the converter would fold e's bias into K and Q
             key, query = self.project[number](window)
             keys = torch.cat([state[1 + number], key], dim=1)
-            following.append(keys[:, hidden:])
+            following.append(_without_oldest(keys, hidden, self.context))
             u = self.norm[number](self.attention[number](query, keys, values) + e)
             rows.append(self.residual[number](u))
         mixed = torch.cat([state[1 + layers], *rows], dim=1)  # (1, T * L * H)
-        following.append(mixed[:, layers * hidden :])
+        following.append(_without_oldest(mixed, layers * hidden, self.context))
         attended = [self.second_attention(row * self.scale, mixed, mixed) for row in rows]
         joined = torch.cat([*state[2 + layers :], *attended], dim=1)  # (1, 3 * H)
         if layers == 1:
-            following.append(joined[:, hidden:])
+            following.append(_without_oldest(joined, hidden, JOIN_WIDTH))
         return self.head(self.last_norm(self.join(joined))), *following
 
 

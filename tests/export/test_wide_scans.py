@@ -1,16 +1,21 @@
 """MDCSA on scans of many access points: sums of few columns differ much in size, and integers follow them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
+from tinyloc.codegen.compile import compile_tflite
 from tinyloc.export.step_form import flat_state, step_form
 from tinyloc.export.step_parts import MANY_INPUTS, Centred, CentredInStrides
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from tinyloc.export.pipeline import Exported  # needs the tools of export
 
 INPUTS, CLASSES = 96, 6
 
@@ -33,6 +38,14 @@ def wide(inputs: int = INPUTS) -> Localiser:
         model.embed.weight.normal_(0.0, 1.0)
         model.embed.bias.normal_(0.0, 0.004)
     return model
+
+
+def assert_compiles(exported: "Exported", place: Path) -> None:
+    states = list(zip(exported.names.state_inputs, exported.names.state_outputs, strict=True))
+    for arithmetic, content in exported.files.items():
+        path = place / f"{arithmetic}.tflite"
+        path.write_bytes(content)
+        assert compile_tflite(path, place / arithmetic, states).constant_bytes > 0
 
 
 @torch.no_grad()
@@ -62,6 +75,7 @@ def test_integers_follow_weak_scans(tmp_path: Path) -> None:
     )  # fmt: skip
     errors = {stage.stage: stage.error for stage in exported.stages}
     assert errors["int16x8"] < 0.02 and errors["int8"] < 0.15
+    assert_compiles(exported, tmp_path)
 
 
 @pytest.mark.slow
@@ -69,7 +83,6 @@ def test_integers_follow_weak_scans(tmp_path: Path) -> None:
 def test_a_model_that_starts_anew_at_every_scan_compiles_in_both_arithmetics(kind: str, tmp_path: Path) -> None:
     """What its state brings is always 0, and a range of nothing must not make factors that overflow."""
     pytest.importorskip("onnx2tf")
-    from tinyloc.codegen.compile import compile_tflite
     from tinyloc.export.pipeline import export_model
 
     torch.manual_seed(3)
@@ -77,9 +90,5 @@ def test_a_model_that_starts_anew_at_every_scan_compiles_in_both_arithmetics(kin
     model = build_model(settings, INPUTS, CLASSES).eval()
     streams = [row[None] for row in scans(60, 2)]
     exported = export_model(model, scans(200, 1), streams, tmp_path / "step.onnx", ["int8", "int16x8"], apart=True)
-    states = list(zip(exported.names.state_inputs, exported.names.state_outputs, strict=True))
-    for arithmetic, content in exported.files.items():
-        path = tmp_path / f"{arithmetic}.tflite"
-        path.write_bytes(content)
-        assert compile_tflite(path, tmp_path / arithmetic, states).constant_bytes > 0
+    assert_compiles(exported, tmp_path)
     assert {stage.stage: stage.error for stage in exported.stages}["int16x8"] < 0.02
