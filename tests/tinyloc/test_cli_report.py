@@ -99,6 +99,18 @@ def test_data_describe_counts_the_splits(tmp_path: Path, capsys: pytest.CaptureF
     assert len(content["classes"]) == 4 and content["splits"]["test"]["samples"] > 1000
 
 
+def test_data_describe_reads_a_csv_of_one_s_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "".join(f"r{n % 2},w{n // 4},{-40 - n}\n" for n in range(20))
+    (tmp_path / "scans.csv").write_text(f"room,walk,ap\n{rows}")
+    about = tmp_path / "flat.toml"
+    columns = '[columns]\naccess_points = ["ap"]\nlabel = "room"\nrecording = "walk"\n'
+    about.write_text(f'name = "flat"\nlicence = "mine"\nfile = "scans.csv"\n{columns}')
+    assert main(["data", "describe", "csv", "--data", str(about)]) == 0
+    assert "1 access points, 1 of them heard in training; 2 classes" in capsys.readouterr().out
+    assert main(["data", "describe", "csv"]) == 2
+    assert "--data FILE.toml" in capsys.readouterr().err
+
+
 def test_data_list_names_every_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "list"]) == 0
     said = capsys.readouterr().out

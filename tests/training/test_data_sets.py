@@ -3,6 +3,7 @@
 import hashlib
 import io
 import lzma
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -330,6 +331,27 @@ def test_samples_far_from_an_annotation_are_left_out(house: Path) -> None:
     (living,) = in_home.load("A", house).test
     assert len(living) == 27  # from 2.6 s on; the first second is too short to be a recording
     assert set(living.label.tolist()) == {1}
+
+
+def test_wearables_of_one_experiment_are_recordings_of_their_own(house: Path) -> None:
+    path = house / "house_A" / "experiments" / "living_1" / in_home.RSSI_FILE
+    lines = path.read_text().splitlines()
+    second = [re.sub(r",-6\d,1$", ",-90,2", line) for line in lines]
+    path.write_text("\n".join([*lines, *second[1:]]) + "\n")
+    first, other = in_home.load("A", house).test
+    assert (first.name, other.name) == ("living_1 1", "living_1 2") and len(first) == len(other) == 40
+    assert first.rssi_dbm[:3, 0].tolist() == [-60, -61, -62] and set(other.rssi_dbm[:, 0].tolist()) == {-90}
+
+
+def test_tags_of_activities_say_nothing_of_the_place(house: Path) -> None:
+    (before,) = in_home.load("A", house).test
+    path = house / "house_A" / "experiments" / "living_1" / in_home.TAG_FILE
+    path.write_text(path.read_text() + "2017-03-01 10:00:02.000,0,90\n")
+    with pytest.raises(DataError, match="tags 90 are in no room"):
+        in_home.load("A", house)
+    (house / "house_A" / "metadata" / "act_desc.dat").write_text("90,sitting\n")
+    (after,) = in_home.load("A", house).test
+    assert after.label.tolist() == before.label.tolist()
 
 
 def test_what_a_house_lacks_is_named(house: Path) -> None:

@@ -114,3 +114,11 @@ def test_without_a_description_the_way_is_told(tmp_path: Path) -> None:
         catalogue.load("csv")
     with pytest.raises(DataError, match="TOML file that describes it"):
         catalogue.load("csv", {}, tmp_path / "none.toml")
+
+
+def test_readings_that_no_receiver_reports_are_named(tmp_path: Path) -> None:
+    cells = ((0, "a", 200), (1, "b", 7))
+    rows = "".join(f"{n},w{walk},{room},0,0,{dbm},-130,-60\n" for walk in range(5) for n, room, dbm in cells)
+    message = r"20 readings are above 0 or below -127 dBm: line 2 ap_1 = 200, line 2 ap_2 = -130.*under missing"
+    with pytest.raises(DataError, match=message):
+        catalogue.load("csv", {}, write(tmp_path, rows=rows))

@@ -38,7 +38,13 @@ def get(
 
 
 @app.command("describe")
-def describe(name: NameArgument, json: JsonOption = None) -> None:
+def describe(
+    name: NameArgument,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Its file or folder; for csv the TOML file that describes yours.")
+    ] = None,
+    json: JsonOption = None,
+) -> None:
     """Show splits, classes, access points and citation of a data set."""
     from dataclasses import asdict
 
@@ -48,7 +54,7 @@ def describe(name: NameArgument, json: JsonOption = None) -> None:
 
     from tinyloc.training.data import catalogue
 
-    data_set = catalogue.load(name)
+    data_set = catalogue.load(name, path=data)
     found = catalogue.describe(data_set)
     table = Table("split", box=None, header_style="bold", pad_edge=False)
     for column in ("recordings", "samples", "minutes", "heard a sample", "classes", "never trained"):

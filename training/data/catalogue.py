@@ -290,7 +290,8 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
         raise DataError(f"data set {name}: {'; '.join(problems)}")
     if item.described:
         if path is None:
-            raise DataError(f"data set {name} is your own files: name their TOML description (data.path, or --data)")
+            way = "name their TOML description (data.path, or --data FILE.toml)"
+            raise DataError(f"data set {name} is your own files: {way}")
         return item.load(path, **(options or {}))
     if item.source is None:
         if path is not None:

@@ -5,11 +5,14 @@ Not redistributed here; written to the description of its files (figshare 605179
 tags that a camera on the chest saw), and `metadata/` with `room_tags.dat` (room number, then its tags),
 `room_names.dat` and `tag_coordinates.dat` (cm). Scripted `fingerprint_*` experiments are trained on, the last of them
 validates, free living `living_*` is the test set. A sample is a bin of 0.2 s; its room is that of the nearest
-annotation in time, at most 0.5 s away; a stretch of samples without one ends a recording.
+annotation in time, at most 0.5 s away; a stretch of samples without one ends a recording. Each wearable of an
+experiment (`wearable_id`) has recordings of its own. Tags of `metadata/act_desc.dat` that are in no room stand for
+activities and say nothing of the place.
 """
 
 import csv
 import io
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -41,6 +44,7 @@ def load(house: str, path: Path) -> DataSet:
     """Read house A, B, C or D from the folder that holds `house_X`, or from that folder itself."""
     place = _house_folder(house, path)
     rooms, names, tags_m = _metadata(place / "metadata")
+    activities = _activities(place / "metadata", rooms)
     experiments = sorted((place / "experiments").glob("*"), key=lambda folder: files.natural(folder.name))
     scripted = [folder for folder in experiments if folder.name.startswith("fingerprint")]
     living = [folder for folder in experiments if folder.name.startswith("living")]
@@ -49,11 +53,13 @@ def load(house: str, path: Path) -> DataSet:
             f"{place / 'experiments'}: {len(scripted)} fingerprint_* and {len(living)} living_* experiments; at least "
             "two and one are needed (training, validation, test); unpack the whole archive"
         )
-    packets = {folder: _packets(folder / RSSI_FILE) for folder in (*scripted, *living)}
-    points = tuple(sorted({point for _, heard, _ in packets.values() for point in heard}, key=files.natural))
+    worn = {folder: _wearables(folder / RSSI_FILE) for folder in (*scripted, *living)}
+    points = tuple(sorted({point for each in worn.values() for packets in each for point in packets.heard_by},
+                          key=files.natural))  # fmt: skip
     classes = sorted(set(rooms.values()))
     read = {
-        folder: _stretches(folder, packets[folder], points, rooms, classes, tags_m) for folder in (*scripted, *living)
+        folder: _stretches(folder, worn[folder], points, rooms, classes, tags_m, activities)
+        for folder in (*scripted, *living)
     }
     splits = ([r for f in scripted[:-1] for r in read[f]], read[scripted[-1]], [r for f in living for r in read[f]])
     train, validation, test = map(tuple, splits)
@@ -114,6 +120,12 @@ def _metadata(folder: Path) -> tuple[dict[int, int], dict[int, str], dict[int, n
     return rooms, names, tags
 
 
+def _activities(folder: Path, rooms: dict[int, int]) -> set[int]:
+    """Tags that stand for an activity and no room; none where the file is not there."""
+    path = folder / "act_desc.dat"
+    return set(_numbered_rows(path)) - set(rooms) if path.is_file() else set()
+
+
 def _seconds(text: str, source: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
@@ -121,14 +133,26 @@ def _seconds(text: str, source: str) -> float:
         raise DataError(f"{source}: {text!r} is no date and time such as 2017-03-01 10:15:00.200") from None
 
 
-Packets = tuple[npt.NDArray[np.float64], list[str], npt.NDArray[np.float64]]
-"""time_s (N,), access point (N), rssi (N,)."""
+@dataclass(frozen=True)
+class _Packets:
+    """What was received of one wearable. N packets."""
+
+    time_s: npt.NDArray[np.float64]  # (N,)
+    heard_by: list[str]  # N access points
+    rssi_dbm: npt.NDArray[np.float64]  # (N,)
 
 
-def _packets(path: Path) -> Packets:
+def _wearables(path: Path) -> list[_Packets]:
+    """The packets of each wearable of an experiment, in the order of their first packets."""
     table = files.read_table(_text(path), str(path), ["timestamp", "ap_id", "rssi"])
-    times = np.array([_seconds(text, str(path)) for text in table.texts("timestamp")])
-    return times, list(table.texts("ap_id")), table.numbers(["rssi"])[:, 0]
+    time_s = np.array([_seconds(text, str(path)) for text in table.texts("timestamp")])
+    heard_by, rssi = list(table.texts("ap_id")), table.numbers(["rssi"])[:, 0]
+    whose = table.texts("wearable_id") if "wearable_id" in table.columns else [""] * len(table)
+    found = []
+    for wearable in dict.fromkeys(whose):
+        rows = np.flatnonzero(np.array(whose) == wearable)
+        found.append(_Packets(time_s[rows], [heard_by[row] for row in rows], rssi[rows]))
+    return found
 
 
 def _text(path: Path) -> bytes:
@@ -139,49 +163,59 @@ def _text(path: Path) -> bytes:
 
 def _stretches(
     folder: Path,
-    packets: Packets,
+    worn: list[_Packets],
     points: tuple[str, ...],
     rooms: dict[int, int],
     classes: list[int],
     tags_m: dict[int, npt.NDArray[np.float64]],
+    activities: set[int],
 ) -> list[Recording]:
     """The experiment as recordings of annotated samples in a row."""
-    time_s, heard_by, rssi = packets
     source = str(folder / TAG_FILE)
     table = files.read_table(_text(folder / TAG_FILE), source, ["timestamp", "tag"])
     annotated = np.array([_seconds(text, source) for text in table.texts("timestamp")])
     tags = table.numbers(["tag"])[:, 0].astype(int)
-    unknown = sorted(set(tags.tolist()) - set(rooms))
+    unknown = sorted(set(tags.tolist()) - set(rooms) - activities)
     if unknown:
         raise DataError(f"{source}: tags {files.some(unknown)} are in no room of metadata/room_tags.dat")
-    place = np.rint((time_s - time_s.min()) * RATE_HZ).astype(int)
+    places = ~np.isin(tags, list(activities))
+    order = np.argsort(annotated[places])
+    annotated, tags = annotated[places][order], tags[places][order]
+    found: list[Recording] = []
+    for packets in worn if len(tags) else []:
+        middle, readings = _samples(packets, points)
+        nearest, near = _nearest(annotated, middle)
+        label = np.where(near, [classes.index(rooms[tag]) for tag in tags[nearest]], UNSEEN).astype(np.int32)
+        position = np.array([tags_m.get(tag, np.full(3, np.nan)) for tag in tags[nearest]], np.float32)
+        edges = np.flatnonzero(np.diff(near.astype(int))) + 1
+        stretches = [rows for rows in np.split(np.arange(len(near)), edges) if near[rows[0]] and len(rows) >= SHORTEST]
+        found += [
+            Recording(f"{folder.name} {number}", readings[rows], position[rows], label[rows], middle[rows])
+            for number, rows in enumerate(stretches, start=len(found) + 1)
+        ]
+    return found
+
+
+def _samples(
+    packets: _Packets, points: tuple[str, ...]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+    """Middles (N,) in seconds of bins of one sample, and their mean readings (N, P) in dBm."""
+    start_s = packets.time_s.min()
+    place = np.rint((packets.time_s - start_s) * RATE_HZ).astype(int)
     bins = int(place.max()) + 1
     total, count = np.zeros((bins, len(points))), np.zeros((bins, len(points)))
-    column = np.array([points.index(point) for point in heard_by])
-    np.add.at(total, (place, column), rssi)
+    column = np.array([points.index(point) for point in packets.heard_by])
+    np.add.at(total, (place, column), packets.rssi_dbm)
     np.add.at(count, (place, column), 1)
     with np.errstate(invalid="ignore"):
-        readings = files.whole_dbm(total / count)
-    middle = time_s.min() + np.arange(bins) / RATE_HZ
-    order = np.argsort(annotated)
-    right = np.clip(np.searchsorted(annotated[order], middle), 1, max(1, len(order) - 1))
-    left = _closer_left(annotated[order], middle, right)
-    nearest = order[np.where(left, right - 1, np.minimum(right, len(order) - 1))]
-    near = np.abs(annotated[nearest] - middle) <= NEAR_S
-    label = np.where(near, [classes.index(rooms[tag]) for tag in tags[nearest]], UNSEEN).astype(np.int32)
-    position = np.array([tags_m.get(tag, np.full(3, np.nan)) for tag in tags[nearest]], np.float32)
-    edges = np.flatnonzero(np.diff(near.astype(int))) + 1
-    return [
-        Recording(f"{folder.name} {number}", readings[rows], position[rows], label[rows], middle[rows])
-        for number, rows in enumerate(np.split(np.arange(bins), edges), start=1)
-        if near[rows[0]] and len(rows) >= SHORTEST
-    ]
+        return start_s + np.arange(bins) / RATE_HZ, files.whole_dbm(total / count)
 
 
-def _closer_left(
-    times: npt.NDArray[np.float64], middle: npt.NDArray[np.float64], right: npt.NDArray[np.int64]
-) -> npt.NDArray[np.bool_]:
-    """Whether the time before `right` is at least as near as the one at it."""
-    last = len(times) - 1
-    closer: npt.NDArray[np.bool_] = middle - times[right - 1] <= np.abs(times[np.minimum(right, last)] - middle)
-    return closer
+def _nearest(
+    annotated: npt.NDArray[np.float64], middle: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """For each sample (N,) the nearest of the annotations, which are in time order, and whether it is near enough."""
+    right = np.minimum(np.searchsorted(annotated, middle), len(annotated) - 1)
+    left = np.maximum(right - 1, 0)
+    nearest = np.where(middle - annotated[left] <= np.abs(annotated[right] - middle), left, right)
+    return nearest, np.abs(annotated[nearest] - middle) <= NEAR_S

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tinyloc.boards.errors import counted
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
 from tinyloc.training.errors import DataError
@@ -207,12 +208,25 @@ def _recording_of(table: files.Table, about: OwnData) -> npt.NDArray[np.int64]:
     return np.array([numbers.setdefault(name, len(numbers)) for name in table.texts(about.columns.recording)])
 
 
+def _check_range(read: files.Floats, rssi: npt.NDArray[np.float32], source: str, points: list[str]) -> None:
+    """DataError that names the readings which no receiver reports."""
+    rows, columns = np.nonzero(~np.isnan(read) & np.isnan(rssi))
+    if len(rows):
+        cells = [f"line {row + 2} {points[at]} = {read[row, at]:g}" for row, at in zip(rows, columns, strict=True)]
+        raise DataError(
+            f"{source}: {counted(len(cells), 'reading is', 'readings are')} above 0 or below -127 dBm: "
+            f"{files.some(cells)}; correct them, or name under missing what stands for an access point not heard"
+        )
+
+
 def _recordings(
     table: files.Table, about: OwnData, points: list[str], label: npt.NDArray[np.int32], whose: npt.NDArray[np.int64]
 ) -> list[tuple[int, Recording]]:
     """(split, recording) of all rows of a file, each recording in time order."""
     missing = [cell if isinstance(cell, str) else f"{cell:g}" for cell in about.missing]
-    rssi = files.whole_dbm(table.numbers(points, [*missing, *(f"{cell}.0" for cell in missing if cell)]))
+    read = table.numbers(points, [*missing, *(f"{cell}.0" for cell in missing if cell)])
+    rssi = files.whole_dbm(read)
+    _check_range(read, rssi, table.source, points)
     scale = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[about.time_unit]
     names = about.columns
     time_s = table.numbers([names.time])[:, 0] * scale if names.time else np.arange(len(table)) / about.rate_hz
