@@ -1,5 +1,6 @@
 """Pareto plots of a study: macro F1 against flash, RAM, cycles and energy, as SVG that is the same each time."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,17 @@ from tinyloc.training.study.record import CellRecord
 from tinyloc.training.study.summary import Row, rows
 from tinyloc.training.study.tables import BASELINE, BUDGETS_KB
 
-AXES = (("flash_bytes", "flash, KB", 1024.0), ("ram_bytes", "RAM, KB", 1024.0), ("cycles", "cycles a sample", 1.0),
+KIB = 1024.0
+AXES = (("flash_bytes", "flash, KB", KIB), ("ram_bytes", "RAM, KB", KIB), ("cycles", "cycles a sample", 1.0),
         ("energy_uj", "energy a sample, µJ", 1.0))  # fmt: skip
 MARKERS = {"mamba": "o", "mdcsa": "s", "mlp": "^", "lstm": "D", "gru": "v"}
 FILLED = "int8"
 """This form's marks are filled, the others' hollow."""
 LEAST_SPAN = 0.02
 """Of macro F1 on the axis, so that a difference of nothing looks like one."""
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
+COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f", "#e377c2",
+           "#bcbd22", "#000000", "#aec7e8")  # fmt: skip
+LEGEND_COLUMNS = 8
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -73,10 +77,11 @@ def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
             )  # fmt: skip
         front = pareto(points)
         panel.step([points[i][0] for i in front], [points[i][1] for i in front], where="post", color="0.6", lw=0.8)
-        shown = [cost for cost, _ in points] + ([float(BUDGETS_KB[0])] if name == "flash_bytes" else [])
-        panel.set_xlim(0, 1.08 * max(shown))
-        if unit == 1024.0:
-            _limits(panel)
+        costs = [cost for cost, _ in points]
+        if unit == KIB:
+            _memory(panel, costs)
+        else:
+            panel.set_xlim(0, 1.08 * max(costs))
         _name_front(panel, [(points[index], _label(found[index], found)) for index in front])
         panel.set_xlabel(title)
     low, high = (edge(row.macro_f1.mean + side * row.macro_f1.deviation for row in found)
@@ -94,9 +99,10 @@ def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
         pyplot.Line2D([], [], color="0.3", marker=MARKERS.get(architecture, "x"), ls="", label=architecture)
         for architecture in sorted({row.architecture for row in found})
     ]
-    figure.legend(handles=marks, loc="lower center", ncol=len(marks), fontsize=9)
+    figure.legend(handles=marks, loc="lower center", ncol=min(len(marks), LEGEND_COLUMNS), fontsize=9)
     figure.suptitle(f"{data} on {board}: mean over seeds, bars are the standard deviation")
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    lines = -(-len(marks) // LEGEND_COLUMNS)
+    figure.tight_layout(rect=(0, 0.025 + 0.025 * lines, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
@@ -105,17 +111,20 @@ def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
 def _name_front(panel: Any, front: Sequence[tuple[tuple[float, float], str]]) -> None:
     """Each model of the front once, at its best point, on the side with more room."""
     places = {label: point for point, label in front}  # the last is the best
-    middle = sum(panel.get_xlim()) / 2
+    low, high = panel.get_xlim()
+    middle = math.sqrt(low * high) if panel.get_xscale() == "log" else (low + high) / 2
     for label, point in places.items():
         left = point[0] > middle
         panel.annotate(label, point, fontsize=8, xytext=(-5 if left else 5, 5), textcoords="offset points",
                        ha="right" if left else "left")  # fmt: skip
 
 
-def _limits(panel: Any) -> None:
-    """Those of the 20, 32 and 64 KB lines that the panel reaches."""
+def _memory(panel: Any, costs: Sequence[float]) -> None:
+    """KB on a logarithmic axis that shows every limit, however small the models are; a line at each."""
+    panel.set_xscale("log", base=2)
+    panel.set_xlim(0.8 * min(costs), 1.1 * max(*costs, *BUDGETS_KB))
+    panel.xaxis.set_major_formatter(lambda kilobytes, _: f"{kilobytes:g}")
     for limit in BUDGETS_KB:
-        if limit <= panel.get_xlim()[1]:
-            panel.axvline(limit, color="0.5", lw=0.7, ls="--")
-            panel.text(limit, 0.01, f"{limit} KB", rotation=90, fontsize=8, ha="right",
-                       transform=panel.get_xaxis_transform())  # fmt: skip
+        panel.axvline(limit, color="0.5", lw=0.7, ls="--")
+        panel.text(limit, 0.01, f"{limit} KB", rotation=90, fontsize=8, ha="right",
+                   transform=panel.get_xaxis_transform())  # fmt: skip
