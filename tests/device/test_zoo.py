@@ -202,7 +202,13 @@ def test_a_model_is_emulated_without_torch_training_or_data(tmp_path: Path) -> N
 def test_the_list_shows_every_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["zoo", "list", "--json", str(tmp_path / "list.json")]) == 0
     shown = json.loads((tmp_path / "list.json").read_text())
-    assert [Card.model_validate(card).name for card in shown] == MODELS
+    cards = [Card.model_validate(card) for card in shown]
+    assert [card.name for card in cards] == MODELS
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for card in cards:
+        assert sum(words[:1] == [card.name] for words in said) == 1  # its quality once, its costs for each board
+        for board, image in card.boards.items():
+            assert [words[3] for words in said if words[:1] == [f"zoo:{card.name}-{board}"]] == [f"{image.cycles:,.0f}"]
     assert main(["emulate", "zoo:none"]) == 2
     assert "no model 'none' in the zoo" in capsys.readouterr().err
 

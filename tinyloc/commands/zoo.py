@@ -1,11 +1,15 @@
 """`tinyloc zoo`: models that come with tinyloc; `zoo:NAME` stands for a run in every command that takes one."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tinyloc.commands.layout import DEFAULT_BOARD, NATIVE, TABLE_WIDTH, ZOO_PREFIX, JsonOption, RunLayout, write_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 app = typer.Typer(help="Trained models that come with tinyloc.", no_args_is_help=True)
 
@@ -47,28 +51,40 @@ def zoo_run(run: str, runs_dir: Path) -> ZooLayout:
 
 @app.command("list")
 def list_models(json: JsonOption = None) -> None:
-    """List the models of the zoo with their figures; the error is the median."""
+    """List the models of the zoo: how good each is on its test set, and what it costs on each board."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     from tinyloc.device.zoo import load_card, names
 
     cards = [load_card(name) for name in names()]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    table.add_column("data, architecture, form")
-    for column in ("macro F1", "accuracy", "error, m", "flash, KB", "RAM, KB", "cycles", "µJ"):
-        table.add_column(column, justify="right")
+    models = _table(("model", "data, architecture, form"), ("macro F1", "accuracy", "median error, m"))
+    images = _table(("run",), ("flash, KB", "RAM, KB", "cycles a sample", "µJ a sample"))
     for card in cards:
+        error = f"{card.errors_m['p50']:.2f}" if card.errors_m else ""
+        models.add_row(card.name, escape(card.title), f"{card.macro_f1:.3f}", f"{card.accuracy:.3f}", error)
         for board, image in card.boards.items():
-            table.add_row(
-                f"zoo:{card.name}-{board}", escape(card.title), f"{card.macro_f1:.3f}", f"{card.accuracy:.3f}",
-                f"{card.errors_m['p50']:.2f}" if card.errors_m else "", f"{image.flash_bytes / 1024:.1f}",
-                f"{image.ram_bytes / 1024:.1f}", f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}",
+            images.add_row(
+                f"zoo:{card.name}-{board}", f"{image.flash_bytes / 1024:.1f}", f"{image.ram_bytes / 1024:.1f}",
+                f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}",
             )  # fmt: skip
-    Console(width=max(Console().width, TABLE_WIDTH)).print(table)
+    console = Console(width=max(Console().width, TABLE_WIDTH))
+    console.print(models)
+    console.print()
+    console.print(images)
     write_json(json, [card.model_dump(mode="json") for card in cards])
+
+
+def _table(texts: Sequence[str], numbers: Sequence[str]) -> "Table":
+    """An empty table; columns of numbers are flush right."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in texts:
+        table.add_column(column, overflow="fold")
+    for column in numbers:
+        table.add_column(column, justify="right")
+    return table
 
 
 @app.command("pack")
