@@ -25,16 +25,12 @@ def stream(model: Localiser, recording: Recording, preprocessing: Preprocessing)
     return scores
 
 
-def decide(model: Localiser, scores: npt.NDArray[np.float32], window: Window) -> npt.NDArray[np.int32]:
-    """Scores (N, C) of one recording -> class (N,), NONE_DUE where no decision is due."""
-    return _decide_each(model, [scores], window)
-
-
 @torch.no_grad()
-def _decide_each(
-    model: Localiser, scores: Sequence[npt.NDArray[np.float32]], window: Window
-) -> npt.NDArray[np.int32]:
-    """Scores (N, C) of each recording -> classes of all, one after the other. Windows of all are decoded at once."""
+def decide(model: Localiser, scores: Sequence[npt.NDArray[np.float32]], window: Window) -> npt.NDArray[np.int32]:
+    """Scores (N, C) of each recording -> classes of all, one after the other, NONE_DUE where no decision is due.
+
+    Windows of all recordings are decoded at once.
+    """
     lengths = [len(rows) for rows in scores]
     decisions = np.full(sum(lengths), NONE_DUE, np.int32)
     starts = np.cumsum([0, *lengths[:-1]])
@@ -67,4 +63,4 @@ def decide_all(
     lost = [recording.name for recording, rows in zip(recordings, scores, strict=True) if not np.isfinite(rows).all()]
     if lost:
         raise TrainingError(f"scores of recording {lost[0]} are not finite numbers; lower its learning rate")
-    return np.concatenate(scores), _decide_each(model, scores, window)
+    return np.concatenate(scores), decide(model, scores, window)

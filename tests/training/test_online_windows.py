@@ -35,7 +35,7 @@ def test_decisions_are_those_of_the_path_where_they_are_due():
     scores = torch.randn(30, 5).numpy()
     assert model.crf is not None
     path = model.crf.decode_online(torch.from_numpy(scores), 3).numpy()
-    found = decide(model, scores, ONLINE)
+    found = decide(model, [scores], ONLINE)
     due = [t for t in range(30) if t >= 3 and (t - 3) % 2 == 0]
     assert found[due].tolist() == path[due].tolist()
     assert set(np.delete(found, due).tolist()) == {-1}

@@ -93,7 +93,7 @@ def test_the_float_results_are_those_of_the_model_stepped_sample_by_sample(finis
     dbm[dbm == 127] = np.nan
     scores = run.model.stream(torch.from_numpy(model_input(dbm, run.preprocessing)))
     assert np.allclose(scores.numpy(), run.test_set.float_scores[part], atol=1e-4)
-    assert decide(run.model, scores.numpy(), run.window).tolist() == run.test_set.float_class[part].tolist()
+    assert decide(run.model, [scores.numpy()], run.window).tolist() == run.test_set.float_class[part].tolist()
     due = np.flatnonzero(run.test_set.float_class[part] >= 0)
     assert due.tolist() == list(range(9, 300, 5))
 
