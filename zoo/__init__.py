@@ -1,0 +1,1 @@
+"""Trained models that come with tinyloc: a directory each, with the bundle and the card of measured figures."""
