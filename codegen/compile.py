@@ -129,9 +129,7 @@ def compile_graph(
         "inputs": manifest.inputs,
         "outputs": manifest.outputs,
         "parameters": ", ".join(parameters),
-        "unused": [
-            a.argument for a in manifest.inputs if a.arena_offset is None and a.argument not in words
-        ],
+        "unused": [a.argument for a in manifest.inputs if a.arena_offset is None and a.argument not in words],
         **common,
     }
     files = render(_NETWORK, values)

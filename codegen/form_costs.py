@@ -47,8 +47,7 @@ FUNCTIONS: Mapping[Core, Mapping[str, Mapping[str, Mapping[str, int]]]] = {
                 "tl_fc_output": 140,
                 "tl_fully_connected_small_s8": 88,
             },
-            "softmax_s8": {
-            },
+            "softmax_s8": {},
             "softmax_few_s8": {
                 "tl_exp_of_negative": 216,
             },
@@ -130,8 +129,7 @@ FUNCTIONS: Mapping[Core, Mapping[str, Mapping[str, Mapping[str, int]]]] = {
                 "tl_fc_output": 136,
                 "tl_fully_connected_small_s8": 68,
             },
-            "softmax_s8": {
-            },
+            "softmax_s8": {},
             "softmax_few_s8": {
                 "tl_exp_of_negative": 212,
             },
@@ -216,8 +214,7 @@ FUNCTIONS: Mapping[Core, Mapping[str, Mapping[str, Mapping[str, int]]]] = {
                 "tl_fc_output": 148,
                 "tl_fully_connected_small_s8": 88,
             },
-            "softmax_s8": {
-            },
+            "softmax_s8": {},
             "softmax_few_s8": {
                 "tl_exp_of_negative": 224,
             },
@@ -303,8 +300,7 @@ FUNCTIONS: Mapping[Core, Mapping[str, Mapping[str, Mapping[str, int]]]] = {
                 "tl_fc_output": 136,
                 "tl_fully_connected_small_s8": 68,
             },
-            "softmax_s8": {
-            },
+            "softmax_s8": {},
             "softmax_few_s8": {
                 "tl_exp_of_negative": 212,
             },

@@ -123,9 +123,7 @@ def _plan_one(lifetimes: Sequence[Lifetime]) -> MemoryPlan:
     return MemoryPlan(tuple(lifetimes), tuple(offsets), size, bound)
 
 
-def _best_of_all(
-    lifetimes: Sequence[Lifetime], known: Sequence[int], size: int, bound: int
-) -> tuple[list[int], int]:
+def _best_of_all(lifetimes: Sequence[Lifetime], known: Sequence[int], size: int, bound: int) -> tuple[list[int], int]:
     """The smallest arena over all orders; a partial order that is no smaller than the best known one is left."""
     best, best_size = list(known), size
     offsets = [-1] * len(lifetimes)
@@ -185,9 +183,7 @@ def plan_banks(lifetimes: Sequence[Lifetime], capacities: Sequence[int]) -> Bank
     return None
 
 
-def _banked(
-    lifetimes: Sequence[Lifetime], order: Sequence[int], capacities: Sequence[int]
-) -> tuple[BankedPlan, int]:
+def _banked(lifetimes: Sequence[Lifetime], order: Sequence[int], capacities: Sequence[int]) -> tuple[BankedPlan, int]:
     """Buffers in this order, each in the first bank in which it fits, and the number that fit in none."""
     places = [[-1] * len(lifetimes) for _ in capacities]
     banks = [-1] * len(lifetimes)

@@ -172,7 +172,12 @@ def _with_debug(extras: Extras | None, debug_layers: bool) -> Extras:
 
 
 def compile_and_link(
-    compiler: str, work: Path, sources: Mapping[str, Path], generated: Path, board: Board, optimise: Optimise,
+    compiler: str,
+    work: Path,
+    sources: Mapping[str, Path],
+    generated: Path,
+    board: Board,
+    optimise: Optimise,
     extras: Extras | None = None,
 ) -> None:
     """firmware.elf, firmware.map and the files of -fstack-usage in the empty directory `work`.
@@ -315,7 +320,12 @@ def _check_output(out_dir: Path) -> None:
 
 
 def _compile(
-    compiler: str, work: Path, sources: Mapping[str, Path], generated: Path, board: Board, optimise: Optimise,
+    compiler: str,
+    work: Path,
+    sources: Mapping[str, Path],
+    generated: Path,
+    board: Board,
+    optimise: Optimise,
     flags: Sequence[str],
 ) -> list[str]:
     """Compile everything below `work`; gives the object files relative to it, in a fixed order."""

@@ -66,9 +66,7 @@ class DeviceClient:
     The device processes a sample once however often its frame is repeated.
     """
 
-    def __init__(
-        self, transport: Transport, timeout: float = 0.5, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, transport: Transport, timeout: float = 0.5, clock: Callable[[], float] = time.monotonic) -> None:
         self.transport = transport
         self.timeout = timeout
         self.counts = LinkCounts()

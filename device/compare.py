@@ -72,9 +72,7 @@ def compare_backends(
         try:
             manifest = compile_for(backend, bundle, generated, arithmetic)
             tell(f"{backend}: firmware")
-            build: BuildResult = build_firmware(
-                generated, board, firmware, optimise, extras=extras_of(manifest, board)
-            )
+            build: BuildResult = build_firmware(generated, board, firmware, optimise, extras=extras_of(manifest, board))
             tell(f"{backend}: emulated test set")
             device = EmulatedDevice(build.elf, board)
             return Row(backend, evaluate(bundle, generated, build, board, device, measured=measured))

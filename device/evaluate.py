@@ -97,8 +97,10 @@ def evaluate(
             emulated.measure = index in chosen
 
     backend = backend_named(generated.backend)
-    source = GivenHost(host, test_set) if host is not None else BackgroundHost(
-        bundle_dir, arithmetic, backend, generated.reference
+    source = (
+        GivenHost(host, test_set)
+        if host is not None
+        else BackgroundHost(bundle_dir, arithmetic, backend, generated.reference)
     )
     # what LiteRT computes is what the native back end does with its reference; all others are measured against it too
     other = backend != "native" or generated.reference != "litert"
@@ -150,9 +152,10 @@ def _chosen(samples: int, measured: int) -> frozenset[int]:
 def check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithmetic:
     """The arithmetic of the generated code, once it is known to be of this bundle. Raises EvaluationError."""
     model = next((entry for entry in bundle.models if entry.arithmetic == generated.arithmetic), None)
-    if model is None or model_id(
-        bundle, model, backend_named(generated.backend), generated.reference
-    ) != generated.model_id:
+    if (
+        model is None
+        or model_id(bundle, model, backend_named(generated.backend), generated.reference) != generated.model_id
+    ):
         raise EvaluationError(
             f"{where}: the generated code is of an older bundle or another tinyloc; run `tinyloc codegen "
             f"--arithmetic {generated.arithmetic}`, then `build` with the same option (and `flash`) again"
@@ -338,9 +341,7 @@ def _layers(generated: Manifest, runs: Sequence[RunCost]) -> list[Layer]:
         for f in run.functions:
             spent.setdefault(f.name, []).append(f.inclusive_cycles)
     return [
-        Layer(
-            **layer.model_dump(), cycles=float(np.median(spent[layer.name])) if layer.name in spent else None
-        )
+        Layer(**layer.model_dump(), cycles=float(np.median(spent[layer.name])) if layer.name in spent else None)
         for layer in generated.layers
     ]
 

@@ -94,4 +94,3 @@ def _at_level(build: Build, forms: FormOptions, limit: int) -> Attempt:
             break  # there is nothing left to save
         attempt = following
     return attempt
-

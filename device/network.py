@@ -91,8 +91,15 @@ class Network:
 
 @contextmanager
 def compiled_network(
-    model: Path, board: Board, states: States = (), optimise: Optimise = "O2", step: bool = False,
-    keep_inputs: bool = False, backend: Backend = "native", aim: Aim = "speed", flash_budget: int | None = None,
+    model: Path,
+    board: Board,
+    states: States = (),
+    optimise: Optimise = "O2",
+    step: bool = False,
+    keep_inputs: bool = False,
+    backend: Backend = "native",
+    aim: Aim = "speed",
+    flash_budget: int | None = None,
 ) -> Iterator[Network]:
     """Compile, complete with the harness, and link for the board.
 

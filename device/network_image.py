@@ -91,7 +91,11 @@ def build_network(
 
 
 def link_network(
-    network: Mapping[str, Path], headers: Path, board: Board, work: Path, optimise: Optimise,
+    network: Mapping[str, Path],
+    headers: Path,
+    board: Board,
+    work: Path,
+    optimise: Optimise,
     extras: Extras | None = None,
 ) -> NetworkImage:
     """The same for C that is not of add_harness: `network` is object name -> C file, all below `generated/`.

@@ -177,9 +177,7 @@ def _golden(place: Path) -> TestSet:
         return TestSet(**{name: arrays[name] for name in TestSet.__dataclass_fields__})
 
 
-def _real(
-    bundle: Bundle, recordings: tuple[Recording, ...], have: tuple[str, ...], place: Path
-) -> TestSet | None:
+def _real(bundle: Bundle, recordings: tuple[Recording, ...], have: tuple[str, ...], place: Path) -> TestSet | None:
     """The recordings in the access points of the bundle, with the float model's decisions; None when others."""
     if not set(bundle.preprocessing.access_points) <= set(have):
         return None

@@ -1,9 +1,9 @@
 """What an exported integer file promises, checked before the bundle is written.
 
-    operators   only those that generated code knows
-    types       integers throughout, one element type of activations, static shapes
-    states      input and output of a state have the same scale, zero point, type and size
-    LiteRT      the reference kernels run it and its scores are near the float file's (the caller's bound)
+operators   only those that generated code knows
+types       integers throughout, one element type of activations, static shapes
+states      input and output of a state have the same scale, zero point, type and size
+LiteRT      the reference kernels run it and its scores are near the float file's (the caller's bound)
 """
 
 from typing import Any

@@ -45,9 +45,7 @@ class StepRunner:
         self._details = details
         self._input = details[names.inputs[0]]
         self._output = outputs[names.outputs[0]]
-        self._states = [
-            (details[i], outputs[o]) for i, o in zip(names.state_inputs, names.state_outputs, strict=True)
-        ]
+        self._states = [(details[i], outputs[o]) for i, o in zip(names.state_inputs, names.state_outputs, strict=True)]
         self._computed = _computed_names(content)
         self._kept = self._readable() if keep else []
         self.reset()

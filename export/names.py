@@ -82,8 +82,10 @@ def _output_name(signature_name: str, names: StepNames) -> str:
         return names.outputs[int(number[1])]
     if signature_name in names.outputs:
         return signature_name
-    raise ExportError(f"onnx2tf named an output {signature_name}; expected one of {', '.join(names.outputs)} or "
-                      f"output_k with k < {len(names.outputs)}: is it the pinned version?")
+    raise ExportError(
+        f"onnx2tf named an output {signature_name}; expected one of {', '.join(names.outputs)} or "
+        f"output_k with k < {len(names.outputs)}: is it the pinned version?"
+    )
 
 
 def onnx_values(path: Path, inputs: dict[str, Array]) -> list[tuple[str, str, Array]]:
@@ -134,7 +136,8 @@ def name_values(model: Any, path: Path, names: StepNames, inputs: dict[str, Arra
         stem = kind.lower()
         if value is not None:
             matches = [
-                (name, op) for name, op, other in candidates
+                (name, op)
+                for name, op, other in candidates
                 if other.size == value.size and np.allclose(other.ravel(), value.ravel(), rtol=1e-3, atol=1e-5)
             ]
             preferred = [name for name, op in matches if op in SAME_KIND.get(kind, set())]

@@ -28,9 +28,17 @@ LAYERS = [
 ]
 
 PLAN = [
-    ("embedded", 0, 16, 0, 9), ("normed", 16, 16, 1, 2), ("xz", 32, 64, 2, 8), ("conv", 96, 32, 3, 4),
-    ("u", 128, 32, 4, 7), ("dbc", 160, 66, 5, 7), ("dt", 96, 32, 6, 7), ("y", 228, 32, 7, 8),
-    ("gated", 96, 32, 8, 9), ("hidden", 128, 16, 9, 10), ("scores", 0, 8, 10, 10),
+    ("embedded", 0, 16, 0, 9),
+    ("normed", 16, 16, 1, 2),
+    ("xz", 32, 64, 2, 8),
+    ("conv", 96, 32, 3, 4),
+    ("u", 128, 32, 4, 7),
+    ("dbc", 160, 66, 5, 7),
+    ("dt", 96, 32, 6, 7),
+    ("y", 228, 32, 7, 8),
+    ("gated", 96, 32, 8, 9),
+    ("hidden", 128, 16, 9, 10),
+    ("scores", 0, 8, 10, 10),
 ]
 
 
@@ -54,8 +62,11 @@ def _walk(decisions: int, wrong: float, seed: int) -> tuple[list[list[float]], l
         true = int(random.choice(len(ROOMS), p=[0.45, 0.25, 0.08, 0.22]))
         decided = int(random.integers(len(ROOMS))) if random.random() < wrong else true
         room, other = ROOMS[true], ROOMS[decided]
-        place = [float(room["x"]) + random.random() * float(room["width"]),
-                 float(room["y"]) + random.random() * float(room["height"]), 1.0]
+        place = [
+            float(room["x"]) + random.random() * float(room["width"]),
+            float(room["y"]) + random.random() * float(room["height"]),
+            1.0,
+        ]
         centre = [float(other["x"]) + float(other["width"]) / 2, float(other["y"]) + float(other["height"]) / 2, 1.0]
         positions.append([*place, *centre])
         confusion[true, decided] += 1
@@ -66,20 +77,40 @@ def house_evaluation(**changes: Any) -> Evaluation:
     """A Mamba in the simulated house on the STM32L4, passed; `changes` replace fields."""
     positions, confusion = _walk(2400, 0.12, seed=1)
     fields: dict[str, Any] = {
-        "name": "house-a-mamba-h8l1", "model_id": "00c0ffee12345678", "data": "house-a (simulated)",
-        "licence": "none: simulated", "architecture": "mamba", "parameters": 1432, "parameters_published": 1432,
-        "arithmetic": "int16x8", "backend": "native", "board": "stm32l4",
-        "board_title": "Nucleo-L432KC (STM32L432KC)", "clock_hz": 80_000_000, "transport": "emulator (unicorn 2.1.4)",
-        "samples": 24_020, "decisions": 2400, "unseen_class_samples": 0, "mismatches": 0, "first_mismatches": [],
-        "device": _quality(0.871, 0.902, positions), "host_int": _quality(0.871, 0.902, positions),
-        "float_model": _quality(0.873, 0.903, positions), "classes": [str(room["name"]) for room in ROOMS],
-        "confusion": confusion, "positions": positions, "floor_plan": ROOMS,
-        "cycles": {"median": 11_840.0, "p90": 12_020.0, "max": 14_551.0}, "cycles_kind": "modelled",
-        "instructions": {"median": 8_912.0, "p90": 9_040.0, "max": 10_773.0}, "measured_samples": 500,
+        "name": "house-a-mamba-h8l1",
+        "model_id": "00c0ffee12345678",
+        "data": "house-a (simulated)",
+        "licence": "none: simulated",
+        "architecture": "mamba",
+        "parameters": 1432,
+        "parameters_published": 1432,
+        "arithmetic": "int16x8",
+        "backend": "native",
+        "board": "stm32l4",
+        "board_title": "Nucleo-L432KC (STM32L432KC)",
+        "clock_hz": 80_000_000,
+        "transport": "emulator (unicorn 2.1.4)",
+        "samples": 24_020,
+        "decisions": 2400,
+        "unseen_class_samples": 0,
+        "mismatches": 0,
+        "first_mismatches": [],
+        "device": _quality(0.871, 0.902, positions),
+        "host_int": _quality(0.871, 0.902, positions),
+        "float_model": _quality(0.873, 0.903, positions),
+        "classes": [str(room["name"]) for room in ROOMS],
+        "confusion": confusion,
+        "positions": positions,
+        "floor_plan": ROOMS,
+        "cycles": {"median": 11_840.0, "p90": 12_020.0, "max": 14_551.0},
+        "cycles_kind": "modelled",
+        "instructions": {"median": 8_912.0, "p90": 9_040.0, "max": 10_773.0},
+        "measured_samples": 500,
         "functions": [
             {"name": name, "cycles": cycles, "instructions": cycles * 0.74, "calls": 1.0}
             for name, _, _, _, cycles in LAYERS
-        ] + [
+        ]
+        + [
             {"name": "tl_viterbi", "cycles": 1480.0, "instructions": 1100.0, "calls": 0.1},
             {"name": "tl_localiser_sample", "cycles": 610.0, "instructions": 505.0, "calls": 1.0},
             {"name": "memcpy", "cycles": 155.0, "instructions": 98.0, "calls": 6.0},
@@ -96,18 +127,40 @@ def house_evaluation(**changes: Any) -> Evaluation:
         ],
         "plan": [dict(zip(("name", "offset", "size", "first", "last"), row, strict=True)) for row in PLAN],
         "plan_steps": [layer[0] for layer in LAYERS],
-        "ram": {"arena": 260, "state": 744, "localiser": 204, "stack": 512, "static": 520, "total": 2240,
-                "stack_reserved": 2048},
-        "flash": {"weights": 4246, "kernels": 5120, "localise": 1480, "link": 1392, "app": 2010, "library": 410,
-                  "other": 318, "total": 14_976},
-        "energy": {"microjoule": 37.3, "study_microjoule": 2.96, "volts": 3.0, "sleep_microamp": 1.0,
-                   "assumptions": "84 uA/MHz in run mode at 3.0 V, 80 MHz; Zephyr board page, November 2026."},
+        "ram": {
+            "arena": 260,
+            "state": 744,
+            "localiser": 204,
+            "stack": 512,
+            "static": 520,
+            "total": 2240,
+            "stack_reserved": 2048,
+        },
+        "flash": {
+            "weights": 4246,
+            "kernels": 5120,
+            "localise": 1480,
+            "link": 1392,
+            "app": 2010,
+            "library": 410,
+            "other": 318,
+            "total": 14_976,
+        },
+        "energy": {
+            "microjoule": 37.3,
+            "study_microjoule": 2.96,
+            "volts": 3.0,
+            "sleep_microamp": 1.0,
+            "assumptions": "84 uA/MHz in run mode at 3.0 V, 80 MHz; Zephyr board page, November 2026.",
+        },
         "budget": [
             {"name": "flash", "used": 14_976.0, "limit": 262_144.0, "unit": "B", "source": "board"},
             {"name": "ram", "used": 2240.0, "limit": 4096.0, "unit": "B", "source": "recipe"},
             {"name": "latency", "used": 0.148, "limit": 200.0, "unit": "ms", "source": "board"},
         ],
-        "retries": 0, "seconds": 9.4, "versions": {"tinyloc": "0.1.0", "gcc": "12.2.1", "unicorn": "2.1.4"},
+        "retries": 0,
+        "seconds": 9.4,
+        "versions": {"tinyloc": "0.1.0", "gcc": "12.2.1", "unicorn": "2.1.4"},
         "settings": {
             "optimise": "Os",
             "recipe": {"training": {"epochs": 60, "patience": None}, "export": {"arithmetics": ["int8", "int16x8"]}},
@@ -137,10 +190,23 @@ def uji_evaluation(**changes: Any) -> Evaluation:
         positions.append([x, y, 4.0 * floor, x + error * np.cos(angle), y + error * np.sin(angle), 4.0 * floor])
         confusion[true, decided] += 1
     fields: dict[str, Any] = {
-        "name": "uji-mlp", "data": "UJIIndoorLoc", "licence": "CC BY 4.0", "architecture": "mlp", "arithmetic": "int8",
-        "parameters": 18_619, "parameters_published": 18_619, "samples": 1111, "decisions": 1111,
-        "unseen_class_samples": 3, "classes": classes, "confusion": confusion.tolist(), "positions": positions,
-        "floor_plan": [], "device": _quality(0.781, 0.849, positions), "host_int": _quality(0.781, 0.849, positions),
-        "float_model": _quality(0.784, 0.851, positions), "measured_samples": 1111,
+        "name": "uji-mlp",
+        "data": "UJIIndoorLoc",
+        "licence": "CC BY 4.0",
+        "architecture": "mlp",
+        "arithmetic": "int8",
+        "parameters": 18_619,
+        "parameters_published": 18_619,
+        "samples": 1111,
+        "decisions": 1111,
+        "unseen_class_samples": 3,
+        "classes": classes,
+        "confusion": confusion.tolist(),
+        "positions": positions,
+        "floor_plan": [],
+        "device": _quality(0.781, 0.849, positions),
+        "host_int": _quality(0.781, 0.849, positions),
+        "float_model": _quality(0.784, 0.851, positions),
+        "measured_samples": 1111,
     }
     return house_evaluation(**{**fields, **changes})

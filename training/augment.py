@@ -32,9 +32,7 @@ class Batch:
     position_m: Tensor
 
 
-def augment(
-    dbm: Tensor, settings: Augmentation, generator: torch.Generator, weakest_dbm: float = LEAST_DBM
-) -> Tensor:
+def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator, weakest_dbm: float = LEAST_DBM) -> Tensor:
     """Readings (B, T, K) in dBm, NaN where not heard -> the same, shifted and thinned out.
 
     weakest_dbm: of all training readings, what deafness counts from.

@@ -1,13 +1,13 @@
 """A run: from a recipe to a directory that holds everything export needs, and back.
 
-    runs/<name>/
-      recipe.toml       as used
-      run.json          RunRecord: seed, versions, settings, data, preprocessing, figures
-      checkpoint.pt     the best weights by validation macro F1
-      metrics.json      validation and test figures, confusion matrix, history of the epochs
-      calibration.npz   x (W, T, P) float32: preprocessed training samples in a row, label (W, T) int32
-      test.npz          TestSet, with the float model's scores and decisions
-      resume.pt         only while training: everything needed to go on after an interruption
+runs/<name>/
+  recipe.toml       as used
+  run.json          RunRecord: seed, versions, settings, data, preprocessing, figures
+  checkpoint.pt     the best weights by validation macro F1
+  metrics.json      validation and test figures, confusion matrix, history of the epochs
+  calibration.npz   x (W, T, P) float32: preprocessed training samples in a row, label (W, T) int32
+  test.npz          TestSet, with the float model's scores and decisions
+  resume.pt         only while training: everything needed to go on after an interruption
 """
 
 import json
@@ -180,9 +180,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     figures = {
         "validation": validation.as_dict(),
         "test": scores.as_dict(),
-        "confusion": metrics.confusion(
-            truth.label, test_set.float_class[truth.sample], len(data_set.classes)
-        ).tolist(),
+        "confusion": metrics.confusion(truth.label, test_set.float_class[truth.sample], len(data_set.classes)).tolist(),
         "classes": list(data_set.classes),
         "history": [epoch for fit in outcome.fits for epoch in fit.history],
         "teachers": [asdict(teacher) for teacher in outcome.teachers],

@@ -161,9 +161,7 @@ class LibraryConvolution(LibraryRule):
         weights = Constant(f"{prefix}_weights", "int8_t", w.data.ravel(), shape)
         size = f"arm_{name}_wrapper_{suffix}_get_buffer_size(&layer, &input, &filter, &output)"
         macs = g.output[0] * g.output[1] * (w.size if not self.depthwise else channels * g.kernel[0] * g.kernel[1])
-        return LibraryCall(
-            tuple(declarations), call, (weights, *arrays, *_arrays(prefix, r, channels)), size, macs
-        )
+        return LibraryCall(tuple(declarations), call, (weights, *arrays, *_arrays(prefix, r, channels)), size, macs)
 
     def _params(self, g: Geometry, r: Requantisation, kind: str, input_offset: int) -> str:
         multiplier = f".ch_mult = {g.output[2] // g.input[2]}, " if self.depthwise else ""
@@ -297,8 +295,7 @@ class LibraryBatchMatMul(LibraryRule):
         )
         x0, x1 = (operand_names(graph, op)[t] for t in op.inputs)
         call = (
-            f"tl_library(arm_batch_matmul_{suffix}(&context, &layer, &scaling, &left, {x0}, &right, {x1}, "
-            "&output, y));"
+            f"tl_library(arm_batch_matmul_{suffix}(&context, &layer, &scaling, &left, {x0}, &right, {x1}, &output, y));"
         )
         size = f"arm_fully_connected_{suffix}_get_buffer_size(&right)"
         return LibraryCall(declarations, call, (), size, batches * rows * depth * columns)

@@ -60,9 +60,7 @@ def copied_parts(graph: Graph, op: Operator, prefix: str) -> Lowered:
     return Lowered(tuple(statements), tuple(constants), ("tl_copy.h",))
 
 
-def _part(
-    graph: Graph, tensor: int, number: int, prefix: str, names: dict[int, str], constants: list[Constant]
-) -> str:
+def _part(graph: Graph, tensor: int, number: int, prefix: str, names: dict[int, str], constants: list[Constant]) -> str:
     """The pointer to a part; one that is constant becomes an array."""
     x = graph.tensors[tensor]
     if x.data is not None:

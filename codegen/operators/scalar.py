@@ -1,6 +1,5 @@
 """C text of the scalar steps that element-wise operators share. The functions are in firmware/kernels/tl_fixed.h."""
 
-
 import re
 
 import numpy as np

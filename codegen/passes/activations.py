@@ -30,9 +30,14 @@ def _limits_only(graph: Graph, op: Operator) -> bool:
     """Whether the operator does to each value of its type what the fused activation does to a layer's output."""
     x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
     rule = rule_of(graph, op)
-    if rule is None or x.element != y.element or (np.float32(x.scale), x.zero_point) != (
-        np.float32(y.scale),
-        y.zero_point,
+    if (
+        rule is None
+        or x.element != y.element
+        or (np.float32(x.scale), x.zero_point)
+        != (
+            np.float32(y.scale),
+            y.zero_point,
+        )
     ):
         return False
     low, high = RANGE[x.element]

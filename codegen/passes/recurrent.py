@@ -74,4 +74,3 @@ def keep_last_step(graph: Graph) -> tuple[Graph, list[str]]:
         operators[users[0]] = dataclasses.replace(operators[users[0]], kind="", outputs=())
         notes.append(f"{op.origin[0]}: only the last row is read, {y.size - 2 * units} bytes less")
     return graph.with_operators(op for op in operators if op.kind), notes
-

@@ -27,8 +27,14 @@ class AddressWatch:
     """
 
     def __init__(
-        self, engine: Uc, image: Image, board: Board, profiler: Profiler, crash: Callable[[str, int], None],
-        check: bool, timing: FlashTiming | None,
+        self,
+        engine: Uc,
+        image: Image,
+        board: Board,
+        profiler: Profiler,
+        crash: Callable[[str, int], None],
+        check: bool,
+        timing: FlashTiming | None,
     ) -> None:
         self._engine, self._profiler, self._crash = engine, profiler, crash
         flash = board.region("flash")

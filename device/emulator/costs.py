@@ -69,8 +69,7 @@ _OTHER = Cost("(all others)", 1, 1)
 @cache
 def _table(core: Core) -> dict[str, tuple[int, int]]:
     return {
-        name: ((cost.m3 or 1) if core == "cortex-m3" else cost.m4, cost.per_register)
-        for name, cost in _BY_NAME.items()
+        name: ((cost.m3 or 1) if core == "cortex-m3" else cost.m4, cost.per_register) for name, cost in _BY_NAME.items()
     }
 
 

@@ -20,7 +20,13 @@ class EmulatedDevice:
     """
 
     def __init__(
-        self, elf: Path, board: Board, measure: bool = False, *, check_alignment: bool = True, baud: int | None = None,
+        self,
+        elf: Path,
+        board: Board,
+        measure: bool = False,
+        *,
+        check_alignment: bool = True,
+        baud: int | None = None,
         timing: FlashTiming | None = None,
     ) -> None:
         self.machine = Machine(elf, board, measure=measure, check_alignment=check_alignment, timing=timing)
@@ -92,5 +98,3 @@ class EmulatedDevice:
 def _garbled(data: bytes | bytearray) -> bytes:
     """Bytes read at the wrong rate: not what was sent, and never a frame delimiter by luck alone."""
     return bytes((byte * 167 + 85) & 0xFF | 1 for byte in data)
-
-

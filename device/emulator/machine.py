@@ -124,7 +124,12 @@ class Machine:
     """
 
     def __init__(
-        self, elf: Path, board: Board, *, measure: bool = False, check_alignment: bool = True,
+        self,
+        elf: Path,
+        board: Board,
+        *,
+        measure: bool = False,
+        check_alignment: bool = True,
         timing: FlashTiming | None = None,
     ) -> None:
         self.board = board

@@ -62,9 +62,7 @@ class Row:
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
     """For (cost, score) pairs: whether no other point costs no more and scores no less, being better in one."""
-    return [
-        not any(c <= cost and s >= value and (c < cost or s > value) for c, s in points) for cost, value in points
-    ]
+    return [not any(c <= cost and s >= value and (c < cost or s > value) for c, s in points) for cost, value in points]
 
 
 def _plot(quantity: Quantity, rows: Sequence[Row]) -> Plot | None:

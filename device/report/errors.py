@@ -117,8 +117,13 @@ def _dots(
 
 def _room_boxes(plan: list[dict[str, Any]]) -> list[RoomBox]:
     return [
-        RoomBox(str(room["name"]), float(room["x"]), -float(room["y"]) - float(room["height"]), float(room["width"]),
-                float(room["height"]))
+        RoomBox(
+            str(room["name"]),
+            float(room["x"]),
+            -float(room["y"]) - float(room["height"]),
+            float(room["width"]),
+            float(room["height"]),
+        )
         for room in plan
     ]
 
@@ -176,9 +181,7 @@ def error_figure(positions: list[list[float]] | None, floor_plan: list[dict[str,
         title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if boxes else "True positions"
         mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
         caption = f"{title}: {int(here.sum()):,} decisions{mean}"
-        floors.append(
-            _floor_map(caption, rooms, table[here, :2], errors[here], (left, top, right, bottom), bounds)
-        )
+        floors.append(_floor_map(caption, rooms, table[here, :2], errors[here], (left, top, right, bottom), bounds))
     differ = bool(np.nan_to_num(table[:, 2] - table[:, 5]).any())
     return _with_distribution(floors, labels, errors, differ)
 

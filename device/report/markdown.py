@@ -25,9 +25,7 @@ def markdown(evaluations: Sequence[Evaluation]) -> str:
         for line in evaluation.budget:
             used, limit = measured(line.used, line.unit), measured(line.limit, line.unit)
             mark = "ok" if line.ok else "**over**"
-            lines.append(
-                _row((_title(evaluation), limit_name(evaluation, line), used, limit, line.source, mark))
-            )
+            lines.append(_row((_title(evaluation), limit_name(evaluation, line), used, limit, line.source, mark)))
     return "\n".join([*lines, "", "</details>", ""])
 
 

@@ -5,7 +5,7 @@ from tinyloc.device.results import BudgetLine, Evaluation
 
 
 def headline(evaluation: Evaluation) -> str:
-    """"Passed", or what is wrong, worst first."""
+    """ "Passed", or what is wrong, worst first."""
     if evaluation.mismatches:
         return "Answers differ"
     return "Passed" if evaluation.within_budget else "Over budget"

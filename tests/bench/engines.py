@@ -74,9 +74,7 @@ def inputs_of(manifest: GraphManifest, count: int) -> list[list[Array]]:
     return rows
 
 
-def measured(
-    network: Network, image: NetworkImage, engine: str, samples: Sequence[Sequence[Array]], count: int
-) -> Row:
+def measured(network: Network, image: NetworkImage, engine: str, samples: Sequence[Sequence[Array]], count: int) -> Row:
     """One row: `engine` runs the samples on the emulated board; its answers beside LiteRT's reference kernels'."""
     manifest = network.manifest
     if engine != OURS:  # whose inputs have memory of their own

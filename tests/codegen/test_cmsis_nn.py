@@ -151,9 +151,7 @@ def test_the_archive_tells_its_core(subset: CmsisNn) -> None:
     assert not subset.archive.runs_on(next(core for core in CORES if core != subset.archive.core))
 
 
-def test_a_size_comes_from_the_library(
-    subset: CmsisNn, sources: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_size_comes_from_the_library(subset: CmsisNn, sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("C_INCLUDE_PATH", str(core_headers(sources)))
     dims = "const cmsis_nn_dims filter = {.n = 40, .h = 1, .w = 1, .c = 4};"
     asked = LibraryCall((dims,), "", size="arm_avgpool_s8_get_buffer_size(5, 12)")

@@ -76,7 +76,12 @@ TRANSPOSED: Sequence[Shape] = [
 
 
 def add(
-    model: TFLiteModel, kind: str, number: int, shape: Shape, chance: np.random.Generator, element: str = "int8",
+    model: TFLiteModel,
+    kind: str,
+    number: int,
+    shape: Shape,
+    chance: np.random.Generator,
+    element: str = "int8",
     depth: int = 0,
 ) -> None:
     """One convolution. Some filters have a channel of zeros, of -127 only, of 127 only; some have no bias.
@@ -99,9 +104,7 @@ def add(
     scale = output_scale(model, x, scales, kernel[0] * kernel[1] * depth, element, chance)
     options = {"depthMultiplier": out // c} if depthwise else {}
     if kind == "TRANSPOSE_CONV":
-        size = tuple(
-            n * s if padding == 0 else (n - 1) * s + k for n, s, k in zip((h, w), stride, kernel, strict=True)
-        )
+        size = tuple(n * s if padding == 0 else (n - 1) * s + k for n, s, k in zip((h, w), stride, kernel, strict=True))
         operands = [model.constant([1, *size, out]), filters, x, *operands[2:]]
     else:
         size = convolution_sizes(h, w, kernel, stride, dilation, padding)

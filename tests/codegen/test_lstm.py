@@ -47,9 +47,7 @@ def add_lstm(
     between = [model.tensor((0,), "float32", None) for _ in range(4)] + [model.tensor((0,), "int8", scale, zero)]
     y = model.tensor((*shape[:-1], units), "int8", scale, zero)
     operands = [x, *weights, -1, -1, -1, *biases, -1, -1, *states, -1, -1, -1, -1]
-    model.operator(
-        LSTM, operands, [y], fusedActivationFunction=4, cellClip=clip, projClip=0.0, timeMajor=time_major
-    )
+    model.operator(LSTM, operands, [y], fusedActivationFunction=4, cellClip=clip, projClip=0.0, timeMajor=time_major)
     model.graph.operators[-1].intermediates = np.array(between, np.int32)
     return y
 

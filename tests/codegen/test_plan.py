@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from tinyloc.codegen.plan import Lifetime, greedy_order, lower_bound, place, plan_banks, plan_memory
 
-lifetimes = st.lists(
-    st.tuples(st.integers(1, 300), st.integers(0, 8), st.integers(0, 4)), min_size=1, max_size=9
-).map(lambda rows: [Lifetime(f"t{i}", size, first, first + more) for i, (size, first, more) in enumerate(rows)])
+lifetimes = st.lists(st.tuples(st.integers(1, 300), st.integers(0, 8), st.integers(0, 4)), min_size=1, max_size=9).map(
+    lambda rows: [Lifetime(f"t{i}", size, first, first + more) for i, (size, first, more) in enumerate(rows)]
+)
 
 
 @given(lifetimes)
@@ -30,9 +30,7 @@ def test_small_plans_are_as_good_as_every_order_of_placement(buffers: list[Lifet
     assert plan_memory(buffers).size == best
 
 
-@given(
-    st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=4)
-)
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None)
 def test_small_plans_are_as_good_as_every_choice_of_offsets(rows: list[tuple[int, int, int]]) -> None:
     """The optimum by a search that knows nothing of orders: all offsets in words that could be of use."""
@@ -69,9 +67,7 @@ def test_no_buffer_crosses_from_bank_to_bank(buffers: list[Lifetime], quarters: 
     if plan is None:
         assert plan_memory(buffers).size > capacity, "all fit in one bank"
         return
-    for (a, bank, at), (b, other, bt) in itertools.combinations(
-        zip(buffers, plan.banks, plan.offsets, strict=True), 2
-    ):
+    for (a, bank, at), (b, other, bt) in itertools.combinations(zip(buffers, plan.banks, plan.offsets, strict=True), 2):
         if bank == other and a.overlaps(b):
             assert at + a.size <= bt or bt + b.size <= at
     for buffer, bank, at in zip(buffers, plan.banks, plan.offsets, strict=True):

@@ -19,9 +19,7 @@ STEPS = 7
 
 
 @pytest.mark.parametrize("keep", ["all", "last"])
-def test_steps_on_the_board_answer_as_the_window(
-    keep: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_steps_on_the_board_answer_as_the_window(keep: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = a_classifier(4, steps=STEPS, keep=keep)
     graph, path = load(model), model.write(tmp_path / "model.tflite")
     ((window,), *_) = random_inputs(graph, seed=9)

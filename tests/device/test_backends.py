@@ -118,8 +118,9 @@ def test_an_archive_for_another_core_is_refused(run: Run) -> None:
         extras_of(manifest, board)
 
 
-def test_another_archive_than_the_code_was_made_for(run: Run, library: Path, tmp_path: Path,
-                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_archive_than_the_code_was_made_for(
+    run: Run, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(library / "Include", tmp_path / "Include")
     (tmp_path / "libcmsis-nn.a").write_bytes((library / "libcmsis-nn.a").read_bytes() + b"\n")
     monkeypatch.setenv("CMSIS_NN_DIR", str(tmp_path))

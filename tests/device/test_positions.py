@@ -68,8 +68,8 @@ def test_the_float_model_decides_the_mean_too(found: tuple[Path, Evaluation]) ->
 
 
 def test_a_result_of_another_length_is_no_result() -> None:
-    head = bytes.fromhex("0100" "05000000" "2000" "0200")
+    head = bytes.fromhex("01000500000020000200")
     assert parse_result(head + b"\x01\xff", 1).position_mm is None
-    assert parse_result(head + b"\x01\xff" + bytes.fromhex("e8030000" "18fcffff"), 1).position_mm == (1000, -1000)
+    assert parse_result(head + b"\x01\xff" + bytes.fromhex("e803000018fcffff"), 1).position_mm == (1000, -1000)
     with pytest.raises(FrameError, match="does not hold 2 scores"):
         parse_result(head + b"\x01\xff" + bytes(4), 1)

@@ -12,10 +12,30 @@ from tinyloc.device.report.html import parity_stages, render_html
 def test_the_page_shows_every_part_of_the_evaluation() -> None:
     words = Page(render_html(house_evaluation())).words()
     for figure in (
-        "house-a-mamba-h8l1", "Nucleo-L432KC (STM32L432KC)", "Passed", "0.871", "0.902", "0.873", "14.6 KB", "2.2 KB",
-        "11,840", "0.148 ms", "37.3 µJ", "living room", "preprocessing and Viterbi", "stack (measured)", "CR2032",
-        "00c0ffee12345678", "unicorn 2.1.4", "84 uA/MHz", "none: simulated", "xz · 64 B",
-        "latency (largest of 500 modelled)", "localiser's buffers", "204 B", "the image reserves 2.0 KB for it",
+        "house-a-mamba-h8l1",
+        "Nucleo-L432KC (STM32L432KC)",
+        "Passed",
+        "0.871",
+        "0.902",
+        "0.873",
+        "14.6 KB",
+        "2.2 KB",
+        "11,840",
+        "0.148 ms",
+        "37.3 µJ",
+        "living room",
+        "preprocessing and Viterbi",
+        "stack (measured)",
+        "CR2032",
+        "00c0ffee12345678",
+        "unicorn 2.1.4",
+        "84 uA/MHz",
+        "none: simulated",
+        "xz · 64 B",
+        "latency (largest of 500 modelled)",
+        "localiser's buffers",
+        "204 B",
+        "the image reserves 2.0 KB for it",
         "Floor plan: 2,400 decisions",
     ):
         assert figure in words, figure
@@ -36,11 +56,18 @@ def test_the_page_needs_nothing_from_outside(evaluation: object) -> None:
 def test_all_text_is_escaped() -> None:
     evil = "<script>alert('x')</script>\"&"
     evaluation = house_evaluation(
-        name=evil, board_title=evil, data=evil, licence=evil, classes=[evil, "b", "c", "d"], transport=evil,
-        plan=[{"name": evil, "offset": 0, "size": 64, "first": 0, "last": 3}], plan_steps=[evil],
+        name=evil,
+        board_title=evil,
+        data=evil,
+        licence=evil,
+        classes=[evil, "b", "c", "d"],
+        transport=evil,
+        plan=[{"name": evil, "offset": 0, "size": 64, "first": 0, "last": 3}],
+        plan_steps=[evil],
         layers=[{"name": evil, "operators": [evil], "macs": 1, "constant_bytes": 1, "cycles": 1.0}],
         floor_plan=[{"name": evil, "x": 0, "y": 0, "width": 1, "height": 1}],
-        settings={evil: evil}, versions={evil: evil},
+        settings={evil: evil},
+        versions={evil: evil},
         stacks={evil: 5.0, f"{evil};{evil}": 5.0},
         functions=[{"name": evil, "cycles": 1.0, "instructions": 1.0, "calls": 1.0}],
         budget=[{"name": evil, "used": 1.0, "limit": 2.0, "unit": evil, "source": evil}],
@@ -53,8 +80,17 @@ def test_all_text_is_escaped() -> None:
 
 def test_what_was_not_measured_is_left_out_in_words() -> None:
     bare = house_evaluation(
-        cycles=None, instructions=None, energy=None, stacks={}, layers=[], functions=[], plan=[], plan_steps=[],
-        positions=None, floor_plan=[], budget=[],
+        cycles=None,
+        instructions=None,
+        energy=None,
+        stacks={},
+        layers=[],
+        functions=[],
+        plan=[],
+        plan_steps=[],
+        positions=None,
+        floor_plan=[],
+        budget=[],
     )
     words = Page(render_html(bare)).words()
     assert "No cycles were counted" in words and "No budget was set" in words

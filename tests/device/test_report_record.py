@@ -14,10 +14,13 @@ def test_a_record_reads_back_as_it_was(tmp_path: Path) -> None:
     assert load_evaluation(tmp_path / "e.json") == house_evaluation()
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"samples": "many"}, r"\(samples: .*, 1 problem in all\)"),
-    ({"samples": "many", "surprise": 1}, r"\(samples: .*, 2 problems in all\)"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": "many"}, r"\(samples: .*, 1 problem in all\)"),
+        ({"samples": "many", "surprise": 1}, r"\(samples: .*, 2 problems in all\)"),
+    ],
+)
 def test_a_record_of_another_form_is_refused(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     path = tmp_path / "e.json"
     save_evaluation(house_evaluation(), path)

@@ -120,7 +120,7 @@ def test_a_sample_costs_a_sixth_of_the_window_at_most(tmp_path: Path, arithmetic
         assert answers.equal
         with torch.no_grad():
             expected = published.network(torch.from_numpy(windows[:2])).numpy()
-        found = (np.stack(answers.outputs[0]).astype(np.float64).reshape(expected.shape) - scores.zero_point)
+        found = np.stack(answers.outputs[0]).astype(np.float64).reshape(expected.shape) - scores.zero_point
         error = np.sqrt(np.square(found * scores.scale - expected).mean()) / expected.std()
         assert error < 2 * ERROR[arithmetic]
         assert 6 * step_cycles <= answers.result.costs[0].cycles

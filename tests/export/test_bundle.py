@@ -35,15 +35,27 @@ def directory(tmp_path):
     )
     rssi = np.array([[-60, MISSING_DBM, -80], [MISSING_DBM] * 3, [-50, -51, -52]], np.int8)
     TestSet(
-        rssi, np.array([0, 0, 1], np.int32), np.zeros(3, np.int32), np.zeros((3, 3), np.float32),
-        np.zeros((3, 2), np.float32), np.zeros(3, np.int32),
+        rssi,
+        np.array([0, 0, 1], np.int32),
+        np.zeros(3, np.int32),
+        np.zeros((3, 3), np.float32),
+        np.zeros((3, 2), np.float32),
+        np.zeros(3, np.int32),
     ).save(tmp_path / "test.npz")
     bundle = Bundle(
-        name="b", architecture="mlp", seed=1,
+        name="b",
+        architecture="mlp",
+        seed=1,
         preprocessing=Preprocessing(access_points=["a", "b", "c"], floor_dbm=-100, ceiling_dbm=-50, exponent=2.0),
-        window=Window(steps=1, hop=1, rate_hz=1.0), outputs=Outputs(classes=["x", "y"]), models=[entry],
-        test_sha256=sha256(tmp_path / "test.npz"), default_arithmetic="int8", parameters=5, parameters_published=5,
-        data="d", licence="l",
+        window=Window(steps=1, hop=1, rate_hz=1.0),
+        outputs=Outputs(classes=["x", "y"]),
+        models=[entry],
+        test_sha256=sha256(tmp_path / "test.npz"),
+        default_arithmetic="int8",
+        parameters=5,
+        parameters_published=5,
+        data="d",
+        licence="l",
     )
     (tmp_path / "bundle.json").write_text(bundle.model_dump_json())
     return tmp_path

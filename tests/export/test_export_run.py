@@ -85,7 +85,11 @@ def test_the_bundle_is_complete_and_describes_the_run(finished):
     np.testing.assert_allclose(bundle.crf.transitions, run.model.crf.transitions.detach().numpy())
     assert {"onnx2tf", "torch", "tensorflow"} <= bundle.versions.keys()
     assert {path.name for path in finished.bundle.iterdir()} == {
-        "bundle.json", "model.onnx", "model_int8.tflite", "model_int16x8.tflite", "test.npz",
+        "bundle.json",
+        "model.onnx",
+        "model_int8.tflite",
+        "model_int16x8.tflite",
+        "test.npz",
     }
     np.testing.assert_array_equal(load_test_set(finished.bundle).rssi_dbm, run.test_set.rssi_dbm)
 

@@ -40,7 +40,11 @@ def test_quantising_rounds_half_away_from_zero_and_saturates(x, expected):
 
 
 def test_per_channel_scales_apply_along_their_axis():
-    detail = {"quantization_parameters": {
-        "scales": np.array([1.0, 2.0]), "zero_points": np.array([0, 0]), "quantized_dimension": 1,
-    }}
+    detail = {
+        "quantization_parameters": {
+            "scales": np.array([1.0, 2.0]),
+            "zero_points": np.array([0, 0]),
+            "quantized_dimension": 1,
+        }
+    }
     np.testing.assert_array_equal(dequantise(np.array([[3, 3]], np.int8), detail), [[3.0, 6.0]])

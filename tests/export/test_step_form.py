@@ -23,20 +23,23 @@ def shaken(settings: ModelSettings, inputs: int, classes: int) -> Localiser:
     return model
 
 
-@pytest.mark.parametrize("settings", [
-    ModelSettings(architecture="mamba", hidden=8),
-    ModelSettings(architecture="mamba", hidden=20, layers=2, conv_width=3, state_size=5, expand=3),
-    ModelSettings(architecture="mlp", hidden=[12, 6], dropout=0.5),
-    ModelSettings(architecture="mlp", hidden=[12], standardise=True),
-    ModelSettings(architecture="lstm", hidden=10, standardise=True),
-    ModelSettings(architecture="lstm", hidden=6, layers=2, dense=0),
-    ModelSettings(architecture="gru", hidden=10, dense=7),
-    ModelSettings(architecture="gru", hidden=6, layers=2, standardise=True),
-    ModelSettings(architecture="mdcsa", hidden=16, context=12),
-    ModelSettings(architecture="mdcsa", hidden=6, context=9, layers=3),
-    ModelSettings(architecture="mdcsa", hidden=8, context=6, attention="window"),
-    ModelSettings(architecture="mdcsa", hidden=6, context=8, layers=3, attention="window"),
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ModelSettings(architecture="mamba", hidden=8),
+        ModelSettings(architecture="mamba", hidden=20, layers=2, conv_width=3, state_size=5, expand=3),
+        ModelSettings(architecture="mlp", hidden=[12, 6], dropout=0.5),
+        ModelSettings(architecture="mlp", hidden=[12], standardise=True),
+        ModelSettings(architecture="lstm", hidden=10, standardise=True),
+        ModelSettings(architecture="lstm", hidden=6, layers=2, dense=0),
+        ModelSettings(architecture="gru", hidden=10, dense=7),
+        ModelSettings(architecture="gru", hidden=6, layers=2, standardise=True),
+        ModelSettings(architecture="mdcsa", hidden=16, context=12),
+        ModelSettings(architecture="mdcsa", hidden=6, context=9, layers=3),
+        ModelSettings(architecture="mdcsa", hidden=8, context=6, attention="window"),
+        ModelSettings(architecture="mdcsa", hidden=6, context=8, layers=3, attention="window"),
+    ],
+)
 def test_step_form_equals_the_step_along_a_stream(settings):
     model = shaken(settings, inputs=9, classes=5)
     x = torch.rand(50, 9)
@@ -49,10 +52,13 @@ def test_step_form_equals_the_step_along_a_stream(settings):
             torch.testing.assert_close(found[0], scores, atol=2e-4, rtol=2e-4)
 
 
-@pytest.mark.parametrize("settings", [
-    ModelSettings(architecture="mdcsa", hidden=6, context=8, layers=3, attention="window"),
-    ModelSettings(architecture="gru", hidden=6),
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ModelSettings(architecture="mdcsa", hidden=6, context=8, layers=3, attention="window"),
+        ModelSettings(architecture="gru", hidden=6),
+    ],
+)
 def test_recordings_of_any_length_are_compared_with_their_steps(settings):
     model = shaken(settings, inputs=9, classes=5)
     streams = [np.random.default_rng(n).random((n, 9), np.float32) for n in (5, 30)]

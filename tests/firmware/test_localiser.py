@@ -86,9 +86,7 @@ def test_viterbi_equals_brute_force_on_ties(seed, make_device):
 
 
 def test_all_of_520_heard_is_answered(make_device):
-    model = FakeModel(
-        inputs=520, classes=7, window=1, hop=1, hold=0, crf=False, sparse=True, state=False, bits=8
-    )
+    model = FakeModel(inputs=520, classes=7, window=1, hop=1, hold=0, crf=False, sparse=True, state=False, bits=8)
     device, reference = make_device(model), FakeReference(model)
     device.ask(RESET, 0)
     row = [-(i % 100) - 1 for i in range(520)]

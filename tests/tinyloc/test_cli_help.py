@@ -28,8 +28,22 @@ def test_the_issue_s_commands_are_there() -> None:
     groups |= {("board", name) for name in ("list", "show", "new", "check")}
     groups |= {(group, name) for group in ("fusion", "study") for name in ("run", "table")}
     groups |= {("zoo", "list"), ("zoo", "pack"), ("zoo", "refresh"), ("fusion", "build"), ("fusion", "emulate")}
-    stages = ("recipes", "train", "export", "codegen", "build", "emulate", "evaluate", "flash", "renode", "report",
-              "compile", "run", "compare", "duty")
+    stages = (
+        "recipes",
+        "train",
+        "export",
+        "codegen",
+        "build",
+        "emulate",
+        "evaluate",
+        "flash",
+        "renode",
+        "report",
+        "compile",
+        "run",
+        "compare",
+        "duty",
+    )
     assert groups | {(name,) for name in stages} == set(COMMANDS)
 
 

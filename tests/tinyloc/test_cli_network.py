@@ -199,9 +199,7 @@ def large() -> TFLiteModel:
     model = TFLiteModel()
     weights = np.random.default_rng(1).integers(-127, 128, (400, 400))
     x = model.input((1, 400))
-    model.output(
-        model.unary("FULLY_CONNECTED", [x, model.constant(weights, "int8", 0.01), -1], (1, 400), "int8", 1.0)
-    )
+    model.output(model.unary("FULLY_CONNECTED", [x, model.constant(weights, "int8", 0.01), -1], (1, 400), "int8", 1.0))
     return model
 
 
@@ -231,9 +229,7 @@ def test_what_does_not_fit_is_told_and_measured(tmp_path: Path, capsys: pytest.C
     ],
     ids=["float", "int64", "shape", "none", "scalar"],
 )
-def test_wrong_samples(
-    given: npt.NDArray[Any], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_samples(given: npt.NDArray[Any], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = plain_model().write(tmp_path / "model.tflite")
     np.save(tmp_path / "x.npy", given)
     files = ["--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")]

@@ -11,8 +11,19 @@ from pathlib import Path
 import pytest
 from bench.table import BEGIN, END, rewritten, table
 
-LONG = ("make demo", "make test", "make lint", "tinyloc data get", "tinyloc train", "tinyloc export", "tinyloc codegen",
-        "tinyloc build", "tinyloc emulate", "tinyloc report", "tinyloc flash")
+LONG = (
+    "make demo",
+    "make test",
+    "make lint",
+    "tinyloc data get",
+    "tinyloc train",
+    "tinyloc export",
+    "tinyloc codegen",
+    "tinyloc build",
+    "tinyloc emulate",
+    "tinyloc report",
+    "tinyloc flash",
+)
 """Commands that need a trained run or minutes: the slow test goes through them in order."""
 
 
@@ -64,14 +75,27 @@ def test_the_table_is_the_measured_one(repository: Path) -> None:
 
 def test_the_table_is_written_between_its_markers() -> None:
     result = {
-        "recipe": "r", "board": "b", "arithmetic": "int8", "macro_f1": 0.5, "float_macro_f1": 0.6, "accuracy": 0.7,
-        "float_accuracy": 0.8, "samples": 1111, "mismatches": 1, "flash_bytes": 2048, "ram_bytes": 1024,
-        "cycles_median": 1234.4, "energy_uj": 5.0, "ram": {"state": 600, "arena": 400},
+        "recipe": "r",
+        "board": "b",
+        "arithmetic": "int8",
+        "macro_f1": 0.5,
+        "float_macro_f1": 0.6,
+        "accuracy": 0.7,
+        "float_accuracy": 0.8,
+        "samples": 1111,
+        "mismatches": 1,
+        "flash_bytes": 2048,
+        "ram_bytes": 1024,
+        "cycles_median": 1234.4,
+        "energy_uj": 5.0,
+        "ram": {"state": 600, "arena": 400},
         "stage_seconds": {"build": 2.04},
     }
     gain = {"board": "b", "sparse_cycles": 2000.0, "dense_cycles": 21000.0, "ratio": 10.5}
     bench = {
-        "date": "2026-11-21", "version": "0", "results": [result],
+        "date": "2026-11-21",
+        "version": "0",
+        "results": [result],
         "sparse_first_layer": {"recipe": "r", "optimise": "O2", "boards": [gain]},
     }
     text = rewritten(f"before\n{BEGIN}\nold\n{END}\nafter\n", bench)

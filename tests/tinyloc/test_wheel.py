@@ -45,9 +45,14 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path, repository: Pat
 @pytest.mark.parametrize(
     "name",
     [
-        "tinyloc/py.typed", "tinyloc/boards/stm32l4/board.toml", "tinyloc/boards/stm32l4/stm32l4.ld",
-        "tinyloc/firmware/port/port.h", "tinyloc/firmware/app/main.c", "tinyloc/device/report/templates/style.css",
-        "tinyloc/device/report/templates/report.html.j2", "tinyloc/training/recipes/house-a-mamba.toml",
+        "tinyloc/py.typed",
+        "tinyloc/boards/stm32l4/board.toml",
+        "tinyloc/boards/stm32l4/stm32l4.ld",
+        "tinyloc/firmware/port/port.h",
+        "tinyloc/firmware/app/main.c",
+        "tinyloc/device/report/templates/style.css",
+        "tinyloc/device/report/templates/report.html.j2",
+        "tinyloc/training/recipes/house-a-mamba.toml",
     ],
 )
 def test_what_is_read_as_data_is_in_the_wheel(wheel: Path, name: str) -> None:

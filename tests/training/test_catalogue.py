@@ -29,9 +29,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in MEMBERS.items()}
     item = catalogue.DATA_SETS["ujiindoorloc"]
     assert item.source is not None
-    monkeypatch.setitem(
-        catalogue.DATA_SETS, "ujiindoorloc", replace(item, source=replace(item.source, sha256=sums))
-    )
+    monkeypatch.setitem(catalogue.DATA_SETS, "ujiindoorloc", replace(item, source=replace(item.source, sha256=sums)))
     cache = tmp_path / "cache"
     monkeypatch.setattr(catalogue, "search_places", lambda: [cache])
     monkeypatch.setattr(catalogue, "cache_directory", lambda: cache)

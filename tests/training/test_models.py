@@ -54,11 +54,14 @@ def test_mlp_counts_weights_and_biases():
     assert published_parameters(model) == 520 * 32 + 32 + 32 * 16 + 16 + 16 * 59 + 59
 
 
-@pytest.mark.parametrize("settings", [
-    {"architecture": "mamba", "hidden": 8, "layers": 1},
-    {"architecture": "mamba", "hidden": 20, "layers": 2, "conv_width": 3, "state_size": 5},
-    {"architecture": "mlp", "hidden": [16, 8]},
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"architecture": "mamba", "hidden": 8, "layers": 1},
+        {"architecture": "mamba", "hidden": 20, "layers": 2, "conv_width": 3, "state_size": 5},
+        {"architecture": "mlp", "hidden": [16, 8]},
+    ],
+)
 def test_window_form_equals_step_form(settings):
     torch.manual_seed(1)
     model = build_model(ModelSettings(**settings), 11, 7).eval()
@@ -80,8 +83,12 @@ def scan_arguments(batch=2, steps=17, channels=6, states=5, dtype=torch.float64)
     generator = torch.Generator().manual_seed(5)
     draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=dtype)  # noqa: E731
     return [
-        draw(batch, steps, channels), draw(batch, steps, channels).exp(), -draw(channels, states).exp(),
-        draw(batch, steps, states), draw(batch, steps, states), draw(channels),
+        draw(batch, steps, channels),
+        draw(batch, steps, channels).exp(),
+        -draw(channels, states).exp(),
+        draw(batch, steps, states),
+        draw(batch, steps, states),
+        draw(channels),
     ]
 
 
@@ -170,16 +177,19 @@ def test_loss_without_any_label_says_so():
         mamba().loss(torch.randn(2, 3, 4), torch.zeros(2, 3, dtype=torch.long), torch.zeros(2, 3, dtype=torch.bool))
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"architecture": "mamba", "hidden": [8, 8]}, "one hidden size"),
-    ({"architecture": "mlp", "hidden": [32], "layers": 2}, "remove it"),
-    ({"architecture": "mlp", "hidden": []}, "at least one layer"),
-    ({"architecture": "mlp", "hidden": [32], "dropout": [0.1, 0.2]}, "2 rates for 1 hidden layer "),
-    ({"architecture": "mlp", "hidden": [0]}, "at least 1"),
-    ({"architecture": "mlp", "hidden": [8], "dropout": 1.0}, "below 1"),
-    ({"architecture": "tcn", "hidden": 8}, "architecture"),
-    ({"architecture": "mlp", "hidden": [8], "widht": 3}, "widht"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"architecture": "mamba", "hidden": [8, 8]}, "one hidden size"),
+        ({"architecture": "mlp", "hidden": [32], "layers": 2}, "remove it"),
+        ({"architecture": "mlp", "hidden": []}, "at least one layer"),
+        ({"architecture": "mlp", "hidden": [32], "dropout": [0.1, 0.2]}, "2 rates for 1 hidden layer "),
+        ({"architecture": "mlp", "hidden": [0]}, "at least 1"),
+        ({"architecture": "mlp", "hidden": [8], "dropout": 1.0}, "below 1"),
+        ({"architecture": "tcn", "hidden": 8}, "architecture"),
+        ({"architecture": "mlp", "hidden": [8], "widht": 3}, "widht"),
+    ],
+)
 def test_settings_that_make_no_model_are_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
         ModelSettings(**settings)

@@ -50,4 +50,4 @@ def test_a_recipe_with_a_lag_keeps_its_training_windows():
 
 def test_a_lag_without_a_path_is_refused():
     with pytest.raises(RecipeError, match=r"window\.lag needs model\.crf"):
-        tiny_recipe('window.lag = 3\nmodel.crf = false\nwindow.steps = 1')
+        tiny_recipe("window.lag = 3\nmodel.crf = false\nwindow.steps = 1")

@@ -58,17 +58,20 @@ def test_no_dead_branch_is_in_the_model():
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().max()] == []
 
 
-@pytest.mark.parametrize("settings", [
-    {"architecture": "mdcsa", "hidden": 16},
-    {"architecture": "mdcsa", "hidden": 6, "layers": 3, "context": 9},
-    {"architecture": "mdcsa", "hidden": 5, "context": 2},
-    {"architecture": "mdcsa", "hidden": 8, "attention": "window", "context": 6},
-    {"architecture": "mdcsa", "hidden": 8, "attention": "window", "context": 7, "layers": 3},
-    {"architecture": "lstm", "hidden": 12, "standardise": True},
-    {"architecture": "lstm", "hidden": 5, "layers": 2, "dense": 0},
-    {"architecture": "gru", "hidden": 12},
-    {"architecture": "gru", "hidden": 5, "layers": 2, "dense": 9, "standardise": True},
-])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"architecture": "mdcsa", "hidden": 16},
+        {"architecture": "mdcsa", "hidden": 6, "layers": 3, "context": 9},
+        {"architecture": "mdcsa", "hidden": 5, "context": 2},
+        {"architecture": "mdcsa", "hidden": 8, "attention": "window", "context": 6},
+        {"architecture": "mdcsa", "hidden": 8, "attention": "window", "context": 7, "layers": 3},
+        {"architecture": "lstm", "hidden": 12, "standardise": True},
+        {"architecture": "lstm", "hidden": 5, "layers": 2, "dense": 0},
+        {"architecture": "gru", "hidden": 12},
+        {"architecture": "gru", "hidden": 5, "layers": 2, "dense": 9, "standardise": True},
+    ],
+)
 def test_a_recording_equals_its_steps(settings):
     model = model_of(**settings)
     x = torch.rand(2, 45, 11)
@@ -197,16 +200,19 @@ def test_standardised_readings_forget_gain_and_offset():
     assert bool(torch.isfinite(model.network(torch.zeros(1, 11))).all())
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"architecture": "mdcsa", "hidden": 8, "layers": 2}, "1 block"),
-    ({"architecture": "mdcsa", "hidden": 8, "layers": 3, "context": 6}, "at least 7"),
-    ({"architecture": "mdcsa", "hidden": [8]}, "an mdcsa model has one hidden size"),
-    ({"architecture": "gru", "hidden": 8, "dropout": [0.1]}, "a gru model has one rate"),
-    ({"architecture": "mamba", "hidden": 8, "standardise": True}, "mlp, lstm, gru"),
-    ({"architecture": "mlp", "hidden": [8], "dense": 4}, "only lstm and gru"),
-    ({"architecture": "lstm", "hidden": 8, "dense": -1}, "dense"),
-    ({"architecture": "mdcsa", "hidden": 8, "attention": "sliding"}, "attention"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"architecture": "mdcsa", "hidden": 8, "layers": 2}, "1 block"),
+        ({"architecture": "mdcsa", "hidden": 8, "layers": 3, "context": 6}, "at least 7"),
+        ({"architecture": "mdcsa", "hidden": [8]}, "an mdcsa model has one hidden size"),
+        ({"architecture": "gru", "hidden": 8, "dropout": [0.1]}, "a gru model has one rate"),
+        ({"architecture": "mamba", "hidden": 8, "standardise": True}, "mlp, lstm, gru"),
+        ({"architecture": "mlp", "hidden": [8], "dense": 4}, "only lstm and gru"),
+        ({"architecture": "lstm", "hidden": 8, "dense": -1}, "dense"),
+        ({"architecture": "mdcsa", "hidden": 8, "attention": "sliding"}, "attention"),
+    ],
+)
 def test_settings_that_make_no_sequence_model_are_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
         ModelSettings(**settings)

@@ -39,7 +39,8 @@ def _board_of_zoo(context: typer.Context, board: str) -> str:
 BoardOption = Annotated[
     str,
     typer.Option(
-        "--board", help="Board; `tinyloc board list` names them. A model of the zoo brings its own.",
+        "--board",
+        help="Board; `tinyloc board list` names them. A model of the zoo brings its own.",
         callback=_board_of_zoo,
     ),
 ]

@@ -107,9 +107,7 @@ def quantised_reading(x: Tensor, scale: Scale) -> Tensor:
     return ((x.double() / float(np.float32(step))).round() + zero).clamp(LEAST, GREATEST)
 
 
-def integer_scores(
-    model: MlpLocaliser, scales: Sequence[Scale], x: npt.NDArray[np.float32]
-) -> npt.NDArray[np.int64]:
+def integer_scores(model: MlpLocaliser, scales: Sequence[Scale], x: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """Readings (N, P) in 0..1 -> int8 scores (N, C)."""
     values = quantised_reading(torch.from_numpy(x), scales[0]).numpy().astype(np.int64)
     for layer in integer_layers(model, scales):

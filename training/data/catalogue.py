@@ -156,9 +156,7 @@ _PUBLISHED: list[tuple[ModuleType, str, Source]] = [
         ble_flat,
         "BLE in a furnished flat: 6 anchors, rooms and positions",
         Source(
-            url=_GITHUB.format(
-                "marckolak/ble-rss-fingerprints-calib2021", "0a69aaa7006909d3f8f9f3a14fcba9405d404fa5"
-            ),
+            url=_GITHUB.format("marckolak/ble-rss-fingerprints-calib2021", "0a69aaa7006909d3f8f9f3a14fcba9405d404fa5"),
             file="ble_flat_kolakowski.zip",
             sha256={
                 ble_flat.TRAINING_FILE: "70016148cec0c10f320ee7078c7635d7614cb029f0a7a5142fda20fad059c50b",

@@ -196,9 +196,7 @@ def _stretches(
     return found
 
 
-def _samples(
-    packets: _Packets, points: tuple[str, ...]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+def _samples(packets: _Packets, points: tuple[str, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
     """Middles (N,) in seconds of bins of one sample, and their mean readings (N, P) in dBm."""
     start_s = packets.time_s.min()
     place = np.rint((packets.time_s - start_s) * RATE_HZ).astype(int)

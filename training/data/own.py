@@ -100,9 +100,7 @@ def load(path: Path, split_seed: int = 0) -> DataSet:
     parts = {split: getattr(about, split) for split in SPLITS} if about.file is None else {"all": about.file}
     tables = {split: _table(path.parent / str(name), about) for split, name in parts.items()}
     points = _points(tables, about)
-    labels = {
-        split: np.array(table.texts(about.columns.label), dtype=object) for split, table in tables.items()
-    }
+    labels = {split: np.array(table.texts(about.columns.label), dtype=object) for split, table in tables.items()}
     whose = {split: _split_of(tables[split], about, split, split_seed) for split in tables}
     trained = sorted({str(label) for split in tables for label in labels[split][whose[split] == 0]})
     if len(trained) < 2:

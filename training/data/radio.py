@@ -144,9 +144,7 @@ def body_loss(source: Floats, position: Floats, heading: Floats) -> Floats:
     return loss
 
 
-def hear(
-    house: House, track: Track, fields: list[Field], generator: np.random.Generator
-) -> npt.NDArray[np.float32]:
+def hear(house: House, track: Track, fields: list[Field], generator: np.random.Generator) -> npt.NDArray[np.float32]:
     """Readings (N, P) in whole dBm along a track, NaN where the packet was lost.
 
     `fields`: the house's shadowing, one for each access point.

@@ -63,7 +63,6 @@ class CRF(nn.Module):
             path.append(best.gather(1, path[-1][:, None])[:, 0])
         return torch.stack(path[::-1], dim=1)
 
-
     @torch.no_grad()
     def decode_online(self, emissions: Tensor, lag: int) -> Tensor:
         """Class of sample t - lag on the best path through samples 0 .. t, for each t. (N, C) -> (N,), -1 for t < lag.

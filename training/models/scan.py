@@ -32,9 +32,7 @@ def selective_scan_reference(
     return torch.stack(outputs, dim=1), h
 
 
-def scan_step(
-    u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor, h: Tensor
-) -> tuple[Tensor, Tensor]:
+def scan_step(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     """One sample. u, dt (B, E); a (E, N); b, c (B, N); d (E); h (B, E, N) -> y (B, E), next h."""
     decay = torch.exp(dt[:, :, None] * a)  # (B, E, N)
     h = decay * h + (dt * u)[:, :, None] * b[:, None, :]

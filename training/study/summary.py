@@ -83,10 +83,7 @@ def _row(key: tuple[str, str, str, str], members: list[tuple[CellRecord, FormRec
     forms = [form for _, form in members]
     model, source = first.settings["model"], first.settings["data"]
     hidden = first.settings.get("compression", {}).get("hidden") or model["hidden"]
-    boards = {
-        board: _board(forms, board)
-        for board in sorted({board for form in forms for board in form.boards})
-    }
+    boards = {board: _board(forms, board) for board in sorted({board for form in forms for board in form.boards})}
     return Row(
         data=key[0],
         data_set=source["name"],
