@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.training.data.files import Floats, some
 from tinyloc.training.data.text import AGAIN, decoded
 from tinyloc.training.errors import DataError

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.training.data.files import some
 from tinyloc.training.data.own.description import OwnData
 from tinyloc.training.data.own.findings import Findings

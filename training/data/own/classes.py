@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.training.data.dataset import UNSEEN
 from tinyloc.training.data.files import Floats, some
 from tinyloc.training.data.own.description import OwnData

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.data.own.checks import (
     aligned,

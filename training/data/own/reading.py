@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.training.data.files import Floats, some, whole_dbm
 from tinyloc.training.data.own.description import SPLITS, OwnData
 from tinyloc.training.data.own.findings import Findings

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.training.data.own.description import SPLITS, UNITS, OwnData, Unit
 from tinyloc.training.data.own.findings import Findings
 from tinyloc.training.data.own.scans import Scans, numbered, runs

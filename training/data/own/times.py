@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.training.data.files import Floats, some
 from tinyloc.training.data.own.description import OwnData
 from tinyloc.training.data.own.findings import Findings
