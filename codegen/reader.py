@@ -13,6 +13,7 @@ import tflite
 from tinyloc.boards.errors import counted
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
+from tinyloc.codegen.operator_codes import operator_name
 from tinyloc.codegen.operators import supported
 from tinyloc.codegen.passes.borders import split_borders
 from tinyloc.codegen.passes.dilations import fold_dilations
@@ -37,7 +38,6 @@ _ELEMENTS: dict[int, ElementType] = {
 }
 _BORDERS = {**_ELEMENTS, tflite.TensorType.FLOAT32: "float32", tflite.TensorType.UINT8: "uint8"}
 _TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
-_OPERATOR_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
 ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
 
 _POOL = {
@@ -260,8 +260,7 @@ class _Reader:
 
     def _operator(self, source: Any, index: int, tensors: Sequence[Tensor]) -> Operator:
         code = self.model.OperatorCodes(source.OpcodeIndex())
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        kind = _OPERATOR_NAMES.get(number, f"operator {number}")
+        kind = operator_name(code)
         if kind == "CUSTOM":
             kind = f"CUSTOM {plain_name((code.CustomCode() or b'').decode(errors='replace'))}"
         outputs = tuple(int(t) for t in source.OutputsAsNumpy())

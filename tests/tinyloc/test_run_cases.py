@@ -1,0 +1,55 @@
+"""`tinyloc run` on the models of tests/cases: the emulated board and the NumPy reference give the known answers."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tinyloc.codegen.interpreter import Stepper
+from tinyloc.codegen.network_reference import litert_outputs
+from tinyloc.codegen.reader import read_tflite
+from tinyloc.main import main
+
+pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
+
+Array = npt.NDArray[Any]
+CASES = Path(__file__).resolve().parents[1] / "cases"
+
+
+def inputs_of(case: str) -> list[Path]:
+    return sorted((CASES / case).glob("input*.npy"))
+
+
+def emulated(folder: Path, model: Path, inputs: Sequence[Path], *more: str, code: int = 0) -> tuple[Array, Any]:
+    """Answers and figures of one `tinyloc run` on the emulated Cortex-M4."""
+    files = [part for path in inputs for part in ("--input", str(path))]
+    results = ["--output", str(folder / "y.npy"), "--json", str(folder / "r.json")]
+    assert main(["run", str(model), "--board", "cortex-m4", *files, *results, *more]) == code
+    return np.load(folder / "y.npy"), json.loads((folder / "r.json").read_text())
+
+
+def references(figures: Any) -> dict[str, tuple[int, int]]:
+    return {r["name"]: (r["samples"], r["equal"]) for r in figures["references"]}
+
+
+@pytest.mark.parametrize("kind", ["mul2", "sub2"])
+def test_an_operator_code_in_the_newer_field_only(kind: str, tmp_path: Path) -> None:
+    model = CASES / "builtin_code_only" / f"{kind}_codeonly.tflite"
+    paths = inputs_of("builtin_code_only")
+    rows = list(zip(*(np.load(path) for path in paths), strict=True))
+    litert = litert_outputs(model, rows)
+    assert litert is not None
+    expected = np.concatenate([row.ravel() for (row,) in litert])
+    if kind == "mul2":
+        np.testing.assert_array_equal(expected, np.load(CASES / "builtin_code_only" / "expected.npy"))
+    stepper = Stepper(read_tflite(model))
+    plain = [stepper.step(*row)[0] for row in rows]
+    np.testing.assert_array_equal(np.concatenate(plain, axis=None), expected)
+    y, figures = emulated(tmp_path, model, paths)
+    np.testing.assert_array_equal(y.ravel(), expected)
+    assert references(figures) == {"NumPy": (3, 3), "LiteRT BUILTIN_REF": (3, 3)}
