@@ -179,6 +179,17 @@ def read_borders(path: Path, states: Sequence[tuple[str, str]] = ()) -> tuple[li
     return types(subgraph.InputsAsNumpy()), types(subgraph.OutputsAsNumpy())
 
 
+def state_positions(path: Path, states: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+    """(position among the file's inputs, position among its outputs) of each state. The file must be one that read_tflite
+    takes with these states."""
+    subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
+    ends = [
+        [plain_name((subgraph.Tensors(int(i)).Name() or b"").decode(errors="replace")) for i in indices]
+        for indices in (subgraph.InputsAsNumpy(), subgraph.OutputsAsNumpy())
+    ]
+    return [(ends[0].index(plain_name(before)), ends[1].index(plain_name(after))) for before, after in states]
+
+
 def plain_name(name: str) -> str:
     """A tensor's name as it may stand in a C comment: one line, no comment marks."""
     printable = "".join(c if c.isprintable() else " " for c in name)

@@ -21,6 +21,7 @@ from tinyloc.codegen.borders import from_network, to_network
 from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.forms import Aim, FormOptions
 from tinyloc.codegen.harness import add_harness
+from tinyloc.codegen.litert import LiteRTError
 from tinyloc.codegen.manifest import GraphManifest
 from tinyloc.codegen.network_reference import litert_outputs, litert_window, numpy_outputs
 from tinyloc.codegen.reader import read_borders
@@ -250,10 +251,8 @@ def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence
         return Comparison(name, 0, 0, "cannot tell: it reads the values of a SUM as uint8")
     try:
         expected = litert_outputs(network.model, rows, network.states)
-    except (RuntimeError, ValueError) as error:
-        return Comparison(name, 0, 0, f"does not run this file: {error}")
-    if expected is None:
-        return Comparison(name, 0, 0, "not installed; pip install 'tinyloc[export]'")
+    except LiteRTError as error:
+        return Comparison(name, 0, 0, str(error))
     return _equal(name, expected, answers)
 
 
@@ -263,10 +262,10 @@ def _litert_window(
     """The first samples as a window of the file: its answers are those of the steps, or that of its last step."""
     try:
         windows = litert_window(network.model, rows)
-    except (RuntimeError, ValueError) as error:
-        return Comparison(name, 0, 0, f"does not run this file: {error}")
+    except LiteRTError as error:
+        return Comparison(name, 0, 0, str(error))
     if windows is None:
-        return Comparison(name, 0, 0, "fewer samples than the window has, or LiteRT is not installed")
+        return Comparison(name, 0, 0, "not asked: there are fewer samples than the window has")
     steps, expected = windows
     found = [[np.concatenate([row[i].ravel() for row in answers[:steps]]) for i in range(len(expected))]]
     return _equal(name, [expected], [[a.ravel()[-b.size :] for a, b in zip(found[0], expected, strict=True)]])

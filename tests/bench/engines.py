@@ -82,7 +82,6 @@ def measured(network: Network, image: NetworkImage, engine: str, samples: Sequen
         manifest = manifest.model_copy(update={"inputs": apart})
     result = run_network(image.elf, network.board, manifest, samples, count)
     expected = litert_outputs(network.model, samples, network.states)
-    assert expected is not None, "the bench needs LiteRT"
     equal = all(
         np.array_equal(a, b) for row, wanted in zip(result.outputs, expected, strict=True)
         for a, b in zip(row, wanted, strict=True)

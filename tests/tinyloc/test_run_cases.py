@@ -43,7 +43,6 @@ def test_an_operator_code_in_the_newer_field_only(kind: str, tmp_path: Path) -> 
     paths = inputs_of("builtin_code_only")
     rows = list(zip(*(np.load(path) for path in paths), strict=True))
     litert = litert_outputs(model, rows)
-    assert litert is not None
     expected = np.concatenate([row.ravel() for (row,) in litert])
     if kind == "mul2":
         np.testing.assert_array_equal(expected, np.load(CASES / "builtin_code_only" / "expected.npy"))
@@ -53,3 +52,21 @@ def test_an_operator_code_in_the_newer_field_only(kind: str, tmp_path: Path) -> 
     y, figures = emulated(tmp_path, model, paths)
     np.testing.assert_array_equal(y.ravel(), expected)
     assert references(figures) == {"NumPy": (3, 3), "LiteRT BUILTIN_REF": (3, 3)}
+
+
+def test_an_abort_of_litert_is_told_and_our_answer_written(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """LiteRT's reference SOFTMAX aborts on 512 equal values and more."""
+    case = CASES / "softmax1000_equal"
+    y, figures = emulated(tmp_path, case / "model.tflite", inputs_of(case.name))
+    np.testing.assert_array_equal(y, np.load(case / "expected.npy"))
+    assert references(figures) == {"NumPy": (len(y), len(y)), "LiteRT BUILTIN_REF": (0, 0)}
+    assert "LiteRT BUILTIN_REF: crashed on this file (signal 6)" in capfd.readouterr().out
+
+
+def test_litert_that_is_not_installed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tinyloc.codegen.litert.find_spec", lambda name: None)
+    case = CASES / "softmax1000_equal"
+    emulated(tmp_path, case / "model.tflite", inputs_of(case.name))
+    assert "LiteRT BUILTIN_REF: not installed; pip install 'tinyloc[export]'" in capsys.readouterr().out
