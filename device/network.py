@@ -24,7 +24,7 @@ from tinyloc.codegen.harness import add_harness
 from tinyloc.codegen.litert import LiteRTError
 from tinyloc.codegen.manifest import GraphManifest
 from tinyloc.codegen.network_reference import litert_outputs, litert_window, numpy_outputs
-from tinyloc.codegen.reader import read_borders
+from tinyloc.codegen.reader import read_borders, read_tflite
 from tinyloc.codegen.samples import Samples, joined, load_samples
 from tinyloc.codegen.storage import ArenaOptions
 from tinyloc.device.backends import extras_of
@@ -245,7 +245,7 @@ def answer(network: Network, samples: Samples, real: bool = False, measured: int
 
 def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]) -> Comparison:
     name = "LiteRT BUILTIN_REF"
-    if network.step:
+    if network.step and not read_tflite(network.model, network.states).states:
         return _litert_window(network, name, rows, answers)
     if any(operator.startswith("SUM #") for layer in network.manifest.layers for operator in layer.operators):
         return Comparison(name, 0, 0, "cannot tell: it reads the values of a SUM as uint8")

@@ -70,3 +70,37 @@ def test_litert_that_is_not_installed_is_told(
     case = CASES / "softmax1000_equal"
     emulated(tmp_path, case / "model.tflite", inputs_of(case.name))
     assert "LiteRT BUILTIN_REF: not installed; pip install 'tinyloc[export]'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [[], ["--step"]], ids=["as it is", "step"])
+def test_an_lstm_over_one_sample_keeps_its_state(more: list[str], tmp_path: Path) -> None:
+    case = CASES / "lstm_window_of_1"
+    y, figures = emulated(tmp_path, case / "model.tflite", inputs_of(case.name), *more)
+    np.testing.assert_array_equal(y, np.load(case / "expected.npy"))
+    assert references(figures) == {"NumPy": (len(y), len(y)), "LiteRT BUILTIN_REF": (len(y), len(y))}
+    assert figures["state_bytes"] >= 6 + 5 + 2 * (6 + 5)
+
+
+def test_variables_are_states(tmp_path: Path) -> None:
+    case = CASES / "stream_variable"
+    y, figures = emulated(tmp_path, case / "model.tflite", inputs_of(case.name))
+    np.testing.assert_array_equal(y, np.load(case / "expected.npy"))
+    assert references(figures) == {"NumPy": (len(y), len(y)), "LiteRT BUILTIN_REF": (len(y), len(y))}
+    assert figures["state_bytes"] == 4 * 3
+
+
+def test_a_shape_that_is_an_input_of_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = CASES / "transpose_conv_open_shape"
+    np.save(tmp_path / "shape.npy", np.array([[1, 8, 8, 4]] * 3, np.int32))
+    np.save(tmp_path / "x.npy", np.random.default_rng(1).integers(-128, 128, (3, 4, 4, 8)).astype(np.int8))
+    y, figures = emulated(tmp_path, case / "model.tflite", [tmp_path / "shape.npy", tmp_path / "x.npy"])
+    assert references(figures) == {"NumPy": (3, 3), "LiteRT BUILTIN_REF": (3, 3)} and len(np.unique(y)) > 20
+    assert "its result has the shape [1, 8, 8, 4] of the file, whatever arith.constant says" in capsys.readouterr().out
+
+
+def test_a_cell_state_of_another_size_than_the_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = CASES / "lstm_cell_shape"
+    np.save(tmp_path / "x.npy", np.zeros((1, 10, 3), np.int8))
+    files = ["--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")]
+    assert main(["run", str(case / "model.tflite"), "--board", "cortex-m4", *files]) == 2
+    assert "the cell state has 1542 elements for 6 units" in capsys.readouterr().err
