@@ -7,6 +7,7 @@ import pytest
 
 from tinyloc.training.data import catalogue, own
 from tinyloc.training.data.dataset import UNSEEN
+from tinyloc.training.data.radio_map.splits import SPLITS
 from tinyloc.training.errors import DataError
 
 ABOUT = """
@@ -62,9 +63,9 @@ def test_a_column_says_which_rows_are_whose_and_unknown_rooms_are_unseen(tmp_pat
 
 def test_three_files(tmp_path: Path) -> None:
     write(tmp_path)
-    for split in own.SPLITS:
+    for split in SPLITS:
         (tmp_path / f"{split}.csv").write_text((tmp_path / "scans.csv").read_text())
-    about = ABOUT.replace('file = "scans.csv"', "".join(f'{split} = "{split}.csv"\n' for split in own.SPLITS))
+    about = ABOUT.replace('file = "scans.csv"', "".join(f'{split} = "{split}.csv"\n' for split in SPLITS))
     (tmp_path / "data.toml").write_text(about)
     data = own.load(tmp_path / "data.toml")
     assert [len(split) for split in data.splits.values()] == [5, 5, 5]

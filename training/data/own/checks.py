@@ -10,8 +10,8 @@ import numpy.typing as npt
 from tinyloc.errors import counted
 from tinyloc.training.data.files import some
 from tinyloc.training.data.own.description import OwnData
-from tinyloc.training.data.own.findings import Findings
-from tinyloc.training.data.own.scans import Scans
+from tinyloc.training.data.radio_map.findings import Findings
+from tinyloc.training.data.radio_map.scans import Scans
 from tinyloc.training.errors import DataError
 
 CODE_SHARE = 0.2
@@ -145,14 +145,3 @@ def aligned(files: Mapping[str, Scans], findings: Findings) -> dict[str, Scans]:
         )
         found[split] = replace(scans, points=first.points, rssi_dbm=rssi)
     return found
-
-
-def check_access_points(scans: Scans, split: npt.NDArray[np.int64], findings: Findings) -> None:
-    """Count access points that only some splits hear."""
-    heard = [(~np.isnan(scans.rssi_dbm[split == number])).any(axis=0) for number in range(3)]
-    never = int((~(heard[0] | heard[1] | heard[2])).sum())
-    if never:
-        findings.notes.append(f"{counted(never, 'access point')} never heard")
-    new, gone = int((heard[2] & ~heard[0]).sum()), int((heard[0] & ~heard[2]).sum())
-    if new or gone:
-        findings.notes.append(f"access points heard in training only: {gone}; in the test only: {new}")

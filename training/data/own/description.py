@@ -6,14 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tinyloc.training.data.radio_map.classes import ClassRule
+from tinyloc.training.data.radio_map.splits import SPLITS, TRAIN_AND_VALIDATION, SplitRule, Unit
 from tinyloc.training.data.table import DELIMITERS, Dialect
 from tinyloc.training.data.text import UTF_8, known_encoding
 from tinyloc.training.errors import DataError
-
-SPLITS = ("train", "validation", "test")
-UNITS = ("recording", "day", "device", "place", "visit")
-"""What may be held out as a whole, see splits.py."""
-Unit = Literal["recording", "day", "device", "place", "visit"]
 
 
 class Columns(BaseModel):
@@ -168,11 +165,21 @@ class OwnData(BaseModel):
         """How the files are written."""
         return Dialect(self.delimiter, self.decimal, self.header)
 
+    @property
+    def class_rule(self) -> ClassRule:
+        return ClassRule(self.cell_m, self.place_m, self.places)
+
+    @property
+    def split_rule(self) -> SplitRule:
+        return SplitRule(self.held_out, self.split_by, self.sequential)
+
     def files(self) -> dict[str, str]:
-        """Split, or "all", and the name of its file."""
+        """What the scans of a file are for, see `split_rows`, and the file's name."""
         if self.file is not None:
             return {"all": self.file}
-        return {split: str(getattr(self, split)) for split in SPLITS if getattr(self, split)}
+        named = {split: str(getattr(self, split)) for split in SPLITS if getattr(self, split)}
+        return {TRAIN_AND_VALIDATION if split == "train" and not self.validation else split: name
+                for split, name in named.items()}  # fmt: skip
 
 
 def described(path: Path) -> OwnData:

@@ -1,31 +1,18 @@
 """A user's own radio map as a data set."""
 
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from tinyloc.errors import counted
-from tinyloc.training.data.dataset import DataSet, Recording
-from tinyloc.training.data.own.checks import (
-    aligned,
-    check_access_points,
-    check_labels,
-    check_readings,
-    labelled,
-)
-from tinyloc.training.data.own.classes import Classes, classes_of
-from tinyloc.training.data.own.description import SPLITS, OwnData, described
-from tinyloc.training.data.own.findings import Findings
+from tinyloc.training.data.dataset import DataSet
+from tinyloc.training.data.own.checks import aligned, check_labels, check_readings, labelled
+from tinyloc.training.data.own.description import OwnData, described
 from tinyloc.training.data.own.positions import in_metres
 from tinyloc.training.data.own.reading import open_table, read_scans
-from tinyloc.training.data.own.scans import Scans, runs
-from tinyloc.training.data.own.splits import TRAIN, split_rows
 from tinyloc.training.data.own.times import check_times, ordered
+from tinyloc.training.data.radio_map.build import Facts, build
+from tinyloc.training.data.radio_map.findings import Findings
+from tinyloc.training.data.radio_map.scans import Scans
 from tinyloc.training.data.table import Table
-from tinyloc.training.errors import DataError
 
 
 def load(path: Path, split_seed: int = 0) -> DataSet:
@@ -44,38 +31,8 @@ def load(path: Path, split_seed: int = 0) -> DataSet:
     about = described(path)
     findings = Findings()
     files, rate_hz = read_files(path.parent, about, findings)
-    split = {}
-    for name, scans in files.items():
-        with findings.caught():
-            split[name] = split_rows(scans, name, about, split_seed, findings)
-    findings.stop()
-    scans, of = joined(files), np.concatenate(list(split.values()))
-    empty = [name for number, name in enumerate(SPLITS) if not (of == number).any()]
-    if empty:
-        raise DataError(f"{path}: no rows for {' and '.join(empty)}; say by files or a column which rows are whose")
-    check_access_points(scans, of, findings)
-    classes = classes_of(scans, of == TRAIN, about, findings)
-    if len(classes.names) < 2:
-        raise DataError(
-            f"{path}: the training rows have {len(classes.names)} label; at least two are needed to tell apart"
-        )
-    recordings = _recordings(scans, of, classes, about)
-    return DataSet(
-        name=about.name,
-        title=about.title or about.name,
-        licence=about.licence,
-        citation=about.citation,
-        access_points=scans.points,
-        classes=classes.names,
-        class_position_m=classes.position_m,
-        rate_hz=rate_hz,
-        sequential=about.sequential,
-        train=recordings[0],
-        validation=recordings[1],
-        test=recordings[2],
-        class_group=classes.group,
-        notes=tuple(findings.notes),
-    )
+    facts = Facts(about.name, about.title or about.name, about.licence, about.citation)
+    return build(facts, files, about.split_rule, about.class_rule, rate_hz, split_seed, findings)
 
 
 def read_files(folder: Path, about: OwnData, findings: Findings) -> tuple[dict[str, Scans], float]:
@@ -117,40 +74,3 @@ def _size(table: Table, scans: Scans) -> str:
     recordings = counted(len(set(scans.recording.tolist())), "recording")
     points = counted(len(scans.points), "access point")
     return f"{table.source}: {counted(len(table), 'row')}{blank}, {recordings}, {points}"
-
-
-def joined(files: dict[str, Scans]) -> Scans:
-    """All files as one, in their order; recordings of different files stay apart by name."""
-    parts = list(files.values())
-    if len(parts) == 1:
-        return parts[0]
-    changes: dict[str, Any] = {}
-    for one in fields(Scans):
-        values = [getattr(part, one.name) for part in parts]
-        if isinstance(values[0], np.ndarray):
-            changes[one.name] = np.concatenate(values)
-    return replace(parts[0], source=", ".join(part.source for part in parts), **changes)
-
-
-def _recordings(
-    scans: Scans, split: npt.NDArray[np.int64], classes: Classes, about: OwnData
-) -> list[tuple[Recording, ...]]:
-    """Recordings of each split. A sequence goes to one split in a row; scans that stand alone are one recording."""
-    found: list[list[Recording]] = [[], [], []]
-    if about.sequential:
-        part = runs(scans.recording, split)
-    else:
-        part = np.unique(np.stack([split, runs(scans.recording)]), axis=1, return_inverse=True)[1].reshape(-1)
-    for number in range(int(part.max()) + 1):
-        rows = np.flatnonzero(part == number)
-        found[split[rows[0]]].append(
-            Recording(
-                name=str(scans.recording[rows[0]]),
-                rssi_dbm=scans.rssi_dbm[rows],
-                position_m=scans.position[rows].astype(np.float32),
-                label=classes.label[rows],
-                time_s=scans.time_s[rows],
-                apart=not about.sequential,
-            )
-        )
-    return [tuple(parts) for parts in found]

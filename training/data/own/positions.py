@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from tinyloc.training.data.files import Floats
 from tinyloc.training.data.own.description import OwnData
-from tinyloc.training.data.own.findings import Findings
-from tinyloc.training.data.own.scans import Scans
+from tinyloc.training.data.radio_map.findings import Findings
+from tinyloc.training.data.radio_map.scans import Scans
 
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 METRES_PER_DEGREE = 111_195.08

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from tinyloc.errors import counted
 from tinyloc.training.data.files import Floats, some, whole_dbm
-from tinyloc.training.data.own.description import SPLITS, OwnData
-from tinyloc.training.data.own.findings import Findings
-from tinyloc.training.data.own.scans import Scans, Texts, numbered
+from tinyloc.training.data.own.description import OwnData
+from tinyloc.training.data.radio_map.findings import Findings
+from tinyloc.training.data.radio_map.scans import Scans, Texts, numbered
+from tinyloc.training.data.radio_map.splits import SPLITS
 from tinyloc.training.data.table import Table, read_table, twice
 from tinyloc.training.data.text import decoded, likely_encoding
 from tinyloc.training.errors import DataError

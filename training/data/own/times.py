@@ -7,9 +7,9 @@ import numpy as np
 from tinyloc.errors import counted
 from tinyloc.training.data.files import Floats, some
 from tinyloc.training.data.own.description import OwnData
-from tinyloc.training.data.own.findings import Findings
 from tinyloc.training.data.own.reading import SECONDS
-from tinyloc.training.data.own.scans import Scans, runs
+from tinyloc.training.data.radio_map.findings import Findings
+from tinyloc.training.data.radio_map.scans import Scans, runs
 
 TOLERANCE = 1.25
 """By so much may the median step differ from 1 / rate_hz."""

@@ -1,17 +1,21 @@
 """Which scans train, validate and test, where the files do not say it: whole units, never random rows of one visit."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyloc.errors import counted
-from tinyloc.training.data.own.description import SPLITS, UNITS, OwnData, Unit
-from tinyloc.training.data.own.findings import Findings
-from tinyloc.training.data.own.scans import Scans, numbered, runs
+from tinyloc.training.data.radio_map.findings import Findings
+from tinyloc.training.data.radio_map.scans import Scans, numbered, runs
 from tinyloc.training.errors import DataError
 
+SPLITS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
+TRAIN_AND_VALIDATION = "train and validation"
+Unit = Literal["recording", "day", "device", "place", "visit"]
+"""What may be held out as a whole."""
 ENOUGH: dict[Unit, int] = {"recording": 5, "day": 4, "device": 4, "place": 10, "visit": 4}
 """Units that a file must have for a kind to be chosen unasked."""
 OF_SEQUENCES: tuple[Unit, ...] = ("recording", "day", "device")
@@ -22,6 +26,18 @@ STRETCHES = 10
 """Of each recording, where no whole one can be spared to validate."""
 
 Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How units are held out."""
+
+    held_out: float = 0.2
+    """Share of the units that validates, and as much again that tests, where no split is given."""
+    by: Unit | None = None
+    """The kind of units; without it the first kind of which there are enough."""
+    sequential: bool = True
+    """False: the scans of a recording have nothing to do with one another."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +53,17 @@ class Units:
         return int(self.of.max()) + 1
 
 
-def split_rows(scans: Scans, given: str, about: OwnData, seed: int, findings: Findings) -> Integers:
+def split_rows(scans: Scans, given: str, rule: SplitRule, seed: int, findings: Findings) -> Integers:
     """(N,) TRAIN, VALIDATION or TEST of each scan of a file.
 
     Args:
-        given: What the file is: a name of SPLITS, or "all".
+        given: What the scans are for: a name of SPLITS ("train" keeps all of them), "all", or TRAIN_AND_VALIDATION.
         seed: Fixes which units are held out.
 
     Raises:
         DataError: There are too few units.
     """
-    if given in ("validation", "test") or (given == "train" and about.validation):
+    if given in SPLITS:
         return np.full(len(scans), SPLITS.index(given), np.int64)
     split = np.full(len(scans), TRAIN, np.int64)
     generator = np.random.default_rng(seed)
@@ -56,10 +72,10 @@ def split_rows(scans: Scans, given: str, about: OwnData, seed: int, findings: Fi
         if (split == VALIDATION).any():
             return split
     elif given == "all":
-        units = _units(scans, about, 3)
+        units = _units(scans, rule, 3)
         if units is None:
-            raise DataError(f"{scans.source}: {_too_few(scans, about)}")
-        held = hold_out(units, scans.label, about.held_out, 2, generator)
+            raise DataError(f"{scans.source}: {_too_few(scans, rule)}")
+        held = hold_out(units, scans.label, rule.held_out, 2, generator)
         if not (held == TEST).any():
             raise DataError(
                 f"{scans.source}: labels are in too few of the {units.count} {units.kind} to hold any out; record each "
@@ -72,11 +88,11 @@ def split_rows(scans: Scans, given: str, about: OwnData, seed: int, findings: Fi
     if not len(rows):
         return split
     training = scans.rows(rows)
-    units = _units(training, about, 2) or _stretches(training, about)
-    held = hold_out(units, training.label, about.held_out, 1, generator)
+    units = _units(training, rule, 2) or _stretches(training, rule)
+    held = hold_out(units, training.label, rule.held_out, 1, generator)
     if not held.any():
-        units = _stretches(training, about)
-        held = hold_out(units, training.label, about.held_out, 1, generator)
+        units = _stretches(training, rule)
+        held = hold_out(units, training.label, rule.held_out, 1, generator)
     split[rows[held == 1]] = VALIDATION
     _say(training, units, held, findings)
     return split
@@ -109,19 +125,19 @@ def hold_out(
     return held
 
 
-def _units(scans: Scans, about: OwnData, least: int) -> Units | None:
+def _units(scans: Scans, rule: SplitRule, least: int) -> Units | None:
     """The units to hold out; None where no kind has enough."""
-    if about.split_by:
-        units = _of_kind(scans, about.split_by)
+    if rule.by:
+        units = _of_kind(scans, rule.by)
         if units is None or units.count < least:
-            has = "no such column" if units is None else counted(units.count, about.split_by)
-            raise DataError(f"{scans.source}: split_by = {about.split_by!r}: {has}; at least {least} are needed")
+            has = "no such column" if units is None else counted(units.count, rule.by)
+            raise DataError(f"{scans.source}: split_by = {rule.by}: {has}; at least {least} are needed")
         return units
-    for kind in OF_SEQUENCES if about.sequential else OF_SCANS:
+    for kind in OF_SEQUENCES if rule.sequential else OF_SCANS:
         units = _of_kind(scans, kind)
         if units is not None and units.count >= max(least, ENOUGH[kind]):
             return units
-    for kind in OF_SEQUENCES if about.sequential else OF_SCANS:
+    for kind in OF_SEQUENCES if rule.sequential else OF_SCANS:
         units = _of_kind(scans, kind)
         if units is not None and units.count >= least:
             return units
@@ -149,14 +165,14 @@ def _of_kind(scans: Scans, kind: Unit) -> Units | None:
     return Units("visits", runs(scans.recording, scans.device, scans.label, scans.group, pause, *places_of))
 
 
-def _stretches(scans: Scans, about: OwnData) -> Units:
+def _stretches(scans: Scans, rule: SplitRule) -> Units:
     """Parts of each recording in a row, of each label where scans stand alone: the last way to validate."""
     of = np.zeros(len(scans), np.int64)
-    owner = numbered(scans.recording.tolist() if about.sequential or scans.label is None else scans.label.tolist())
+    owner = numbered(scans.recording.tolist() if rule.sequential or scans.label is None else scans.label.tolist())
     for number in range(int(owner.max()) + 1):
         rows = np.flatnonzero(owner == number)
         of[rows] = number * STRETCHES + np.arange(len(rows)) * STRETCHES // len(rows)
-    return Units("stretches of recordings" if about.sequential else "stretches of rows", numbered(of.tolist()))
+    return Units("stretches of recordings" if rule.sequential else "stretches of rows", numbered(of.tolist()))
 
 
 def _say(scans: Scans, units: Units, held: Integers, findings: Findings) -> None:
@@ -168,12 +184,12 @@ def _say(scans: Scans, units: Units, held: Integers, findings: Findings) -> None
     if units.kind.startswith("stretches"):
         findings.notes.append(
             f"{scans.source}: nothing whole could be spared to validate; stretches resemble training more than a test "
-            f"does. Better: a column for one of {', '.join(UNITS[:3])}, or a validation file"
+            f"does. Better: a column for {', '.join(OF_SEQUENCES)}, or a validation file"
         )
 
 
-def _too_few(scans: Scans, about: OwnData) -> str:
-    kinds = OF_SEQUENCES if about.sequential else OF_SCANS
+def _too_few(scans: Scans, rule: SplitRule) -> str:
+    kinds = OF_SEQUENCES if rule.sequential else OF_SCANS
     found = [(kind, _of_kind(scans, kind)) for kind in kinds]
     has = [counted(units.count, kind) for kind, units in found if units is not None]
-    return f"too few to hold out {about.held_out:g} of them twice: {', '.join(has)}; name files or columns.split"
+    return f"too few to hold out {rule.held_out:g} of them twice: {', '.join(has)}; name files or columns.split"

@@ -9,14 +9,25 @@ from sklearn.cluster import KMeans
 from tinyloc.errors import counted
 from tinyloc.training.data.dataset import UNSEEN
 from tinyloc.training.data.files import Floats, some
-from tinyloc.training.data.own.description import OwnData
-from tinyloc.training.data.own.findings import Findings
-from tinyloc.training.data.own.scans import Scans, Texts
+from tinyloc.training.data.radio_map.findings import Findings
+from tinyloc.training.data.radio_map.scans import Scans, Texts
 
 MOST_PLACES = 256
 """Places that are classes where the description says nothing; more are clustered."""
 SAME_PLACE_M = 0.05
 CLUSTER_SEED = 0
+
+
+@dataclass(frozen=True)
+class ClassRule:
+    """How classes are made of positions, at most one of three; where there are labels they are the classes."""
+
+    cell_m: float | None = None
+    """Cells of a grid of so many metres, floor by floor."""
+    place_m: float | None = None
+    """The places where training scans were taken, those in one cell of a grid of so many metres as one."""
+    places: int | None = None
+    """At most so many clusters of the places where training scans were taken."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Classes:
     """(N,) class of each scan of all splits, or UNSEEN."""
 
 
-def classes_of(scans: Scans, trained: npt.NDArray[np.bool_], about: OwnData, findings: Findings) -> Classes:
+def classes_of(scans: Scans, trained: npt.NDArray[np.bool_], rule: ClassRule, findings: Findings) -> Classes:
     """Make classes from the training scans and label all scans with them.
 
     Args:
@@ -41,9 +52,9 @@ def classes_of(scans: Scans, trained: npt.NDArray[np.bool_], about: OwnData, fin
     if scans.label is not None:
         return _of_labels(scans, trained, findings)
     group = scans.group if scans.group is not None else np.full(len(scans), "", object)
-    if about.cell_m:
-        return _of_cells(scans.position, group, trained, about.cell_m)
-    return _of_places(scans.position, group, trained, about, findings)
+    if rule.cell_m:
+        return _of_cells(scans.position, group, trained, rule.cell_m)
+    return _of_places(scans.position, group, trained, rule, findings)
 
 
 def _of_labels(scans: Scans, trained: npt.NDArray[np.bool_], findings: Findings) -> Classes:
@@ -80,15 +91,15 @@ def _of_cells(position: Floats, group: Texts, trained: npt.NDArray[np.bool_], ce
 
 
 def _of_places(
-    position: Floats, group: Texts, trained: npt.NDArray[np.bool_], about: OwnData, findings: Findings
+    position: Floats, group: Texts, trained: npt.NDArray[np.bool_], rule: ClassRule, findings: Findings
 ) -> Classes:
     """Classes "F3 12": places of training scans on a floor; a scan elsewhere has the nearest place of its floor."""
     where, floor = position[trained], group[trained]
-    if about.places is None:
-        step = about.place_m or SAME_PLACE_M
+    if rule.places is None:
+        step = rule.place_m or SAME_PLACE_M
         keys = [(str(one), *place) for one, place in zip(floor, np.rint(where[:, :2] / step).tolist(), strict=True)]
-    if about.places is not None or (about.place_m is None and len(set(keys)) > MOST_PLACES):
-        most = about.places or MOST_PLACES
+    if rule.places is not None or (rule.place_m is None and len(set(keys)) > MOST_PLACES):
+        most = rule.places or MOST_PLACES
         keys = _clusters(where, floor, most)
         findings.notes.append(f"classes are {len(set(keys))} clusters of the places of training scans")
     else:
