@@ -94,12 +94,13 @@ def _read_long(table: Table, about: OwnData, findings: Findings) -> Read | None:
     if about.scan_s:
         order = np.lexsort((time_s, numbered(recording.tolist()), numbered(device.tolist())))
         pause_s = about.pause_s or LONGEST_SILENCE_S
-        scan, silent = _bins(time_s[order], recording[order], device[order], about.scan_s, pause_s)
+        scan, began_s = _bins(time_s[order], recording[order], device[order], about.scan_s, pause_s)
+        time_s = began_s[np.argsort(order)]
     else:
         scan_of = _filled(table, names.scan, findings) if names.scan else time_s
         scan = numbered(list(zip(recording.tolist(), device.tolist(), scan_of.tolist(), strict=True)))
-        order, silent = np.arange(len(table)), 0
-    return _gathered(table, about, findings, points, heard_by, dbm, time_s, recording, scan, order, silent)
+        order = np.arange(len(table))
+    return _gathered(table, about, findings, points, heard_by, dbm, time_s, recording, scan, order)
 
 
 def _gathered(
@@ -113,7 +114,6 @@ def _gathered(
     recording: Texts,
     scan: npt.NDArray[np.int64],
     order: npt.NDArray[np.int64],
-    silent: int,
 ) -> Read:
     """One row for each scan; `scan` numbers the table's rows taken in `order`, with gaps where a scan is silent."""
     scans = int(scan.max()) + 1
@@ -128,18 +128,16 @@ def _gathered(
     first = np.full(scans, -1, np.int64)
     first[scan[::-1]] = np.arange(len(scan))[::-1]
     first = order[np.maximum.accumulate(first)]  # a silent scan has the place of the one before it
-    began = np.zeros(scans, np.int64)
-    began[scan] = 1
-    when = time_s[first]
-    if about.scan_s:
-        steps_since = np.arange(scans) - np.maximum.accumulate(np.where(began > 0, np.arange(scans), 0))
-        when = when + steps_since * about.scan_s
+    spoken = np.zeros(scans, np.int64)
+    spoken[scan] = np.arange(scans)[scan]
+    silent = np.arange(scans) - np.maximum.accumulate(spoken)  # scans since one that heard something
+    when = time_s[first] + silent * (about.scan_s or 0.0)
     notes = [f"{len(table):,} readings of {len(points)} access points are {scans:,} scans"]
     again = int((count > 1).sum())
     if again:
         notes.append(f"{counted(again, 'access point')} heard more than once in a scan, taken by the mean")
-    if silent:
-        notes.append(f"{counted(silent, 'scan')} in which nothing was heard, between others")
+    if silent.any():
+        notes.append(f"{counted(int((silent > 0).sum()), 'scan')} in which nothing was heard, between others")
     findings.notes.append(f"{table.source}: {'; '.join(notes)}")
     if not about.scan_s and about.columns.label:
         label = _texts(table, about.columns.label)
@@ -152,20 +150,20 @@ def _gathered(
 
 def _bins(
     time_s: Floats, recording: Texts, device: Texts, scan_s: float, pause_s: float
-) -> tuple[npt.NDArray[np.int64], int]:
-    """(N,) scan of each reading in time order, counted on through silent ones; and how many those are.
+) -> tuple[npt.NDArray[np.int64], Floats]:
+    """(N,) scan of each reading in time order, counted on through silent ones; and (N,) seconds when it begins.
 
     Scans are counted from the first reading of a recording (and device), and anew after a pause.
     """
-    scan = np.zeros(len(time_s), np.int64)
-    start, begin, silent = 0, time_s[0] if len(time_s) else 0.0, 0
+    scan, began_s = np.zeros(len(time_s), np.int64), np.array(time_s)
+    start, begin = 0, time_s[0]
     for row in range(1, len(time_s)):
         same = recording[row] == recording[row - 1] and device[row] == device[row - 1]
         if not same or time_s[row] - time_s[row - 1] > pause_s:
             start, begin = int(scan[row - 1]) + 1, time_s[row]
-        scan[row] = start + int((time_s[row] - begin) / scan_s)
-        silent += max(0, int(scan[row] - scan[row - 1]) - 1)
-    return scan, silent
+        number = int((time_s[row] - begin) / scan_s)
+        scan[row], began_s[row] = start + number, begin + number * scan_s
+    return scan, began_s
 
 
 def _access_points(table: Table, about: OwnData, findings: Findings) -> list[str]:
