@@ -63,7 +63,7 @@ def test_one_scan_a_place_validates_on_other_places(tmp_path: Path) -> None:
     trained = {tuple(place) for place in data.train[0].position_m.tolist()}
     held = {tuple(place) for place in data.validation[0].position_m.tolist()}
     assert (len(trained), len(held)) == (13, 3) and not trained & held
-    assert any("13 places train, 3 validate" in note for note in data.notes)
+    assert any("of 16 places 13 train, 3 validate" in note for note in data.notes)
 
 
 def test_cells_places_on_a_grid_and_clusters(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_whole_days_devices_or_recordings_validate(tmp_path: Path, unit: str) ->
         for split in (data.train, data.validation)
     ]
     assert len(shares[0]) == 5 and len(shares[1]) == 1 and not shares[0] & shares[1]
-    assert any(f"5 {unit}s train, 1 validate; none is in two splits" in note for note in data.notes)
+    assert any(f"of 6 {unit}s 5 train, 1 validate; none is in two splits" in note for note in data.notes)
 
 
 def test_without_units_whole_visits_validate_and_never_rows_of_the_same_minute(tmp_path: Path) -> None:

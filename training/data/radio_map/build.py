@@ -47,7 +47,7 @@ def build(
     split = []
     for given, scans in files.items():
         with findings.caught():
-            split.append(split_rows(scans, given, split_rule, seed, findings))
+            split.append(split_rows(scans, given, split_rule, class_rule, seed, findings))
     findings.stop()
     scans, of = joined(files), np.concatenate(split)
     empty = [name for number, name in enumerate(SPLITS) if not (of == number).any()]

@@ -20,12 +20,12 @@ class Scans:
     position: npt.NDArray[np.float64]  # (N, 3) as the file says, metres once `in_metres`; NaN where unknown
     time_s: npt.NDArray[np.float64]  # (N,)
     line: npt.NDArray[np.int64]  # (N,) of the file
-    label: Texts | None  # (N,) text
-    group: Texts | None  # (N,) building and floor
     recording: Texts  # (N,)
-    day: Texts | None  # (N,)
-    device: Texts | None  # (N,)
-    split: Texts | None  # (N,) train, validation or test
+    label: Texts | None = None  # (N,) text
+    group: Texts | None = None  # (N,) building and floor
+    day: Texts | None = None  # (N,)
+    device: Texts | None = None  # (N,)
+    split: Texts | None = None  # (N,) train, validation or test
 
     def __len__(self) -> int:
         return len(self.time_s)
