@@ -286,3 +286,20 @@ def test_a_label_on_two_floors_leaves_the_floors_out(tmp_path: Path) -> None:
     rooms_only = text.replace("stairs", "hall 0", 0)
     one_floor = "\n".join(line for line in rooms_only.splitlines() if "stairs" not in line)
     assert own.load(describe(tmp_path, "", columns, train=one_floor, test=one_floor)).class_group == ("F0", "F1")
+
+
+def test_recordings_that_are_numbered_anew_in_each_split_stay_apart(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{split},{session},{4 * n},{'ab'[n % 2]},{-50 - n - (20 if split == 'test' else 0)}\n"
+        for split in ("train", "test")
+        for session in (1, 2, 3, 4)
+        for n in range(6)
+    )
+    columns = 'access_points = ["ap"]\nlabel = "room"\ntime = "t"\nrecording = "session"\nsplit = "split"'
+    path = describe(tmp_path, "", columns, scans=f"split,session,t,room,ap\n{rows}")
+    path.write_text(path.read_text().replace("sequential = false", "sequential = true"))
+    data = own.load(path)
+    assert [len(split) for split in data.splits.values()] == [3, 1, 4]
+    assert all(len(part) == 6 and (np.diff(part.time_s) == 4).all() for split in data.splits.values() for part in split)
+    assert {part.name for part in data.test} == {f"{number} (test)" for number in range(1, 5)}
+    assert any("4 names of recordings in more than one split" in note for note in data.notes)

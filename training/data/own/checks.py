@@ -15,7 +15,8 @@ from tinyloc.training.data.radio_map.scans import Scans
 from tinyloc.training.errors import DataError
 
 CODE_SHARE = 0.2
-"""A reading of the least or greatest level that is more frequent than that is likely a code."""
+OUTSTANDING = 3.0
+"""A level that is so frequent, and so many times as frequent as those 1 dB beside it, is likely a code."""
 WEAK_DBM = -95.0
 """Levels that "not heard" is written as: 0, or this and weaker."""
 LOUD_DBM = -15.0
@@ -24,19 +25,23 @@ LABELS_PER_SCAN = 0.5
 FEW_SCANS = 20
 
 
-def likely_codes(rssi: npt.NDArray[np.floating]) -> list[float]:  # type: ignore[type-arg]
-    """Levels among readings (any shape, NaN = not heard) that likely stand for "not heard"."""
+def likely_codes(rssi: npt.NDArray[np.float32]) -> list[float]:
+    """Levels among readings (any shape, whole dBm, NaN = not heard) that likely stand for "not heard".
+
+    Such a level is frequent and stands out from those beside it: counts of real levels change little from dB to dB.
+    """
     heard = rssi[~np.isnan(rssi)]
-    if not len(heard):
-        return []
     levels, count = np.unique(heard, return_counts=True)
-    found = []
-    if len(levels) > 1:
-        for place in (0, -1):
-            level, share = float(levels[place]), count[place] / len(heard)
-            if share >= CODE_SHARE and (level <= WEAK_DBM or level >= 0) and count[place] > count[place - 1 or 1]:
-                found.append(level)
-    return found
+    if len(levels) < 2:
+        return []
+    of = dict(zip(levels.tolist(), count.tolist(), strict=True))
+    return [
+        level
+        for level, frequent in of.items()
+        if (level <= WEAK_DBM or level >= 0)
+        and frequent >= CODE_SHARE * len(heard)
+        and frequent >= OUTSTANDING * max(of.get(level - 1, 0), of.get(level + 1, 0))
+    ]
 
 
 def check_readings(scans: Scans, about: OwnData, findings: Findings) -> None:

@@ -1,7 +1,9 @@
 """A table of a user's file as scans: wide (a column an access point) or long (a row a reading)."""
 
 import fnmatch
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,7 +64,26 @@ def read_scans(table: Table, about: OwnData, findings: Findings) -> Scans | None
         if wrong:
             place = f"{table.source}: column {names.split}"
             findings.problems.append(f"{place}: {some(wrong)}; must be {', '.join(SPLITS)}")
-    return None if len(findings.problems) > before else scans
+    return None if len(findings.problems) > before else _apart_by_split(scans, about, findings)
+
+
+def _apart_by_split(scans: Scans, about: OwnData, findings: Findings) -> Scans:
+    """Name recordings apart that have one name in two splits: a publisher may number each split from 1."""
+    if scans.split is None or not about.columns.recording:
+        return scans
+    pairs = set(zip(scans.recording.tolist(), scans.split.tolist(), strict=True))
+    several = {name for name, count in Counter(name for name, _ in pairs).items() if count > 1}
+    if not several:
+        return scans
+    findings.notes.append(
+        f"{scans.source}: {counted(len(several), 'name')} of recordings in more than one split, taken for different "
+        "recordings"
+    )
+    names = [
+        f"{name} ({split})" if name in several else name
+        for name, split in zip(scans.recording, scans.split, strict=True)
+    ]
+    return replace(scans, recording=np.array(names, object))
 
 
 Read = tuple[Sequence[str], npt.NDArray[np.float32], Floats, npt.NDArray[np.int64], Texts]
