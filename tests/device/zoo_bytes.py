@@ -1,7 +1,7 @@
-"""Digests of what the zoo's models compile to, so that a change that means to change no code shows that it changes none.
+"""Digests of what the zoo's models compile to: a change that means to change no code shows here that it changes none.
 
-`python -m tests.device.zoo_bytes` writes zoo_bytes.json anew: run it when generated code or firmware is meant to change, and say
-so in the commit.
+`python -m tests.device.zoo_bytes` writes zoo_bytes.json. Run it when generated code or firmware is meant to change, and
+say so in the commit.
 """
 
 import hashlib
