@@ -124,7 +124,7 @@ def compile_graph(
     common = program_values(program)
     words = set(re.findall(r"\w+", " ".join(common["calls"])))
     values = {
-        "name": manifest.name.replace("\\", "/").replace('"', "'").replace("*/", "* /"),
+        "name": manifest.name,
         "model_id": manifest.model_id,
         "inputs": manifest.inputs,
         "outputs": manifest.outputs,
@@ -141,7 +141,7 @@ def write_generated(output: Path, files: Mapping[str, str], manifest: ModelManif
     """The files and manifest.json, whole or not at all."""
     with whole_directory(output) as directory:
         for name, text in {**files, "manifest.json": manifest.model_dump_json(indent=2) + "\n"}.items():
-            (directory / name).write_text(text)
+            (directory / name).write_text(text, encoding="utf-8")
 
 
 def _argument(graph: Graph, tensor: int, argument: str, place: Place | None = None) -> ArgumentRecord:

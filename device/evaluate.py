@@ -243,7 +243,7 @@ def _evaluation(
         classes=bundle.outputs.classes,
         confusion=confusion(due.label, _legal(bundle, due, decided), generated.classes).tolist(),
         positions=_positions(bundle, due, decided, decided_m[0]),
-        floor_plan=[room.model_dump() for room in bundle.outputs.floor_plan],
+        floor_plan=bundle.outputs.floor_plan,
         cycles=cycles,
         cycles_kind=kind,
         instructions=_distribution([run.instructions for run in runs]),

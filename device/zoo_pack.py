@@ -9,9 +9,10 @@ import numpy as np
 
 from tinyloc.boards.files import whole_directory
 from tinyloc.device.study_cell import measure
-from tinyloc.device.zoo import BUNDLE, DECISIONS, ZOO_DIR, Card, golden_readings
+from tinyloc.device.zoo import BUNDLE, DECISIONS, ZOO_DIR, Card, ZooError, golden_readings
 from tinyloc.device.zoo_measure import exist, figures, write_card
 from tinyloc.export.bundle import TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
+from tinyloc.names import file_name
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.preprocess import readings_dbm
 from tinyloc.training.test_set import readings_digest
@@ -32,6 +33,7 @@ def pack(
     """
     from tinyloc.training.run import load_run
 
+    _check_name(name)
     run, bundle = load_run(run_directory), load_bundle(run_directory / "bundle")
     form = arithmetic or bundle.default_arithmetic
     optimise = run.recipe.build.optimise
@@ -63,6 +65,13 @@ def pack(
     with whole_directory(folder / name) as place:
         _write(place, run, bundle, form, card)
     return card
+
+
+def _check_name(name: str) -> None:
+    try:
+        file_name(name)
+    except ValueError as error:
+        raise ZooError(f"zoo pack: {error}") from error
 
 
 def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, card: Card) -> None:

@@ -13,16 +13,18 @@ Importing this module needs neither torch nor TFLite tools.
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tinyloc.boards.errors import UserError, counted
+from tinyloc.names import FileName, Line, OptionalLine, Sha256, repeated
+from tinyloc.strict import Strict, problems
 
 FORMAT_VERSION = 1
 MISSING_DBM = 127
@@ -37,14 +39,10 @@ class BundleError(UserError):
     """A bundle that is missing, damaged or of another version; the message says what to do."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Preprocessing(_Strict):
+class Preprocessing(Strict):
     """From raw dBm to model input: x = clip((dBm - floor) / (ceiling - floor), 0, 1) ** exponent; not heard = 0."""
 
-    access_points: list[str] = Field(min_length=1)
+    access_points: list[Line] = Field(min_length=1)
     floor_dbm: float
     ceiling_dbm: float
     exponent: float = Field(default=1.0, gt=0)
@@ -55,6 +53,7 @@ class Preprocessing(_Strict):
     def _ordered(self) -> "Preprocessing":
         if self.ceiling_dbm <= self.floor_dbm:
             raise ValueError("ceiling_dbm must be above floor_dbm")
+        _once("access point", self.access_points)
         return self
 
     def scale(self, dbm: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
@@ -63,7 +62,12 @@ class Preprocessing(_Strict):
         return np.nan_to_num(x**self.exponent, nan=0.0).astype(np.float32)
 
 
-class Window(_Strict):
+def _once(kind: str, names: Sequence[str]) -> None:
+    if twice := repeated(names):
+        raise ValueError(f"{kind} {', '.join(map(repr, twice))} is named twice")
+
+
+class Window(Strict):
     """A decision is due at sample t of a recording (from 0) when t >= steps - 1 and (t - steps + 1) % hop == 0.
 
     It is the most frequent class of the best path through the last `steps` samples. Online, it is the class of the
@@ -76,10 +80,10 @@ class Window(_Strict):
     online: bool = False
 
 
-class Room(_Strict):
+class Room(Strict):
     """A rectangle of the floor plan, metres; drawn behind the error map."""
 
-    name: str
+    name: Line
     x: float
     y: float
     width: float = Field(gt=0)
@@ -87,13 +91,13 @@ class Room(_Strict):
     floor: int = 0
 
 
-class Outputs(_Strict):
+class Outputs(Strict):
     """What the scores mean."""
 
-    classes: list[str] = Field(min_length=2)
+    classes: list[Line] = Field(min_length=2)
     positions_m: list[tuple[float, float, float]] | None = None
     """Position (x, y, z) in metres that a decision for the class stands for."""
-    floor_plan: list[Room] = []
+    floor_plan: list[Room] = Field(default_factory=list)
     position: Literal["class", "mean"] = "class"
     """Where a decision puts the user: at its class, or at the mean of all classes' positions, weighted by their squared
     probabilities (codegen/position.py)."""
@@ -105,19 +109,20 @@ class Outputs(_Strict):
             raise ValueError(f"{positions} for {len(self.classes)} classes")
         if self.positions_m is None and self.position == "mean":
             raise ValueError("position = 'mean' needs positions_m")
+        _once("class", self.classes)
         return self
 
 
-class State(_Strict):
+class State(Strict):
     """A tensor the step carries from sample to sample; starts at zero. `input` and `output` name TFLite tensors."""
 
-    name: str
-    input: str
-    output: str
+    name: Line
+    input: Line
+    output: Line
     shape: list[int]
 
 
-class Crf(_Strict):
+class Crf(Strict):
     """Linear-chain CRF: transitions[i][j] from class i to class j, in units of the float scores."""
 
     transitions: list[list[float]]
@@ -125,44 +130,44 @@ class Crf(_Strict):
     end: list[float]
 
 
-class ModelFile(_Strict):
+class ModelFile(Strict):
     """One TFLite file. `input` and `output` name its reading and score tensors."""
 
     arithmetic: Arithmetic
-    path: str
-    sha256: str
-    input: str
-    output: str
-    states: list[State] = []
+    path: FileName
+    sha256: Sha256
+    input: Line
+    output: Line
+    states: list[State] = Field(default_factory=list)
 
 
-class Bundle(_Strict):
+class Bundle(Strict):
     """bundle.json. `versions` and `settings` record what made it."""
 
     format: Literal["tinyloc-bundle"] = "tinyloc-bundle"
     version: int = FORMAT_VERSION
-    name: str
-    architecture: str
+    name: FileName
+    architecture: FileName
     seed: int
     preprocessing: Preprocessing
     window: Window
     outputs: Outputs
     crf: Crf | None = None
     models: list[ModelFile] = Field(min_length=1)
-    test_sha256: str
+    test_sha256: Sha256
     """Of test.npz."""
     default_arithmetic: Arithmetic
     parameters: int
     """Live trainable parameters (what is deployed)."""
     parameters_published: int
     """Counted as the study counts them, dead weights included."""
-    float_metrics: dict[str, float] = {}
-    budget: dict[str, float] = {}
+    float_metrics: dict[str, float] = Field(default_factory=dict)
+    budget: dict[str, float] = Field(default_factory=dict)
     """Optional limits of the recipe: flash_bytes, ram_bytes, latency_ms; they override the board's when lower."""
-    data: str
-    licence: str
-    versions: dict[str, str] = {}
-    settings: dict[str, Any] = {}
+    data: Line
+    licence: Line
+    versions: dict[Line, OptionalLine] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _online_has_a_path(self) -> "Bundle":
@@ -239,8 +244,7 @@ def load_bundle(directory: Path) -> Bundle:
     try:
         bundle = Bundle.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise BundleError(f"{path}: {problems}; export the run again") from error
+        raise BundleError(f"{path}: {'; '.join(problems(error))}; export the run again") from error
     problems_found = []
     hashes = {entry.path: entry.sha256 for entry in bundle.models} | {TEST_SET: bundle.test_sha256}
     for name, made in hashes.items():

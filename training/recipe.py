@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tinyloc.export.bundle import Arithmetic, Window
+from tinyloc.names import FileName, OptionalLine
 from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
 from tinyloc.training.distil.settings import Distillation
@@ -170,8 +171,8 @@ class BudgetSettings(_Strict):
 class Recipe(_Strict):
     """A whole recipe."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    title: str = ""
+    name: FileName
+    title: OptionalLine = ""
     seed: int = Field(default=1, ge=0)
     data: DataSettings
     input: InputSettings = InputSettings()

@@ -214,7 +214,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         (place / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
         np.savez_compressed(place / "calibration.npz", x=x, label=label)
         test_set.save(place / "test.npz")
-        (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n")
+        (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return load_run(directory)
 
 

@@ -1,14 +1,15 @@
 """Position errors as pictures: a map of where they happen and their cumulative distribution."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyloc.device.report.memory_plan import tick_distance
 from tinyloc.device.report.numbers import metres
+from tinyloc.export.bundle import Room
 
 MAP_CELLS = 44  # along the longer side
 FLOOR_GAP_M = 1.5  # heights closer than this are one floor
@@ -75,10 +76,10 @@ def floor_levels(heights: npt.NDArray[np.float64]) -> list[float]:
     return [float(group.mean()) for group in groups]
 
 
-def storeys(heights: npt.NDArray[np.float64], floor_plan: list[dict[str, Any]]) -> list[float]:
+def storeys(heights: npt.NDArray[np.float64], floor_plan: Sequence[Room]) -> list[float]:
     """Height of each floor. With a plan of several floors they lie evenly between the lowest and the highest position
     (who stands on the stairs belongs to the nearer floor); without one the heights themselves tell."""
-    planned = len({int(room.get("floor", 0)) for room in floor_plan})
+    planned = len({room.floor for room in floor_plan})
     if planned > 1:
         return [float(height) for height in np.linspace(heights.min(), heights.max(), planned)]
     return [float(heights.mean())] if planned == 1 else floor_levels(heights)
@@ -115,17 +116,8 @@ def _dots(
     return dots
 
 
-def _room_boxes(plan: list[dict[str, Any]]) -> list[RoomBox]:
-    return [
-        RoomBox(
-            str(room["name"]),
-            float(room["x"]),
-            -float(room["y"]) - float(room["height"]),
-            float(room["width"]),
-            float(room["height"]),
-        )
-        for room in plan
-    ]
+def _room_boxes(plan: Sequence[Room]) -> list[RoomBox]:
+    return [RoomBox(room.name, room.x, -room.y - room.height, room.width, room.height) for room in plan]
 
 
 def _floor_map(
@@ -151,10 +143,10 @@ def _floor_map(
     )
 
 
-def error_figure(positions: list[list[float]] | None, floor_plan: list[dict[str, Any]]) -> ErrorFigure | None:
+def error_figure(positions: list[list[float]] | None, floor_plan: Sequence[Room]) -> ErrorFigure | None:
     """Maps and distribution, None without positions.
 
-    positions: a decision, true x, y, z and predicted x, y, z in metres. floor_plan: rooms as `export.bundle.Room`.
+    positions: a decision, true x, y, z and predicted x, y, z in metres. floor_plan: rooms of the bundle.
     """
     table = np.asarray(positions or np.empty((0, 6)), dtype=np.float64)
     table = table[np.isfinite(table[:, [0, 1, 3, 4]]).all(axis=1)]
@@ -165,7 +157,7 @@ def error_figure(positions: list[list[float]] | None, floor_plan: list[dict[str,
     heights = np.nan_to_num(table[:, 2])
     levels = storeys(heights, floor_plan)
     floor_of = np.abs(heights[:, None] - np.asarray(levels)).argmin(axis=1)
-    plan_floors = sorted({int(room.get("floor", 0)) for room in floor_plan})
+    plan_floors = sorted({room.floor for room in floor_plan})
     boxes = _room_boxes(floor_plan)
     left = min([float(table[:, 0].min()), *(room.x for room in boxes)])
     right = max([float(table[:, 0].max()), *(room.x + room.width for room in boxes)])
@@ -177,7 +169,7 @@ def error_figure(positions: list[list[float]] | None, floor_plan: list[dict[str,
         rooms = boxes
         if len(plan_floors) > 1:
             wanted = plan_floors[number]
-            rooms = [box for box, room in zip(boxes, floor_plan, strict=True) if int(room.get("floor", 0)) == wanted]
+            rooms = [box for box, room in zip(boxes, floor_plan, strict=True) if room.floor == wanted]
         title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if boxes else "True positions"
         mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
         caption = f"{title}: {int(here.sum()):,} decisions{mean}"

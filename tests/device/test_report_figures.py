@@ -10,6 +10,7 @@ from tinyloc.device.report.errors import error_figure, floor_levels, storeys
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import PLAN_HEIGHT, live_bytes, plan_figure, tick_distance
 from tinyloc.device.results import Buffer, Energy
+from tinyloc.export.bundle import Room
 
 
 def test_plan_boxes_lie_where_step_and_offset_say() -> None:
@@ -103,7 +104,7 @@ def test_floors_are_cut_where_heights_jump() -> None:
 
 
 def test_a_stair_case_joins_no_floors_when_there_is_a_plan() -> None:
-    plan = [{"name": "kitchen", "floor": 0}, {"name": "bedroom", "floor": 1}]
+    plan = [Room(name=f"room {floor}", x=0, y=0, width=1, height=1, floor=floor) for floor in (0, 1)]
     assert storeys(np.linspace(1.0, 3.7, 50), plan) == pytest.approx([1.0, 3.7])
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.export.bundle import Room
+from tinyloc.names import line_of_text, printable, repeated
+from tinyloc.training.errors import DataError
 
 UNSEEN = -1
 """Label of a sample whose class was never trained: any decision there is an error."""
@@ -76,6 +78,22 @@ class DataSet:
     @property
     def splits(self) -> dict[str, tuple[Recording, ...]]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def with_good_names(data_set: DataSet) -> DataSet:
+    """Give back the data set. Raises DataError with every name that a bundle may not hold, before training starts."""
+    problems = []
+    for kind, names in (("access point", data_set.access_points), ("class", data_set.classes)):
+        for number, name in enumerate(names):
+            try:
+                line_of_text(name)
+            except ValueError as error:
+                problems.append(f"{kind} {number}: {error}")
+        problems += [f"{kind} {printable(name)!r} is named twice" for name in repeated(names)]
+    if problems:
+        more = f"; and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise DataError(f"data set {data_set.name}: {'; '.join(problems[:10])}{more}; rename them in the data")
+    return data_set
 
 
 def alternating(recording: Recording, trained: int, held: int) -> tuple[list[Recording], list[Recording]]:

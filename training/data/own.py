@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tinyloc.boards.errors import counted
+from tinyloc.names import FileName, Line, OptionalLine
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
 from tinyloc.training.errors import DataError
@@ -54,10 +55,10 @@ class OwnData(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    title: str = ""
-    licence: str
-    citation: str = ""
+    name: FileName
+    title: OptionalLine = ""
+    licence: Line
+    citation: OptionalLine = ""
     file: str | None = None
     """One file; which rows are whose says columns.split, or held_out takes whole recordings (or scans)."""
     train: str | None = None
