@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from tinyloc.boards.errors import UserError
+from tinyloc.errors import UserError
 from tinyloc.names import FileName, Line, OptionalLine, Symbol
 from tinyloc.strict import Strict, problems
 

@@ -8,21 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluation_samples import house_evaluation
-from small_bundle import small_bundle
-from tflite_models import TFLiteModel
 
+from tests.codegen.tflite_models import TFLiteModel
+from tests.evaluation_samples import house_evaluation
+from tests.small_bundle import small_bundle
 from tinyloc.boards import BoardError, load_board
+from tinyloc.bundle.schema import BundleError, load_bundle
 from tinyloc.codegen.c_text import c_comment, c_string
 from tinyloc.codegen.compile import compile_bundle, compile_tflite
-from tinyloc.codegen.harness import add_harness
+from tinyloc.codegen.lowering.harness import add_harness
 from tinyloc.device.report.junit import junit
 from tinyloc.device.report.markdown import markdown
-from tinyloc.device.zoo import ZOO_DIR, ZooError, load_card
-from tinyloc.device.zoo_pack import pack
+from tinyloc.device.zoo.models import ZooError, load_card
+from tinyloc.device.zoo.pack import pack
 from tinyloc.escape import markdown_text
-from tinyloc.export.bundle import BundleError, load_bundle
 from tinyloc.main import main
+from tinyloc.paths import ZOO_DIR
 from tinyloc.training.data.own import load as load_own
 from tinyloc.training.errors import DataError, RecipeError
 from tinyloc.training.recipe import find_recipe, parse_recipe

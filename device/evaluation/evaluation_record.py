@@ -1,0 +1,185 @@
+"""What an evaluation found: the one record that text, JSON and HTML reports are made from."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tinyloc.bundle.schema import Room
+from tinyloc.names import Line
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quality(_Strict):
+    """Decisions against labels, on the decisions that are due."""
+
+    macro_f1: float
+    accuracy: float
+    errors_m: dict[str, float] | None = None
+    """mean, p50, p75, p90, max of the position error in metres, where positions exist."""
+
+
+class Distribution(_Strict):
+    """Of one quantity over the samples."""
+
+    median: float
+    p90: float
+    max: float
+
+
+class Cost(_Strict):
+    """Execution cost of a function, a sample on average over the measured ones."""
+
+    name: str
+    cycles: float  # in the function itself: these add up to the whole sample
+    instructions: float  # likewise
+    calls: float
+    inclusive_cycles: float | None = None  # with what it calls
+
+
+class Layer(_Strict):
+    """One generated call."""
+
+    name: str  # C function
+    operators: list[str]  # the TFLite operators it stands for
+    macs: int
+    constant_bytes: int
+    form: str | None = None  # as the manifest has it, with why and the estimate for that form
+    form_why: str = ""
+    form_cycles: int | None = None
+    cycles: float | None = None  # modelled, median over the measured samples, None where not measured
+
+
+class Buffer(_Strict):
+    """One tensor of the memory plan. Live from step `first` to step `last`, both included."""
+
+    name: str
+    offset: int
+    size: int
+    first: int
+    last: int
+
+
+class Ram(_Strict):
+    """Bytes of RAM by what takes them, each from the place that knows it."""
+
+    arena: int  # memory plan
+    state: int  # sizeof the model's state struct; 0 for a model that carries nothing from sample to sample
+    stack: int  # painted stack high-water mark, measured
+    static: int  # .data + .bss without arena, state and localiser
+    total: int
+    localiser: int = 0  # the localiser's own buffers: heard access points, held readings, ring of scores
+    stack_reserved: int | None = None  # what the linker script keeps for the stack; not part of the total
+    stack_bound: int | None = None  # the deepest chain of calls, from the build; not part of the total
+
+
+class Flash(_Strict):
+    """Bytes of flash by what takes them, from the ELF's symbols."""
+
+    weights: int  # constants of the model
+    kernels: int  # generated code and inlined kernels
+    localise: int
+    link: int
+    app: int  # application and port
+    library: int  # libgcc, libc
+    other: int  # vectors, alignment, .data image
+    total: int
+
+
+class Energy(_Strict):
+    """Energy of one inference: cycles / f * I * V."""
+
+    microjoule: float
+    study_microjoule: float | None  # with the currents of arXiv 2412.09289
+    assumptions: str
+    volts: float | None = None  # supply; with sleep_microamp, what battery life is reckoned from
+    sleep_microamp: float | None = None  # between samples
+
+
+class BudgetLine(_Strict):
+    """One limit and what was used of it."""
+
+    name: Line  # flash, ram, latency
+    used: float
+    limit: float
+    unit: Line
+    source: Line  # board or recipe
+
+    @property
+    def ok(self) -> bool:
+        return self.used <= self.limit
+
+
+class Sample(_Strict):
+    """A sample whose answer on the device differs from the host's."""
+
+    index: int
+    device_class: int
+    host_class: int
+    scores_differ: int
+
+
+class LitertDifferences(_Strict):
+    """A device on another back end than native, or with an arithmetic of tinyloc's own, against LiteRT's kernels."""
+
+    samples: int  # whose scores differ
+    decisions: int  # that differ
+    largest: int  # difference of a score, in units of the quantised scores
+
+
+class Evaluation(_Strict):
+    """A test set, run on a device."""
+
+    name: Line  # bundle
+    model_id: str
+    data: Line
+    licence: Line
+    architecture: Line
+    parameters: int
+    parameters_published: int
+    arithmetic: Line
+    backend: Line
+    board: Line
+    board_title: Line
+    clock_hz: int
+    transport: Line  # "emulator (unicorn 2.1.4)" or "serial /dev/ttyACM0"
+    samples: int
+    decisions: int
+    unseen_class_samples: int  # decisions whose true class was never trained: counted as errors
+    mismatches: int  # samples on which the device differs from the host's reference of its back end
+    litert: LitertDifferences | None = None  # None: it equals LiteRT, or differs by its mismatches
+    first_mismatches: list[Sample]
+    device: Quality
+    host_int: Quality
+    float_model: Quality
+    classes: list[Line]
+    confusion: list[list[int]]  # [true][predicted], device
+    positions: list[list[float]] | None  # a decision: true x, y, z, predicted x, y, z (m)
+    floor_plan: list[Room]
+    cycles: Distribution | None  # of one sample, modelled or counted
+    cycles_kind: Line  # "modelled" or "counted by the device"
+    instructions: Distribution | None
+    measured_samples: int  # samples whose cycles were modelled
+    functions: list[Cost]
+    layers: list[Layer]
+    stacks: dict[str, float] = {}  # "caller;callee" -> cycles a sample, for a flame graph
+    plan: list[Buffer]
+    plan_steps: list[str]  # name of each step of the plan
+    ram: Ram
+    flash: Flash
+    energy: Energy | None
+    budget: list[BudgetLine]
+    retries: int  # frames sent again
+    seconds: float  # wall-clock time of the evaluation, for information
+    versions: dict[str, str]
+    settings: dict[str, Any]
+
+    @property
+    def within_budget(self) -> bool:
+        return all(line.ok for line in self.budget)
+
+    @property
+    def passed(self) -> bool:
+        return self.within_budget and self.mismatches == 0
