@@ -12,6 +12,7 @@ import pytest
 from tests.codegen.tflite_models import TFLiteModel
 from tests.evaluation_samples import house_evaluation
 from tests.small_bundle import small_bundle
+from tinyloc import paths
 from tinyloc.boards import BoardError, load_board
 from tinyloc.bundle.schema import BundleError, load_bundle
 from tinyloc.codegen.c_text import c_comment, c_string
@@ -116,16 +117,14 @@ BOARD_PLACES = {
 
 @pytest.mark.parametrize("line", BOARD_PLACES)
 def test_a_board_whose_names_are_code_is_refused(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinyloc import boards
-
-    shutil.copytree(boards.BOARDS_DIR / "stm32l4", tmp_path / "stm32l4")
+    shutil.copytree(paths.BOARDS_DIR / "stm32l4", tmp_path / "stm32l4")
     path = tmp_path / "stm32l4" / "board.toml"
     key, _, rest = line.partition(" = ")
     evil = "x\\n} INCLUDE /etc/passwd\\n../"
     path.write_text(
         path.read_text().replace(line, f'{key} = "{evil}"' + rest.partition("\n")[1] + rest.partition("\n")[2], 1)
     )
-    monkeypatch.setattr(boards, "BOARDS_DIR", tmp_path)
+    monkeypatch.setattr(paths, "BOARDS_DIR", tmp_path)
     with pytest.raises(
         BoardError, match=BOARD_PLACES[line].replace(".", "[.]") + ": .*(cannot be a|control character)"
     ):
@@ -226,6 +225,20 @@ def test_generated_c_of_a_network_holds_hostile_names(text: str, tmp_path: Path)
         subprocess.run(["cc", *flags, name], cwd=tmp_path / "out", check=True)
         symbols = subprocess.run(["nm", f"{name[:-2]}.o"], cwd=tmp_path / "out", check=True, capture_output=True).stdout
         assert b" main" not in symbols and b"root:" not in (tmp_path / "out" / f"{name[:-2]}.o").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["int", "class", "operator", "NULL", "9", "_", "übung"])
+def test_a_state_may_be_called_as_c_calls_its_own(name: str, tmp_path: Path) -> None:
+    model = TFLiteModel()
+    before = model.input((1, 4), name=f"{name}_in")
+    x = model.input((1, 4), name="x")
+    y = model.tensor((1, 4), "int8", 0.1, name="y")
+    model.operator("ADD", [x, before], [y])
+    model.output(y)
+    compile_tflite(model.write(tmp_path / "m.tflite"), tmp_path / "out", [(f"{name}_in", "y")])
+    subprocess.run(
+        ["cc", "-std=c11", "-Werror", f"-I{paths.FIRMWARE_DIR}", "-c", "model.c"], cwd=tmp_path / "out", check=True
+    )
 
 
 def test_a_class_stands_in_no_generated_file_of_a_localiser(tmp_path: Path) -> None:
