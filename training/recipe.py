@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tinyloc.bundle.schema import Arithmetic, Window
+from tinyloc.bundle.schema import Arithmetic, Budget, Build, Window
 from tinyloc.names import FileName, OptionalLine
 from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
@@ -141,11 +141,8 @@ _BUILD_CHOICES = {
 }
 
 
-class BuildSettings(_Strict):
+class BuildSettings(Build):
     """[build]: what the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
-
-    optimise: Literal["Os", "O2"] = "Os"
-    reference: Literal["tinyloc", "litert"] = "tinyloc"
 
     @field_validator("optimise", "reference", mode="before")
     @classmethod
@@ -154,18 +151,6 @@ class BuildSettings(_Strict):
         if value not in known:
             raise ValueError(f"{value!r} must be {' or '.join(f'{name!r} ({what})' for name, what in known.items())}")
         return value
-
-
-class BudgetSettings(_Strict):
-    """[budget]: limits of the image; they override the board's when lower."""
-
-    flash_bytes: int | None = Field(default=None, gt=0)
-    ram_bytes: int | None = Field(default=None, gt=0)
-    latency_ms: float | None = Field(default=None, gt=0)
-
-    def limits(self) -> dict[str, float]:
-        """Those that are set."""
-        return {name: float(value) for name, value in self.model_dump().items() if value is not None}
 
 
 class Recipe(_Strict):
@@ -185,7 +170,7 @@ class Recipe(_Strict):
     compression: Compression = Compression()
     export: ExportSettings = ExportSettings()
     build: BuildSettings = BuildSettings()
-    budget: BudgetSettings = BudgetSettings()
+    budget: Budget = Budget()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":

@@ -4,9 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tinyloc.bundle.schema import Room
+from tinyloc.bundle.provenance import Step
+from tinyloc.bundle.site import Site
 from tinyloc.device.image.footprint_record import Flash, Ram
-from tinyloc.names import Line
+from tinyloc.names import Line, Sha256
 
 
 class _Strict(BaseModel):
@@ -111,6 +112,8 @@ class Evaluation(_Strict):
     model_id: str
     data: Line
     licence: Line
+    data_sha256: Sha256 | None = None  # of what training read
+    made_by: list[Step] = []  # commands that made the model
     architecture: Line
     parameters: int
     parameters_published: int
@@ -132,7 +135,7 @@ class Evaluation(_Strict):
     classes: list[Line]
     confusion: list[list[int]]  # [true][predicted], device
     positions: list[list[float]] | None  # a decision: true x, y, z, predicted x, y, z (m)
-    floor_plan: list[Room]
+    site: Site
     cycles: Distribution | None  # of one sample, modelled or counted
     cycles_kind: Line  # "modelled" or "counted by the device"
     instructions: Distribution | None

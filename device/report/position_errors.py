@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import Room
+from tinyloc.bundle.site import Room
 from tinyloc.device.report.memory_plan import tick_distance
 from tinyloc.device.report.numbers import metres
 
@@ -27,14 +27,12 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class RoomBox:
+class RoomShape:
     """A room of the floor plan; metres, y downwards."""
 
     name: str
-    x: float
-    y: float
-    width: float
-    height: float
+    corners: list[tuple[float, float]]
+    middle: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class FloorMap:
     top: float
     width: float
     height: float
-    rooms: list[RoomBox]
+    rooms: list[RoomShape]
     dots: list[Dot]
     scale_bar: float  # metres
 
@@ -116,13 +114,14 @@ def _dots(
     return dots
 
 
-def _room_boxes(plan: Sequence[Room]) -> list[RoomBox]:
-    return [RoomBox(room.name, room.x, -room.y - room.height, room.width, room.height) for room in plan]
+def _room_shape(room: Room) -> RoomShape:
+    x, y = room.middle_m
+    return RoomShape(room.name, [(u, -v) for u, v in room.outline_m], (x, -y))
 
 
 def _floor_map(
     title: str,
-    rooms: list[RoomBox],
+    rooms: list[RoomShape],
     true: npt.NDArray[np.float64],
     errors: npt.NDArray[np.float64],
     extent: tuple[float, float, float, float],
@@ -158,19 +157,20 @@ def error_figure(positions: list[list[float]] | None, floor_plan: Sequence[Room]
     levels = storeys(heights, floor_plan)
     floor_of = np.abs(heights[:, None] - np.asarray(levels)).argmin(axis=1)
     plan_floors = sorted({room.floor for room in floor_plan})
-    boxes = _room_boxes(floor_plan)
-    left = min([float(table[:, 0].min()), *(room.x for room in boxes)])
-    right = max([float(table[:, 0].max()), *(room.x + room.width for room in boxes)])
-    top = min([float(-table[:, 1].max()), *(room.y for room in boxes)])
-    bottom = max([float(-table[:, 1].min()), *(room.y + room.height for room in boxes)])
+    shapes = [_room_shape(room) for room in floor_plan]
+    edges = [(*room.low_m, *room.high_m) for room in floor_plan]
+    left = min([float(table[:, 0].min()), *(low for low, _, _, _ in edges)])
+    right = max([float(table[:, 0].max()), *(high for _, _, high, _ in edges)])
+    top = min([float(-table[:, 1].max()), *(-high for _, _, _, high in edges)])
+    bottom = max([float(-table[:, 1].min()), *(-low for _, low, _, _ in edges)])
     floors = []
     for number in range(len(levels)):
         here = floor_of == number
-        rooms = boxes
+        rooms = shapes
         if len(plan_floors) > 1:
             wanted = plan_floors[number]
-            rooms = [box for box, room in zip(boxes, floor_plan, strict=True) if room.floor == wanted]
-        title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if boxes else "True positions"
+            rooms = [shape for shape, room in zip(shapes, floor_plan, strict=True) if room.floor == wanted]
+        title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if shapes else "True positions"
         mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
         caption = f"{title}: {int(here.sum()):,} decisions{mean}"
         floors.append(_floor_map(caption, rooms, table[here, :2], errors[here], (left, top, right, bottom), bounds))

@@ -23,7 +23,18 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError
 
 from tinyloc.boards import board_names, load_board
-from tinyloc.bundle.schema import MISSING_DBM, TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
+from tinyloc.bundle.schema import (
+    BUNDLE,
+    MISSING_DBM,
+    TEST_SET,
+    Arithmetic,
+    Bundle,
+    TestSet,
+    load_bundle,
+    read_bundle,
+    sha256,
+    write_bundle,
+)
 from tinyloc.device.image.build import Optimise
 from tinyloc.errors import UserError
 from tinyloc.files import whole_directory
@@ -34,7 +45,7 @@ from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.test_set import as_test_set, readings_digest
 
-CARD, BUNDLE, DECISIONS, MARK = "card.json", "bundle.json", "decisions.npz", "zoo.json"
+CARD, DECISIONS, MARK = "card.json", "decisions.npz", "zoo.json"
 GOLDEN_SCANS = 64
 GOLDEN_HEARD = 18
 """Access points that a golden scan hears at most: as many as a scan of UJIIndoorLoc hears on average."""
@@ -136,9 +147,7 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
         for extra in (CARD, DECISIONS):
             (bundle / extra).unlink()
         test_set.save(bundle / TEST_SET)
-        content = json.loads((bundle / BUNDLE).read_text(encoding="utf-8"))
-        content |= {"test_sha256": sha256(bundle / TEST_SET)}
-        (bundle / BUNDLE).write_text(json.dumps(content), encoding="utf-8")
+        write_bundle(read_bundle(bundle).model_copy(update={"test_sha256": sha256(bundle / TEST_SET)}), bundle)
         load_bundle(bundle)
         (place / MARK).write_text(json.dumps(mark), encoding="utf-8")
     return told

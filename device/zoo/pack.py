@@ -1,16 +1,15 @@
 """From a finished run to a model of the zoo. Needs torch, for the float model's answers to the golden scans."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyloc.bundle.schema import TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
+from tinyloc.bundle.schema import TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256, write_bundle
 from tinyloc.device.evaluation.measure_bundle import measure
 from tinyloc.device.zoo.measure import exist, figures, write_card
-from tinyloc.device.zoo.models import BUNDLE, DECISIONS, Card, ZooError, golden_readings
+from tinyloc.device.zoo.models import DECISIONS, Card, ZooError, golden_readings
 from tinyloc.files import whole_directory
 from tinyloc.names import file_name
 from tinyloc.paths import ZOO_DIR
@@ -87,7 +86,7 @@ def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, car
             "test_sha256": sha256(place / TEST_SET),
         }
     )  # fmt: skip
-    (place / BUNDLE).write_text(json.dumps(packed.model_dump(mode="json")) + "\n", encoding="utf-8")
+    write_bundle(packed, place)
     write_card(card, place)
     load_bundle(place)
 
