@@ -98,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _interrupted(arguments)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_shown(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in OUTSIDE:
@@ -115,6 +115,11 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 2
     return 0
+
+
+def _shown(message: str) -> str:
+    """The message without what would steer the terminal: names from files stand in it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"<U+{ord(c):04X}>" for c in message)
 
 
 def _interrupted(arguments: Sequence[str]) -> int:

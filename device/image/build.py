@@ -153,7 +153,7 @@ def build_firmware(
         elf = work / "firmware.elf"
         sizes = Sizes(flash_bytes(elf), static_ram_bytes(elf), board.build.stack_bytes)
         record = _record(compiler, work, generated_dir, board, optimise, sizes, debug_layers)
-        (work / "build.json").write_text(record.model_dump_json(indent=2) + "\n")
+        (work / "build.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         with whole_directory(out_dir) as final:
             for file in ("firmware.elf", "firmware.map", "firmware.bin", "stack.txt", "build.json"):
                 shutil.copyfile(work / file, final / file)

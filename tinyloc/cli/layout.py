@@ -213,7 +213,7 @@ class RunLayout:
         """What the model is compiled for: as asked for, else as the recipe says, else size."""
         from tinyloc.bundle.schema import load_bundle
 
-        level = wanted or load_bundle(self.bundle).settings.get("recipe", {}).get("build", {}).get("optimise", "Os")
+        level = wanted or load_bundle(self.bundle).build.optimise
         if level == "Os":
             return "Os"
         if level == "O2":
