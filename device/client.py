@@ -31,6 +31,8 @@ from tinyloc.export.bundle import MISSING_DBM
 
 NO_ORDER = 0xFFFF_FFFF
 """Detail of error 6 when no RESET was seen."""
+CONTROL = frozenset({Message.HELLO, Message.BAUD, Message.LAYERS})
+"""Requests that do not touch the order of samples."""
 ATTEMPTS = 6
 """A request is sent once and repeated at most five times."""
 BAUD_TRIAL_S = 1.2
@@ -132,19 +134,14 @@ class DeviceClient:
                 return found
 
     def _sample(self, kind: Message, body: bytes, device: Hello) -> Result:
-        try:
-            frame = self._ask(kind, body, Message.RESULT)
-        except DeviceRefused:
-            self._seq = (self._seq - 1) & 0xFFFF  # the device did not take the sample: its next one has this seq
-            self._drain()  # no second refusal may be taken for the next sample's answer
-            raise
+        frame = self._ask(kind, body, Message.RESULT)
         result = parse_result(frame.body, device.score_bytes)
         if len(result.scores) != device.classes:
             raise LinkError(f"the device sent {len(result.scores)} scores, it said it has {device.classes} classes")
         return result
 
     def _next_seq(self, kind: Message) -> int:
-        if kind in (Message.HELLO, Message.BAUD, Message.LAYERS):
+        if kind in CONTROL:
             self._control_seq = (self._control_seq + 1) & 0xFFFF
             return self._control_seq
         self._seq = (self._seq + 1) & 0xFFFF
@@ -153,6 +150,15 @@ class DeviceClient:
     def _ask(self, kind: Message, body: bytes, answer: Message) -> Frame:
         """Send a request until it is answered. Raises LinkError, VersionError, DeviceRefused, DeviceRestarted."""
         seq = self._next_seq(kind)
+        try:
+            return self._ask_as(seq, kind, body, answer)
+        except DeviceRefused:
+            if kind not in CONTROL:
+                self._seq = (self._seq - 1) & 0xFFFF  # the device did not take it: its next one has this seq
+            self._drain()  # no second refusal may be taken for the next request's answer
+            raise
+
+    def _ask_as(self, seq: int, kind: Message, body: bytes, answer: Message) -> Frame:
         request = Frame(kind, seq, body).encode()
         self.counts.requests += 1
         wait = self.timeout

@@ -77,7 +77,7 @@ _TEXTS = {
     ErrorCode.ORDER: "the sample was out of order: the device expected seq {detail}",
     ErrorCode.INDEX: "access point {detail} is beyond the model's inputs",
     ErrorCode.NOT_ASCENDING: "the readings were not in ascending order of access points (at {detail})",
-    ErrorCode.VALUE: "a reading had the value that stands for not heard (access point {detail})",
+    ErrorCode.VALUE: "a value that cannot be: 127 dBm of access point {detail}, or of WALK k (1) or heading (2)",
     ErrorCode.TOO_LONG: "the frame was too long for the device",
     ErrorCode.BAUD: "the device cannot run its UART at {detail} baud",
     ErrorCode.FAULT: "the firmware faulted (CFSR {detail:#x})",

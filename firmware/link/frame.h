@@ -36,6 +36,7 @@ typedef enum {
 
 uint16_t tl_get_u16(const uint8_t *bytes);
 uint32_t tl_get_u32(const uint8_t *bytes);
+uint64_t tl_get_u64(const uint8_t *bytes);
 
 /* Take a decoded payload apart; `frame` points into it. With TL_LINK_BAD_VERSION the frame is filled in as well:
  * head and CRC stay where they are in every version. */
