@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fusion_host import HostFusion, any_student
 
+from tests.fusion_host import HostFusion, any_student
 from tinyloc.codegen.fusion import compile_fusion
-from tinyloc.training.fusion.batch import K_DEFAULT, prepare
-from tinyloc.training.fusion.dead_reckoning import DeadReckoner
-from tinyloc.training.fusion.ekf import BACKWARDS_MOST, LONGEST_SILENCE_S, run
 from tinyloc.training.fusion.errors import FusionError
-from tinyloc.training.fusion.rules import make_rule
-from tinyloc.training.fusion.settings import FilterSettings
-from tinyloc.training.fusion.simulate import Walk, simulate
-from tinyloc.training.fusion.sites import CORRIDOR
+from tinyloc.training.fusion.filters.batch import K_DEFAULT, prepare
+from tinyloc.training.fusion.filters.dead_reckoning import DeadReckoner
+from tinyloc.training.fusion.filters.ekf import BACKWARDS_MOST, LONGEST_SILENCE_S, run
+from tinyloc.training.fusion.filters.rules import make_rule
+from tinyloc.training.fusion.filters.settings import FilterSettings
+from tinyloc.training.fusion.simulation.simulate import Walk, simulate
+from tinyloc.training.fusion.simulation.sites import CORRIDOR
 
 ANCHORS = np.array([[0.0, 0.0], [12.0, 0.0], [12.0, 9.0], [0.0, 9.0]])
 FIXED = FilterSettings()
