@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.frames import FrameError, Hello, Message
 from tinyloc.device.link.transport import LinkError
+from tinyloc.training.fusion.filters.trilaterate import ANCHORS_MAX
 
 IMU_MAX = 8
 """Inertial samples of one frame."""
@@ -74,11 +75,15 @@ class FusionClient(DeviceClient):
             raise LinkError(
                 f"{self.transport.name}: the image there classifies scans and has no fusion; build one with fusion"
             )
+        if not 3 <= hello.inputs <= ANCHORS_MAX:
+            raise LinkError(
+                f"{self.transport.name}: the device says it has {hello.inputs} anchors; 3 to {ANCHORS_MAX} are possible"
+            )
         return hello
 
     def walk(self, k: float, heading: float) -> None:
         """Begin a walk: Weinberg's constant, and the heading in rad."""
-        self._ask(Message.WALK, np.array([k, heading], "<f4").tobytes(), Message.WALK_REPLY)
+        self._begin(Message.WALK, np.array([k, heading], "<f4").tobytes(), Message.WALK_REPLY)
 
     def imu(self, time_s: Floats, acceleration: Floats, rate: Floats) -> int:
         """Any number of inertial samples: (n,) s, (n, 3) m/s², (n, 3) rad/s. Gives the device's cycles for all."""

@@ -87,7 +87,7 @@ class DeviceClient:
 
     def reset(self) -> None:
         """Begin a new recording."""
-        self._ask(Message.RESET, b"", Message.RESET_REPLY)
+        self._begin(Message.RESET, b"", Message.RESET_REPLY)
 
     def set_baud(self, baud: int) -> int:
         """Change the rate of both ends; gives the rate that the device set. On failure both keep the old rate."""
@@ -135,10 +135,17 @@ class DeviceClient:
 
     def _sample(self, kind: Message, body: bytes, device: Hello) -> Result:
         frame = self._ask(kind, body, Message.RESULT)
-        result = parse_result(frame.body, device.score_bytes)
-        if len(result.scores) != device.classes:
-            raise LinkError(f"the device sent {len(result.scores)} scores, it said it has {device.classes} classes")
-        return result
+        return parse_result(frame.body, device)
+
+    def _begin(self, kind: Message, body: bytes, answer: Message) -> None:
+        """Begin a recording, ahead of what another host may have sent before."""
+        try:
+            self._ask(kind, body, answer)
+        except DeviceRefused as refused:
+            if refused.error.code not in (ErrorCode.ORDER, ErrorCode.CHANGED):
+                raise
+            self._seq = (refused.error.detail - 1) & 0xFFFF
+            self._ask(kind, body, answer)
 
     def _next_seq(self, kind: Message) -> int:
         if kind in CONTROL:

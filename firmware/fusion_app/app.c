@@ -4,6 +4,7 @@
 
 #include "fusion/data.h"
 #include "link/messages.h"
+#include "link/order.h"
 #include "link/session.h"
 #include "port/port.h"
 
@@ -18,18 +19,14 @@
 #define FUSION_FLAG 0x40u
 _Static_assert(BODY_MAX >= TIME_WIRE + 4u * TL_ANCHORS_MAX, "ranges of all anchors fit a frame");
 
-typedef enum { BEFORE_WALK, AFTER_WALK, AFTER_EPOCH } progress_t;
-
 tl_fusion_t tl_fusion;
 
 static uint8_t received[PAYLOAD_MAX];
 static uint8_t reply[REPLY_MAX];
 static tl_session_t session;
 
-static progress_t progress;
-static uint16_t last_seq;  /* of the WALK, IMU or RANGES that was last carried out */
-static uint8_t last_type;  /* IMU or RANGES; its answer is kept for a host that lost it */
-static tl_fused_t fused;
+static tl_order_t order;
+static tl_fused_t fused; /* kept with what follows, for a host that lost the answer and asks again */
 static uint32_t last_cycles;
 static uint16_t last_stack;
 
@@ -83,8 +80,8 @@ static void put_counts(tl_writer_t *writer) {
 
 /* What the last IMU or RANGES gave. */
 static void send_kept(void) {
-    tl_writer_t writer = tl_frame_begin(reply, last_type | TL_MESSAGE_REPLY, last_seq);
-    if (last_type == TL_MESSAGE_RANGES) {
+    tl_writer_t writer = tl_frame_begin(reply, order.last.type | TL_MESSAGE_REPLY, order.last.seq);
+    if (order.last.type == TL_MESSAGE_RANGES) {
         tl_put_u8(&writer, fused_flags());
         tl_put_u8(&writer, (uint8_t)fused.fix);
         put_real(&writer, fused.x);
@@ -94,7 +91,7 @@ static void send_kept(void) {
         put_real(&writer, fused.fix_variance);
     }
     tl_put_u32(&writer, last_cycles);
-    if (last_type == TL_MESSAGE_RANGES) {
+    if (order.last.type == TL_MESSAGE_RANGES) {
         tl_put_u16(&writer, last_stack);
         put_counts(&writer);
     }
@@ -103,16 +100,24 @@ static void send_kept(void) {
 
 /// Requests ///
 
+static tl_walk_status_t begin_walk(const tl_frame_t *request) {
+    return tl_fusion_init(&tl_fusion, &tl_fusion_settings, &tl_fusion_student, tl_fusion_anchors,
+                          tl_fusion_anchor_count, get_real(request->body), get_real(request->body + 4));
+}
+
 static void take_walk(const tl_frame_t *request) {
-    tl_walk_status_t status =
-        tl_fusion_init(&tl_fusion, &tl_fusion_settings, &tl_fusion_student, tl_fusion_anchors, tl_fusion_anchor_count,
-                       get_real(request->body), get_real(request->body + 4));
-    if (status != TL_WALK_OK) {
-        tl_send_error(request->seq, TL_LINK_VALUE, status);
+    tl_place_t place = tl_order_place(&order, request, true);
+    if (place == TL_PLACE_REFUSED) {
         return;
     }
-    last_seq = request->seq;
-    progress = AFTER_WALK;
+    if (place == TL_PLACE_NEXT) {
+        tl_walk_status_t status = begin_walk(request);
+        if (status != TL_WALK_OK) {
+            tl_send_error(request->seq, TL_LINK_VALUE, status);
+            return;
+        }
+        tl_order_took(&order);
+    }
     tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_WALK | TL_MESSAGE_REPLY, request->seq);
     tl_frame_send(&writer);
 }
@@ -139,12 +144,11 @@ static void range(const uint8_t *wire) {
 }
 
 static void take_data(const tl_frame_t *request) {
-    if (progress == AFTER_EPOCH && request->seq == last_seq && request->type == last_type) {
+    tl_place_t place = tl_order_place(&order, request, false);
+    if (place == TL_PLACE_AGAIN) {
         send_kept();
-        return;
     }
-    if (progress == BEFORE_WALK || request->seq != (uint16_t)(last_seq + 1u)) {
-        tl_send_error(request->seq, TL_LINK_ORDER, progress == BEFORE_WALK ? TL_NO_ORDER : (uint16_t)(last_seq + 1u));
+    if (place != TL_PLACE_NEXT) {
         return;
     }
     last_cycles = 0;
@@ -156,9 +160,7 @@ static void take_data(const tl_frame_t *request) {
         }
     }
     last_stack = tl_port_stack_high_water();
-    last_type = request->type;
-    last_seq = request->seq;
-    progress = AFTER_EPOCH;
+    tl_order_took(&order);
     send_kept();
 }
 

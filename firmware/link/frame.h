@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define TL_LINK_VERSION 1u
+#define TL_LINK_VERSION 2u
 #define TL_FRAME_HEAD 4u
 #define TL_FRAME_CRC 2u
 
@@ -32,6 +32,7 @@ typedef enum {
     TL_LINK_BAUD = 11,
     TL_LINK_FAULT = 12,
     TL_LINK_WATCHDOG = 13,
+    TL_LINK_CHANGED = 14,
 } tl_link_error_t;
 
 uint16_t tl_get_u16(const uint8_t *bytes);

@@ -4,11 +4,9 @@ import numpy as np
 
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.filters.settings import FilterSettings
-from tinyloc.training.fusion.filters.trilaterate import Floats
+from tinyloc.training.fusion.filters.trilaterate import ANCHORS_MAX, Floats
 from tinyloc.training.fusion.students.quantised import IntegerStudent
 
-ANCHORS_MAX = 32
-"""TL_ANCHORS_MAX of firmware/fusion/trilaterate.h: usable ranges are bits of a word."""
 RULES = {
     "fixed": "TL_RULE_FIXED",
     "gated": "TL_RULE_GATED",
