@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from host_network import HostNetwork
 from tflite_models import TFLiteModel
 
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.graph import RANGE, Graph
-from tinyloc.codegen.host import HostNetwork
 from tinyloc.codegen.interpreter import run_graph
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.reader import read_tflite

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from bench import form_costs
 from equality import assert_same, litert, load, random_inputs, reference_outputs
+from host_network import HostNetwork
 from tflite_models import TFLiteModel
 
 from tinyloc.boards import load_board
@@ -13,7 +14,6 @@ from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.form_costs import FUNCTIONS
 from tinyloc.codegen.forms import FormOptions, apply_forms
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.host import HostNetwork
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.samples import Samples
 from tinyloc.device.flash_budget import BudgetError

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fusion_host import any_student
+from host_network import HostNetwork
 
 from tinyloc.codegen.fusion import compile_fusion, student_graph
-from tinyloc.codegen.host import HostNetwork
 from tinyloc.codegen.interpreter import run_graph
 from tinyloc.training.fusion.quantised import INPUT_SCALE, OUTPUT_SCALE
 from tinyloc.training.fusion.scaling import INPUTS

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from arm_cores import COMPILER, ArmNetwork
 from equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
+from host_network import HostNetwork
 from tflite_models import TFLiteModel
 
 from tinyloc.codegen.compile import compile_graph, compile_tflite
 from tinyloc.codegen.errors import CompileError
-from tinyloc.codegen.host import HostNetwork
 from tinyloc.codegen.interpreter import Stepper
 from tinyloc.codegen.operators import gates16
 from tinyloc.codegen.passes import optimise

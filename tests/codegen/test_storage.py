@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from equality import load, native
+from host_network import HostNetwork
 from test_passes import selective_scan
 from tflite_models import TFLiteModel
 
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.host import HostNetwork
 from tinyloc.codegen.interpreter import Stepper
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.storage import Storage, assign_storage

@@ -7,10 +7,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 from equality import assert_same, litert, random_inputs, reference_outputs
+from host_network import HostNetwork
 
 from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.host import HostNetwork
 from tinyloc.codegen.reader import read_tflite
 
 NAMES = ("ds_cnn", "residual_cnn", "mobilenet", "autoencoder", "conv_autoencoder", "temporal")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pty_bridge import PtyBridge
 
 from tinyloc.boards import load_board
 from tinyloc.device import persistent_port
@@ -13,7 +14,6 @@ from tinyloc.device.build import build_firmware
 from tinyloc.device.client import DeviceClient
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.persistent_port import PersistentPort
-from tinyloc.device.pty_bridge import PtyBridge
 from tinyloc.device.serial_port import SerialPort
 from tinyloc.device.transport import LinkError
 from tinyloc.export.bundle import MISSING_DBM, TestSet

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import serial
+from pty_bridge import PtyBridge
+from scans import sample_row
 
 from tinyloc.boards import load_board
 from tinyloc.device import serial_port
 from tinyloc.device.build import build_firmware
 from tinyloc.device.client import DeviceClient
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.pty_bridge import PtyBridge
 from tinyloc.device.serial_port import SerialPort, find_port
 from tinyloc.device.transport import LinkError
 
@@ -40,10 +41,10 @@ def test_the_firmware_answers_through_pyserial(bridge):
     client = DeviceClient(port, timeout=5.0)
     assert client.hello().board == "stm32l4"
     client.reset()
-    scores = [client.sample_dense(np.full(5, -50 - step, np.int8)).scores.tolist() for step in range(20)]
+    scores = [sample_row(client, np.full(5, -50 - step, np.int8)).scores.tolist() for step in range(20)]
     assert len({tuple(row) for row in scores}) > 1
     client.reset()
-    assert client.sample_dense(np.full(5, -50, np.int8)).scores.tolist() == scores[0]
+    assert sample_row(client, np.full(5, -50, np.int8)).scores.tolist() == scores[0]
     assert client.counts.retries == 0
     port.close()
 
