@@ -1,4 +1,4 @@
-"""An MLP in the integers of its exported graph, in plain NumPy: the reference for training with integers in the loop."""
+"""An MLP in the integers of its exported graph, in plain NumPy: reference of the training with such integers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
