@@ -39,7 +39,7 @@ from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES
 from tinyloc.codegen.operators.library_rule import PREFIX, LibraryCall
 from tinyloc.codegen.passes import optimise
 
-pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 CORES: list[Core] = ["cortex-m4f", "cortex-m3"]
 
 

@@ -21,7 +21,7 @@ from tinyloc.device.network_run import run_network
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine"),
+    pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}"),
 ]
 
 

@@ -101,7 +101,7 @@ def test_only_the_last_row_is_kept() -> None:
     assert any("only the last row is read" in note for note in notes)
 
 
-@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 def test_every_core_gives_the_reference(tmp_path: Path) -> None:
     """More than eight units, and inputs that fill no word."""
     model, chance = TFLiteModel(), np.random.default_rng(7)

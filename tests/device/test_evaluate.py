@@ -120,7 +120,7 @@ def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
 
 def make_case(directory: Path, model: FakeModel, lengths: list[int]) -> Case:
     if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: no firmware to evaluate")
+        pytest.skip("needs arm-none-eabi-gcc")
     board = load_board("stm32l4")
     place = write_bundle(directory / "bundle", model, lengths)
     bundle = load_bundle(place)

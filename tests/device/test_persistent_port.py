@@ -24,7 +24,7 @@ FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> dict[str, Path]:
     if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: no firmware behind the pseudo-terminal")
+        pytest.skip("needs arm-none-eabi-gcc")
     board = load_board("stm32l4")
     return {
         path.name: build_firmware(path, board, tmp_path_factory.mktemp("image")).elf

@@ -25,7 +25,7 @@ FIXTURE = Path(__file__).parent.parent / "firmware" / "fixtures" / "dense_int16"
 @pytest.fixture(scope="module")
 def elf(tmp_path_factory) -> Path:
     if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: no firmware behind the pseudo-terminal")
+        pytest.skip("needs arm-none-eabi-gcc")
     return build_firmware(FIXTURE, load_board("stm32l4"), tmp_path_factory.mktemp("image")).elf
 
 

@@ -26,7 +26,7 @@ DAY_AT_5_HZ = 24 * 3600 * 5
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
     if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: no firmware")
+        pytest.skip("needs arm-none-eabi-gcc")
     directory = tmp_path_factory.mktemp("trust")
     return build_firmware(DENSE_INT16.write(directory / "model"), load_board("stm32l4"), directory / "firmware").elf
 

@@ -31,7 +31,7 @@ default = "int8"
 ram_bytes = 16384
 """
 
-pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no arm-none-eabi-gcc here")
+pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 
 
 @pytest.fixture(scope="module")
