@@ -23,6 +23,22 @@ EXTRA_OF_MODULE = {
 """Modules that only an extra of pyproject.toml installs."""
 
 
+def version() -> str:
+    """Give the version of the checkout or of the installed package."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    project = PACKAGE.parent / "pyproject.toml"
+    if project.is_file():  # a checkout, installed or not, goes before another tinyloc in the environment
+        import tomllib
+
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+    try:
+        return installed("tinyloc")
+    except PackageNotFoundError:
+        return "unknown"
+
+
 def start_problem(version: tuple[int, int] = sys.version_info[:2], package: Path = PACKAGE) -> str | None:
     """Find what keeps tinyloc from starting here.
 
