@@ -58,7 +58,7 @@ def test_tables_say_what_is_wrong(text: str, message: str) -> None:
 
 
 def test_cells_that_are_no_numbers_are_named_and_missing_ones_are_nan() -> None:
-    table = files.read_table("\ufeff #a , b\n1,100\n,x\n", "t.csv", ["a", "b"])
+    table = files.read_table("\ufeff #a , b\n1,100\n,x\n".encode(), "t.csv", ["a", "b"])
     assert np.isnan(table.numbers(["a"], missing=[""])).tolist() == [[False], [True]]
     with pytest.raises(DataError, match=r"2 cells are no numbers: line 3 a = '', line 3 b = 'x'"):
         table.numbers(["a", "b"])

@@ -122,3 +122,37 @@ def test_readings_that_no_receiver_reports_are_named(tmp_path: Path) -> None:
     message = r"20 readings are above 0 or below -127 dBm: line 2 ap_1 = 200, line 2 ap_2 = -130.*under missing"
     with pytest.raises(DataError, match=message):
         catalogue.load("csv", {}, write(tmp_path, rows=rows))
+
+
+def umlauts(folder: Path, encoding: str, about: str = ABOUT) -> Path:
+    """Two rooms whose names differ in one letter outside of ASCII."""
+    rooms = ("K\u00fcche", "K\u00e8che")
+    rows = "".join(f"{1000 * n},w{walk},{rooms[n % 2]},0,0,-50,-70,-60\n" for walk in range(5) for n in range(6))
+    path = write(folder, about)
+    (folder / "scans.csv").write_bytes((HEADER + rows).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_utf_8_is_read_with_and_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    assert own.load(umlauts(tmp_path, encoding)).classes == ("K\u00e8che", "K\u00fcche")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("latin-1", r'scans.csv, line 2, byte 37 of the file: 0xfc is not utf-8 .*declare .*encoding = "latin-1"'),
+        ("utf-16", r'line 1, byte 0 of the file: 0xff is not utf-8 .*encoding = "utf-16"'),
+    ],
+)
+def test_another_encoding_is_named_and_read_when_declared(tmp_path: Path, encoding: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        own.load(umlauts(tmp_path, encoding))
+    declared = umlauts(tmp_path, encoding, f'encoding = "{encoding}"\n{ABOUT}')
+    assert own.load(declared).classes == ("K\u00e8che", "K\u00fcche")
+
+
+@pytest.mark.parametrize("name", ["rot13", "hex", "unicode_escape", "nosuch", "utf-7"])
+def test_an_encoding_that_is_no_character_set_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=f"encoding: '{name}' is not a known encoding; known are utf-8"):
+        own.load(umlauts(tmp_path, "utf-8", f'encoding = "{name}"\n{ABOUT}'))

@@ -14,6 +14,7 @@ from tinyloc.commands.layout import (
     checked_output,
     find_run,
     write_json,
+    write_output,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ def report(
     """
     from rich.console import Console
 
-    from tinyloc.boards.files import write_whole
     from tinyloc.commands.outcome import FOUND_WANTING
     from tinyloc.device.report.comparison import render_comparison
     from tinyloc.device.report.html import render_html
@@ -61,16 +61,16 @@ def report(
     single = len(found) == 1
     for path, evaluation in found:
         page = output if output is not None and single else _page(path)
-        write_whole(page, render_html(evaluation))
+        write_output(page, render_html(evaluation))
         Console().print(verdict(evaluation, page), soft_wrap=True)
     if not single:
         page = output or (runs_dir if len(runs) > 1 else find_run(runs[0], runs_dir).path) / "comparison.html"
-        write_whole(page, render_comparison(evaluations))
+        write_output(page, render_comparison(evaluations))
         Console().print(f"compared: {page}", soft_wrap=True, markup=False)
     if markdown is not None:
-        write_whole(markdown, markdown_text(evaluations))
+        write_output(markdown, markdown_text(evaluations))
     if junit is not None:
-        write_whole(junit, junit_text(evaluations))
+        write_output(junit, junit_text(evaluations))
     write_json(json, summary(evaluations[0]) if single else [summary(evaluation) for evaluation in evaluations])
     if fail_over_budget and not all(evaluation.passed for evaluation in evaluations):
         raise typer.Exit(FOUND_WANTING)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.boards.errors import counted
+from tinyloc.training.data.text import decoded
 from tinyloc.training.errors import DataError
 
 Floats = npt.NDArray[np.float64]
@@ -129,12 +130,12 @@ class Table:
 
 
 def read_table(content: bytes | str, source: str, needed: Sequence[str]) -> Table:
-    """Comma-separated text with a header line. Names are stripped of spaces, a byte-order mark and a leading `#`.
+    """Comma-separated text (bytes: UTF-8) with a header line. Names are stripped of spaces and a leading `#`.
 
     DataError names all `needed` columns that are missing, rows of another length, or that there are no rows.
     """
-    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
-    rows = [row for row in csv.reader(io.StringIO(text.lstrip("\ufeff"))) if row]
+    text = decoded(content, source) if isinstance(content, bytes) else content
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
     if not rows:
         raise DataError(f"{source}: empty; take the file again")
     names = [name.strip().removeprefix("#").strip() for name in rows[0]]

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
+from tinyloc.training.data.text import decoded
 from tinyloc.training.errors import DataError
 
 FOLDER = "ble-accelerometer-indoor-localisation-measurements"
@@ -99,7 +100,7 @@ def _numbered_rows(path: Path) -> dict[int, list[str]]:
     if not path.is_file():
         raise DataError(f"{path}: missing; unpack the whole archive of {URL}")
     rows = {}
-    for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))):
+    for row in csv.reader(io.StringIO(decoded(path.read_bytes(), str(path)))):
         cells = [cell.strip() for cell in row if cell.strip()]
         if cells and cells[0].lstrip("-").isdigit():
             rows[int(cells[0])] = cells[1:]

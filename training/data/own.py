@@ -10,11 +10,12 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tinyloc.boards.errors import counted
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
+from tinyloc.training.data.text import UTF_8, decoded, known_encoding, likely_encoding
 from tinyloc.training.errors import DataError
 
 NAME = "csv"
@@ -64,6 +65,8 @@ class OwnData(BaseModel):
     validation: str | None = None
     test: str | None = None
     columns: Columns
+    encoding: str = UTF_8
+    """Character set of the files, one of tinyloc.training.data.text.ENCODINGS."""
     missing: list[str | float] = ["", 100]
     """What stands for an access point that was not heard."""
     time_unit: Literal["s", "ms", "us", "ns"] = "s"
@@ -72,6 +75,11 @@ class OwnData(BaseModel):
     """False: the rows of a recording have nothing to do with one another."""
     held_out: float = Field(default=0.2, gt=0, lt=0.5)
     """Share of the recordings that validates, and as much again that tests, where no split is given."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return known_encoding(value)
 
     @model_validator(mode="after")
     def _files(self) -> "OwnData":
@@ -149,7 +157,9 @@ def _description(path: Path) -> OwnData:
 def _table(path: Path, about: OwnData) -> files.Table:
     if not path.is_file():
         raise DataError(f"{path}: no such file; file names are beside the TOML file that names them")
-    return files.read_table(path.read_bytes(), str(path), about.columns.plain())
+    content = path.read_bytes()
+    cure = f'correct it, or declare the file\'s encoding, as encoding = "{likely_encoding(content)}", in the TOML file'
+    return files.read_table(decoded(content, str(path), about.encoding, cure), str(path), about.columns.plain())
 
 
 def _points(tables: dict[str, files.Table], about: OwnData) -> list[str]:
