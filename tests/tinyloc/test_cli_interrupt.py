@@ -35,7 +35,7 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, capsys: pytest.CaptureF
     assert "Traceback" not in rest and "rror" not in rest
 
     assert main(command) == 0
-    (epoch,) = re.findall(r"^model: going on at epoch (\d+) of 40$", capsys.readouterr().err, re.MULTILINE)
+    (epoch,) = re.findall(r"^model: continuing at epoch (\d+) of 40$", capsys.readouterr().err, re.MULTILINE)
     assert 5 <= int(epoch) <= 40
 
 

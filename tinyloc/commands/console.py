@@ -51,7 +51,7 @@ def set_verbosity(quiet: bool = False, verbose: bool = False) -> None:
 
 def quiet() -> bool:
     """Whether only the verdict and errors are wanted."""
-    return LOGGER.getEffectiveLevel() > logging.INFO
+    return LOGGER.level > logging.INFO
 
 
 def note(text: str) -> None:
