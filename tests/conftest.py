@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from libraries import MISSING
+
+from tests.libraries import MISSING
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.host import HostError, compile_shared
 from tinyloc.codegen.manifest import read_graph_manifest
+from tinyloc.codegen.verify.host import HostError, compile_shared
 
 
 class HostNetwork:

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.device.client import DeviceClient
-from tinyloc.device.link import Result
-from tinyloc.export.bundle import MISSING_DBM
+from tinyloc.bundle.schema import MISSING_DBM
+from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.frames import Result
 
 
 def sample_row(client: DeviceClient, dbm: npt.NDArray[np.int8]) -> Result:

@@ -17,8 +17,7 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.boards.errors import UserError
-from tinyloc.commands import (
+from tinyloc.cli import (
     board,
     build,
     codegen,
@@ -37,11 +36,12 @@ from tinyloc.commands import (
     train,
     zoo,
 )
-from tinyloc.commands.compile import compile_model
-from tinyloc.commands.console import QuietOption, VerboseOption, set_verbosity, take_verbosity
-from tinyloc.commands.run import run as run_model
+from tinyloc.cli.compile import compile_model
+from tinyloc.cli.console import QuietOption, VerboseOption, set_verbosity, take_verbosity
+from tinyloc.cli.run import run as run_model
 from tinyloc.environment import missing_module
 from tinyloc.environment import version as tinyloc_version
+from tinyloc.errors import UserError
 
 OUR_FAULT = 3
 INTERRUPTED = 130

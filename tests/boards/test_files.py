@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyloc.boards.files import put_back, whole_directory, write_whole
+from tinyloc.files import put_back, whole_directory, write_whole
 
 
 def write(path: Path, text: str) -> None:

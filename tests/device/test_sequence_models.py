@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tinyloc.boards import load_board
-from tinyloc.codegen.samples import Samples
-from tinyloc.device.network import Network, answer, compiled_network
+from tinyloc.codegen.frontend.samples import Samples
+from tinyloc.device.network.run_network import Network, answer, compiled_network
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.settings import ModelSettings
@@ -98,8 +98,7 @@ def test_a_step_runs_as_numpy_and_litert_say_on_both_cores(step: Step, arithmeti
 def test_a_sample_costs_a_sixth_of_the_window_at_most(tmp_path: Path, arithmetic: str) -> None:
     """MDCSA H16L1, T = 20: one row against twenty."""
     pytest.importorskip("onnx2tf")
-    from window_form import window_files
-
+    from tests.window_form import window_files
     from tinyloc.export.pipeline import export_model
 
     model = shaken(architecture="mdcsa", hidden=16)

@@ -8,16 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import serial
-from pty_bridge import PtyBridge
-from scans import sample_row
 
+from tests.pty_bridge import PtyBridge
+from tests.scans import sample_row
 from tinyloc.boards import load_board
-from tinyloc.device import serial_port
-from tinyloc.device.build import build_firmware
-from tinyloc.device.client import DeviceClient
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.serial_port import SerialPort, find_port
-from tinyloc.device.transport import LinkError
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.link import serial_port
+from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.serial_port import SerialPort, find_port
+from tinyloc.device.link.transport import LinkError
 
 FIXTURE = Path(__file__).parent.parent / "firmware" / "fixtures" / "dense_int16"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from integer_mlp import integer_scores
 
-from tinyloc.export.bundle import Preprocessing
+from tests.integer_mlp import integer_scores
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.export.flatbuffer import constant, graph, load, scales, tensor_name
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.pipeline import export_run

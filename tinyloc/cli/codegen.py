@@ -1,0 +1,29 @@
+"""`tinyloc codegen`: from the bundle to C."""
+
+from tinyloc.cli.choices import BackendChoice
+from tinyloc.cli.console import say
+from tinyloc.cli.options import (
+    RUNS_DIR,
+    ArithmeticOption,
+    BackendOption,
+    ReferenceOption,
+    RunArgument,
+    RunsDirOption,
+)
+from tinyloc.cli.outputs import JsonOption, write_json
+from tinyloc.cli.runs import find_run
+from tinyloc.cli.steps import generate, generated_line
+
+
+def codegen(
+    run: RunArgument,
+    arithmetic: ArithmeticOption = None,
+    backend: BackendOption = BackendChoice.NATIVE,
+    reference: ReferenceOption = None,
+    runs_dir: RunsDirOption = RUNS_DIR,
+    json: JsonOption = None,
+) -> None:
+    """Compile the model of a run to C: model.h, model.c, weights.c and manifest.json."""
+    path, manifest = generate(find_run(run, runs_dir), arithmetic, backend, reference)
+    write_json(json, manifest.model_dump(mode="json"))
+    say(generated_line(path, manifest))
