@@ -122,6 +122,7 @@ def print_sizes(network: "Network", err: bool = False) -> None:
     if network.small_layers:
         small = counted(len(network.small_layers), "layer")
         lines.append(f"{small} in small form, compiled with -{network.optimise}; manifest.json gives the reasons")
+    lines += [f"note: {note}" for note in network.manifest.notes]
     lines.append(f"{network.manifest.macs:,} MACs in {len(network.manifest.layers)} layers")
     if not quiet():
         typer.echo("\n".join(lines), err=err)
