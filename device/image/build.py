@@ -4,8 +4,10 @@ The image is reproducible: the same sources, board and compiler give the same by
 """
 
 import dataclasses
+import logging
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -43,6 +45,7 @@ CPP_COMPILER = "arm-none-eabi-g++"
 BUILD_AGAIN = "make it again with `tinyloc build`"
 INSTALL_HINT = "`apt install gcc-arm-none-eabi libnewlib-arm-none-eabi`"
 
+LOGGER = logging.getLogger(__name__)
 Optimise = Literal["Os", "O2"]
 
 _LANGUAGE = ("-std=c11", "-ffreestanding", "-fno-common")
@@ -347,6 +350,7 @@ def _compile(
         command = [*languages[sources[name].suffix], *common, f"-{level}", "-c", str(sources[name]), "-o", f"{name}.o"]
         if name.endswith("cortex_m/memory"):
             command.append("-fno-tree-loop-distribute-patterns")
+        LOGGER.debug("%s", shlex.join(command))
         result = subprocess.run(command, cwd=work, capture_output=True, text=True)
         return "" if result.returncode == 0 else result.stderr.strip() or f"{name}.c: the compiler failed"
 
@@ -366,6 +370,7 @@ def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, libra
         f"-T{board.directory / board.build.linker_script}", "-Wl,--gc-sections", "-Wl,--build-id=none",
         "-Wl,-Map=firmware.map", *objects, *libraries, "-lgcc", "-o", "firmware.elf",
     ]  # fmt: skip
+    LOGGER.debug("%s", shlex.join(command))
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     if result.returncode == 0:
         if problems := fixed_problems(board, flash_content(work / "firmware.elf")):

@@ -5,23 +5,24 @@ from pathlib import Path
 
 import typer
 
-PACKAGE = Path(__file__).resolve().parent.parent
+from tinyloc.paths import BOARDS_DIR, PACKAGE_DIR, ZOO_DIR
+
 ZOO_PREFIX = "zoo:"
 
 
 def board_names() -> list[str]:
     """Name the boards, as `tinyloc.boards.board_names` does."""
-    return sorted(path.parent.name for path in (PACKAGE / "boards").glob("*/board.toml"))
+    return sorted(path.parent.name for path in BOARDS_DIR.glob("*/board.toml"))
 
 
 def zoo_names() -> list[str]:
     """Name the models of the zoo, as `tinyloc.device.zoo.models.names` does."""
-    return sorted(path.parent.name for path in (PACKAGE / "zoo").glob("*/card.json"))
+    return sorted(path.parent.name for path in ZOO_DIR.glob("*/card.json"))
 
 
 def recipe_names() -> list[str]:
     """Name the recipes, as `tinyloc.training.recipe.recipe_names` does."""
-    return sorted(path.stem for path in (PACKAGE / "training" / "recipes").glob("*.toml"))
+    return sorted(path.stem for path in (PACKAGE_DIR / "training" / "recipes").glob("*.toml"))
 
 
 def boards(incomplete: str) -> list[str]:
@@ -66,7 +67,7 @@ def flash_tools(context: typer.Context, incomplete: str) -> list[str]:
     name = str(context.params.get("board") or "")
     if name not in board_names():
         return []
-    flash = tomllib.loads((PACKAGE / "boards" / name / "board.toml").read_text(encoding="utf-8")).get("flash", {})
+    flash = tomllib.loads((BOARDS_DIR / name / "board.toml").read_text(encoding="utf-8")).get("flash", {})
     return _begin([tool["tool"] for tool in (flash, *flash.get("other", [])) if "tool" in tool], incomplete)
 
 

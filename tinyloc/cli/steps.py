@@ -9,8 +9,8 @@ from tinyloc.errors import counted
 if TYPE_CHECKING:
     from tinyloc.boards import Board
     from tinyloc.codegen.manifest import Manifest
-    from tinyloc.device.evaluation.evaluation_record import Flash
     from tinyloc.device.image.build import BuildResult
+    from tinyloc.device.image.footprint_record import Flash
 
 
 def generate(
