@@ -152,7 +152,9 @@ def export_run(
                 tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
         shutil.copy(run_directory / TEST_SET, place / TEST_SET)
         bundle = _bundle(run, exported, place, default)
-        (place / "bundle.json").write_text(json.dumps(bundle.model_dump(mode="json"), indent=1) + "\n")
+        (place / "bundle.json").write_text(
+            json.dumps(bundle.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8", newline="\n"
+        )
     return directory
 
 

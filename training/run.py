@@ -209,12 +209,14 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     )
     x, label = calibration_windows(data_set, preprocessing, recipe.training.chunk, recipe.seed)
     with whole_directory(directory) as place:
-        (place / "recipe.toml").write_text(to_toml(recipe.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+        (place / "recipe.toml").write_text(
+            to_toml(recipe.model_dump(mode="json", exclude_none=True)), encoding="utf-8", newline="\n"
+        )
         torch.save(model.state_dict(), place / "checkpoint.pt")
-        (place / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
+        (place / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8", newline="\n")
         np.savez_compressed(place / "calibration.npz", x=x, label=label)
         test_set.save(place / "test.npz")
-        (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n")
+        (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
     return load_run(directory)
 
 

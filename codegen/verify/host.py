@@ -57,7 +57,7 @@ def build_shared(generated: Path, library: Path) -> None:
     """Compile the generated model and the localiser into a shared library."""
     with tempfile.TemporaryDirectory() as work:
         shim = Path(work) / "shim.c"
-        shim.write_text("#include <string.h>\n" + _SHIM)
+        shim.write_text("#include <string.h>\n" + _SHIM, encoding="utf-8", newline="\n")
         compile_shared(generated, [*sorted((FIRMWARE_DIR / "localise").glob("*.c")), shim], library)
 
 

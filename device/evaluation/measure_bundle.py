@@ -97,7 +97,7 @@ def shorten(bundle: Path, out: Path, samples: int) -> None:
     TestSet(**{field.name: getattr(whole, field.name)[:samples] for field in fields(TestSet)}).save(out / TEST_SET)
     content = json.loads((out / "bundle.json").read_text(encoding="utf-8"))
     content["test_sha256"] = sha256(out / TEST_SET)
-    (out / "bundle.json").write_text(json.dumps(content), encoding="utf-8")
+    (out / "bundle.json").write_text(json.dumps(content), encoding="utf-8", newline="\n")
 
 
 def _on_board(work: Path, image: BuildResult, board: Board) -> OnBoard:

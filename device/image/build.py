@@ -152,11 +152,11 @@ def build_firmware(
         # an empty .data would lie at its address in RAM, and the gap up to there would be filled
         empty = [] if any(s.name == ".data" for s in read_sections(work / "firmware.elf")) else ["-R", ".data"]
         _run([objcopy, "-O", "binary", "--gap-fill", f"{ERASED:#x}", *empty, "firmware.elf", "firmware.bin"], work)
-        (work / "stack.txt").write_text("".join(sorted(stack_usage(work))))
+        (work / "stack.txt").write_text("".join(sorted(stack_usage(work))), encoding="utf-8", newline="\n")
         elf = work / "firmware.elf"
         sizes = Sizes(flash_bytes(elf), static_ram_bytes(elf), board.build.stack_bytes)
         record = _record(compiler, work, generated_dir, board, optimise, sizes, debug_layers)
-        (work / "build.json").write_text(record.model_dump_json(indent=2) + "\n")
+        (work / "build.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8", newline="\n")
         with whole_directory(out_dir) as final:
             for file in ("firmware.elf", "firmware.map", "firmware.bin", "stack.txt", "build.json"):
                 shutil.copyfile(work / file, final / file)
@@ -191,9 +191,9 @@ def compile_and_link(
     Raises:
         BuildError: C that does not compile, or an image that does not fit.
     """
-    (work / "board.h").write_text(board_header(board))
-    (work / "memory.ld").write_text(memory_script(board))
-    (work / "fixed.c").write_text(fixed_source(board))
+    (work / "board.h").write_text(board_header(board), encoding="utf-8", newline="\n")
+    (work / "memory.ld").write_text(memory_script(board), encoding="utf-8", newline="\n")
+    (work / "fixed.c").write_text(fixed_source(board), encoding="utf-8", newline="\n")
     given = extras or Extras()
     objects = _compile(compiler, work, sources, generated, board, optimise, given.flags)
     _link(compiler, work, objects, board, given.libraries)
@@ -404,7 +404,7 @@ def _run(command: Sequence[str], directory: Path) -> str:
 def stack_usage(work: Path) -> Iterator[str]:
     """Lines `file function bytes` from gcc's -fstack-usage."""
     for path in work.rglob("*.su"):
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8").splitlines():
             place, size, *_ = line.split("\t")
             if "(" in place:
                 continue  # C++, whose symbols have other names

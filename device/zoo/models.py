@@ -139,9 +139,9 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
         test_set.save(bundle / TEST_SET)
         content = json.loads((bundle / BUNDLE).read_text(encoding="utf-8"))
         content |= {"test_sha256": sha256(bundle / TEST_SET)}
-        (bundle / BUNDLE).write_text(json.dumps(content), encoding="utf-8")
+        (bundle / BUNDLE).write_text(json.dumps(content), encoding="utf-8", newline="\n")
         load_bundle(bundle)
-        (place / MARK).write_text(json.dumps(mark), encoding="utf-8")
+        (place / MARK).write_text(json.dumps(mark), encoding="utf-8", newline="\n")
     return told
 
 

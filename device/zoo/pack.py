@@ -78,7 +78,7 @@ def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, car
             "test_sha256": sha256(place / TEST_SET),
         }
     )  # fmt: skip
-    (place / BUNDLE).write_text(json.dumps(packed.model_dump(mode="json")) + "\n", encoding="utf-8")
+    (place / BUNDLE).write_text(json.dumps(packed.model_dump(mode="json")) + "\n", encoding="utf-8", newline="\n")
     write_card(card, place)
     load_bundle(place)
 

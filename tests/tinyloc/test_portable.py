@@ -78,6 +78,20 @@ def test_no_module_uses_names_that_windows_lacks_without_a_check(repository: Pat
     assert not found
 
 
+def test_text_files_name_their_encoding(repository: Path) -> None:
+    """Without it Windows takes the code page of the user."""
+    found = []
+    for path in package_files(repository):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                named = {keyword.arg for keyword in node.keywords}
+                if node.func.attr in ("read_text", "write_text") and "encoding" not in named:
+                    found.append(f"{path}:{node.lineno}")
+                if node.func.attr == "write_text" and "newline" not in named:
+                    found.append(f"{path}:{node.lineno}: newline")
+    assert not found
+
+
 BLOCKED = """
 import builtins, os, signal, sys
 MODULES, NAMES = {modules!r}, {names!r}
