@@ -105,7 +105,7 @@ def verdict(evaluation: Evaluation, report: Path | None = None) -> RenderableTyp
     lines += [Text(line) for line in _details(evaluation)]
     if evaluation.unseen_class_samples:
         count = grouped(evaluation.unseen_class_samples)
-        lines.append(Text(f"{count} decisions belong to classes never trained on and count as errors."))
+        lines.append(Text(f"{count} decisions belong to classes that were never trained; they count as errors."))
     if report is not None:
         lines += [Text(), Text(f"Report: {report}")]
     return Group(*lines)
