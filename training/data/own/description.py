@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tinyloc.names import FileName, Line, OptionalLine
 from tinyloc.training.data.radio_map.classes import ClassRule
 from tinyloc.training.data.radio_map.splits import SPLITS, TRAIN_AND_VALIDATION, SplitRule, Unit
 from tinyloc.training.data.table import DELIMITERS, Dialect
@@ -76,10 +77,10 @@ class OwnData(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    title: str = ""
-    licence: str
-    citation: str = ""
+    name: FileName
+    title: OptionalLine = ""
+    licence: Line
+    citation: OptionalLine = ""
     file: str | None = None
     """One file; which rows are whose says columns.split, or held_out takes whole units."""
     train: str | None = None
