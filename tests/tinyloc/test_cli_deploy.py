@@ -57,4 +57,4 @@ def test_two_commands_from_a_csv_to_a_verdict(tmp_path: Path, monkeypatch: pytes
     assert main(["init", "flat.csv", "--yes", "--board", "cc2650"]) == 0
     assert main(["deploy", "flat.recipe.toml", "--board", "cc2650", "--json", "verdict.json"]) == 0
     verdict = json.loads((tmp_path / "verdict.json").read_text())
-    assert verdict["device"]["macro_f1"] > 0.9 and verdict["mismatches"] == 0
+    assert verdict["macro_f1"] > 0.9 and verdict["mismatches"] == 0
