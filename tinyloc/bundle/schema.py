@@ -371,11 +371,12 @@ def _of_this_version(path: Path, content: Any) -> dict[str, Any]:
         raise BundleError(f'{path}: not a bundle of tinyloc (no "format": "{FORMAT}"); export the run again')
     version = content.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise BundleError(f"{path}: its format has no number ({printable(repr(version))}); export the run again")
+        shown = printable(repr(version), 20)
+        raise BundleError(f"{path}: version is {shown}, not the number of a bundle format; export the run again")
     if version > FORMAT_VERSION:
         raise BundleError(
-            f"{path}: bundle format {version} is of a newer tinyloc, this one reads 1 and {FORMAT_VERSION}; "
-            "update tinyloc, or export the run again with this one"
+            f"{path}: bundle format version {printable(str(version), 20)} is of a newer tinyloc, this one reads 1 and "
+            f"{FORMAT_VERSION}; update tinyloc, or export the run again with this one"
         )
     return from_version_1(content) if version == 1 else content
 
