@@ -164,7 +164,7 @@ def check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithme
 
 
 def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board, where: str) -> None:
-    """Raises EvaluationError when the device runs another model than the generated code, or is another board."""
+    """Raises EvaluationError when the device runs another model than the generated code, or is no such board."""
     problems = []
     if hello.model_id != generated.model_id:
         problems.append(f"it runs model {hello.model_id}, the generated code is model {generated.model_id}")
@@ -172,6 +172,8 @@ def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board
         problems.append(f"its back end is {hello.backend}, that of the generated code {generated.backend}")
     if hello.board != board.name:
         problems.append(f"it says it is a {hello.board!r}, asked for was {board.name!r}")
+    else:
+        problems += check_board(hello, board)
     sizes = (("inputs", hello.inputs, generated.inputs, len(bundle.preprocessing.access_points)),
              ("classes", hello.classes, generated.classes, len(bundle.outputs.classes)),
              ("window", hello.window, generated.window, bundle.window.steps),
@@ -185,6 +187,23 @@ def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board
         raise EvaluationError(
             f"{where}: {'; '.join(problems)}; run `tinyloc codegen {form}`, `tinyloc build {form}` and `flash` again"
         )
+
+
+def check_board(hello: Hello, board: Board) -> list[str]:
+    """What a device says of itself that its board.toml does not."""
+    claims = {
+        "clock in Hz": (hello.clock_hz, board.clock.hz),
+        "stack in bytes": (hello.stack_bytes, board.build.stack_bytes),
+    }
+    problems = [
+        f"{name}: {claimed:,} on the device, {known:,} in board.toml"
+        for name, (claimed, known) in claims.items()
+        if claimed != known
+    ]
+    taken, ram = hello.arena_bytes + hello.state_bytes + hello.stack_bytes, sum(memory.size for memory in board.ram)
+    if taken > ram:
+        problems.append(f"arena, state and stack of {taken:,} bytes in {ram:,} bytes of RAM")
+    return problems
 
 
 def _evaluation(

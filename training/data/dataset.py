@@ -64,6 +64,8 @@ class DataSet:
     floor_plan: tuple[Room, ...] = field(default=())
     class_group: tuple[str, ...] = field(default=())
     """C names of what each class is part of, such as a floor; empty where classes have no groups."""
+    notes: tuple[str, ...] = field(default=())
+    """What the loader read, left out, guessed or doubts, a sentence each, for people."""
     access_point_m: npt.NDArray[np.float64] | None = None
     """(P, 3) x, y, z in metres, NaN where unknown."""
     combine: Combine = "mean"
