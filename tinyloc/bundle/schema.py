@@ -405,15 +405,54 @@ def write_bundle(bundle: Bundle, directory: Path) -> None:
     write_whole(directory / BUNDLE, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def load_test_set(directory: Path) -> TestSet:
-    """Read `directory/test.npz`. BundleError when it is missing, damaged or lacks arrays."""
+_ARRAYS = {
+    "rssi_dbm": ("int8", "NP"), "recording": ("int32", "N"), "label": ("int32", "N"), "position_m": ("float32", "N3"),
+    "float_scores": ("float32", "NC"), "float_class": ("int32", "N"),
+}  # fmt: skip
+"""Type and shape of each array of test.npz."""
+
+
+def load_test_set(directory: Path, bundle: Bundle | None = None) -> TestSet:
+    """Read `directory/test.npz`, for `bundle` where it is given.
+
+    Raises BundleError when it is missing or damaged, or with all that is wrong: arrays that lack or are of another type
+    or shape, numbers that are none, classes that the bundle has not.
+    """
     path = directory / TEST_SET
-    names = TestSet.__dataclass_fields__
     try:
         with np.load(path) as arrays:
-            missing = [name for name in names if name not in arrays]
-            if not missing:
-                return TestSet(**{name: arrays[name] for name in names})
+            missing = [name for name in _ARRAYS if name not in arrays]
+            found = {name: arrays[name] for name in _ARRAYS if name not in missing}
     except Exception as error:  # a damaged file makes np.load raise almost anything
         raise BundleError(f"{path}: cannot be read ({error}); export the run again") from error
-    raise BundleError(f"{path}: holds no {', '.join(missing)}; export the run again")
+    if missing:
+        raise BundleError(f"{path}: holds no {', '.join(missing)}; export the run again")
+    if wrong := _array_problems(found, bundle):
+        raise BundleError(f"{path}: {'; '.join(wrong)}; export the run again")
+    return TestSet(**found)
+
+
+def _array_problems(found: dict[str, npt.NDArray[Any]], bundle: Bundle | None) -> list[str]:
+    sizes = {"3": 3}
+    if bundle is not None:
+        sizes |= {"P": len(bundle.preprocessing.access_points), "C": len(bundle.outputs.classes)}
+    wrong = []
+    for name, (element, letters) in _ARRAYS.items():
+        array = found[name]
+        fits = array.ndim == len(letters) and all(
+            have == sizes.setdefault(letter, have) for letter, have in zip(letters, array.shape, strict=True)
+        )
+        if array.dtype != np.dtype(element) or not fits:
+            wanted = ", ".join(str(sizes.get(letter, letter)) for letter in letters)
+            wrong.append(f"{name} is {array.dtype} of shape {list(array.shape)}, not {element} of [{wanted}]")
+        elif array.dtype.kind == "f" and np.isinf(array).any():
+            wrong.append(f"{name} holds infinities")
+    if not wrong:
+        wrong += [
+            f"{name} holds {int(found[name].min())} to {int(found[name].max())}; classes are -1 to {sizes['C'] - 1}"
+            for name in ("label", "float_class")
+            if len(found[name]) and not (found[name].min() >= -1 and found[name].max() < sizes["C"])
+        ]
+        if not sizes["N"]:
+            wrong.append("it holds no samples")
+    return wrong
