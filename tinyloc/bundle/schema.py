@@ -31,7 +31,6 @@ from tinyloc.bundle.quantities import (
     Dbm,
     Exponent,
     Figure,
-    Flag,
     Held,
     Hertz,
     Index,
@@ -130,15 +129,15 @@ class Window(Strict):
     """Samples from one decision to the next."""
     rate_hz: Hertz
     """Samples a second."""
-    online: Flag = False
+    online: bool = False
 
 
 class Unknown(Strict):
     """When a decision is "unknown" instead of a class."""
 
-    margin: Annotated[float, Field(strict=True, ge=0, le=1e5)] = 0.0
+    margin: Annotated[float, Field(ge=0, le=1e5)] = 0.0
     """Least distance from the best score to the second best, in units of the float scores."""
-    least_heard: Annotated[int, Field(strict=True, ge=0, le=65535)] = 1
+    least_heard: Annotated[int, Field(ge=0, le=65535)] = 1
     """Least number of access points that the sample hears, held readings included."""
 
 
