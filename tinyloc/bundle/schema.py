@@ -130,6 +130,7 @@ class Window(Strict):
     rate_hz: Hertz
     """Samples a second."""
     online: bool = False
+    """Decide with a lag, at every due sample, as the recording goes on."""
 
 
 class Unknown(Strict):
@@ -179,17 +180,24 @@ class State(Strict):
     """A tensor the step carries from sample to sample; starts at zero. `input` and `output` name TFLite tensors."""
 
     name: Line
+    """Of the state in reports."""
     input: Line
+    """TFLite tensor that takes the value of the sample before."""
     output: Line
+    """TFLite tensor that gives the value for the next sample."""
     shape: Annotated[list[Size], Field(min_length=1, max_length=8)]
+    """Of both tensors."""
 
 
 class Crf(Strict):
     """Linear-chain CRF: transitions[i][j] from class i to class j, in units of the float scores."""
 
     transitions: list[list[Score]]
+    """A row for each class that is left, a column for each that is entered."""
     start: list[Score]
+    """Of beginning in each class."""
     end: list[Score]
+    """Of ending in each class."""
 
     @model_validator(mode="after")
     def _square(self) -> "Crf":
@@ -206,12 +214,17 @@ class ModelFile(Strict):
     """One TFLite file. `input` and `output` name its reading and score tensors."""
 
     arithmetic: Arithmetic
+    """int8, or int8 weights with int16 activations."""
     path: TfliteName
     """Of the file beside bundle.json."""
     sha256: Sha256
+    """Of the file."""
     input: Line
+    """TFLite tensor of the readings."""
     output: Line
+    """TFLite tensor of the scores."""
     states: list[State] = Field(default_factory=list)
+    """What the network carries from sample to sample."""
     widths: dict[Line, Width] = Field(default_factory=dict)
     """Bits of weights and activations by pattern of layer names, the first that matches: {"*": "w8a16"}."""
 
@@ -220,8 +233,11 @@ class Budget(Strict):
     """Limits of the image; they override the board's when lower. Null is no limit of its own."""
 
     flash_bytes: Bytes | None = None
+    """The whole image, in bytes."""
     ram_bytes: Bytes | None = None
+    """All RAM with the used stack, in bytes."""
     latency_ms: Milliseconds | None = None
+    """From a sample to its answer, in milliseconds."""
 
     def limits(self) -> dict[str, float]:
         """Those that are set."""
@@ -232,16 +248,22 @@ class Build(Strict):
     """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
 
     optimise: Literal["Os", "O2"] = "Os"
+    """Os: size. O2: speed."""
     reference: Literal["tinyloc", "litert"] = "tinyloc"
+    """tinyloc: a selective scan is one operator with its own arithmetic. litert: every operator as LiteRT has it."""
 
 
 class Bundle(Strict):
     """bundle.json. Everything after training reads it and nothing else."""
 
     format: Literal["tinyloc-bundle"] = "tinyloc-bundle"
+    """Marks the file."""
     version: Literal[2] = 2
+    """Of this format."""
     name: FileName
+    """Of the model, in generated code, reports and messages."""
     architecture: FileName
+    """Such as mlp, lstm, mamba; for reports."""
     preprocessing: Preprocessing
     window: Window
     outputs: Outputs
