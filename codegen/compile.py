@@ -143,7 +143,7 @@ def write_generated(output: Path, files: Mapping[str, str], manifest: ModelManif
     """The files and manifest.json, whole or not at all."""
     with whole_directory(output) as directory:
         for name, text in {**files, "manifest.json": manifest.model_dump_json(indent=2) + "\n"}.items():
-            (directory / name).write_text(text, encoding="utf-8")
+            (directory / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _argument(graph: Graph, tensor: int, argument: str, place: Place | None = None) -> ArgumentRecord:

@@ -55,7 +55,7 @@ class golden:  # Robot Framework looks for a class named as the file
         self._read = 0
 
     def load_golden(self, path: str) -> None:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
         self._exchanges = {exchange["name"]: exchange for exchange in content["exchanges"]}
         self._tolerance = content["tolerance"]
         self._read = 0

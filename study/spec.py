@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tinyloc.boards import part_names
@@ -19,7 +20,6 @@ from tinyloc.errors import UserError
 from tinyloc.names import FileName
 from tinyloc.training.errors import RecipeError
 from tinyloc.training.recipe import Recipe, find_recipe, parse_recipe
-from tinyloc.training.toml_text import to_toml
 
 Form = Literal["float", "dynamic", "static", "int8", "int16x8"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -246,7 +246,7 @@ def _cell(
             table["distillation"] = {**table.get("distillation", {}), "teachers": [{"run": teacher}]}
         if wanted:
             table["export"] = {"arithmetics": wanted, "default": wanted[-1]}  # the finest one
-        recipe: Recipe | None = parse_recipe(to_toml(table), ident)
+        recipe: Recipe | None = parse_recipe(tomli_w.dumps(table), ident)
         problems: tuple[str, ...] = ()
     except (RecipeError, TypeError, tomllib.TOMLDecodeError) as error:
         recipe, problems = None, (str(error).removeprefix(f"{ident}: "),)

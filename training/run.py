@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tomli_w
 import torch
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -47,7 +48,6 @@ from tinyloc.training.places import mean_position
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
-from tinyloc.training.toml_text import to_toml
 from tinyloc.training.train import Progress, deterministic, silent, validate
 
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
@@ -230,12 +230,14 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     )
     x, label = calibration_windows(data_set, preprocessing, recipe.training.chunk, recipe.seed)
     with whole_directory(directory) as place:
-        (place / "recipe.toml").write_text(to_toml(recipe.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+        (place / "recipe.toml").write_text(
+            tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)), encoding="utf-8", newline="\n"
+        )
         torch.save(model.state_dict(), place / "checkpoint.pt")
-        (place / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
+        (place / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8", newline="\n")
         np.savez_compressed(place / "calibration.npz", x=x, label=label)
         test_set.save(place / "test.npz")
-        (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
     return load_run(directory)
 
 

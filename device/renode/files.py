@@ -347,7 +347,7 @@ def prepare(
     content = json.dumps(golden(build, board, scans), indent=1) + "\n"
     with whole_directory(out) as place:
         (place / "firmware.elf").write_bytes(build.elf.read_bytes())
-        (place / "golden.json").write_text(content)
+        (place / "golden.json").write_text(content, encoding="utf-8", newline="\n")
     return out
 
 

@@ -149,7 +149,7 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
         test_set.save(bundle / TEST_SET)
         write_bundle(read_bundle(bundle).model_copy(update={"test_sha256": sha256(bundle / TEST_SET)}), bundle)
         load_bundle(bundle)
-        (place / MARK).write_text(json.dumps(mark), encoding="utf-8")
+        (place / MARK).write_text(json.dumps(mark), encoding="utf-8", newline="\n")
     return told
 
 

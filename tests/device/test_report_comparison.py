@@ -41,8 +41,8 @@ def test_a_front_is_one_of_its_own_data_set() -> None:
     dear = house_evaluation(name="dear", flash={**cheap.flash.model_dump(), "total": 30_000})
     other = house_evaluation(name="other", data="another", flash={**cheap.flash.model_dump(), "total": 60_000})
     page = render_comparison([cheap, dear, other])
-    assert "beaten" in page
-    flash = page[page.index("flash, whole image</h3>") : page.index("RAM, everything</h3>")]
+    assert "dominated" in page
+    flash = page[page.index("flash, whole image</h3>") : page.index("RAM, total</h3>")]
     assert flash.count('<circle class="t0"') == 2 and flash.count('<circle class="t6"') == 1
 
 
@@ -83,7 +83,7 @@ def test_junit_counts_its_failures() -> None:
     assert root.attrib["failures"] == "2" == str(len(root.findall(".//failure")))
     assert int(root.attrib["tests"]) == len(root.findall(".//testcase"))
     messages = [failure.attrib["message"] for failure in root.iter("failure")]
-    assert messages[0].startswith("2 of 24,020 samples") and messages[1] == "4.9 KB of 4.0 KB (recipe)"
+    assert messages[0].startswith("2 of 24,020 answers") and messages[1] == "4.9 KB of 4.0 KB (recipe)"
 
 
 @needs_chromium
