@@ -254,7 +254,8 @@ Scan = tuple[npt.NDArray[np.uint16], npt.NDArray[np.int8]]
 
 def bundle_scans(bundle_dir: Path, limit: int = 40) -> list[Scan]:
     """The first scans of the first recording of a test set: enough for three decisions where a window decides."""
-    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    bundle = load_bundle(bundle_dir)
+    test_set = load_test_set(bundle_dir, bundle)
     recording = next(test_set.recordings())
     wanted = min(limit, max(6, bundle.window.steps + 2 * bundle.window.hop))
     return [test_set.sparse(index) for index in range(recording.start, min(recording.stop, recording.start + wanted))]
