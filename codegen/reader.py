@@ -17,7 +17,7 @@ from tinyloc.codegen.operator_codes import operator_name
 from tinyloc.codegen.operators import supported
 from tinyloc.codegen.passes.borders import split_borders
 from tinyloc.codegen.passes.dilations import fold_dilations
-from tinyloc.codegen.passes.recurrent import detach_states
+from tinyloc.codegen.passes.recurrent import detach_states, use_tables
 from tinyloc.codegen.passes.shapes import FOLDED, fold_shapes, settle_shapes
 from tinyloc.codegen.passes.zeros import scale_zeros
 from tinyloc.codegen.result_shapes import REDUCTIONS
@@ -157,7 +157,7 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
         graph, problems = fold_shapes(reader.graph(states), reader.signatures)
         if problems:
             raise CompileError(str(path), problems)
-        return split_borders(fold_dilations(scale_zeros(detach_states(settle_shapes(graph)))))
+        return split_borders(fold_dilations(scale_zeros(use_tables(detach_states(settle_shapes(graph))))))
     except CompileError:
         raise
     except (

@@ -21,9 +21,9 @@ from tinyloc.codegen.borders import from_network, to_network
 from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.forms import Aim, FormOptions
 from tinyloc.codegen.harness import add_harness
-from tinyloc.codegen.litert import LiteRTError
 from tinyloc.codegen.manifest import GraphManifest
-from tinyloc.codegen.network_reference import litert_outputs, litert_window, numpy_outputs
+from tinyloc.codegen.network_reference import engine_of, numpy_outputs, outside_outputs, outside_window
+from tinyloc.codegen.outside_reference import TITLES, Engine, OutsideError
 from tinyloc.codegen.reader import read_borders, read_tflite
 from tinyloc.codegen.samples import Samples, joined, load_samples
 from tinyloc.codegen.storage import ArenaOptions
@@ -236,39 +236,39 @@ def answer(network: Network, samples: Samples, real: bool = False, measured: int
         ]
         for row, numbers in zip(samples.rows, inputs, strict=True)
     ]
-    comparisons = (numpy, replace(_litert(network, own, answers), binding=network.backend == "native"))
+    comparisons = (numpy, replace(_outside(network, own, answers), binding=network.backend == "native"))
     if real:
         kinds = ["float32" if a.scale is not None else kind for a, kind in zip(manifest.outputs, kinds, strict=True)]
         answers = outside(result.outputs, kinds)
     return Answers(joined(answers, samples), result, comparisons)
 
 
-def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]) -> Comparison:
-    name = "LiteRT BUILTIN_REF"
-    if network.step and not read_tflite(network.model, network.states).states:
-        return _litert_window(network, name, rows, answers)
-    if any(operator.startswith("SUM #") for layer in network.manifest.layers for operator in layer.operators):
+def _outside(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]) -> Comparison:
+    """What LiteRT says, or TFLM where it is the reference."""
+    engine = engine_of(network.model, network.states)
+    name = TITLES[engine]
+    windowed = network.step and not read_tflite(network.model, network.states).states
+    summed = any(operator.startswith("SUM #") for layer in network.manifest.layers for operator in layer.operators)
+    if engine == "litert" and summed and not windowed:
         return Comparison(name, 0, 0, "cannot tell: it reads the values of a SUM as uint8")
     try:
-        expected = litert_outputs(network.model, rows, network.states)
-    except LiteRTError as error:
+        if windowed:
+            return _outside_window(network, engine, rows, answers)
+        return _equal(name, outside_outputs(network.model, rows, network.states, engine), answers)
+    except OutsideError as error:
         return Comparison(name, 0, 0, str(error))
-    return _equal(name, expected, answers)
 
 
-def _litert_window(
-    network: Network, name: str, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]
+def _outside_window(
+    network: Network, engine: Engine, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]
 ) -> Comparison:
     """The first samples as a window of the file: its answers are those of the steps, or that of its last step."""
-    try:
-        windows = litert_window(network.model, rows)
-    except LiteRTError as error:
-        return Comparison(name, 0, 0, str(error))
+    windows = outside_window(network.model, rows, engine)
     if windows is None:
-        return Comparison(name, 0, 0, "not asked: there are fewer samples than the window has")
+        return Comparison(TITLES[engine], 0, 0, "not asked: there are fewer samples than the window has")
     steps, expected = windows
     found = [[np.concatenate([row[i].ravel() for row in answers[:steps]]) for i in range(len(expected))]]
-    return _equal(name, [expected], [[a.ravel()[-b.size :] for a, b in zip(found[0], expected, strict=True)]])
+    return _equal(TITLES[engine], [expected], [[a.ravel()[-b.size :] for a, b in zip(found[0], expected, strict=True)]])
 
 
 def _equal(name: str, expected: Sequence[Sequence[Array]], found: Sequence[Sequence[Array]]) -> Comparison:

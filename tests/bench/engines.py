@@ -22,7 +22,7 @@ from peer import ENGINES, Refused, environment, peer_image
 from tinyloc.boards import load_board
 from tinyloc.boards.files import write_whole
 from tinyloc.codegen.manifest import GraphManifest
-from tinyloc.codegen.network_reference import litert_outputs
+from tinyloc.codegen.network_reference import outside_outputs
 from tinyloc.codegen.reader import read_tflite
 from tinyloc.device.network import Network, compiled_network
 from tinyloc.device.network_image import NetworkImage
@@ -81,7 +81,7 @@ def measured(network: Network, image: NetworkImage, engine: str, samples: Sequen
         apart = [argument.model_copy(update={"arena_offset": None}) for argument in manifest.inputs]
         manifest = manifest.model_copy(update={"inputs": apart})
     result = run_network(image.elf, network.board, manifest, samples, count)
-    expected = litert_outputs(network.model, samples, network.states)
+    expected = outside_outputs(network.model, samples, network.states)
     equal = all(
         np.array_equal(a, b) for row, wanted in zip(result.outputs, expected, strict=True)
         for a, b in zip(row, wanted, strict=True)
