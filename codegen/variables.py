@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators import rule_of
-from tinyloc.codegen.operators.base import Array
+from tinyloc.codegen.layer_code import Array
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 VAR_HANDLE, READ, ASSIGN, CALL_ONCE = "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"
 KINDS = frozenset((VAR_HANDLE, READ, ASSIGN, CALL_ONCE))

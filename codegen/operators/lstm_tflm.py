@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.requantise import Int64s
 from tinyloc.codegen.operators import logistic16
-from tinyloc.codegen.operators.requantise import Int64s
 
 CELL_BITS = range(-8, 7)
 """Integer bits of a cell state; below, its largest value is less than 2**-8."""

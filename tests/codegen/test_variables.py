@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from equality import Array, litert, native
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import Array, litert, native
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.frontend.reader import read_tflite
+from tinyloc.codegen.frontend.source import check_graph
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.interpreter import Stepper
 from tinyloc.codegen.passes import optimise
-from tinyloc.codegen.reader import read_tflite
-from tinyloc.codegen.source import check_graph
+from tinyloc.codegen.semantics.integer_graph import Stepper
 
 STREAM = np.random.default_rng(3).integers(-128, 128, (9, 3)).astype(np.int8)
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tinyloc.codegen.interpreter import Stepper
-from tinyloc.codegen.network_reference import outside_outputs
-from tinyloc.codegen.reader import read_tflite
+from tinyloc.codegen.frontend.reader import read_tflite
+from tinyloc.codegen.semantics.integer_graph import Stepper
+from tinyloc.codegen.verify.network_reference import outside_outputs
 from tinyloc.main import main
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
