@@ -19,6 +19,7 @@ from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.frontend.io_quantisation import from_network, to_network
 from tinyloc.codegen.frontend.reader import read_borders, read_tflite
 from tinyloc.codegen.frontend.samples import Samples, joined, load_samples
+from tinyloc.codegen.litert import LiteRTError
 from tinyloc.codegen.lowering.harness import add_harness
 from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions
 from tinyloc.codegen.lowering.tensor_placement import ArenaOptions
