@@ -11,8 +11,9 @@ import numpy as np
 import tflite
 
 from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.frontend.operator_codes import operator_name
+from tinyloc.codegen.frontend.variables import CALL_ONCE, bind_variables, initial_values
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
-from tinyloc.codegen.operator_codes import operator_name
 from tinyloc.codegen.passes.dilations import fold_dilations
 from tinyloc.codegen.passes.recurrent import detach_states, use_tables
 from tinyloc.codegen.passes.shapes import FOLDED, fold_shapes, settle_shapes
@@ -20,7 +21,6 @@ from tinyloc.codegen.passes.split_space_to_batch import split_borders
 from tinyloc.codegen.passes.zeros import scale_zeros
 from tinyloc.codegen.semantics.operator_table import supported
 from tinyloc.codegen.semantics.result_shapes import REDUCTIONS
-from tinyloc.codegen.variables import CALL_ONCE, bind_variables, initial_values
 from tinyloc.errors import counted
 
 LARGEST_TENSOR = 1 << 26

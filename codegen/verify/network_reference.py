@@ -10,10 +10,10 @@ import numpy.typing as npt
 from tinyloc.codegen.backend_names import Backend
 from tinyloc.codegen.frontend.reader import read_tflite, state_positions
 from tinyloc.codegen.frontend.window_to_step import as_step
-from tinyloc.codegen.outside_reference import Engine, run_outside
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.semantics.integer_graph import Stepper
 from tinyloc.codegen.verify.integer_localiser import library_pass
+from tinyloc.codegen.verify.outside_reference import Engine, run_outside
 
 Array = npt.NDArray[Any]
 

@@ -19,13 +19,12 @@ from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.frontend.io_quantisation import from_network, to_network
 from tinyloc.codegen.frontend.reader import read_borders, read_tflite
 from tinyloc.codegen.frontend.samples import Samples, joined, load_samples
-from tinyloc.codegen.litert import LiteRTError
 from tinyloc.codegen.lowering.harness import add_harness
 from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions
 from tinyloc.codegen.lowering.tensor_placement import ArenaOptions
 from tinyloc.codegen.manifest import GraphManifest
-from tinyloc.codegen.outside_reference import TITLES, Engine, OutsideError
 from tinyloc.codegen.verify.network_reference import engine_of, numpy_outputs, outside_outputs, outside_window
+from tinyloc.codegen.verify.outside_reference import TITLES, Engine, OutsideError
 from tinyloc.device.image.backends import extras_of
 from tinyloc.device.image.build import Optimise
 from tinyloc.device.network.flash_budget import Attempt, checked, flash_limit, within_budget

@@ -66,7 +66,7 @@ def test_an_abort_of_litert_is_told_and_our_answer_written(tmp_path: Path, capfd
 def test_litert_that_is_not_installed_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tinyloc.codegen.outside_reference.find_spec", lambda name: None)
+    monkeypatch.setattr("tinyloc.codegen.verify.outside_reference.find_spec", lambda name: None)
     case = CASES / "softmax1000_equal"
     emulated(tmp_path, case / "model.tflite", inputs_of(case.name))
     assert "LiteRT BUILTIN_REF: not installed; pip install 'tinyloc[export]'" in capsys.readouterr().out
