@@ -15,9 +15,10 @@ from tinyloc.codegen.frontend.operator_codes import operator_name
 from tinyloc.codegen.frontend.variables import CALL_ONCE, bind_variables, initial_values
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.passes.dilations import fold_dilations
-from tinyloc.codegen.passes.recurrent import detach_states, use_tables
+from tinyloc.codegen.passes.recurrent import detach_states
 from tinyloc.codegen.passes.shapes import FOLDED, fold_shapes, settle_shapes
 from tinyloc.codegen.passes.split_space_to_batch import split_borders
+from tinyloc.codegen.passes.whose_arithmetic import choose_arithmetic
 from tinyloc.codegen.passes.zeros import scale_zeros
 from tinyloc.codegen.semantics.operator_table import supported
 from tinyloc.codegen.semantics.result_shapes import REDUCTIONS
@@ -59,7 +60,12 @@ _ONE_BY_DEFAULT = ("stride", "dilation", "depth", "beta", "filter")
 _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "FULLY_CONNECTED": (
         "FullyConnectedOptions",
-        {"activation": "FusedActivationFunction", "weights_format": "WeightsFormat", "keep_dims": "KeepNumDims"},
+        {
+            "activation": "FusedActivationFunction",
+            "weights_format": "WeightsFormat",
+            "keep_dims": "KeepNumDims",
+            "bias_type": "QuantizedBiasType",
+        },
     ),
     "ADD": ("AddOptions", {"activation": "FusedActivationFunction", "powers_of_two": "PotScaleInt16"}),
     "SUB": ("SubOptions", {"activation": "FusedActivationFunction", "powers_of_two": "PotScaleInt16"}),
@@ -98,6 +104,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "stride_w": "StrideW",
             "dilation_h": "DilationHFactor",
             "dilation_w": "DilationWFactor",
+            "bias_type": "QuantizedBiasType",
         },
     ),
     "TRANSPOSE_CONV": (
@@ -107,6 +114,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "padding": "Padding",
             "stride_h": "StrideH",
             "stride_w": "StrideW",
+            "bias_type": "QuantizedBiasType",
         },
     ),
     "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
@@ -157,7 +165,7 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
         graph, problems = fold_shapes(reader.graph(states), reader.signatures)
         if problems:
             raise CompileError(str(path), problems)
-        return split_borders(fold_dilations(scale_zeros(use_tables(detach_states(settle_shapes(graph))))))
+        return split_borders(fold_dilations(scale_zeros(choose_arithmetic(detach_states(settle_shapes(graph))))))
     except CompileError:
         raise
     except (

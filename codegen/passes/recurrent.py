@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from tinyloc.codegen.arithmetic.gates16 import CELL_BITS
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import ViewRule
 from tinyloc.codegen.operators.lstm import CELL, HIDDEN
@@ -11,7 +10,6 @@ from tinyloc.codegen.semantics.operator_table import rule_of
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 OPERANDS = 24
 FRESH = "each run is a sequence from its start; LiteRT and TFLM go on from an LSTM's last state unless it is reset"
-SMALLEST_CELL_SCALE = 2.0 ** (min(CELL_BITS) - 15)
 HIDDEN_SCALE = 4
 """The intermediate tensor that tells the scale of the hidden state."""
 
@@ -62,24 +60,6 @@ def detach_states(graph: Graph) -> Graph:
     if not lasting:
         notes = (*notes, FRESH)
     return dataclasses.replace(graph, operators=tuple(operators), states=tuple(states), notes=notes)
-
-
-def use_tables(graph: Graph) -> Graph:
-    """Give all LSTMs the arithmetic of TFLM where LiteRT's has none for the scale of a cell state."""
-
-    def beyond(op: Operator) -> bool:
-        scale = op.attributes.get("cell_scale", 0.0)
-        return op.kind == LSTM and 0.0 < scale < SMALLEST_CELL_SCALE
-
-    small = [op.origin[0] for op in graph.operators if beyond(op)]
-    if not small:
-        return graph
-    note = f"{', '.join(small)}: LiteRT computes no tanh of so small a cell state; LSTMs answer as TFLM does"
-    operators = tuple(
-        dataclasses.replace(op, attributes={**op.attributes, "as_tflm": 1}) if op.kind == LSTM else op
-        for op in graph.operators
-    )
-    return dataclasses.replace(graph, operators=operators, notes=(*graph.notes, note))
 
 
 def _has_states(op: Operator) -> bool:
