@@ -132,6 +132,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "L2_NORMALIZATION": ("L2NormOptions", {"activation": "FusedActivationFunction"}),
     "GELU": ("GeluOptions", {"approximate": "Approximate"}),
     "GATHER": ("GatherOptions", {"axis": "Axis", "batch_dims": "BatchDims"}),
+    "SVDF": ("SVDFOptions", {"activation": "FusedActivationFunction", "rank": "Rank"}),
     "VAR_HANDLE": ("VarHandleOptions", {"container": "Container", "shared_name": "SharedName"}),
     "CALL_ONCE": ("CallOnceOptions", {"subgraph": "InitSubgraphIndex"}),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (

@@ -5,7 +5,8 @@ import dataclasses
 from tinyloc.codegen.arithmetic.gates16 import CELL_BITS
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.operators.convolution import INT32
-from tinyloc.codegen.passes.recurrent import LSTM
+from tinyloc.codegen.operators.svdf import STATE
+from tinyloc.codegen.passes.recurrent import LSTM, SVDF
 
 SMALLEST_CELL_SCALE = 2.0 ** (min(CELL_BITS) - 15)
 BIASES = {"CONV_2D": 2, "FULLY_CONNECTED": 2}
@@ -17,7 +18,7 @@ def choose_arithmetic(graph: Graph) -> Graph:
 
     Where one operator does, FULLY_CONNECTED does too: TFLM rounds its sums twice, LiteRT once.
     """
-    graph = _short_biases(_small_cells(graph))
+    graph = _byte_memories(_short_biases(_small_cells(graph)))
     if not any(op.attributes.get("as_tflm") for op in graph.operators):
         return graph
     return _marked(graph, [op.kind == "FULLY_CONNECTED" for op in graph.operators])
@@ -52,6 +53,20 @@ def _short_biases(graph: Graph) -> Graph:
     first = next(op.origin[0] for op, short in zip(graph.operators, found, strict=True) if short)
     note = f"{first}: LiteRT reads its bias of int32 as int64; it answers as TFLM does"
     return _marked(graph, found, f"{note}, as do {sum(found) - 1} alike" if sum(found) > 1 else note)
+
+
+def _byte_memories(graph: Graph) -> Graph:
+    """SVDF with a state of int8."""
+
+    def in_bytes(op: Operator) -> bool:
+        return op.kind == SVDF and len(op.inputs) > STATE and graph.tensors[op.inputs[STATE]].element == "int8"
+
+    found = [in_bytes(op) for op in graph.operators]
+    return (
+        _marked(graph, found, "LiteRT runs no SVDF with a state of int8; it answers as TFLM does")
+        if any(found)
+        else graph
+    )
 
 
 def _marked(graph: Graph, which: list[bool], *notes: str) -> Graph:

@@ -38,6 +38,7 @@ from tinyloc.codegen.operators.selective_scan import SelectiveScan
 from tinyloc.codegen.operators.softmax import Softmax
 from tinyloc.codegen.operators.sqrt import Sqrt8
 from tinyloc.codegen.operators.squared_difference import SquaredDifference
+from tinyloc.codegen.operators.svdf import Svdf
 from tinyloc.codegen.operators.table import ELU, EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Gelu, Table
 from tinyloc.codegen.operators.transpose_conv import TransposeConv
 from tinyloc.codegen.operators.view import Part, Reshape
@@ -100,6 +101,7 @@ RULES: dict[str, Rule] = {
     "STRIDED_SLICE": Part(),
     "SUB": Add(-1),
     "SUM": Reduce(divide=False),
+    "SVDF": Svdf(),
     "TABLE": Table(),
     "TRANSPOSE": Part(),
     "TRANSPOSE_CONV": TransposeConv(),

@@ -50,6 +50,7 @@ SPELLING = {
     "BATCH_TO_SPACE_ND": "BatchToSpaceND",
     "L2_NORMALIZATION": "L2Norm",
     "SELECT_V2": "SelectV2",
+    "SVDF": "SVDF",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
 }
 FIRST_VERSIONS = {"BROADCAST_TO": 2}
