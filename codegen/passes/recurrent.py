@@ -34,8 +34,8 @@ def detach_states(graph: Graph) -> Graph:
     operators, states = [], list(graph.states)
     for op in graph.operators:
         if op.kind == SVDF and len(op.inputs) > SVDF_STATE and len(op.outputs) == 1:
-            before = graph.tensors[op.inputs[SVDF_STATE]]
-            graph, after = graph.with_tensor(dataclasses.replace(before, name=f"{before.name} after"))
+            memory = graph.tensors[op.inputs[SVDF_STATE]]
+            graph, after = graph.with_tensor(dataclasses.replace(memory, name=f"{memory.name} after"))
             states.append((op.inputs[SVDF_STATE], after))
             op = dataclasses.replace(op, outputs=(*op.outputs, after))
         if not _has_states(op):
