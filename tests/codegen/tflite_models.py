@@ -27,6 +27,7 @@ NO_OPTIONS = {
     "SIN",
     "CUSTOM",
     "READ_VARIABLE",
+    "LOG_SOFTMAX",
     "ASSIGN_VARIABLE",
 }
 SPELLING = {
