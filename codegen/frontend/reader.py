@@ -16,7 +16,7 @@ from tinyloc.codegen.frontend.variables import CALL_ONCE, bind_variables, initia
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.passes.dilations import fold_dilations
 from tinyloc.codegen.passes.recurrent import detach_states
-from tinyloc.codegen.passes.shapes import FOLDED, fold_shapes, settle_shapes
+from tinyloc.codegen.passes.shapes import FOLDED, MOVERS, fold_shapes, settle_shapes
 from tinyloc.codegen.passes.split_space_to_batch import split_borders
 from tinyloc.codegen.passes.whose_arithmetic import choose_arithmetic
 from tinyloc.codegen.passes.zeros import scale_zeros
@@ -39,6 +39,10 @@ _ELEMENTS: dict[int, ElementType] = {
     tflite.TensorType.INT64: "int64",
 }
 _BORDERS = {**_ELEMENTS, tflite.TensorType.FLOAT32: "float32", tflite.TensorType.UINT8: "uint8"}
+_SIGN = 128
+"""UINT8 is read as int8: values and zero points are so much less."""
+_UNSIGNED_KINDS = frozenset((*MOVERS, "QUANTIZE", "PAD", "PADV2", "MIRROR_PAD", "REVERSE_V2", "TILE", "BROADCAST_TO"))
+"""Operators that mean the same on UINT8 as on int8."""
 _TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
 ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
 
@@ -286,7 +290,8 @@ class _Reader:
     def _tensor(self, source: Any, index: int) -> Tensor:
         name = plain_name((source.Name() or b"").decode(errors="replace"))
         shape = tuple(int(n) for n in source.ShapeAsNumpy()) if source.ShapeLength() else ()
-        element = _ELEMENTS.get(source.Type())
+        unsigned = source.Type() == tflite.TensorType.UINT8
+        element = "int8" if unsigned else _ELEMENTS.get(source.Type())
         if element is None:
             # only tensors that operators use are reported, by _check_elements
             return Tensor(name, shape, "int8", None, None)
@@ -310,6 +315,9 @@ class _Reader:
             data.flags.writeable = False
         truth = source.Type() == tflite.TensorType.BOOL
         quantisation = Quantisation((1.0,), (0,)) if truth else _quantisation(source.Quantization())
+        if unsigned and quantisation is not None:
+            zero_points = tuple(z - _SIGN for z in quantisation.zero_point)
+            quantisation = dataclasses.replace(quantisation, zero_point=zero_points)
         return Tensor(name, shape, element, quantisation, data)
 
     def _operator(self, source: Any, index: int, tensors: Sequence[Tensor]) -> Operator:
@@ -414,14 +422,27 @@ class _Reader:
         by_type: dict[str, list[str]] = {}
         for tensor, user in sorted(kinds.items()):
             number = subgraph.Tensors(tensor).Type()
-            if number not in _ELEMENTS:
+            if number not in _ELEMENTS and number != tflite.TensorType.UINT8:
                 name = _TYPE_NAMES.get(number, str(number))
                 by_type.setdefault(name, []).append(f"{tensors[tensor].name} ({user})")
         for name, where in by_type.items():
-            more = f" and {len(where) - NAMED_AT_ONCE} more" if len(where) > NAMED_AT_ONCE else ""
             self.problems.append(
-                f"{name} where integers are needed: {', '.join(where[:NAMED_AT_ONCE])}{more}; only fully quantised "
-                "models run in integers: export with int8 or int16x8 inputs, outputs and operators"
+                f"{name} where integers are needed: {_some(where)}; only fully quantised models run in integers: "
+                "export with int8 or int16x8 inputs, outputs and operators"
+            )
+        unsigned = [
+            op.origin[0]
+            for op in operators
+            if op.kind not in _UNSIGNED_KINDS
+            and any(
+                t != -1 and subgraph.Tensors(t).Type() == tflite.TensorType.UINT8 for t in (*op.inputs, *op.outputs)
+            )
+        ]
+        if unsigned:
+            self.problems.append(
+                f"{counted(len(unsigned), 'operator')} on uint8 ({_some(unsigned)}): the quantisation of before 2020, "
+                "with zero points in weights and kernels of its own; quantise the float model again with int8 "
+                "operators (representative_dataset; inputs and outputs may stay uint8)"
             )
 
     def _check_kinds(self, operators: Sequence[Operator]) -> None:
@@ -430,6 +451,12 @@ class _Reader:
         for op in operators:
             if op.kind not in known:
                 self.problems.append(f"{op.origin[0]}: {op.kind} is not supported")
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - NAMED_AT_ONCE} more" if len(names) > NAMED_AT_ONCE else ""
+    return f"{', '.join(names[:NAMED_AT_ONCE])}{more}"
 
 
 def _option(name: str, value: Any) -> int | float | str:
@@ -454,6 +481,8 @@ def _values(content: bytes, element: str, number: int, size: int) -> "np.ndarray
     if number == tflite.TensorType.INT4:
         pairs = np.frombuffer(content, np.int8)
         return np.stack([np.left_shift(pairs, 4) >> 4, pairs >> 4], axis=1).ravel()[:size]
+    if number == tflite.TensorType.UINT8:
+        return (np.frombuffer(content, np.uint8) ^ np.uint8(_SIGN)).view(np.int8)
     return np.frombuffer(content, dtype=np.dtype(element).newbyteorder("<")).astype(element)
 
 

@@ -79,7 +79,7 @@ class LogSoftmax(KernelRule):
         if problems:
             return problems
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        if (np.float32(y.scale), y.zero_point) != (OUTPUT_SCALE, OUTPUT_ZERO):
+        if y.scale != OUTPUT_SCALE or y.zero_point != OUTPUT_ZERO:
             problems.append(
                 f"the output's scale is {y.scale}, zero point {y.zero_point}; TFLite asks for "
                 f"{OUTPUT_SCALE}, {OUTPUT_ZERO}"

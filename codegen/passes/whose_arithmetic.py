@@ -18,7 +18,7 @@ def choose_arithmetic(graph: Graph) -> Graph:
 
     Where one operator does, FULLY_CONNECTED does too: TFLM rounds its sums twice, LiteRT once.
     """
-    graph = _byte_memories(_short_biases(_small_cells(graph)))
+    graph = _wide_results(_byte_memories(_short_biases(_small_cells(graph))))
     if not any(op.attributes.get("as_tflm") for op in graph.operators):
         return graph
     return _marked(graph, [op.kind == "FULLY_CONNECTED" for op in graph.operators])
@@ -67,6 +67,18 @@ def _byte_memories(graph: Graph) -> Graph:
         if any(found)
         else graph
     )
+
+
+def _wide_results(graph: Graph) -> Graph:
+    """QUANTIZE of int8 to int32."""
+
+    def widens(op: Operator) -> bool:
+        elements = [graph.tensors[t].element for t in (*op.inputs, *op.outputs)]
+        return op.kind == "QUANTIZE" and elements == ["int8", "int32"]
+
+    found = [widens(op) for op in graph.operators]
+    note = "LiteRT has no QUANTIZE of int8 to int32; it answers as TFLM does"
+    return _marked(graph, found, note) if any(found) else graph
 
 
 def _marked(graph: Graph, which: list[bool], *notes: str) -> Graph:

@@ -61,6 +61,7 @@ TYPES = {
     "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
+    "uint8": schema.TensorType.UINT8,
     "float32": schema.TensorType.FLOAT32,
     "bool": schema.TensorType.BOOL,
     "resource": schema.TensorType.RESOURCE,
