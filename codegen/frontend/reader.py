@@ -12,6 +12,7 @@ import tflite
 
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.frontend.operator_codes import operator_name
+from tinyloc.codegen.frontend.signatures import several
 from tinyloc.codegen.frontend.variables import CALL_ONCE, bind_variables, initial_values
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.passes.dilations import fold_dilations
@@ -166,7 +167,12 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
     if content[4:8] != b"TFL3":
         raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
     try:
-        reader = _Reader(tflite.Model.GetRootAs(content, 0), path)
+        model = tflite.Model.GetRootAs(content, 0)
+        if names := several(model):
+            raise CompileError(
+                str(path), [f"{len(names)} signatures ({', '.join(names)}): choose one with --signature"]
+            )
+        reader = _Reader(model, path)
         graph, problems = fold_shapes(reader.graph(states), reader.signatures)
         if problems:
             raise CompileError(str(path), problems)
@@ -187,14 +193,13 @@ def read_borders(path: Path, states: Sequence[tuple[str, str]] = ()) -> tuple[li
     integers inside. The file must be one that read_tflite takes.
     """
     subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
-    carried = {plain_name(name) for pair in states for name in pair}
-
-    def types(indices: Any) -> list[str]:
-        ends = [subgraph.Tensors(int(i)) for i in indices]
-        names = [plain_name((end.Name() or b"").decode(errors="replace")) for end in ends]
-        return [_BORDERS[end.Type()] for end, name in zip(ends, names, strict=True) if name not in carried]
-
-    return types(subgraph.InputsAsNumpy()), types(subgraph.OutputsAsNumpy())
+    positions = state_positions(path, states)
+    carried = {before for before, _ in positions}, {after for _, after in positions}
+    inputs, outputs = (
+        [_BORDERS[subgraph.Tensors(int(t)).Type()] for i, t in enumerate(ends) if i not in gone]
+        for ends, gone in zip((subgraph.InputsAsNumpy(), subgraph.OutputsAsNumpy()), carried, strict=True)
+    )
+    return inputs, outputs
 
 
 def state_positions(path: Path, states: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
@@ -202,12 +207,30 @@ def state_positions(path: Path, states: Sequence[tuple[str, str]]) -> list[tuple
 
     The file must be one that read_tflite takes with these states.
     """
-    subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
-    ends = [
-        [plain_name((subgraph.Tensors(int(i)).Name() or b"").decode(errors="replace")) for i in indices]
-        for indices in (subgraph.InputsAsNumpy(), subgraph.OutputsAsNumpy())
-    ]
-    return [(ends[0].index(plain_name(before)), ends[1].index(plain_name(after))) for before, after in states]
+    inputs, outputs = end_names(tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0))
+    pairs = [(_position(inputs, before), _position(outputs, after)) for before, after in states]
+    return [(before, after) for before, after in pairs if before is not None and after is not None]
+
+
+def end_names(subgraph: Any) -> tuple[list[str], list[str]]:
+    """Names of a subgraph's inputs and outputs: their own, or input0, output1... where those are missing or alike."""
+
+    def names(ends: Any, role: str) -> list[str]:
+        found = [_tensor_name(subgraph.Tensors(int(t)), "") for t in ends]
+        return [n if n and found.count(n) == 1 else f"{role}{i}" for i, n in enumerate(found)]
+
+    return names(subgraph.InputsAsNumpy(), "input"), names(subgraph.OutputsAsNumpy(), "output")
+
+
+def _position(names: Sequence[str], name: str) -> int | None:
+    """Where a name stands among others, or the position that it is the number of."""
+    if plain_name(name) in names:
+        return names.index(plain_name(name))
+    return int(name) if name.isascii() and name.isdigit() and int(name) < len(names) else None
+
+
+def _tensor_name(tensor: Any, unnamed: str) -> str:
+    return plain_name((tensor.Name() or b"").decode(errors="replace")) or unnamed
 
 
 def plain_name(name: str) -> str:
@@ -234,6 +257,8 @@ class _Reader:
             )
         inputs = [int(i) for i in self.subgraph.InputsAsNumpy()]
         outputs = [int(i) for i in self.subgraph.OutputsAsNumpy()]
+        named = dict(zip((*inputs, *outputs), (n for names in end_names(self.subgraph) for n in names), strict=True))
+        tensors = tuple(dataclasses.replace(t, name=named.get(i, t.name)) for i, t in enumerate(tensors))
         operators = self._without_empty(tensors, operators, [*inputs, *outputs])
         bound = bind_variables(tensors, operators, self._initial(operators))
         self.problems += bound.problems
@@ -241,14 +266,14 @@ class _Reader:
         tensors, operators = self._cut_borders(tuple(bound.tensors), tuple(bound.operators), inputs, outputs)
         self._check_elements(tensors, operators, inputs, outputs)
         pairs = []
+        names = end_names(self.subgraph)
         for before, after in states:
-            found = _named(tensors, inputs, before), _named(tensors, outputs, after)
-            for name, index, of in ((before, found[0], inputs), (after, found[1], outputs)):
-                if index is None:
-                    have = ", ".join(tensors[i].name for i in of)
-                    self.problems.append(f"state tensor {name!r} is not there; the graph has {have}")
+            found = _position(names[0], before), _position(names[1], after)
+            for name, position, have in zip((before, after), found, names, strict=True):
+                if position is None:
+                    self.problems.append(f"state tensor {name!r} is not there; the graph has {', '.join(have)}")
             if found[0] is not None and found[1] is not None:
-                pairs.append((found[0], found[1]))
+                pairs.append((inputs[found[0]], outputs[found[1]]))
         if self.problems:
             self._check_kinds(operators)
             raise CompileError(str(self.path), self.problems)
@@ -288,7 +313,7 @@ class _Reader:
         return values
 
     def _tensor(self, source: Any, index: int) -> Tensor:
-        name = plain_name((source.Name() or b"").decode(errors="replace"))
+        name = _tensor_name(source, f"tensor{index}")
         shape = tuple(int(n) for n in source.ShapeAsNumpy()) if source.ShapeLength() else ()
         unsigned = source.Type() == tflite.TensorType.UINT8
         element = "int8" if unsigned else _ELEMENTS.get(source.Type())
@@ -510,10 +535,3 @@ def _quantisation(source: Any) -> Quantisation | None:
     scale = tuple(float(s) for s in source.ScaleAsNumpy())
     zero = tuple(int(z) for z in source.ZeroPointAsNumpy()) if source.ZeroPointLength() else ()
     return Quantisation(scale, zero, int(source.QuantizedDimension()))
-
-
-def _named(tensors: Sequence[Tensor], among: Sequence[int], name: str) -> int | None:
-    for index in among:
-        if tensors[index].name == plain_name(name):
-            return index
-    return None

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.frontend.io_quantisation import from_network, to_network
 from tinyloc.codegen.frontend.reader import read_borders, read_tflite
 from tinyloc.codegen.frontend.samples import Samples, joined, load_samples
+from tinyloc.codegen.frontend.signatures import UnknownSignature, with_signature
 from tinyloc.codegen.lowering.harness import add_harness
 from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions
 from tinyloc.codegen.lowering.tensor_placement import ArenaOptions
@@ -101,6 +103,7 @@ def compiled_network(
     backend: Backend = "native",
     aim: Aim = "speed",
     flash_budget: int | None = None,
+    signature: str | None = None,
 ) -> Iterator[Network]:
     """Compile, complete with the harness, and link for the board.
 
@@ -113,6 +116,8 @@ def compiled_network(
     limit = flash_limit(board, flash_budget)
     with tempfile.TemporaryDirectory(prefix="tinyloc-network-") as name:
         work = Path(name).resolve()
+        if signature is not None:
+            model = _chosen(model, signature, work)
         library = find_cmsis_nn() if backend == "cmsis_nn" else None
 
         def build(forms: FormOptions) -> Attempt:
@@ -140,6 +145,21 @@ def compiled_network(
             model, board, made.forms.level, states, made.generated, made.manifest, image, step, backend, aim,
             limit if flash_budget is not None or aim == "budget" else None,
         )  # fmt: skip
+
+
+def _chosen(model: Path, signature: str, work: Path) -> Path:
+    """A copy of the file that has the chosen signature only."""
+    (work / "chosen").mkdir()
+    copy = work / "chosen" / model.name
+    try:
+        copy.write_bytes(with_signature(model.read_bytes(), signature))
+    except OSError as error:
+        raise NetworkError(f"{model}: cannot be read: {error.strerror}") from error
+    except UnknownSignature as error:
+        raise NetworkError(f"{model}: {error}") from error
+    except (struct.error, IndexError, TypeError, ValueError) as error:
+        raise NetworkError(f"{model}: damaged flatbuffer ({error}); export the model again") from error
+    return copy
 
 
 def arena_banks(board: Board, manifest: GraphManifest) -> tuple[int, int] | None:

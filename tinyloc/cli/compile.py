@@ -13,6 +13,7 @@ from tinyloc.cli.network_options import (
     KernelsOption,
     ModelArgument,
     OptimiseOption,
+    SignatureOption,
     StateOption,
     StepOption,
     network_of,
@@ -26,6 +27,7 @@ def compile_model(
     out: Annotated[Path, typer.Option("--out", help="Directory for the C files; replaced as a whole.")],
     state: StateOption = None,
     step: StepOption = False,
+    signature: SignatureOption = None,
     keep_inputs: KeepInputsOption = False,
     optimise: OptimiseOption = "budget",
     flash_budget: FlashBudgetOption = None,
@@ -38,7 +40,7 @@ def compile_model(
     check_directory(out)
     with network_of(
         model, board, state=state, step=step, keep_inputs=keep_inputs, optimise=optimise, flash_budget=flash_budget,
-        backend=backend,
+        backend=backend, signature=signature,
     ) as network:  # fmt: skip
         save_network(network, out)
         write_json(json, network.figures())

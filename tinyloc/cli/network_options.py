@@ -19,8 +19,13 @@ BoardName = Annotated[
 StateOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--state", metavar="INPUT=OUTPUT", help="Tensors that one run leaves for the next; once for each state."
+        "--state",
+        metavar="INPUT=OUTPUT",
+        help="Tensors (names or numbers) that one run leaves for the next; once for each state.",
     ),
+]
+SignatureOption = Annotated[
+    str | None, typer.Option("--signature", help="The signature to compile, of a file with several.")
 ]
 StepOption = Annotated[
     bool, typer.Option("--step", help="One step of an LSTM network over a window: a sample a run, states carried.")
@@ -95,6 +100,7 @@ def network_of(
     optimise: str,
     flash_budget: int | None,
     backend: str,
+    signature: str | None = None,
 ) -> AbstractContextManager["Network"]:
     """The compiled network of these options. Raises OptionError and what compiled_network raises."""
     from tinyloc.boards import load_board
@@ -102,7 +108,7 @@ def network_of(
 
     found, pairs, kernels = load_board(board), state_pairs(state), network_backend(backend)
     level, aim = optimise_choice(optimise)
-    return compiled_network(model, found, pairs, level, step, keep_inputs, kernels, aim, flash_budget)
+    return compiled_network(model, found, pairs, level, step, keep_inputs, kernels, aim, flash_budget, signature)
 
 
 def sizes_lines(network: "Network") -> Iterator[str]:

@@ -13,6 +13,7 @@ from tinyloc.cli.network_options import (
     KernelsOption,
     ModelArgument,
     OptimiseOption,
+    SignatureOption,
     StateOption,
     StepOption,
     network_of,
@@ -28,7 +29,9 @@ def run(
     board: BoardName,
     given: Annotated[
         list[str],
-        typer.Option("--input", metavar="X.npy", help="Samples; once for each input (NAME=X.npy), or one .npz."),
+        typer.Option(
+            "--input", metavar="X.npy", help="Samples; once for each input (NAME=X.npy, 0=X.npy), or one .npz."
+        ),
     ],
     output: Annotated[
         list[Path], typer.Option("--output", metavar="Y.npy", help="Answers; once for each output, or one .npz.")
@@ -38,6 +41,7 @@ def run(
     ] = False,
     state: StateOption = None,
     step: StepOption = False,
+    signature: SignatureOption = None,
     keep_inputs: KeepInputsOption = False,
     measured: Annotated[int, typer.Option("--measured", min=1, help="Samples whose cycles are modelled.")] = 1,
     optimise: OptimiseOption = "budget",
@@ -52,7 +56,7 @@ def run(
 
     with network_of(
         model, board, state=state, step=step, keep_inputs=keep_inputs, optimise=optimise, flash_budget=flash_budget,
-        backend=backend,
+        backend=backend, signature=signature,
     ) as network:  # fmt: skip
         samples = read_samples(network, given, real)
         check_targets(output, network.manifest.outputs)
