@@ -136,7 +136,7 @@ def test_the_script_uses_known_commands_on_known_addresses(name):
     assert rest == [
         f'mach create "{name}"',
         f"machine LoadPlatformDescription $ORIGIN/{name}.repl",
-        f"sysbus LoadELF $ORIGIN/firmware.elf",
+        "sysbus LoadELF $ORIGIN/firmware.elf",
         f"cpu VectorTableOffset {board.region('flash').base:#010x}",
     ]
 
