@@ -23,20 +23,20 @@ class BoardError(UserError):
 class Clock(Strict):
     """The core's clock."""
 
-    hz: int = Field(gt=0)
+    hz: int = Field(gt=0, le=2_000_000_000)
     """That the firmware runs at, as the port sets it."""
-    reset_hz: int = Field(gt=0)
+    reset_hz: int = Field(gt=0, le=2_000_000_000)
     """That the part starts with."""
-    flash_wait_states: int = Field(ge=0)
+    flash_wait_states: int = Field(ge=0, le=255)
     """Core cycles that a read of the flash takes beyond one, at `hz`."""
 
 
 class FlashCache(Strict):
     """What stands between core and flash: bytes of a read, bytes kept of code and of data; 0 is no cache."""
 
-    width_bytes: int = Field(gt=0)
-    code_bytes: int = Field(ge=0)
-    data_bytes: int = Field(ge=0)
+    width_bytes: int = Field(gt=0, le=1024)
+    code_bytes: int = Field(ge=0, le=1 << 24)
+    data_bytes: int = Field(ge=0, le=1 << 24)
     source: Line
     """Where the figures stand, and what was not verified."""
 
@@ -50,7 +50,7 @@ class Build(Strict):
     """A file next to board.toml."""
     port: FileName
     """A directory below firmware/port."""
-    stack_bytes: int = Field(gt=0)
+    stack_bytes: int = Field(gt=0, le=1 << 24)
     """Reserved at the start of RAM; the report counts what was used of it."""
 
 
@@ -59,7 +59,7 @@ class Memory(Strict):
 
     name: Symbol
     base: Address
-    size: int = Field(gt=0)
+    size: int = Field(gt=0, le=1 << 32)
     access: Literal["rx", "rw", "rwx"]
 
 
@@ -69,7 +69,7 @@ class Alias(Strict):
     name: Line
     base: Address
     of: Address
-    size: int = Field(gt=0)
+    size: int = Field(gt=0, le=1 << 32)
 
 
 class FixedWords(Strict):
@@ -108,9 +108,9 @@ class Uart(Strict):
     """The peripheral in device/emulator."""
     base: Address
     """Of its registers."""
-    baud: int = Field(gt=0)
+    baud: int = Field(gt=0, le=100_000_000)
     """Bits a second after reset."""
-    max_baud: int = Field(gt=0)
+    max_baud: int = Field(gt=0, le=100_000_000)
     """The most bits a second that the host may ask for."""
     usb_ids: list[Line] = Field(default_factory=list)
     """Of the board's serial adapter, as vendor:product in hexadecimal digits."""
@@ -119,20 +119,20 @@ class Uart(Strict):
 class StudyEnergy(Strict):
     """The current in mA that the study (arXiv 2412.09289) assumes, and the clock in Hz that it fits."""
 
-    run_ma: float = Field(gt=0)
-    hz: int = Field(gt=0)
+    run_ma: float = Field(gt=0, le=10_000)
+    hz: int = Field(gt=0, le=2_000_000_000)
 
 
 class Energy(Strict):
     """What the part draws at `volts`: mA for each MHz of clock while the core runs, µA asleep with RAM kept."""
 
-    volts: float = Field(gt=0)
-    run_ma_per_mhz: float = Field(gt=0)
-    sleep_ua: float = Field(ge=0)
-    wake_us: float | None = Field(default=None, ge=0)
+    volts: float = Field(gt=0, le=50)
+    run_ma_per_mhz: float = Field(gt=0, le=1000)
+    sleep_ua: float = Field(ge=0, le=1e6)
+    wake_us: float | None = Field(default=None, ge=0, le=1e7)
     """From the timer's event to the first instruction, at the current of the clock `awake_hz`. None: the port has no
     sleep."""
-    awake_hz: int | None = Field(default=None, gt=0)
+    awake_hz: int | None = Field(default=None, gt=0, le=2_000_000_000)
     """The core's clock between two sleeps; needed with `wake_us`."""
     source: Line
     """Where the figures stand, and what was not verified."""
@@ -144,9 +144,9 @@ class Energy(Strict):
 class Budget(Strict):
     """What a localiser may take: the whole image, all RAM with the used stack, milliseconds from sample to answer."""
 
-    flash_bytes: int = Field(gt=0)
-    ram_bytes: int = Field(gt=0)
-    latency_ms: float = Field(gt=0)
+    flash_bytes: int = Field(gt=0, le=1 << 32)
+    ram_bytes: int = Field(gt=0, le=1 << 32)
+    latency_ms: float = Field(gt=0, le=1e9)
 
 
 class FlashTool(Strict):
