@@ -348,3 +348,13 @@ def test_rooms_and_access_points_are_drawn_in_the_unit_of_the_positions(tmp_path
     assert "access_point_positions names apx, which is no access point; there are ap1, ap2, ap3" in str(error.value)
     with pytest.raises(DataError, match=r"access_point_positions: ap2: give two or three finite numbers"):
         own.load(describe(tmp_path, "", PLACES + SITE.replace("[100, 200]", "[1]"), train=text, test=text))
+
+
+def test_coordinates_and_times_beyond_all_meaning_are_named(tmp_path: Path) -> None:
+    rows = survey().replace("\n0.0,0,", "\n1e300,0,", 1).replace("x,y,level", "x,y,t")
+    columns = PLACES.replace('floor = "level"', 'time = "t"')
+    with pytest.raises(DataError, match=r"1 cell is beyond 1e\+09: line 2 x = '1e300'; correct them"):
+        own.load(describe(tmp_path, "", columns, train=rows, test=rows))
+    late = survey().replace("x,y,level", "x,y,t").replace("\n0.0,0,0,", "\n0,0,1e20,", 1)
+    with pytest.raises(DataError, match=r"1 cell is beyond 1e\+11: line 2 t = '1e20'; correct them"):
+        own.load(describe(tmp_path, "", columns, train=late, test=late))
