@@ -20,7 +20,8 @@ CELLS = (
 )  # fmt: skip
 SETTINGS = (
     'time_unit = "iso"', 'time_unit = "ns"', "rate_hz = 3", 'coordinates = "degrees"', 'coordinates = "mm"',
-    "header = false", 'delimiter = ";"', 'decimal = ","\ndelimiter = ";"', 'split_by = "visit"', 'split_by = "place"', 'split_by = "day"',
+    "header = false",
+    'delimiter = ";"', 'decimal = ","\ndelimiter = ";"', 'split_by = "visit"', 'split_by = "place"', 'split_by = "day"',
     "held_out = 0.49", "held_out = 0.001", 'missing = ["x", -110, 0]', "heard = [-110, 0, 100]", "pause_s = 0.1",
     'unlabelled = "drop"',
 )  # fmt: skip
