@@ -39,7 +39,7 @@ def parse_fix(body: bytes) -> Fix:
         raise FrameError(f"a FIX of {len(body)} bytes, expected {_FIX.size}; flash this tinyloc's firmware")
     valid, status, x, y, xx, yy, variance, cycles, stack = _FIX.unpack(body)
     if valid > 1 or status > 3 or not np.isfinite([x, y, xx, yy, variance]).all():
-        raise FrameError(f"a FIX that no firmware of ours sends: valid {valid}, status {status}, at {x}, {y}")
+        raise FrameError(f"an impossible FIX: valid {valid}, status {status}, at {x}, {y}")
     return Fix(bool(valid), status, x, y, xx, yy, variance, cycles, stack)
 
 
@@ -55,9 +55,7 @@ class FusionClient(DeviceClient):
         """Who is there. Raises LinkError when the image has no fusion."""
         hello = super().hello()
         if not hello.fusion:
-            raise LinkError(
-                f"{self.transport.name}: the image there classifies scans and has no fusion; build one with fusion"
-            )
+            raise LinkError(f"{self.transport.name}: the image has no fusion; build one with `tinyloc fusion build`")
         return hello
 
     def walk(self, k: float, heading: float) -> None:

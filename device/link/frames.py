@@ -69,9 +69,9 @@ TRANSIENT = frozenset({ErrorCode.UNREADABLE, ErrorCode.CRC, ErrorCode.TOO_LONG})
 """Errors of a frame that was spoilt on its way: the same frame again may pass."""
 
 _TEXTS = {
-    ErrorCode.UNREADABLE: "the frame was no COBS or too short",
+    ErrorCode.UNREADABLE: "the frame was not valid COBS, or too short",
     ErrorCode.CRC: "the frame's checksum was wrong",
-    ErrorCode.VERSION: "the frame's protocol version {detail} is not the device's; flash the firmware of this tinyloc",
+    ErrorCode.VERSION: "the device does not know protocol version {detail}; flash the firmware of this tinyloc",
     ErrorCode.TYPE: "the device does not know frame type {detail:#x}; flash the firmware of this tinyloc",
     ErrorCode.LENGTH: "the frame's length did not fit its type ({detail})",
     ErrorCode.ORDER: "the sample was out of order: the device expected seq {detail}",
@@ -112,9 +112,9 @@ def decode(encoded: bytes) -> Frame:
     try:
         payload = cobs.decode(encoded)
     except cobs.DecodeError as error:
-        raise FrameError(f"{len(encoded)} bytes that are no COBS: {error}") from error
+        raise FrameError(f"{len(encoded)} bytes that are not COBS: {error}") from error
     if len(payload) < OVERHEAD_BYTES:
-        raise FrameError(f"a frame of {len(payload)} bytes, the shortest has {OVERHEAD_BYTES}")
+        raise FrameError(f"a frame of {len(payload)} bytes; the shortest has {OVERHEAD_BYTES}")
     (checksum,) = struct.unpack("<H", payload[-2:])
     if checksum != binascii.crc_hqx(payload[:-2], 0xFFFF):
         raise FrameError(f"a frame of {len(payload)} bytes with a wrong checksum")
@@ -191,9 +191,9 @@ def parse_hello(body: bytes) -> Hello:
         arena_bytes, state_bytes, stack_bytes, max_payload, board,
     ) = _HELLO.unpack(body)  # fmt: skip
     if flags >> 4 & 3 >= len(BACKENDS):
-        raise FrameError(f"the device says that its back end is number {flags >> 4 & 3}; flash this tinyloc's firmware")
+        raise FrameError(f"the device reports back end number {flags >> 4 & 3}; flash this tinyloc's firmware")
     if score_bytes not in (1, 2):
-        raise FrameError(f"the device says that a score has {score_bytes} bytes; flash this tinyloc's firmware")
+        raise FrameError(f"the device reports scores of {score_bytes} bytes; flash this tinyloc's firmware")
     return Hello(
         model_id=f"{model:016x}", clock_hz=clock_hz, inputs=inputs, classes=classes, window=window, hop=hop,
         score_bytes=score_bytes, crf=bool(flags & 1), sparse=bool(flags & 2), counts_cycles=bool(flags & 4),
@@ -240,7 +240,7 @@ class LayerChecks:
 def parse_layers(body: bytes) -> LayerChecks:
     """Body of a LAYERS reply. Raises FrameError."""
     if len(body) < 4 or len(body) % 4:
-        raise FrameError(f"a LAYERS reply of {len(body)} bytes holds no whole checksums")
+        raise FrameError(f"a LAYERS reply of {len(body)} bytes does not hold whole checksums")
     count, first = struct.unpack_from("<HH", body)
     return LayerChecks(count, first, struct.unpack_from(f"<{len(body) // 4 - 1}I", body, 4))
 

@@ -248,7 +248,7 @@ def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence
     if network.step and not read_tflite(network.model, network.states).states:
         return _litert_window(network, name, rows, answers)
     if any(operator.startswith("SUM #") for layer in network.manifest.layers for operator in layer.operators):
-        return Comparison(name, 0, 0, "cannot tell: it reads the values of a SUM as uint8")
+        return Comparison(name, 0, 0, "not comparable: it reads the values of a SUM as uint8")
     try:
         expected = litert_outputs(network.model, rows, network.states)
     except LiteRTError as error:
@@ -265,7 +265,7 @@ def _litert_window(
     except LiteRTError as error:
         return Comparison(name, 0, 0, str(error))
     if windows is None:
-        return Comparison(name, 0, 0, "not asked: there are fewer samples than the window has")
+        return Comparison(name, 0, 0, "not compared: there are fewer samples than steps in the window")
     steps, expected = windows
     found = [[np.concatenate([row[i].ravel() for row in answers[:steps]]) for i in range(len(expected))]]
     return _equal(name, [expected], [[a.ravel()[-b.size :] for a, b in zip(found[0], expected, strict=True)]])

@@ -20,10 +20,10 @@ class RenodeError(UserError):
 def renode_command(board: Board) -> list[str]:
     """The command that runs the board's robot test. Raises RenodeError with how to get Renode."""
     if board.virtual:
-        raise RenodeError(f"{board.title}: Renode has no platform of it; run it with `tinyloc emulate`")
+        raise RenodeError(f"{board.title}: Renode has no platform for it; run it with `tinyloc emulate`")
     robot = paths.RENODE_DIR / f"{board.name}.robot"
     if not robot.is_file():
-        raise RenodeError(f"{robot} is not there; in a checkout `python -m tinyloc.device.renode.files` makes it")
+        raise RenodeError(f"{robot} does not exist; in a clone, make it with `python -m tinyloc.device.renode.files`")
     for program, options in RUNNERS:
         if shutil.which(program):
             return [program, *options, str(robot)]

@@ -116,7 +116,7 @@ def test_a_board_that_a_model_is_not_for_is_told_why(tmp_path: Path) -> None:
     flash = f"{card.boards['stm32l4'].flash_bytes:,}"
     with pytest.raises(ZooError, match=rf"zoo:{model} is not for cc2650, which is too small .*stm32l4 \({flash} bytes"):
         zoo.resolve(f"{model}-cc2650", tmp_path)
-    with pytest.raises(ZooError, match=rf"zoo:{model} is not for cortex-m4, which draws no current, being virtual"):
+    with pytest.raises(ZooError, match=rf"zoo:{model} is not for cortex-m4, which is virtual and draws no current"):
         zoo.resolve(f"{model}-cortex-m4", tmp_path)
 
 
@@ -235,7 +235,9 @@ def test_a_card_is_refreshed_on_its_own_test_set_only(tmp_path: Path, monkeypatc
         raise DataError("not on this machine; get it")
 
     monkeypatch.setattr(catalogue, "load", nowhere)
-    with pytest.raises(ZooError, match="can only be measured on the test set of its card; here are golden scans"):
+    with pytest.raises(
+        ZooError, match="can only be measured on the test set of its card; this machine has golden scans"
+    ):
         measured(_simulated(), ["cc2650"])
 
 
