@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tinyloc.boards import part_names
 from tinyloc.bundle.schema import Arithmetic
 from tinyloc.errors import UserError
+from tinyloc.names import FileName
 from tinyloc.training.errors import RecipeError
 from tinyloc.training.recipe import Recipe, find_recipe, parse_recipe
 
@@ -95,9 +96,9 @@ class Study(_Strict):
     """Pairs of "MODEL, TRAINING, FORM" that the page puts against each other on every data set."""
     over: dict[str, Any] = {}
     """Recipe tables put over every cell, before those of the axes."""
-    data: dict[str, Data]
-    model: dict[str, Model]
-    training: dict[str, Training] = {"plain": Training()}
+    data: dict[FileName, Data]
+    model: dict[FileName, Model]
+    training: dict[FileName, Training] = {"plain": Training()}
     grid: list[Grid] = Field(min_length=1)
 
 

@@ -29,6 +29,7 @@ from tinyloc.cli import (
     export,
     flash,
     fusion,
+    init,
     recipes,
     renode,
     report,
@@ -88,6 +89,7 @@ def _program(
     pass
 
 
+app.command("init", rich_help_panel=TRAIN)(init.init)
 app.command("recipes", rich_help_panel=TRAIN)(recipes.recipes)
 app.add_typer(data.app, name="data", rich_help_panel=TRAIN)
 app.command("train", rich_help_panel=TRAIN)(train.train)
@@ -122,7 +124,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _interrupted(arguments)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_shown(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in OUTSIDE:
@@ -136,6 +138,11 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {missing}", file=sys.stderr)
         return 2
     return 0
+
+
+def _shown(message: str) -> str:
+    """The message without what would steer the terminal: names from files stand in it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"<U+{ord(c):04X}>" for c in message)
 
 
 def _interrupted(arguments: Sequence[str]) -> int:

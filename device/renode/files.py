@@ -287,7 +287,7 @@ def golden(build: BuildResult, board: Board, scans: Sequence[Scan] | None = None
     for number, (indices, dbm) in enumerate(rows):
         request = _sample(indices, dbm, hello.inputs, 11 + number).encode()
         first = first or request
-        result = parse_result(ask(request).body, hello.score_bytes)
+        result = parse_result(ask(request).body, hello)
         exchanges.append(
             {
                 "name": f"sample {number}",

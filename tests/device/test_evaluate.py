@@ -12,7 +12,9 @@ import pytest
 from tests.firmware.fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference
 from tests.scans import sample_row
 from tinyloc.boards import Board, load_board
+from tinyloc.bundle.provenance import Source
 from tinyloc.bundle.schema import (
+    Budget,
     Bundle,
     ModelFile,
     Outputs,
@@ -100,7 +102,7 @@ def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
         float_class=random.integers(0, model.classes, total).astype(np.int32),
     ).save(directory / "test.npz")
     bundle = Bundle(
-        name="fake", architecture="mlp", seed=1,
+        name="fake", architecture="mlp",
         preprocessing=Preprocessing(
             access_points=[f"ap{i}" for i in range(model.inputs)], floor_dbm=-105, ceiling_dbm=0,
             hold_samples=model.hold,
@@ -112,7 +114,8 @@ def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
         ),
         models=[file], test_sha256=sha256(directory / "test.npz"),
         default_arithmetic=arithmetic, parameters=7, parameters_published=9,
-        budget={"ram_bytes": 4096, "flash_bytes": 1 << 30}, data="made up", licence="none",
+        budget=Budget(ram_bytes=4096, flash_bytes=1 << 30),
+        data=Source(name="made-up", title="made up", licence="none"),
     )  # fmt: skip
     (directory / "bundle.json").write_text(bundle.model_dump_json())
     return directory

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.device.hellos import hello
 from tests.small_bundle import small_bundle
 from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_bundle
@@ -68,8 +70,10 @@ def test_the_float_model_decides_the_mean_too(found: tuple[Path, Evaluation]) ->
 
 
 def test_a_result_of_another_length_is_no_result() -> None:
-    head = bytes.fromhex("01000500000020000200")
-    assert parse_result(head + b"\x01\xff", 1).position_mm is None
-    assert parse_result(head + b"\x01\xff" + bytes.fromhex("e803000018fcffff"), 1).position_mm == (1000, -1000)
-    with pytest.raises(FrameError, match="does not hold 2 scores"):
-        parse_result(head + b"\x01\xff" + bytes(4), 1)
+    device = hello(classes=2, score_bytes=1)
+    bare, placed = (struct.pack("<hBHiIHH2b", 1, flags, 3, 2, 5, 32, 2, -1, 1) for flags in (0, 2))
+    assert parse_result(bare, device).position_mm is None
+    assert parse_result(placed + bytes.fromhex("e803000018fcffff"), device).position_mm == (1000, -1000)
+    for wrong in (placed, placed + bytes(4), bare + bytes(8)):
+        with pytest.raises(FrameError, match="does not hold 2 scores"):
+            parse_result(wrong, device)

@@ -84,7 +84,7 @@ def test_the_bundle_is_complete_and_describes_the_run(finished):
     assert bundle.parameters == run.record.parameters
     assert bundle.crf is not None
     np.testing.assert_allclose(bundle.crf.transitions, run.model.crf.transitions.detach().numpy())
-    assert {"onnx2tf", "torch", "tensorflow"} <= bundle.versions.keys()
+    assert {"onnx2tf", "torch", "tensorflow"} <= bundle.provenance.versions.keys()
     assert {path.name for path in finished.bundle.iterdir()} == {
         "bundle.json",
         "model.onnx",

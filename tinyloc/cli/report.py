@@ -61,6 +61,7 @@ def report(
 
     Writes one page per evaluation, and a page that compares them if there are several.
     """
+
     from tinyloc.cli.publish import FAILED, show_verdict
     from tinyloc.device.report.comparison import render_comparison
     from tinyloc.device.report.html import render_html

@@ -56,7 +56,7 @@ class RunLayout:
         """Give the level of the C compiler: --optimise, else that of the recipe, else Os. Raises RunError."""
         from tinyloc.bundle.schema import load_bundle
 
-        level = wanted or load_bundle(self.bundle).settings.get("recipe", {}).get("build", {}).get("optimise", "Os")
+        level = wanted or load_bundle(self.bundle).build.optimise
         if level == "Os":
             return "Os"
         if level == "O2":
