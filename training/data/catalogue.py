@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from tinyloc import paths
 from tinyloc.files import write_whole
 from tinyloc.names import printable
-from tinyloc.paths import CLONE_DIR
 from tinyloc.training.data import (
     ble_flat,
     ble_tracks,
@@ -261,16 +261,15 @@ def entry(name: str) -> Entry:
 
 
 def cache_directory() -> Path:
-    """Where `get` puts data sets: $XDG_CACHE_HOME/tinyloc/data, usually ~/.cache/tinyloc/data."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "tinyloc" / "data"
+    """Where `get` puts data sets: the cache's folder data."""
+    return paths.cache_directory() / "data"
 
 
 def search_places() -> list[Path]:
     """Directories that are searched for data sets, in order."""
     given = os.environ.get(ENVIRONMENT)
     places = [Path(given)] if given else []
-    places += [Path.cwd().parent / "shared" / "data", CLONE_DIR.parent / "shared" / "data", cache_directory()]
+    places += [Path.cwd().parent / "shared" / "data", paths.CLONE_DIR.parent / "shared" / "data", cache_directory()]
     return list(dict.fromkeys(places))
 
 
