@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyloc.bundle.combine import Combine
 from tinyloc.errors import counted
 from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.data.radio_map.classes import Classes, ClassRule, classes_of
@@ -23,6 +24,8 @@ class Facts:
     title: str
     licence: str
     citation: str
+    combine: Combine = "mean"
+    """What several readings of an access point within a sample became."""
 
 
 def build(
@@ -77,6 +80,7 @@ def build(
         test=test,
         class_group=classes.group,
         notes=tuple(findings.notes),
+        combine=facts.combine,
     )
 
 
