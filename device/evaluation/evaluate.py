@@ -79,7 +79,8 @@ def evaluate(
         emulator.
     """
     started = time.monotonic()
-    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    bundle = load_bundle(bundle_dir)
+    test_set = load_test_set(bundle_dir, bundle)
     generated = read_manifest(generated_dir)
     arithmetic = check_generated(generated, bundle, generated_dir)
     client = DeviceClient(transport, timeout=timeout)
@@ -232,8 +233,10 @@ def _evaluation(
     return Evaluation(
         name=bundle.name,
         model_id=generated.model_id,
-        data=bundle.data,
-        licence=bundle.licence,
+        data=bundle.data.title,
+        licence=bundle.data.licence,
+        data_sha256=bundle.data.sha256,
+        made_by=bundle.provenance.steps,
         architecture=bundle.architecture,
         parameters=bundle.parameters,
         parameters_published=bundle.parameters_published,
@@ -262,7 +265,7 @@ def _evaluation(
         classes=bundle.outputs.classes,
         confusion=confusion(due.label, _legal(bundle, due, decided), generated.classes).tolist(),
         positions=_positions(bundle, due, decided, decided_m[0]),
-        floor_plan=[room.model_dump() for room in bundle.outputs.floor_plan],
+        site=bundle.site,
         cycles=cycles,
         cycles_kind=kind,
         instructions=_distribution([run.instructions for run in runs]),
@@ -274,11 +277,11 @@ def _evaluation(
         ram=ram,
         flash=flash,
         energy=None if cycles is None else energy(board, cycles.median),
-        budget=budget_lines(board, bundle.budget, flash.total, ram.total, latency),
+        budget=budget_lines(board, bundle.budget.limits(), flash.total, ram.total, latency),
         retries=0,
         seconds=0.0,
         stacks=_stacks(runs),
-        versions={**bundle.versions, **_versions(), "gcc": record.compiler},
+        versions={**bundle.provenance.versions, **_versions(), "gcc": record.compiler},
         settings={
             **bundle.settings,
             "optimise": record.optimise,

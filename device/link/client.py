@@ -117,11 +117,6 @@ class DeviceClient:
         row[indices] = dbm
         return self._sample(Message.SAMPLE_DENSE, dense_body(row), device)
 
-    def sample_dense(self, dbm: npt.NDArray[np.int8]) -> Result:
-        """Classify one scan of all access points, MISSING_DBM where not heard."""
-        device = self.device or self.hello()
-        return self._sample(Message.SAMPLE_DENSE, dense_body(dbm), device)
-
     def layers(self) -> list[int]:
         """Checksums that the last sample left, in an image built with --debug-layers. None before the first sample."""
         found: list[int] = []

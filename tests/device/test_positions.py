@@ -22,7 +22,7 @@ from tinyloc.device.link.frames import FrameError, parse_result
 from tinyloc.training.places import mean_position
 
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")
-pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no cross compiler: nothing to run")
+pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 
 PLACES = [(-250.0, 3.5, 30.0), (12.345, -80.0, 0.0), (13.0, -79.0, 4.0), (401.5, 0.25, 9.0)]  # on several floors
 
