@@ -24,68 +24,83 @@ class _Strict(BaseModel):
 
 
 class Clock(_Strict):
-    """The core's clock."""
+    """Clock of the core."""
 
     hz: int = Field(gt=0)
-    """That the firmware runs at, as the port sets it."""
+    """Clock in Hz at which the firmware runs; the port sets it."""
     reset_hz: int = Field(gt=0)
-    """That the part starts with."""
+    """Clock in Hz after reset."""
     flash_wait_states: int = Field(ge=0)
-    """Core cycles that a read of the flash takes beyond one, at `hz`."""
+    """Core cycles beyond one that a read of the flash takes at `hz`."""
 
 
 class FlashCache(_Strict):
-    """What stands between core and flash: bytes of a read, bytes kept of code and of data; 0 is no cache."""
+    """Cache between core and flash."""
 
     width_bytes: int = Field(gt=0)
+    """Bytes of one read of the flash."""
     code_bytes: int = Field(ge=0)
+    """Bytes of the cache for code; 0: no cache."""
     data_bytes: int = Field(ge=0)
+    """Bytes of the cache for data; 0: no cache."""
     source: str
-    """Where the figures stand, and what was not verified."""
+    """Where the figures come from, and what is not verified."""
 
 
 class Build(_Strict):
-    """How the image is compiled and linked."""
+    """Options for compiling and linking the image."""
 
     flags: list[str]
-    """Of the compiler: core, instruction set, floating point."""
+    """Flags of the C compiler: core, instruction set, floating point."""
     linker_script: str
-    """A file next to board.toml."""
+    """File next to board.toml."""
     port: str
-    """A directory below firmware/port."""
+    """Directory below firmware/port."""
     stack_bytes: int = Field(gt=0)
-    """Reserved at the start of RAM; the report counts what was used of it."""
+    """Bytes reserved for the stack. The report counts the used part."""
 
 
 class Memory(_Strict):
-    """A block of memory in the address space, `size` bytes from `base`."""
+    """A block of memory."""
 
     name: str
+    """"flash", "ram", or another name that the linker script uses."""
     base: Address
+    """First address."""
     size: int = Field(gt=0)
+    """Bytes."""
     access: Literal["rx", "rw", "rwx"]
+    """Read, write and execute rights."""
 
 
 class Alias(_Strict):
-    """The memory at `of` seen a second time at `base`, `size` bytes of it."""
+    """A second address range of the same memory."""
 
     name: str
+    """Name in messages."""
     base: Address
+    """First address of the second range."""
     of: Address
+    """First address of the memory."""
     size: int = Field(gt=0)
+    """Bytes."""
 
 
 class FixedWords(_Strict):
-    """32-bit words that must stand at that place of the flash, or the part does not start or locks itself.
+    """32-bit words that the part needs at a fixed place of the flash.
 
-    The build writes them into the image, emulator and flasher refuse an image without them. Words that are all
+    The build writes them into the image. Emulator and flasher refuse an image without them. Words that are all
     0xFFFFFFFF stay blank: the image may put nothing there.
     """
 
     name: str
+    """Name of the section in the linker script."""
     base: Address
+    """Address of the first word."""
     words: list[Word] = Field(min_length=1)
+    """Their values."""
     why: str
+    """What happens without them."""
 
     @property
     def size(self) -> int:
@@ -104,69 +119,79 @@ class FixedWords(_Strict):
 
 
 class Uart(_Strict):
-    """The serial port that the link runs over (docs/link.md): 8 data bits, no parity, 1 stop bit."""
+    """Serial port of the link (docs/reference/link.md): 8 data bits, no parity, 1 stop bit."""
 
     name: str
+    """Name with its pins."""
     model: str
-    """The peripheral in device/emulator."""
+    """Model of the peripheral in device/emulator."""
     base: Address
-    """Of its registers."""
+    """Address of its registers."""
     baud: int = Field(gt=0)
-    """Bits a second after reset."""
+    """Rate in bit/s after reset."""
     max_baud: int = Field(gt=0)
-    """The most bits a second that the host may ask for."""
+    """Highest rate in bit/s that the host may ask for."""
     usb_ids: list[str] = []
-    """Of the board's serial adapter, as vendor:product in hexadecimal digits."""
+    """USB ids of the board's serial adapter, as vendor:product in hexadecimal."""
 
 
 class StudyEnergy(_Strict):
-    """The current in mA that the study (arXiv 2412.09289) assumes, and the clock in Hz that it fits."""
+    """Current that arXiv 2412.09289 assumes."""
 
     run_ma: float = Field(gt=0)
+    """Current in mA while the core runs."""
     hz: int = Field(gt=0)
+    """Clock in Hz at which the part draws that current."""
 
 
 class Energy(_Strict):
-    """What the part draws at `volts`: mA for each MHz of clock while the core runs, µA asleep with RAM kept."""
+    """Currents of the part."""
 
     volts: float = Field(gt=0)
+    """Supply voltage of the currents below."""
     run_ma_per_mhz: float = Field(gt=0)
+    """Current in mA per MHz of clock while the core runs."""
     sleep_ua: float = Field(ge=0)
+    """Current in µA asleep with RAM kept."""
     wake_us: float | None = Field(default=None, ge=0)
-    """From the timer's event to the first instruction, at the current of the clock `awake_hz`. None: the port has no
-    sleep."""
+    """Time in µs from the timer's event to the first instruction. Without it, the port has no sleep."""
     awake_hz: int | None = Field(default=None, gt=0)
-    """The core's clock between two sleeps; needed with `wake_us`."""
+    """Clock in Hz between two sleeps; required with `wake_us`."""
     source: str
-    """Where the figures stand, and what was not verified."""
+    """Where the figures come from, and what is not verified."""
     date: str
-    """When they were looked up, year-month."""
+    """Year and month of the look-up."""
     study: StudyEnergy | None = None
 
 
 class Budget(_Strict):
-    """What a localiser may take: the whole image, all RAM with the used stack, milliseconds from sample to answer."""
+    """Limits of a localiser on this board."""
 
     flash_bytes: int = Field(gt=0)
+    """Bytes of flash of the whole image."""
     ram_bytes: int = Field(gt=0)
+    """Bytes of RAM, with the used stack."""
     latency_ms: float = Field(gt=0)
+    """Milliseconds from sample to answer."""
 
 
 class FlashTool(_Strict):
-    """A program that writes an image, and the command: `{elf}` and `{bin}` stand for the files of the build.
-
-    Command `["copy", "{bin}", LABEL]` is no program: the file is copied to the mounted drive of that label.
-    """
+    """A program that writes an image to the board."""
 
     tool: str
+    """Name for `tinyloc flash --tool`."""
     command: list[str] = Field(min_length=1)
+    """Command line. `{elf}` and `{bin}` stand for the files of the build. `["copy", "{bin}", LABEL]` copies the file to
+    the mounted drive with that label."""
     note: str = ""
+    """What the user must do by hand."""
 
 
 class Flash(FlashTool):
-    """The tool to use when none is named, and what else can do it."""
+    """The default tool."""
 
     other: list[FlashTool] = []
+    """Other tools."""
 
     @property
     def tools(self) -> dict[str, FlashTool]:
@@ -175,12 +200,16 @@ class Flash(FlashTool):
 
 
 class Board(_Strict):
-    """What the build, the emulator, the budget check and the flasher know of a board."""
+    """A board: facts for build, emulator, budget check and flasher."""
 
     name: str
+    """Name of the directory."""
     title: str
+    """Name in reports."""
     part: str
+    """Microcontroller."""
     core: Core
+    """Core of the microcontroller."""
     clock: Clock
     flash_cache: FlashCache | None = None
     build: Build

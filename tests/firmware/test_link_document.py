@@ -1,4 +1,4 @@
-"""docs/link.md, the firmware and the host's side name the same messages and codes."""
+"""docs/reference/link.md, the firmware and the host's side name the same messages and codes."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from host_device import payload, wire
 from tinyloc.device.build import FIRMWARE_DIR
 from tinyloc.device.link import ErrorCode, Message
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "link.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "link.md").read_text()
 
 
 def defines(file: str, pattern: str) -> dict[str, int]:

@@ -64,7 +64,7 @@ def _provenance(records: Sequence[CellRecord], planned: int | None) -> list[str]
         "",
         "Macro F1 and accuracy are of the test set, mean ± standard deviation over the seeds. `int8` and `int16x8` "
         "are scored on the answers of the generated C; flash, RAM (with stack), cycles and energy are of the whole "
-        "image in the emulator (modelled, docs/emulator.md).",
+        "image in the emulator (modelled, without flash wait states, docs/concepts/emulator.md).",
     ]
 
 
@@ -103,7 +103,7 @@ def _positions_table(found: list[Row]) -> list[str]:
             continue
         flash = kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
         errors = [metres(row.errors_m[name]) for name in ("p50", "p75", "p90", "mean", "max")]
-        configuration = f"{row.data}, {row.model}, {row.training}"
+        configuration = f"{row.data_name}, {row.model}, {row.training}"
         lines.append([configuration, row.form, str(row.macro_f1.count), *errors, flash])
     head = ["data, model, training", "form", "seeds", "P50, m", "P75, m", "P90, m", "mean, m", "largest, m",
             "flash, KB"]  # fmt: skip
@@ -123,7 +123,7 @@ def metres(value: Spread) -> str:
 def _study_table(found: list[Row]) -> list[str]:
     """F1, accuracy and serialised size in the study's five columns."""
     lines = []
-    for (data, model), members in _grouped(found, lambda row: (row.data, row.model)).items():
+    for (_, model), members in _grouped(found, lambda row: (row.data, row.model)).items():
         by = {(row.training, row.form): row for row in members}
         chosen = [by.get(column[1:]) for column in STUDY_COLUMNS]
         if not any(chosen):
@@ -132,7 +132,7 @@ def _study_table(found: list[Row]) -> list[str]:
             first = members[0]
             known = published.PARAMETERS.get(_shape(first)) == first.parameters_published
             count = f"{first.parameters_published:,}{' (published)' if known else ''}"
-            name = f"{data}, {model}" if what == "F1" else ""
+            name = f"{first.data_name}, {model}" if what == "F1" else ""
             lines.append([name, count if what == "F1" else "", what, *(show(row) if row else "–" for row in chosen)])
     if not lines:
         return []
@@ -172,7 +172,7 @@ def _deployed_table(found: list[Row]) -> list[str]:
             error = f"{row.errors_m['mean'].mean:.2f}" if row.errors_m else "–"
             lines.append(
                 [
-                    f"{row.data}, {row.model}, {row.training}", row.form, board, str(row.macro_f1.count),
+                    f"{row.data_name}, {row.model}, {row.training}", row.form, board, str(row.macro_f1.count),
                     percent(row.macro_f1), percent(row.accuracy), error, kilobytes(row.serialised_bytes),
                     kilobytes(row.constant_bytes), kilobytes(image.flash_bytes), kilobytes(image.ram_bytes),
                     f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}", "yes" if image.fits else "no",
@@ -203,7 +203,7 @@ def _distillation_table(found: list[Row]) -> list[str]:
         noise = max(row.macro_f1.deviation, plain.macro_f1.deviation)
         lines.append(
             [
-                f"{row.data}, {row.model}", row.training, row.form, percent(plain.macro_f1), percent(row.macro_f1),
+                f"{row.data_name}, {row.model}", row.training, row.form, percent(plain.macro_f1), percent(row.macro_f1),
                 f"{gain:+.3f}", _verdict(gain, noise, min(row.macro_f1.count, plain.macro_f1.count)),
             ]
         )  # fmt: skip
@@ -235,7 +235,7 @@ def _comparison_table(found: list[Row], compare: Sequence[tuple[str, str]]) -> l
             sizes = [kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
                      for row in pair]  # fmt: skip
             quality = [percent(row.macro_f1) for row in pair]
-            lines.append([data, first, second, *quality, f"{ahead:+.3f}", better, *sizes])
+            lines.append([pair[0].data_name, first, second, *quality, f"{ahead:+.3f}", better, *sizes])
     if not lines:
         return []
     head = ["data", "first", "second", "macro F1 of the first", "of the second", "difference",
@@ -251,7 +251,7 @@ def _configuration(row: Row) -> str:
 def _budget_table(found: list[Row]) -> list[str]:
     """The best model of each data set whose image is within a limit of flash, on each board."""
     lines = []
-    for (data,), members in _grouped(found, lambda row: (row.data,)).items():
+    for (data,), members in _grouped(found, lambda row: (row.data_name,)).items():
         for limit in BUDGETS_KB:
             best = max(
                 (
@@ -287,11 +287,11 @@ def _published_table(found: list[Row]) -> list[str]:
     for row in ours:
         flash = max(image.flash_bytes for image in row.boards.values())
         lines.append(
-            [f"{row.data}, {_configuration(row)}", percent(row.macro_f1), percent(row.accuracy),
+            [f"{row.data_name}, {_configuration(row)}", percent(row.macro_f1), percent(row.accuracy),
              kilobytes(row.serialised_bytes), kilobytes(row.constant_bytes), kilobytes(flash)]
         )  # fmt: skip
     head = [f"model (first {published.SOURCE})", "macro F1", "accuracy", "file, KB", "constants, KB", "flash, KB"]
-    return ["## Beside the published figures (UJIIndoorLoc)", "", published.SAME_COUNT, "", *table(head, lines)]
+    return ["## Published figures for comparison (UJIIndoorLoc)", "", published.SAME_COUNT, "", *table(head, lines)]
 
 
 def _missing(records: Sequence[CellRecord]) -> list[str]:
