@@ -16,10 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from markers import rewritten
-from sparse import gain
-from table import BEGIN, END, table
-
+from tests.bench.markers import rewritten
+from tests.bench.sparse import gain
+from tests.bench.table import BEGIN, END, table
 from tinyloc.boards import part_names
 
 ROOT = Path(__file__).resolve().parents[2]

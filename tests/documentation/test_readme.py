@@ -9,8 +9,8 @@ import pytest
 from documentation.blocks import blocks
 from documentation.conftest import Shell
 
-from tinyloc.training.study.record import CellRecord
-from tinyloc.training.study.summary import Row, rows
+from tinyloc.study.record import CellRecord
+from tinyloc.study.summary import Row, rows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "README.md"
