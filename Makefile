@@ -124,8 +124,8 @@ evaluate: $(VENV)/.base ## the same evaluation on the connected board at PORT
 	$(TINYLOC) evaluate $(RUN) --board $(BOARD) $(if $(PORT),--port $(PORT)) $(WHERE)
 
 bench: $(VENV)/.tools compiler ## measure the published figures and write them into docs/benchmarks.md
-	@$(BIN)/python tests/bench/bench.py --runs-dir $(RUNS)
-	@$(BIN)/python tests/bench/engines.py --runs-dir $(RUNS)
+	@$(BIN)/python -m tests.bench.bench --runs-dir $(RUNS)
+	@$(BIN)/python -m tests.bench.engines --runs-dir $(RUNS)
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 
@@ -135,15 +135,12 @@ test: $(VENV)/.dev compiler host-compiler ## run the tests
 test-slow: $(VENV)/.dev compiler host-compiler ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/.dev ## ruff and mypy
+lint: $(VENV)/.dev ## ruff, ruff format, mypy, pyright's imports, layers
 	@$(BIN)/ruff check .
-	tree=$$(mktemp -d); trap 'rm -rf "$$tree"' EXIT
-	mkdir $$tree/tinyloc
-	for entry in tinyloc/*; do ln -s "$(CURDIR)/$$entry" "$$tree/$$entry"; done
-	for part in training export codegen firmware boards device; do ln -s "$(CURDIR)/$$part" $$tree/tinyloc/$$part; done
-	cache="$(CURDIR)/.mypy_cache"; python="$(abspath $(BIN))/python"
-	cd $$tree # mypy knows packages by their place: tinyloc.training lies in training/
-	$$python -m mypy --config-file "$(CURDIR)/pyproject.toml" --cache-dir $$cache -p tinyloc
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy -p tinyloc -p tests
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-logo
 
 docs: $(VENV)/.docs ## build the documentation site into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

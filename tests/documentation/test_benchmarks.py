@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import engines_table, table
-from bench.engines_table import text_line
-from bench.markers import rewritten
+
+from tests.bench import engines_table, table
+from tests.bench.engines_table import text_line
+from tests.bench.markers import rewritten
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "benchmarks.md").read_text()

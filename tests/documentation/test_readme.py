@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from documentation.blocks import blocks
-from documentation.conftest import Shell
+from tests.documentation.blocks import blocks
+from tests.documentation.conftest import Shell
 
 from tinyloc.study.record import CellRecord
 from tinyloc.study.summary import Row, rows

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from documentation.blocks import Block, blocks
-from documentation.conftest import Shell
+from tests.documentation.blocks import Block, blocks
+from tests.documentation.conftest import Shell
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RUN = ("sh", "python")
