@@ -42,10 +42,10 @@ class PublishedPositions:
     largest: float
 
 
-POSITIONS_SOURCE = "public reference of the LSTM-to-MLP study: MLP 256-256-128, float, on a GPU"
+POSITIONS_SOURCE = "halosnoopy/LSTM-MLP-Knowledge-Distillation-for-Indoor-Localization on GitHub, error_analysis.ipynb"
 POSITIONS = (
-    PublishedPositions("MLP, plain", 6.37, 13.94, 22.71, 154.20),
-    PublishedPositions("MLP, distilled", 6.18, 11.51, 19.66, 90.67),
+    PublishedPositions("MLP 256-256-128, plain", 6.37, 13.94, 22.71, 154.20),
+    PublishedPositions("MLP 256-256-128, distilled", 6.18, 11.51, 19.66, 90.67),
 )
 
 PARAMETERS: dict[tuple[int, int, str, int, int], int] = {

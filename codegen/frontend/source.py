@@ -105,7 +105,9 @@ def reference_named(given: str | None) -> Reference | None:
     for known in get_args(Reference):
         if given == known:
             return cast(Reference, known)
-    raise ReferenceNameError(f"--reference {given}: there are tinyloc and litert; docs/compiler.md tells of them")
+    raise ReferenceNameError(
+        f"--reference {given}: unknown; choose tinyloc or litert (docs/concepts/exactness.md explains both)"
+    )
 
 
 def bundle_reference(bundle: Bundle) -> Reference:

@@ -1,4 +1,4 @@
-"""Frames and messages between host and device, byte for byte as docs/link.md has them.
+"""Frames and messages between host and device, byte for byte as docs/reference/link.md has them.
 
 On the wire: COBS(payload) 0x00. payload = version u8, type u8, seq u16, body, CRC-16/CCITT-FALSE u16, little-endian.
 """

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.documentation.blocks import blocks
 from tests.documentation.conftest import Shell
-
 from tinyloc.study.record import CellRecord
 from tinyloc.study.summary import Row, rows
 

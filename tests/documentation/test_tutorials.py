@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.documentation.blocks import Block, blocks
 from tests.documentation.conftest import Shell
 

@@ -121,7 +121,7 @@ def _table() -> dict[str, Entry]:
     entries.append(
         Entry(
             name=own.NAME,
-            title="your own CSV, described by a TOML file (docs/data.md)",
+            title="your own CSV, described by a TOML file (docs/reference/data.md)",
             licence="yours",
             citation="",
             load=own.load,

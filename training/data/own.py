@@ -1,4 +1,4 @@
-"""A user's own recordings: a CSV described by a small TOML file (docs/data.md has an example).
+"""A user's own recordings: a CSV described by a small TOML file (docs/reference/data.md has an example).
 
 One row a sample. Every problem of the description and every missing column is told at once.
 """
@@ -133,7 +133,9 @@ def load(path: Path, split_seed: int = 0) -> DataSet:
 
 def _description(path: Path) -> OwnData:
     if not path.is_file():
-        raise DataError(f"{path}: no such file; data set csv is read from a TOML file that describes it (docs/data.md)")
+        raise DataError(
+            f"{path}: no such file; describe your CSV in a TOML file (docs/reference/data.md has an example)"
+        )
     try:
         return OwnData.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -143,7 +145,7 @@ def _description(path: Path) -> OwnData:
             f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors()
         ]
-        raise DataError(f"{path}: {'; '.join(problems)}; docs/data.md has an example") from error
+        raise DataError(f"{path}: {'; '.join(problems)}; docs/reference/data.md has an example") from error
 
 
 def _table(path: Path, about: OwnData) -> files.Table:
