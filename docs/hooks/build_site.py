@@ -103,7 +103,7 @@ def study_page(place: str, path: Path) -> str:
     """A committed table with its plots below."""
     plots = [plot.name for plot in sorted(path.parent.glob("*.svg"))]
     shown = [f"![{Path(name).stem}]({path.parent.name}-{name})" for name in plots]
-    return "\n\n".join([path.read_text(), *(["## Plots"] if shown else []), *shown]) + "\n"
+    return "\n\n".join(["---\nhide:\n  - toc\n---", path.read_text(), *(["## Plots"] if shown else []), *shown]) + "\n"
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -50,12 +50,13 @@ def blocks(header: str) -> list[tuple[str, str]]:
 def section(title: str, header: str) -> str:
     """Markdown of one header; its guard and includes are left out."""
     lines = [f"## {title}", ""]
-    for comment, code in blocks(header):
+    for number, (comment, code) in enumerate(blocks(header)):
         name = heading(code) if code else ""
         if name and "#define" not in code:
             lines += [f"### `{name}`", ""]
         if comment:
-            comment = comment[0].upper() + comment[1:]
+            about_the_file = number == 0
+            comment = comment if about_the_file else comment[0].upper() + comment[1:]
             lines += [comment, ""]
         if code:
             lines += ["```c", code, "```", ""]
