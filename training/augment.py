@@ -63,7 +63,15 @@ def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator, wea
 
 
 def scale(dbm: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """As Preprocessing.scale: any shape, dBm with NaN -> 0..1, not heard = 0."""
+    """Scale readings to model input, as `Preprocessing.scale` does, differentiably.
+
+    Args:
+        dbm: readings in dBm, any shape, NaN where not heard.
+        preprocessing: floor, ceiling and exponent.
+
+    Returns:
+        Values 0..1 of the same shape; 0 where not heard.
+    """
     span = preprocessing.ceiling_dbm - preprocessing.floor_dbm
     return ((dbm - preprocessing.floor_dbm) / span).clamp(0.0, 1.0).pow(preprocessing.exponent).nan_to_num(nan=0.0)
 

@@ -72,9 +72,16 @@ def score(
     position_m: Floats | None = None,
     class_position_m: Floats | Sequence[Sequence[float]] | None = None,
 ) -> Scores:
-    """All figures of D decisions.
+    """Compute all figures of D decisions over C classes.
 
-    label (D,) from -1, decision (D,) from 0, position_m (D, 3) true metres, class_position_m (C, 3).
+    Args:
+        label: true classes (D,), -1 for a class that training does not have.
+        decision: decided classes (D,), from 0.
+        position_m: true positions (D, 3) in metres, NaN where unknown; needed for position errors.
+        class_position_m: position of each class (C, 3) in metres.
+
+    Raises:
+        ValueError: no decision at all.
     """
     if not len(label):
         raise ValueError("no decision to score: the recordings are shorter than one window")

@@ -259,7 +259,11 @@ def find_recipe(name: str) -> Path:
 
 
 def load_recipe(name: str | Path) -> Recipe:
-    """Read and validate a recipe by name or path. RecipeError lists every problem."""
+    """Read and validate a recipe by name or path.
+
+    Raises:
+        RecipeError: no such recipe, not TOML, or wrong keys and values; all problems at once.
+    """
     path = find_recipe(str(name))
     try:
         return parse_recipe(path.read_text(encoding="utf-8"), str(path))
@@ -268,7 +272,15 @@ def load_recipe(name: str | Path) -> Recipe:
 
 
 def parse_recipe(text: str, source: str) -> Recipe:
-    """Validate the text of a recipe; `source` is named in the error."""
+    """Validate the text of a recipe.
+
+    Args:
+        text: TOML.
+        source: name of the file in messages.
+
+    Raises:
+        RecipeError: not TOML, or wrong keys and values; all problems at once.
+    """
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -288,7 +288,15 @@ def fixed_source(board: Board) -> str:
 
 
 def firmware_sources(board: Board, program: Sequence[str] = ("app", "link", "localise")) -> list[Path]:
-    """The C files of the firmware for a board, sorted: the port and the areas of the program."""
+    """List the C files of the firmware for a board, sorted.
+
+    Args:
+        board: names the port.
+        program: folders of firmware/ that make the application.
+
+    Raises:
+        BuildError: a folder without C files.
+    """
     areas = (*program, "port/cortex_m", f"port/{board.build.port}")
     empty = [str(paths.FIRMWARE_DIR / area) for area in areas if not any((paths.FIRMWARE_DIR / area).glob("*.c"))]
     if empty:

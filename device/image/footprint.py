@@ -71,7 +71,14 @@ class Symbol:
 
 
 def read_pieces(map_file: Path) -> list[Piece]:
-    """The placed pieces, in order of address, from a GNU ld map file; without those that were merged into others."""
+    """Read the placed pieces of an image, in order of address; without those that were merged into others.
+
+    Args:
+        map_file: of GNU ld.
+
+    Raises:
+        FootprintError: no such file, or not a map file.
+    """
     if not map_file.is_file():
         raise FootprintError(f"{map_file}: no map file here; build the firmware again")
     _, found, placed = map_file.read_text().partition("\nLinker script and memory map\n")

@@ -108,7 +108,12 @@ class Frame:
 
 
 def decode(encoded: bytes) -> Frame:
-    """A frame from the bytes between two delimiters. Raises FrameError, VersionError."""
+    """Decode the bytes between two delimiters to a frame.
+
+    Raises:
+        FrameError: no COBS, too short, or a wrong checksum.
+        VersionError: a whole frame of another protocol version.
+    """
     try:
         payload = cobs.decode(encoded)
     except cobs.DecodeError as error:
@@ -278,12 +283,21 @@ def parse_error(body: bytes) -> DeviceError:
 
 
 def sparse_body(indices: npt.NDArray[np.uint16], dbm: npt.NDArray[np.int8]) -> bytes:
-    """Body of a SAMPLE that names the heard access points, ascending: count, then (index u16, dBm i8) each."""
+    """Pack a SAMPLE that names the heard access points: count, then (index u16, dBm i8) each.
+
+    Args:
+        indices: of the access points (H,), strictly ascending.
+        dbm: readings in dBm (H,).
+    """
     readings = np.empty(len(indices), np.dtype([("index", "<u2"), ("dbm", "i1")]))
     readings["index"], readings["dbm"] = indices, dbm
     return struct.pack("<H", len(indices)) + readings.tobytes()
 
 
 def dense_body(dbm: npt.NDArray[np.int8]) -> bytes:
-    """Body of a SAMPLE of all access points, 127 where not heard."""
+    """Pack a SAMPLE of all access points.
+
+    Args:
+        dbm: readings in dBm (P,), 127 where not heard.
+    """
     return dbm.astype(np.int8).tobytes()

@@ -102,7 +102,21 @@ class NetworkResult:
 def run_network(
     elf: Path, board: Board, manifest: GraphManifest, samples: Sequence[Sequence[Array]], measured: int = 1
 ) -> NetworkResult:
-    """All samples in order from the start of a sequence, the first `measured` of them with modelled cycles."""
+    """Run samples on an emulated board, from the start of a sequence.
+
+    Args:
+        elf: image of `tinyloc run`.
+        board: that the image is for.
+        manifest: of the network's generated code.
+        samples: one list of input arrays per sample, in the shapes and integer types of the network.
+        measured: so many samples from the first one have modelled cycles.
+
+    Returns:
+        Outputs per sample, costs, and the used stack in bytes.
+
+    Raises:
+        EmulatorCrash: the image did what the board does not allow.
+    """
     device = NetworkDevice(elf, board, manifest)
     device.reset()
     outputs = []

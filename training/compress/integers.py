@@ -99,9 +99,14 @@ def integer_layers(model: MlpLocaliser, scales: Sequence[Scale]) -> list[Integer
 
 
 def quantised_reading(x: Tensor, scale: Scale) -> Tensor:
-    """Readings of any shape -> int8 values, as whole numbers in double precision.
+    """Quantise model input to int8 in double precision: a reading of whole dBm may lie exactly between two integers.
 
-    In double precision because a reading of whole dBm may lie exactly between two integers.
+    Args:
+        x: model input, any shape.
+        scale: scale and zero point of the input tensor.
+
+    Returns:
+        Whole numbers -128..127 of the same shape, float64.
     """
     step, zero = scale
     return ((x.double() / float(np.float32(step))).round() + zero).clamp(LEAST, GREATEST)

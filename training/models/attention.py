@@ -27,7 +27,16 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
 
 
 def attend_last(q: Tensor, k: Tensor, v: Tensor, context: int, bias: Tensor | None = None) -> Tensor:
-    """Fast form over a stream. q, k, v (B, N, J, H); bias (T) for J = 1, oldest first -> (B, N, J, H)."""
+    """Attend from each sample to the last `context` samples, itself included; the fast form over a whole stream.
+
+    Args:
+        q, k, v: (B, N, J, H): batch, samples, rows per sample, hidden units.
+        context: T, samples that are seen; rows of zeros stand before the first one.
+        bias: (T,) added to the scores, oldest first; for J = 1 only.
+
+    Returns:
+        (B, N, J, H).
+    """
     rows = q.shape[2]
     keys, values = _last(k, context), _last(v, context)  # (B, N, T * J, H)
     scores = q @ keys.transpose(2, 3) / math.sqrt(q.shape[-1])  # (B, N, J, T * J)
@@ -45,7 +54,7 @@ def _last(rows: Tensor, context: int) -> Tensor:
 
 
 def attend_last_reference(q: Tensor, k: Tensor, v: Tensor, context: int, bias: Tensor | None = None) -> Tensor:
-    """`attend_last` slow and plain: sample by sample, the rows it sees put together one by one."""
+    """Compute `attend_last` slowly and plainly: sample by sample, from the rows that it sees. Shapes as there."""
     batch, samples, rows, hidden = q.shape
     zero = q.new_zeros(batch, rows, hidden)
     out = []
