@@ -89,7 +89,7 @@ def section(path: tuple[str, ...], command: Command) -> list[str]:
 
 def page(app: typer.Typer) -> str:
     """The whole page: commands grouped by the panel of `tinyloc --help`, groups of commands under their own name."""
-    root = typer.main.get_command(app)
+    root: Command = typer.main.get_command(app)
     panels: dict[str, list[str]] = {}
     for path, command in commands(root):
         top = root.commands[path[0]]
