@@ -185,7 +185,7 @@ def _deployed_table(found: list[Row]) -> list[str]:
     return [
         "## On the boards",
         "",
-        "Size three ways: the serialised file, the constants that the device keeps, the flash of the whole image.",
+        "Three sizes: the serialised file, the constants on the device, the flash of the whole image.",
         "",
         *table(head, lines),
     ]
@@ -209,8 +209,8 @@ def _distillation_table(found: list[Row]) -> list[str]:
         )  # fmt: skip
     if not lines:
         return []
-    head = ["data, model", "training", "form", "plain", "so trained", "difference", "by more than the spread"]
-    return ["## Against the same model trained plainly", "", *table(head, lines)]
+    head = ["data, model", "training", "form", "plain", "with this training", "difference", "by more than the spread"]
+    return ["## Against plain training", "", *table(head, lines)]
 
 
 def _verdict(gain: float, noise: float, seeds: int) -> str:
@@ -241,7 +241,7 @@ def _comparison_table(found: list[Row], compare: Sequence[tuple[str, str]]) -> l
     head = ["data", "first", "second", "macro F1 of the first", "of the second", "difference",
             "better by more than the spread", "flash of the first, KB", "of the second, KB"]  # fmt: skip
     note = "Flash: of the image, on the board where it is largest."
-    return ["## Against each other", "", note, "", *table(head, lines)]
+    return ["## Comparisons", "", note, "", *table(head, lines)]
 
 
 def _configuration(row: Row) -> str:
@@ -272,7 +272,7 @@ def _budget_table(found: list[Row]) -> list[str]:
         return []
     head = ["data", "flash limit, KB", "best", "macro F1", "accuracy", "flash, KB"]
     note = "By mean macro F1 on the test set: a summary of the rows above. To deploy one, choose by validation."
-    return ["## The best within a limit of flash", "", note, "", *table(head, lines)]
+    return ["## Best within a flash limit", "", note, "", *table(head, lines)]
 
 
 def _published_table(found: list[Row]) -> list[str]:
