@@ -67,14 +67,7 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
 
 
 def port_functions() -> dict[str, tuple[str, str]]:
-    """Read from port.h what a port must define.
-
-    Returns:
-        Name of each function -> its signature and the comment above it.
-
-    Raises:
-        BoardError: port.h is damaged.
-    """
+    """Name -> signature and comment of what a port must define, from port.h."""
     header = (paths.FIRMWARE_DIR / "port" / "port.h").read_text()
     chip = _CHIP.search(header)
     if chip is None:

@@ -30,6 +30,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     told = [(report.nodeid, report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)]
     missing = sorted((reason.split(MISSING, 1)[1], test) for test, reason in told if MISSING in reason)
     if missing:
-        terminalreporter.section("NOT TESTED: a library is missing; docs/reference/backends.md says which", yellow=True)
+        terminalreporter.section("NOT TESTED: a library is missing; docs/backends.md says which", yellow=True)
         for reason, test in missing:
             terminalreporter.write_line(f"{test}: {reason}")

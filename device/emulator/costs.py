@@ -142,7 +142,7 @@ def _register_offset(operands: Sequence[Any]) -> bool:
 
 
 def table_rows() -> list[tuple[str, str, str, str]]:
-    """The table as text: instructions, Cortex-M3, Cortex-M4, note. docs/concepts/emulator.md shows it."""
+    """The table as text: instructions, Cortex-M3, Cortex-M4, note. docs/emulator.md shows it."""
 
     def cell(base: int | None, each: int) -> str:
         if base is None:

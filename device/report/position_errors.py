@@ -69,7 +69,7 @@ def position_errors(positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
 
 
 def floor_levels(heights: npt.NDArray[np.float64]) -> list[float]:
-    """Find the distinct floor heights in metres: sorted heights (N,) are cut at every jump above FLOOR_GAP_M."""
+    """Distinct floor heights: sorted heights are cut wherever they jump by more than FLOOR_GAP_M."""
     ordered = np.unique(heights)
     groups = np.split(ordered, np.flatnonzero(np.diff(ordered) > FLOOR_GAP_M) + 1)
     return [float(group.mean()) for group in groups]

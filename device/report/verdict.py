@@ -1,4 +1,4 @@
-"""The meaning of an evaluation, in one word and one sentence."""
+"""What an evaluation means, in one word and one sentence."""
 
 from tinyloc.device.evaluation.evaluation_record import BudgetLine, Evaluation
 from tinyloc.device.report.numbers import grouped, measured, score, size
@@ -12,15 +12,15 @@ def headline(evaluation: Evaluation) -> str:
 
 
 def agreement(evaluation: Evaluation) -> str:
-    """Compare the device's answers with the host's integers, in a sentence."""
+    """How the device's answers compare with the host's integer result."""
     samples = f"{grouped(evaluation.samples)} samples"
     if evaluation.mismatches:
-        return f"{grouped(evaluation.mismatches)} of {samples} differ from the host in class or scores."
-    return f"All {samples} have the host's class and scores, bit for bit.{_beside_litert(evaluation)}"
+        return f"{grouped(evaluation.mismatches)} of {samples} were answered otherwise than by the host's integers."
+    return f"All {samples} were answered exactly as by the host's integers.{_beside_litert(evaluation)}"
 
 
 def _beside_litert(evaluation: Evaluation) -> str:
-    """Say where the host's integers are not LiteRT's: a sentence after a space, or nothing."""
+    """Where those are not LiteRT's: a sentence, with a space before it."""
     found = evaluation.litert
     if found is None or not found.samples:
         return ""
@@ -31,23 +31,23 @@ def _beside_litert(evaluation: Evaluation) -> str:
 
 
 def limit_name(evaluation: Evaluation, line: BudgetLine) -> str:
-    """Name a line of the budget. Latency is the largest that was measured; a larger one may exist."""
+    """A budget line's name as one reads it. No latency is known to be the worst: it is the largest that was seen."""
     if line.name == "latency":
         return f"latency (largest of {grouped(evaluation.measured_samples)} {evaluation.cycles_kind})"
     return {"ram": "RAM"}.get(line.name, line.name)
 
 
 def stack_note(evaluation: Evaluation) -> str:
-    """Explain which size of the stack counts as RAM."""
-    note = f"stack: measured high-water mark {size(evaluation.ram.stack)}"
+    """Which of the stack's sizes is counted as RAM."""
+    told = f"counted is the stack's measured high-water mark, {size(evaluation.ram.stack)}"
     bound, reserved = evaluation.ram.stack_bound, evaluation.ram.stack_reserved
     if bound is not None:
-        note += f", at most {size(bound)} by the deepest chain of calls"
-    return note if reserved is None else f"{note}; the image reserves {size(reserved)}"
+        told += f"; no chain of calls takes more than {size(bound)}"
+    return told if reserved is None else f"{told}; the image reserves {size(reserved)} for it"
 
 
 def fitting(evaluation: Evaluation) -> str:
-    """Say whether the budget is kept, with each limit that is exceeded."""
+    """Whether the budget is kept, naming each limit that is broken."""
     if not evaluation.budget:
         return "No budget was set."
     if evaluation.within_budget:
@@ -61,7 +61,7 @@ def fitting(evaluation: Evaluation) -> str:
 
 
 def quantisation_cost(evaluation: Evaluation) -> str:
-    """State the loss of the integers against the float model, in percentage points."""
+    """What the integers cost, against the float model, in percentage points."""
     f1 = 100 * (evaluation.device.macro_f1 - evaluation.float_model.macro_f1)
     accuracy = 100 * (evaluation.device.accuracy - evaluation.float_model.accuracy)
     return (

@@ -43,7 +43,7 @@ def test_a_front_is_one_of_its_own_data_set() -> None:
     other = house_evaluation(name="other", data="another", flash={**cheap.flash.model_dump(), "total": 60_000})
     page = render_comparison([cheap, dear, other])
     assert "beaten" in page
-    flash = page[page.index("flash, whole image</h3>") : page.index("RAM, in all</h3>")]
+    flash = page[page.index("flash, whole image</h3>") : page.index("RAM, everything</h3>")]
     assert flash.count('<circle class="t0"') == 2 and flash.count('<circle class="t6"') == 1
 
 

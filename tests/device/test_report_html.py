@@ -35,7 +35,7 @@ def test_the_page_shows_every_part_of_the_evaluation() -> None:
         "latency (largest of 500 modelled)",
         "localiser's buffers",
         "204 B",
-        "the image reserves 2.0 KB",
+        "the image reserves 2.0 KB for it",
         "Floor plan: 2,400 decisions",
     ):
         assert figure in words, figure

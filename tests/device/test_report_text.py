@@ -53,7 +53,7 @@ def test_verdict_names_every_key_figure() -> None:
         "latency (largest of 500 modelled)",
         "median of 500 modelled; largest 14,551",
         "; estimated from cycles",
-        "stack: measured high-water mark 512 B; the image reserves 2.0 KB",
+        "counted is the stack's measured high-water mark, 512 B; the image reserves 2.0 KB for it",
         "runs/house/report-stm32l4.html",
     ):
         assert figure in text
