@@ -102,7 +102,7 @@ class Frame:
     body: bytes = b""
 
     def encode(self) -> bytes:
-        """Bytes for the wire, delimiter included."""
+        """Encode the frame for the wire, delimiter included."""
         payload = _HEAD.pack(VERSION, self.type, self.seq) + self.body
         return bytes(cobs.encode(payload + struct.pack("<H", binascii.crc_hqx(payload, 0xFFFF)))) + b"\0"
 
@@ -141,7 +141,11 @@ class Receiver:
     _pending: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> list[Frame]:
-        """All frames that these bytes complete. Raises VersionError."""
+        """Take received bytes and return all frames that they complete.
+
+        Raises:
+            VersionError: a whole frame of another protocol version.
+        """
         self._pending += data
         *complete, rest = self._pending.split(b"\0")
         self._pending = rest if len(rest) <= self.longest else bytearray()
@@ -221,7 +225,15 @@ class Result:
 
 
 def parse_result(body: bytes, score_bytes: int) -> Result:
-    """Body of a RESULT. Raises FrameError."""
+    """Parse the body of a RESULT.
+
+    Args:
+        body: bytes of the frame between head and CRC.
+        score_bytes: 1 or 2, as the HELLO reply says.
+
+    Raises:
+        FrameError: a body of another length.
+    """
     if len(body) < _RESULT.size:
         raise FrameError(f"a RESULT of {len(body)} bytes is too short")
     class_index, cycles, stack, count = _RESULT.unpack_from(body)
@@ -243,7 +255,11 @@ class LayerChecks:
 
 
 def parse_layers(body: bytes) -> LayerChecks:
-    """Body of a LAYERS reply. Raises FrameError."""
+    """Parse the body of a LAYERS reply.
+
+    Raises:
+        FrameError: a body of another length.
+    """
     if len(body) < 4 or len(body) % 4:
         raise FrameError(f"a LAYERS reply of {len(body)} bytes holds no whole checksums")
     count, first = struct.unpack_from("<HH", body)
@@ -265,7 +281,7 @@ class DeviceError:
         return self.code in TRANSIENT
 
     def text(self) -> str:
-        """What the device reported, as a clause."""
+        """State what the device reported, as a clause."""
         try:
             text = _TEXTS[ErrorCode(self.code)].format(detail=self.detail)
         except ValueError:
@@ -274,7 +290,11 @@ class DeviceError:
 
 
 def parse_error(body: bytes) -> DeviceError:
-    """Body of an ERROR. Raises FrameError."""
+    """Parse the body of an ERROR.
+
+    Raises:
+        FrameError: a body of another length.
+    """
     if len(body) == 5:
         return DeviceError(*struct.unpack("<BI", body))
     if len(body) == 13:

@@ -45,11 +45,18 @@ class NetworkDevice:
         self.machine.measure = wanted
 
     def reset(self) -> None:
-        """The start of a sequence: states as at power-on."""
+        """Start a sequence: states as at power-on."""
         self._command(RESET)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The network's inputs in order, of the manifest's types and sizes -> its outputs in order."""
+        """Run one sample.
+
+        Args:
+            inputs: arrays in the order, types and sizes of the manifest.
+
+        Returns:
+            Outputs in the order of the manifest.
+        """
         for record, values in zip(self.manifest.inputs, inputs, strict=True):
             assert values.dtype == record.element and values.size == record.size, record.tensor
             self.machine.write_memory(self._place(record), np.ascontiguousarray(values).tobytes())
