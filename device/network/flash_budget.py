@@ -48,10 +48,10 @@ Build = Callable[[FormOptions], Attempt]
 
 
 def flash_limit(board: Board, budget: int | None) -> int:
-    """Return the bytes of flash that an image may take: the given budget, else the board's flash.
+    """Return the bytes of flash that an image may take: the given budget, else that of board.toml.
 
     Raises:
-        BudgetError: a budget that is not above 0, or above the board's flash.
+        BudgetError: a budget that is not above 0.
     """
     if budget is None:
         return board.budget.flash_bytes
