@@ -29,13 +29,18 @@ LEAST, GREATEST = -128, 127
 
 
 def linear_layers(model: MlpLocaliser) -> list[nn.Linear]:
-    """Hidden layers and head, in order."""
+    """Return hidden layers and head, in order."""
     return [layer for layer in (*model.hidden, model.head) if isinstance(layer, nn.Linear)]
 
 
 @torch.no_grad()
 def activation_scales(model: MlpLocaliser, calibration: Tensor) -> list[Scale]:
-    """Of the input, of each hidden layer behind its ReLU, and of the scores; calibration (N, P)."""
+    """Measure scale and zero point of the input, of each hidden layer behind its ReLU, and of the scores.
+
+    Args:
+        model: the MLP.
+        calibration: model input (N, P).
+    """
     layers = linear_layers(model)
     found = [affine(*READING_RANGE, "int8")]
     x = calibration
@@ -77,7 +82,7 @@ class IntegerLayer:
 
 @torch.no_grad()
 def integer_layers(model: MlpLocaliser, scales: Sequence[Scale]) -> list[IntegerLayer]:
-    """The network in integers; scales as of `activation_scales`, rounded to single precision as a TFLite file has."""
+    """Convert the network to integers; scales as of `activation_scales`, in single precision as a TFLite file has."""
     layers = linear_layers(model)
     found = []
     for number, layer in enumerate(layers):
@@ -113,7 +118,16 @@ def quantised_reading(x: Tensor, scale: Scale) -> Tensor:
 
 
 def integer_scores(model: MlpLocaliser, scales: Sequence[Scale], x: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Readings (N, P) in 0..1 -> int8 scores (N, C)."""
+    """Compute scores with the integers of the exported file.
+
+    Args:
+        model: the MLP, weights on their grid.
+        scales: as of `activation_scales`.
+        x: model input (N, P) in 0..1.
+
+    Returns:
+        int8 scores (N, C) as int64.
+    """
     values = quantised_reading(torch.from_numpy(x), scales[0]).numpy().astype(np.int64)
     for layer in integer_layers(model, scales):
         values = layer(values)

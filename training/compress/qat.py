@@ -50,7 +50,7 @@ def fake_activation(x: Tensor, scale: Scale) -> Tensor:
 
 
 def fake_weight(weight: Tensor) -> Tensor:
-    """(C, K) as int8 of one scale a row holds it; the gradient is that of `weight`."""
+    """Round weights (C, K) to int8 with one scale per row; the gradient is that of `weight`."""
     return weight + (weight_integers(weight) * weight_scales(weight) - weight).detach()
 
 

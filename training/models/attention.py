@@ -19,7 +19,16 @@ from torch.nn import functional
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Every query sees every key. q (B, Q, H); k, v (B, S, H); bias (S) -> (B, Q, H)."""
+    """Attend from every query to every key.
+
+    Args:
+        q: queries (B, Q, H).
+        k, v: keys and values (B, S, H).
+        bias: (S,) added to the scores.
+
+    Returns:
+        (B, Q, H).
+    """
     scores = q @ k.transpose(1, 2) / math.sqrt(q.shape[-1])  # (B, Q, S)
     if bias is not None:
         scores = scores + bias
