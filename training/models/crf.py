@@ -81,8 +81,8 @@ class CRF(nn.Module):
     def decode_online(self, emissions: Tensor, lag: int) -> Tensor:
         """Find the class of sample t - lag on the best path through samples 0 to t, for each t.
 
-        The recording goes on, so no path is charged for its end. Paths are compared with each other only: their scores are
-        kept small by subtracting the largest from all. The smallest class wins a tie, as in `decode`.
+        The recording goes on, so no path is charged for its end. Paths are compared with each other only: their scores
+        are kept small by subtracting the largest from all. The smallest class wins a tie, as in `decode`.
 
         Args:
             emissions: scores of one recording (N, C).
