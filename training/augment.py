@@ -33,9 +33,16 @@ class Batch:
 
 
 def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator, weakest_dbm: float = LEAST_DBM) -> Tensor:
-    """Readings (B, T, K) in dBm, NaN where not heard -> the same, shifted and thinned out.
+    """Shift readings and thin them out.
 
-    weakest_dbm: of all training readings, what deafness counts from.
+    Args:
+        dbm: readings (B, T, K) in dBm, NaN where not heard.
+        settings: [augmentation] of the recipe.
+        generator: of random numbers.
+        weakest_dbm: weakest of all training readings; deafness counts from it.
+
+    Returns:
+        Readings of the same shape.
     """
     batch, _, kept = dbm.shape
 
@@ -102,7 +109,7 @@ class Chunks:
         self.batches = drawn // self.batch
 
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """The batches of one epoch, augmented."""
+        """Yield the batches of one epoch, augmented."""
         needed = self.batches * self.batch
         order = [torch.randperm(len(self.starts), generator=generator) for _ in range(-(-needed // len(self.starts)))]
         for chosen in torch.cat(order)[:needed].reshape(self.batches, self.batch):
