@@ -1,4 +1,4 @@
-"""Frames and messages between host and device, byte for byte as docs/reference/link.md has them.
+"""Frames and messages between host and device, byte for byte as docs/link.md has them.
 
 On the wire: COBS(payload) 0x00. payload = version u8, type u8, seq u16, body, CRC-16/CCITT-FALSE u16, little-endian.
 """
@@ -102,18 +102,13 @@ class Frame:
     body: bytes = b""
 
     def encode(self) -> bytes:
-        """Encode the frame for the wire, delimiter included."""
+        """Bytes for the wire, delimiter included."""
         payload = _HEAD.pack(VERSION, self.type, self.seq) + self.body
         return bytes(cobs.encode(payload + struct.pack("<H", binascii.crc_hqx(payload, 0xFFFF)))) + b"\0"
 
 
 def decode(encoded: bytes) -> Frame:
-    """Decode the bytes between two delimiters to a frame.
-
-    Raises:
-        FrameError: no COBS, too short, or a wrong checksum.
-        VersionError: a whole frame of another protocol version.
-    """
+    """A frame from the bytes between two delimiters. Raises FrameError, VersionError."""
     try:
         payload = cobs.decode(encoded)
     except cobs.DecodeError as error:
@@ -141,11 +136,7 @@ class Receiver:
     _pending: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take received bytes and return all frames that they complete.
-
-        Raises:
-            VersionError: a whole frame of another protocol version.
-        """
+        """All frames that these bytes complete. Raises VersionError."""
         self._pending += data
         *complete, rest = self._pending.split(b"\0")
         self._pending = rest if len(rest) <= self.longest else bytearray()
@@ -225,15 +216,7 @@ class Result:
 
 
 def parse_result(body: bytes, score_bytes: int) -> Result:
-    """Parse the body of a RESULT.
-
-    Args:
-        body: bytes of the frame between head and CRC.
-        score_bytes: 1 or 2, as the HELLO reply says.
-
-    Raises:
-        FrameError: a body of another length.
-    """
+    """Body of a RESULT. Raises FrameError."""
     if len(body) < _RESULT.size:
         raise FrameError(f"a RESULT of {len(body)} bytes is too short")
     class_index, cycles, stack, count = _RESULT.unpack_from(body)
@@ -255,11 +238,7 @@ class LayerChecks:
 
 
 def parse_layers(body: bytes) -> LayerChecks:
-    """Parse the body of a LAYERS reply.
-
-    Raises:
-        FrameError: a body of another length.
-    """
+    """Body of a LAYERS reply. Raises FrameError."""
     if len(body) < 4 or len(body) % 4:
         raise FrameError(f"a LAYERS reply of {len(body)} bytes holds no whole checksums")
     count, first = struct.unpack_from("<HH", body)
@@ -281,7 +260,7 @@ class DeviceError:
         return self.code in TRANSIENT
 
     def text(self) -> str:
-        """State what the device reported, as a clause."""
+        """What the device reported, as a clause."""
         try:
             text = _TEXTS[ErrorCode(self.code)].format(detail=self.detail)
         except ValueError:
@@ -290,11 +269,7 @@ class DeviceError:
 
 
 def parse_error(body: bytes) -> DeviceError:
-    """Parse the body of an ERROR.
-
-    Raises:
-        FrameError: a body of another length.
-    """
+    """Body of an ERROR. Raises FrameError."""
     if len(body) == 5:
         return DeviceError(*struct.unpack("<BI", body))
     if len(body) == 13:
@@ -303,21 +278,12 @@ def parse_error(body: bytes) -> DeviceError:
 
 
 def sparse_body(indices: npt.NDArray[np.uint16], dbm: npt.NDArray[np.int8]) -> bytes:
-    """Pack a SAMPLE that names the heard access points: count, then (index u16, dBm i8) each.
-
-    Args:
-        indices: of the access points (H,), strictly ascending.
-        dbm: readings in dBm (H,).
-    """
+    """Body of a SAMPLE that names the heard access points, ascending: count, then (index u16, dBm i8) each."""
     readings = np.empty(len(indices), np.dtype([("index", "<u2"), ("dbm", "i1")]))
     readings["index"], readings["dbm"] = indices, dbm
     return struct.pack("<H", len(indices)) + readings.tobytes()
 
 
 def dense_body(dbm: npt.NDArray[np.int8]) -> bytes:
-    """Pack a SAMPLE of all access points.
-
-    Args:
-        dbm: readings in dBm (P,), 127 where not heard.
-    """
+    """Body of a SAMPLE of all access points, 127 where not heard."""
     return dbm.astype(np.int8).tobytes()

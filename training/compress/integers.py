@@ -29,18 +29,13 @@ LEAST, GREATEST = -128, 127
 
 
 def linear_layers(model: MlpLocaliser) -> list[nn.Linear]:
-    """Return hidden layers and head, in order."""
+    """Hidden layers and head, in order."""
     return [layer for layer in (*model.hidden, model.head) if isinstance(layer, nn.Linear)]
 
 
 @torch.no_grad()
 def activation_scales(model: MlpLocaliser, calibration: Tensor) -> list[Scale]:
-    """Measure scale and zero point of the input, of each hidden layer behind its ReLU, and of the scores.
-
-    Args:
-        model: the MLP.
-        calibration: model input (N, P).
-    """
+    """Of the input, of each hidden layer behind its ReLU, and of the scores; calibration (N, P)."""
     layers = linear_layers(model)
     found = [affine(*READING_RANGE, "int8")]
     x = calibration
@@ -82,7 +77,7 @@ class IntegerLayer:
 
 @torch.no_grad()
 def integer_layers(model: MlpLocaliser, scales: Sequence[Scale]) -> list[IntegerLayer]:
-    """Convert the network to integers; scales as of `activation_scales`, in single precision as a TFLite file has."""
+    """The network in integers; scales as of `activation_scales`, rounded to single precision as a TFLite file has."""
     layers = linear_layers(model)
     found = []
     for number, layer in enumerate(layers):
@@ -104,30 +99,16 @@ def integer_layers(model: MlpLocaliser, scales: Sequence[Scale]) -> list[Integer
 
 
 def quantised_reading(x: Tensor, scale: Scale) -> Tensor:
-    """Quantise model input to int8 in double precision: a reading of whole dBm may lie exactly between two integers.
+    """Readings of any shape -> int8 values, as whole numbers in double precision.
 
-    Args:
-        x: model input, any shape.
-        scale: scale and zero point of the input tensor.
-
-    Returns:
-        Whole numbers -128..127 of the same shape, float64.
+    In double precision because a reading of whole dBm may lie exactly between two integers.
     """
     step, zero = scale
     return ((x.double() / float(np.float32(step))).round() + zero).clamp(LEAST, GREATEST)
 
 
 def integer_scores(model: MlpLocaliser, scales: Sequence[Scale], x: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Compute scores with the integers of the exported file.
-
-    Args:
-        model: the MLP, weights on their grid.
-        scales: as of `activation_scales`.
-        x: model input (N, P) in 0..1.
-
-    Returns:
-        int8 scores (N, C) as int64.
-    """
+    """Readings (N, P) in 0..1 -> int8 scores (N, C)."""
     values = quantised_reading(torch.from_numpy(x), scales[0]).numpy().astype(np.int64)
     for layer in integer_layers(model, scales):
         values = layer(values)
