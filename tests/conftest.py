@@ -7,6 +7,8 @@ import pytest
 
 from tests.libraries import MISSING
 
+pytest_plugins = ["tests.needs_extras"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

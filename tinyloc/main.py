@@ -23,6 +23,7 @@ from tinyloc.cli import (
     export,
     flash,
     fusion,
+    init,
     recipes,
     renode,
     report,
@@ -65,6 +66,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data.app, name="data")
+app.command("init")(init.init)
 app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
 app.command("export")(export.export)

@@ -160,7 +160,7 @@ def _known(directory: Path) -> Known:
 def _check_data(recipe: Recipe, data_set: DataSet) -> None:
     """TrainingError, with all reasons, when nothing can come of training on this."""
     needs = {"train": recipe.training.chunk, "validation": recipe.window.steps, "test": recipe.window.steps}
-    problems = lone_classes(data_set)
+    problems = [] if recipe.output.spread_m else lone_classes(data_set)  # neighbours teach a place with one scan
     for split, need in needs.items():
         longest = max(len(recording) for recording in data_set.splits[split])
         if longest < need:

@@ -77,6 +77,8 @@ def describe(
         f"{len(data_set.classes)} classes; {found.weakest_dbm:.0f} to {found.strongest_dbm:.0f} dBm"
     )
     console.print(table)
+    for note in data_set.notes:
+        console.print(note, soft_wrap=True, markup=False, highlight=False)
     console.print(f"Licence: {escape(data_set.licence)}\nCite: {escape(data_set.citation)}")
     write_json(
         json,
@@ -85,6 +87,8 @@ def describe(
             "access_points": len(data_set.access_points),
             "access_points_heard": found.access_points_heard,
             "classes": list(data_set.classes),
+            "rate_hz": data_set.rate_hz,
+            "notes": list(data_set.notes),
             "splits": {split: asdict(counts) for split, counts in found.splits.items()},
         },
     )

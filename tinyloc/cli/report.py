@@ -14,6 +14,7 @@ from tinyloc.cli.layout import (
     checked_output,
     find_run,
     write_json,
+    write_output,
 )
 
 if TYPE_CHECKING:
@@ -54,23 +55,22 @@ def report(
     from tinyloc.device.report.markdown import markdown as markdown_text
     from tinyloc.device.report.summary import summary
     from tinyloc.device.report.text import verdict
-    from tinyloc.files import write_whole
 
     found = [pair for run in runs for pair in _evaluations(find_run(run, runs_dir), board)]
     evaluations = [evaluation for _, evaluation in found]
     single = len(found) == 1
     for path, evaluation in found:
         page = output if output is not None and single else _page(path)
-        write_whole(page, render_html(evaluation))
+        write_output(page, render_html(evaluation))
         Console().print(verdict(evaluation, page), soft_wrap=True)
     if not single:
         page = output or (runs_dir if len(runs) > 1 else find_run(runs[0], runs_dir).path) / "comparison.html"
-        write_whole(page, render_comparison(evaluations))
+        write_output(page, render_comparison(evaluations))
         Console().print(f"compared: {page}", soft_wrap=True, markup=False)
     if markdown is not None:
-        write_whole(markdown, markdown_text(evaluations))
+        write_output(markdown, markdown_text(evaluations))
     if junit is not None:
-        write_whole(junit, junit_text(evaluations))
+        write_output(junit, junit_text(evaluations))
     write_json(json, summary(evaluations[0]) if single else [summary(evaluation) for evaluation in evaluations])
     if fail_over_budget and not all(evaluation.passed for evaluation in evaluations):
         raise typer.Exit(FOUND_WANTING)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tinyloc.cli.layout import JsonOption, write_json
+from tinyloc.cli.layout import JsonOption, checked_outputs, write_json, write_output
 from tinyloc.cli.network_options import (
     BoardName,
     FlashBudgetOption,
@@ -31,7 +31,13 @@ def run(
         typer.Option("--input", metavar="X.npy", help="Samples; once for each input (NAME=X.npy), or one .npz."),
     ],
     output: Annotated[
-        list[Path], typer.Option("--output", metavar="Y.npy", help="Answers; once for each output, or one .npz.")
+        list[Path],
+        typer.Option(
+            "--output",
+            metavar="Y.npy",
+            help="Answers; once for each output, or one .npz; - is standard output.",
+            callback=checked_outputs,
+        ),
     ],
     real: Annotated[
         bool, typer.Option("--float", help="Inputs and outputs are real numbers where the model has integers.")
@@ -66,7 +72,7 @@ def run(
         except EmulatorCrash as crash:  # what the network did is the result
             typer.echo(str(crash), err=True)
             raise typer.Exit(1) from crash
-        save_outputs(output, network.manifest.outputs, answers.outputs)
+        save_outputs(output, network.manifest.outputs, answers.outputs, write_output)
         write_json(json, figures(network, answers, len(samples.rows)))
         typer.echo("\n".join([*lines, *answer_lines(network, answers)]))
         if not answers.equal:

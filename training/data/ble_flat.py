@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tinyloc.bundle.schema import Room
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import DataSet, Recording, alternating
+from tinyloc.training.data.table import read_table
 from tinyloc.training.errors import DataError
 
 NAME = "ble_flat_kolakowski"
@@ -86,7 +87,7 @@ def rooms_of(x_m: files.Floats, y_m: files.Floats) -> npt.NDArray[np.int32]:
 
 
 def _drives(content: bytes, source: str, name: str) -> tuple[Recording, ...]:
-    table = files.read_table(content, source, ["ts", "x", "y", *ANCHORS])
+    table = read_table(content, source, ["ts", "x", "y", *ANCHORS])
     time_s = table.numbers(["ts"])[:, 0] * 1e-9
     x, y = table.numbers(["x", "y"]).T
     rssi = files.whole_dbm(table.numbers(ANCHORS, missing=[""]))

@@ -61,6 +61,8 @@ class DataSet:
     floor_plan: tuple[Room, ...] = field(default=())
     class_group: tuple[str, ...] = field(default=())
     """C names of what each class is part of, such as a floor; empty where classes have no groups."""
+    notes: tuple[str, ...] = field(default=())
+    """What the loader read, left out, guessed or doubts, a sentence each, for people."""
 
     def __post_init__(self) -> None:
         wrong = [each.name for split in self.splits.values() for each in split if each.apart == self.sequential]
