@@ -36,6 +36,17 @@ def recipe_keys() -> str:
     return key_tables.page("Recipe keys", intro, Recipe)
 
 
+def own_data_keys() -> str:
+    """reference/own-data.md."""
+    from tinyloc.training.data.own.description import OwnData
+
+    intro = (
+        "A TOML file describes your own recordings. `tinyloc init` writes a first one. Unknown keys are errors. This "
+        "page is generated from the code."
+    )
+    return key_tables.page("Data description keys", intro, OwnData)
+
+
 def board_keys() -> str:
     """reference/board.md."""
     from tinyloc.boards import Board
@@ -82,6 +93,7 @@ def from_root(name: str, folder_prefix: str = "docs/") -> str:
 GENERATED = {
     "reference/commands.md": commands,
     "reference/recipe.md": recipe_keys,
+    "reference/own-data.md": own_data_keys,
     "reference/board.md": board_keys,
     "reference/c-interface.md": c_interface,
     "contributing.md": lambda: from_root("CONTRIBUTING.md"),
