@@ -4,10 +4,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from tinyloc import paths
 from tinyloc.errors import UserError
+from tinyloc.names import FileName, Line, OptionalLine, Symbol
+from tinyloc.strict import Strict, problems
 
 Core = Literal["cortex-m3", "cortex-m4f"]
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
@@ -18,11 +20,7 @@ class BoardError(UserError):
     """A board that does not exist or whose board.toml is wrong; the message says what to do."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Clock(_Strict):
+class Clock(Strict):
     """Clock of the core."""
 
     hz: int = Field(gt=0)
@@ -33,7 +31,7 @@ class Clock(_Strict):
     """Core cycles beyond one that a read of the flash takes at `hz`."""
 
 
-class FlashCache(_Strict):
+class FlashCache(Strict):
     """Cache between core and flash."""
 
     width_bytes: int = Field(gt=0)
@@ -42,27 +40,27 @@ class FlashCache(_Strict):
     """Bytes of the cache for code; 0: no cache."""
     data_bytes: int = Field(ge=0)
     """Bytes of the cache for data; 0: no cache."""
-    source: str
+    source: Line
     """Where the figures come from, and what is not verified."""
 
 
-class Build(_Strict):
+class Build(Strict):
     """Options for compiling and linking the image."""
 
-    flags: list[str]
+    flags: list[Line]
     """Flags of the C compiler: core, instruction set, floating point."""
-    linker_script: str
+    linker_script: FileName
     """File next to board.toml."""
-    port: str
+    port: FileName
     """Directory below firmware/port."""
     stack_bytes: int = Field(gt=0)
     """Bytes reserved for the stack. The report counts the used part."""
 
 
-class Memory(_Strict):
+class Memory(Strict):
     """A block of memory."""
 
-    name: str
+    name: Symbol
     """"flash", "ram", or another name that the linker script uses."""
     base: Address
     """First address."""
@@ -72,10 +70,10 @@ class Memory(_Strict):
     """Read, write and execute rights."""
 
 
-class Alias(_Strict):
+class Alias(Strict):
     """A second address range of the same memory."""
 
-    name: str
+    name: Line
     """Name in messages."""
     base: Address
     """First address of the second range."""
@@ -85,20 +83,20 @@ class Alias(_Strict):
     """Bytes."""
 
 
-class FixedWords(_Strict):
+class FixedWords(Strict):
     """32-bit words that the part needs at a fixed place of the flash.
 
     The build writes them into the image. Emulator and flasher refuse an image without them. Words that are all
     0xFFFFFFFF stay blank: the image may put nothing there.
     """
 
-    name: str
+    name: Symbol
     """Name of the section in the linker script."""
     base: Address
     """Address of the first word."""
     words: list[Word] = Field(min_length=1)
     """Their values."""
-    why: str
+    why: Line
     """What happens without them."""
 
     @property
@@ -117,12 +115,12 @@ class FixedWords(_Strict):
         return all(word == 0xFFFF_FFFF for word in self.words)
 
 
-class Uart(_Strict):
+class Uart(Strict):
     """Serial port of the link (docs/reference/link.md): 8 data bits, no parity, 1 stop bit."""
 
-    name: str
+    name: Line
     """Name with its pins."""
-    model: str
+    model: FileName
     """Model of the peripheral in device/emulator."""
     base: Address
     """Address of its registers."""
@@ -130,11 +128,11 @@ class Uart(_Strict):
     """Rate in bit/s after reset."""
     max_baud: int = Field(gt=0)
     """Highest rate in bit/s that the host may ask for."""
-    usb_ids: list[str] = []
+    usb_ids: list[Line] = Field(default_factory=list)
     """USB ids of the board's serial adapter, as vendor:product in hexadecimal."""
 
 
-class StudyEnergy(_Strict):
+class StudyEnergy(Strict):
     """Current that arXiv 2412.09289 assumes."""
 
     run_ma: float = Field(gt=0)
@@ -143,7 +141,7 @@ class StudyEnergy(_Strict):
     """Clock in Hz at which the part draws that current."""
 
 
-class Energy(_Strict):
+class Energy(Strict):
     """Currents of the part."""
 
     volts: float = Field(gt=0)
@@ -156,14 +154,14 @@ class Energy(_Strict):
     """Time in µs from the timer's event to the first instruction. Without it, the port has no sleep."""
     awake_hz: int | None = Field(default=None, gt=0)
     """Clock in Hz between two sleeps; required with `wake_us`."""
-    source: str
+    source: Line
     """Where the figures come from, and what is not verified."""
-    date: str
+    date: Line
     """Year and month of the look-up."""
     study: StudyEnergy | None = None
 
 
-class Budget(_Strict):
+class Budget(Strict):
     """Limits of a localiser on this board."""
 
     flash_bytes: int = Field(gt=0)
@@ -174,22 +172,22 @@ class Budget(_Strict):
     """Milliseconds from sample to answer."""
 
 
-class FlashTool(_Strict):
+class FlashTool(Strict):
     """A program that writes an image to the board."""
 
-    tool: str
+    tool: FileName
     """Name for `tinyloc flash --tool`."""
-    command: list[str] = Field(min_length=1)
+    command: list[Line] = Field(min_length=1)
     """Command line. `{elf}` and `{bin}` stand for the files of the build. `["copy", "{bin}", LABEL]` copies the file to
     the mounted drive with that label."""
-    note: str = ""
+    note: OptionalLine = ""
     """What the user must do by hand."""
 
 
 class Flash(FlashTool):
     """The default tool."""
 
-    other: list[FlashTool] = []
+    other: list[FlashTool] = Field(default_factory=list)
     """Other tools."""
 
     @property
@@ -198,14 +196,14 @@ class Flash(FlashTool):
         return {tool.tool: tool for tool in (self, *self.other)}
 
 
-class Board(_Strict):
+class Board(Strict):
     """A board: facts for build, emulator, budget check and flasher."""
 
-    name: str
+    name: FileName
     """Name of the directory."""
-    title: str
+    title: Line
     """Name in reports."""
-    part: str
+    part: Line
     """Microcontroller."""
     core: Core
     """Core of the microcontroller."""
@@ -213,8 +211,8 @@ class Board(_Strict):
     flash_cache: FlashCache | None = None
     build: Build
     memory: list[Memory]
-    alias: list[Alias] = []
-    fixed: list[FixedWords] = []
+    alias: list[Alias] = Field(default_factory=list)
+    fixed: list[FixedWords] = Field(default_factory=list)
     uart: Uart
     energy: Energy | None = None
     budget: Budget
@@ -271,5 +269,4 @@ def load_board(name: str) -> Board:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BoardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BoardError(f"{path}: {problems}") from error
+        raise BoardError(f"{path}: {'; '.join(problems(error, 'board'))}") from error

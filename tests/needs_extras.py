@@ -1,4 +1,4 @@
-"""Tests of a base installation: with TINYLOC_BASE_TESTS=1 a file that imports a package of an extra is skipped, not failed.
+"""Tests of a base installation: with TINYLOC_BASE_TESTS=1, what imports a package of an extra is skipped.
 
 Without the variable, as in `make test`, a missing package is an error: nothing is left out there by accident.
 """
@@ -37,11 +37,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     error = call.excinfo.value if call.excinfo is not None else None
     if _base_only() and isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] in EXTRAS:
         report.outcome = "skipped"
-        report.longrepr = (
-            str(item.path),
-            0,
-            f"Skipped: needs {error.name} of the extra {EXTRAS[str(error.name).split('.')[0]]}",
-        )
+        package = str(error.name).split(".")[0]
+        report.longrepr = (str(item.path), 0, f"Skipped: needs {package} of the extra {EXTRAS[package]}")
     return report
 
 

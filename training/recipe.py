@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tinyloc.bundle.schema import Arithmetic, Window
+from tinyloc.bundle.schema import Arithmetic, Budget, Build, Window
+from tinyloc.names import FileName, OptionalLine
 from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
 from tinyloc.training.distil.settings import Distillation
@@ -151,14 +152,8 @@ _BUILD_CHOICES = {
 }
 
 
-class BuildSettings(_Strict):
+class BuildSettings(Build):
     """[build]: Options of the C compiler and of code generation."""
-
-    optimise: Literal["Os", "O2"] = "Os"
-    """Level for the model's code: Os (size) or O2 (speed). The rest of the firmware is always built with Os."""
-    reference: Literal["tinyloc", "litert"] = "tinyloc"
-    """"tinyloc": the scan of a 16x8 Mamba is one operator with fewer roundings. "litert": LiteRT's rounding throughout.
-    See docs/concepts/exactness.md."""
 
     @field_validator("optimise", "reference", mode="before")
     @classmethod
@@ -169,27 +164,12 @@ class BuildSettings(_Strict):
         return value
 
 
-class BudgetSettings(_Strict):
-    """[budget]: Limits of the image. A limit counts when it is lower than the board's."""
-
-    flash_bytes: int | None = Field(default=None, gt=0)
-    """Bytes of flash of the whole image."""
-    ram_bytes: int | None = Field(default=None, gt=0)
-    """Bytes of RAM, stack included."""
-    latency_ms: float | None = Field(default=None, gt=0)
-    """Milliseconds per sample, the slowest sample counts."""
-
-    def limits(self) -> dict[str, float]:
-        """Those that are set."""
-        return {name: float(value) for name, value in self.model_dump().items() if value is not None}
-
-
 class Recipe(_Strict):
     """A recipe describes one training."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: FileName
     """Name of the recipe and of its run. Letters, digits, `.`, `_`, `-`."""
-    title: str = ""
+    title: OptionalLine = ""
     """One line for lists and reports."""
     seed: int = Field(default=1, ge=0)
     """Seed of weights, batches and augmentation."""
@@ -204,7 +184,7 @@ class Recipe(_Strict):
     compression: Compression = Compression()
     export: ExportSettings = ExportSettings()
     build: BuildSettings = BuildSettings()
-    budget: BudgetSettings = BudgetSettings()
+    budget: Budget = Budget()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
@@ -259,11 +239,7 @@ def find_recipe(name: str) -> Path:
 
 
 def load_recipe(name: str | Path) -> Recipe:
-    """Read and validate a recipe by name or path.
-
-    Raises:
-        RecipeError: no such recipe, not TOML, or wrong keys and values; all problems at once.
-    """
+    """Read and validate a recipe by name or path. RecipeError lists every problem."""
     path = find_recipe(str(name))
     try:
         return parse_recipe(path.read_text(encoding="utf-8"), str(path))
@@ -272,15 +248,7 @@ def load_recipe(name: str | Path) -> Recipe:
 
 
 def parse_recipe(text: str, source: str) -> Recipe:
-    """Validate the text of a recipe.
-
-    Args:
-        text: TOML.
-        source: name of the file in messages.
-
-    Raises:
-        RecipeError: not TOML, or wrong keys and values; all problems at once.
-    """
+    """Validate the text of a recipe; `source` is named in the error."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
+import tomli_w
 
 from tinyloc.training.data.dataset import DataSet, stacked
 from tinyloc.training.recipe import Recipe, parse_recipe
-from tinyloc.training.toml_text import to_toml
 
 MANY_ACCESS_POINTS = 40
 """Wi-Fi of a site and no few anchors of a home: phones differ, most access points are silent."""
@@ -58,7 +58,7 @@ def suggest(data_set: DataSet, name: str, data_path: str, flash_bytes: int, ram_
         table |= _single(data_set, heard, sizes, positions)
     table["build"] = {"optimise": "O2"}
     table["budget"] = {"flash_bytes": flash, "ram_bytes": min(ram_bytes, 2 * RAM_BYTES if positions else RAM_BYTES)}
-    text = to_toml(table)
+    text = tomli_w.dumps(table)
     return text, parse_recipe(text, name)
 
 

@@ -47,6 +47,17 @@ def own_data_keys() -> str:
     return key_tables.page("Data description keys", intro, OwnData)
 
 
+def bundle_keys() -> str:
+    """reference/bundle.md."""
+    from tinyloc.bundle.schema import Bundle
+
+    intro = (
+        "`bundle.json` of a [bundle](../concepts/bundle.md), format 2. Unknown keys are errors. The tables are "
+        "objects of the file. This page is generated from the code."
+    )
+    return key_tables.page("Bundle keys", intro, Bundle)
+
+
 def board_keys() -> str:
     """reference/board.md."""
     from tinyloc.boards import Board
@@ -94,6 +105,7 @@ GENERATED = {
     "reference/commands.md": commands,
     "reference/recipe.md": recipe_keys,
     "reference/own-data.md": own_data_keys,
+    "reference/bundle.md": bundle_keys,
     "reference/board.md": board_keys,
     "reference/c-interface.md": c_interface,
     "contributing.md": lambda: from_root("CONTRIBUTING.md"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinyloc.cli.layout import DEFAULT_BOARD
+from tinyloc.cli.options import DEFAULT_BOARD
 from tinyloc.errors import UserError, counted
 
 if TYPE_CHECKING:

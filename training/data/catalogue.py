@@ -34,7 +34,7 @@ from tinyloc.training.data import (
     uji_blocks,
     uts,
 )
-from tinyloc.training.data.dataset import UNSEEN, DataSet
+from tinyloc.training.data.dataset import UNSEEN, DataSet, with_good_names
 from tinyloc.training.data.floor_plans import HOUSES
 from tinyloc.training.errors import DataError
 
@@ -330,11 +330,11 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
         if path is None:
             way = "name their TOML description (data.path, or --data FILE.toml)"
             raise DataError(f"data set {name} is your own files: {way}")
-        return item.load(path, **(options or {}))
+        return with_good_names(item.load(path, **(options or {})))
     if item.source is None:
         if path is not None:
             raise DataError(f"{name} is simulated and is not read from a file; leave out the path {path}")
-        return item.load(**(options or {}))
+        return with_good_names(item.load(**(options or {})))
     place = path or find(name)
     if place is None:
         searched = ", ".join(str(directory / (item.source.folder or name)) for directory in search_places())
@@ -343,7 +343,7 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
             f"data set {name} is not on this machine (searched {searched}); {way}"
             f"download {item.source.url} elsewhere and set {ENVIRONMENT} to the folder you put it in"
         )
-    return item.load(place, **(options or {}))
+    return with_good_names(item.load(place, **(options or {})))
 
 
 def get(name: str, destination: Path | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""The TOML file that describes a user's radio map (docs/reference/data.md has examples). Unknown keys are errors."""
+"""What a user's TOML file says of a radio map (docs/reference/data.md has examples). Unknown keys are errors."""
 
 import tomllib
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tinyloc.names import FileName, Line, OptionalLine
 from tinyloc.training.data.radio_map.classes import ClassRule
 from tinyloc.training.data.radio_map.splits import SPLITS, TRAIN_AND_VALIDATION, SplitRule, Unit
 from tinyloc.training.data.table import DELIMITERS, Dialect
@@ -84,13 +85,13 @@ class OwnData(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: FileName
     """Name of the data set. Letters, digits, `.`, `_`, `-`."""
-    title: str = ""
+    title: OptionalLine = ""
     """One line for lists and reports."""
-    licence: str
+    licence: Line
     """Licence of the recordings."""
-    citation: str = ""
+    citation: OptionalLine = ""
     """How to cite them."""
     file: str | None = None
     """One file for all splits. `columns.split` divides it, or `held_out` takes whole units."""

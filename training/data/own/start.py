@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 
 from tinyloc.errors import counted
 from tinyloc.training.data.dataset import UNSEEN, DataSet, stacked
 from tinyloc.training.data.files import some
 from tinyloc.training.data.own.guess import Guess
-from tinyloc.training.toml_text import to_toml
 
 HALF_SHARE = 0.02
 """Of the scans of one half of a survey, at least so many hear an access point that the other half never hears."""
@@ -27,7 +27,7 @@ def description(found: Guess, train: str, test: str | None, name: str) -> str:
     top |= {"train": train, "test": test} if test else {"file": train}
     settings = {key: value for key, value in found.settings.items() if key != "missing"}
     missing = [*found.settings.get("missing", []), *(int(code) for code in found.codes)]
-    text = to_toml({**top, **settings, "missing": missing, "columns": found.columns})
+    text = tomli_w.dumps({**top, **settings, "missing": missing, "columns": found.columns})
     ignored = f"# Not used: {', '.join(found.ignored)}\n" if found.ignored else ""
     return f"# A radio map as `tinyloc init` guessed it; docs/reference/data.md explains every key.\n{ignored}{text}"
 
