@@ -24,11 +24,9 @@ class Source(Strict):
     name: FileName
     """In the catalogue, or as an own description names it."""
     title: Line
-    """Name in reports."""
     licence: Line
     """Of the data."""
     citation: OptionalLine = ""
-    """How to cite the data."""
     sha256: Sha256 | None = None
     """Of all that training, validation and test read; null in bundles of format 1."""
 
@@ -37,7 +35,6 @@ class Step(Strict):
     """One command on the way to the bundle."""
 
     stage: Literal["train", "export"]
-    """Which command."""
     date: Date
     """UTC, ISO 8601."""
     command: Line | None = None

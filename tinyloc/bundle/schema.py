@@ -99,7 +99,6 @@ class Preprocessing(Strict):
     ceiling_dbm: Dbm
     """Reading that becomes 1."""
     exponent: Exponent = 1.0
-    """Power of the scaled reading."""
     hold_samples: Held = 0
     """A silent access point keeps its last reading for so many further samples (forward fill)."""
     combine: Combine = "mean"
@@ -132,7 +131,6 @@ class Window(Strict):
     rate_hz: Hertz
     """Samples a second."""
     online: Flag = False
-    """True: the class of the oldest sample of the window, on the best path through the whole recording."""
 
 
 class Unknown(Strict):
@@ -182,24 +180,17 @@ class State(Strict):
     """A tensor the step carries from sample to sample; starts at zero. `input` and `output` name TFLite tensors."""
 
     name: Line
-    """Name in the generated state struct."""
     input: Line
-    """TFLite tensor that the step reads."""
     output: Line
-    """TFLite tensor that the step writes."""
     shape: Annotated[list[Size], Field(min_length=1, max_length=8)]
-    """Shape of both, batch 1 included."""
 
 
 class Crf(Strict):
     """Linear-chain CRF: transitions[i][j] from class i to class j, in units of the float scores."""
 
     transitions: list[list[Score]]
-    """Score of class j after class i, [i][j]."""
     start: list[Score]
-    """Score of each class for the first sample."""
     end: list[Score]
-    """Score of each class for the last sample."""
 
     @model_validator(mode="after")
     def _square(self) -> "Crf":
@@ -216,29 +207,25 @@ class ModelFile(Strict):
     """One TFLite file. `input` and `output` name its reading and score tensors."""
 
     arithmetic: Arithmetic
-    """int8 or int16x8 (16-bit activations, 8-bit weights)."""
     path: TfliteName
     """Of the file beside bundle.json."""
     sha256: Sha256
-    """Of that file."""
     input: Line
-    """TFLite tensor of the readings."""
     output: Line
-    """TFLite tensor of the scores."""
     states: list[State] = Field(default_factory=list)
     widths: dict[Line, Width] = Field(default_factory=dict)
     """Bits of weights and activations by pattern of layer names, the first that matches: {"*": "w8a16"}."""
 
 
 class Budget(Strict):
-    """Limits of the image. A limit counts when it is lower than the board's; null is no limit."""
+    """Limits of the image; they override the board's when lower. Null is no limit of its own."""
 
     flash_bytes: Bytes | None = None
-    """Bytes of flash of the whole image."""
+    """The whole image, in bytes."""
     ram_bytes: Bytes | None = None
-    """Bytes of RAM, stack included."""
+    """All RAM with the used stack, in bytes."""
     latency_ms: Milliseconds | None = None
-    """Milliseconds per sample; the slowest sample counts."""
+    """From a sample to its answer, in milliseconds."""
 
     def limits(self) -> dict[str, float]:
         """Those that are set."""
@@ -246,26 +233,21 @@ class Budget(Strict):
 
 
 class Build(Strict):
-    """Options of the C compiler and of code generation."""
+    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/concepts/exactness.md)."""
 
     optimise: Literal["Os", "O2"] = "Os"
-    """Level for the model's code: Os (size) or O2 (speed). The rest of the firmware is always built with Os."""
+    """Os: size. O2: speed."""
     reference: Literal["tinyloc", "litert"] = "tinyloc"
-    """"tinyloc": the scan of a 16x8 Mamba is one operator with fewer roundings. "litert": LiteRT's rounding throughout.
-    See docs/concepts/exactness.md."""
+    """tinyloc: a selective scan is one operator with its own arithmetic. litert: every operator as LiteRT has it."""
 
 
 class Bundle(Strict):
     """bundle.json. Everything after training reads it and nothing else."""
 
     format: Literal["tinyloc-bundle"] = "tinyloc-bundle"
-    """Marks the file as a bundle."""
     version: Literal[2] = 2
-    """Version of this schema."""
     name: FileName
-    """Name of the model."""
     architecture: FileName
-    """Kind of network."""
     preprocessing: Preprocessing
     window: Window
     outputs: Outputs

@@ -13,7 +13,6 @@ class Floor(Strict):
     """A storey of a building."""
 
     name: Line
-    """Name in reports."""
     building: Line | None = None
     """Where the data tell several buildings apart."""
     height_m: Metres | None = None
@@ -24,7 +23,6 @@ class Room(Strict):
     """A room of the floor plan."""
 
     name: Line
-    """Name in reports."""
     outline_m: list[Point] = Field(min_length=3)
     """Corners x, y in metres, in order around the room, the first not repeated."""
     floor: Index = 0
