@@ -23,22 +23,22 @@ class BoardError(UserError):
 class Clock(Strict):
     """Clock of the core."""
 
-    hz: int = Field(gt=0)
+    hz: int = Field(gt=0, le=2_000_000_000)
     """Clock in Hz at which the firmware runs; the port sets it."""
-    reset_hz: int = Field(gt=0)
+    reset_hz: int = Field(gt=0, le=2_000_000_000)
     """Clock in Hz after reset."""
-    flash_wait_states: int = Field(ge=0)
+    flash_wait_states: int = Field(ge=0, le=255)
     """Core cycles beyond one that a read of the flash takes at `hz`."""
 
 
 class FlashCache(Strict):
     """Cache between core and flash."""
 
-    width_bytes: int = Field(gt=0)
+    width_bytes: int = Field(gt=0, le=1024)
     """Bytes of one read of the flash."""
-    code_bytes: int = Field(ge=0)
+    code_bytes: int = Field(ge=0, le=1 << 24)
     """Bytes of the cache for code; 0: no cache."""
-    data_bytes: int = Field(ge=0)
+    data_bytes: int = Field(ge=0, le=1 << 24)
     """Bytes of the cache for data; 0: no cache."""
     source: Line
     """Where the figures come from, and what is not verified."""
@@ -53,7 +53,7 @@ class Build(Strict):
     """File next to board.toml."""
     port: FileName
     """Directory below firmware/port."""
-    stack_bytes: int = Field(gt=0)
+    stack_bytes: int = Field(gt=0, le=1 << 24)
     """Bytes reserved for the stack. The report counts the used part."""
 
 
@@ -64,7 +64,7 @@ class Memory(Strict):
     """"flash", "ram", or another name that the linker script uses."""
     base: Address
     """First address."""
-    size: int = Field(gt=0)
+    size: int = Field(gt=0, le=1 << 32)
     """Bytes."""
     access: Literal["rx", "rw", "rwx"]
     """Read, write and execute rights."""
@@ -79,7 +79,7 @@ class Alias(Strict):
     """First address of the second range."""
     of: Address
     """First address of the memory."""
-    size: int = Field(gt=0)
+    size: int = Field(gt=0, le=1 << 32)
     """Bytes."""
 
 
@@ -124,9 +124,9 @@ class Uart(Strict):
     """Model of the peripheral in device/emulator."""
     base: Address
     """Address of its registers."""
-    baud: int = Field(gt=0)
+    baud: int = Field(gt=0, le=100_000_000)
     """Rate in bit/s after reset."""
-    max_baud: int = Field(gt=0)
+    max_baud: int = Field(gt=0, le=100_000_000)
     """Highest rate in bit/s that the host may ask for."""
     usb_ids: list[Line] = Field(default_factory=list)
     """USB ids of the board's serial adapter, as vendor:product in hexadecimal."""
@@ -135,24 +135,24 @@ class Uart(Strict):
 class StudyEnergy(Strict):
     """Current that arXiv 2412.09289 assumes."""
 
-    run_ma: float = Field(gt=0)
+    run_ma: float = Field(gt=0, le=10_000)
     """Current in mA while the core runs."""
-    hz: int = Field(gt=0)
+    hz: int = Field(gt=0, le=2_000_000_000)
     """Clock in Hz at which the part draws that current."""
 
 
 class Energy(Strict):
     """Currents of the part."""
 
-    volts: float = Field(gt=0)
+    volts: float = Field(gt=0, le=50)
     """Supply voltage of the currents below."""
-    run_ma_per_mhz: float = Field(gt=0)
+    run_ma_per_mhz: float = Field(gt=0, le=1000)
     """Current in mA per MHz of clock while the core runs."""
-    sleep_ua: float = Field(ge=0)
+    sleep_ua: float = Field(ge=0, le=1e6)
     """Current in µA asleep with RAM kept."""
-    wake_us: float | None = Field(default=None, ge=0)
+    wake_us: float | None = Field(default=None, ge=0, le=1e7)
     """Time in µs from the timer's event to the first instruction. Without it, the port has no sleep."""
-    awake_hz: int | None = Field(default=None, gt=0)
+    awake_hz: int | None = Field(default=None, gt=0, le=2_000_000_000)
     """Clock in Hz between two sleeps; required with `wake_us`."""
     source: Line
     """Where the figures come from, and what is not verified."""
@@ -164,11 +164,11 @@ class Energy(Strict):
 class Budget(Strict):
     """Limits of a localiser on this board."""
 
-    flash_bytes: int = Field(gt=0)
+    flash_bytes: int = Field(gt=0, le=1 << 32)
     """Bytes of flash of the whole image."""
-    ram_bytes: int = Field(gt=0)
+    ram_bytes: int = Field(gt=0, le=1 << 32)
     """Bytes of RAM, with the used stack."""
-    latency_ms: float = Field(gt=0)
+    latency_ms: float = Field(gt=0, le=1e9)
     """Milliseconds from sample to answer."""
 
 

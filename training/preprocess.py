@@ -12,6 +12,8 @@ from tinyloc.bundle.schema import MISSING_DBM, Combine, Preprocessing
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import DataError
 
+MOST_HELD = 254
+"""Samples for which a silent access point can keep its reading."""
 Readings = npt.NDArray[np.float32]
 
 
@@ -40,6 +42,8 @@ def fit(
         names = ", ".join(recording.name for recording in recordings)
         raise DataError(f"{names}: no access point is heard in the training recordings; there is nothing to scale by")
     weakest, strongest = float(heard.min()), float(heard.max())
+    if hold_samples > MOST_HELD:
+        raise DataError(f"input.hold_s is {hold_samples} samples; a device counts at most {MOST_HELD}; lower it")
     return Preprocessing(
         access_points=list(access_points),
         floor_dbm=weakest - margin_db,

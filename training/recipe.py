@@ -4,10 +4,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tinyloc.bundle.schema import Arithmetic, Budget, Build, Window
 from tinyloc.names import FileName, OptionalLine
+from tinyloc.strict import Strict
 from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
 from tinyloc.training.distil.settings import Distillation
@@ -17,18 +18,14 @@ from tinyloc.training.models.settings import ModelSettings
 RECIPES_DIR = Path(__file__).parent / "recipes"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataSettings(_Strict):
+class DataSettings(Strict):
     """[data]: The data set and the options of its loader."""
 
     name: str
     """As `tinyloc data list` shows it; "csv" for your own recordings."""
     path: str | None = None
     """File or folder of the data set. Without it, tinyloc searches the usual places."""
-    options: dict[str, int | float] = {}
+    options: dict[str, int | float] = Field(default_factory=dict)
     """Options of the loader, as listed for each data set."""
 
     @model_validator(mode="after")
@@ -42,10 +39,10 @@ class DataSettings(_Strict):
         return self
 
 
-class InputSettings(_Strict):
+class InputSettings(Strict):
     """[input]: How readings become model input. The scaling is fitted on the training data."""
 
-    exponent: float = Field(default=1.0, gt=0, le=8)
+    exponent: float = Field(default=1.0, ge=0.01, le=8)
     """Power of the scaled reading (0 to 1). Above 1, strong readings count more."""
     hold_s: float = Field(default=0.0, ge=0, le=50)
     """Forward fill: seconds for which a silent access point keeps its last reading."""
@@ -53,7 +50,7 @@ class InputSettings(_Strict):
     """Leave out access points that no training recording hears. Indices then count the kept ones only."""
 
 
-class WindowSettings(_Strict):
+class WindowSettings(Strict):
     """[window]: When a decision is made."""
 
     steps: int = Field(default=1, ge=1, le=1000)
@@ -71,47 +68,47 @@ class WindowSettings(_Strict):
         return Window(steps=self.lag + 1, hop=self.hop, rate_hz=rate_hz, online=True)
 
 
-class OutputSettings(_Strict):
+class OutputSettings(Strict):
     """[output]: The position of a decision, for classes that are places."""
 
     position: Literal["class", "mean"] = "class"
     """"class": where the class is. "mean": the mean of all classes' places, weighted by their squared probabilities."""
-    spread_m: float = Field(default=0.0, ge=0)
+    spread_m: float = Field(default=0.0, ge=0, le=1e6)
     """Spread training labels over the classes of the same group by a Gaussian with this standard deviation in m."""
 
 
-class TrainingSettings(_Strict):
+class TrainingSettings(Strict):
     """[training]: The training loop."""
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=1_000_000)
     """Passes over the training data."""
-    batch: int = Field(ge=1)
+    batch: int = Field(ge=1, le=1_000_000)
     """Samples (MLP) or chunks (sequence models) per batch."""
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, le=1000)
     """Peak of the one-cycle schedule."""
-    weight_decay: float = Field(default=0.01, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0, le=1000)
     """Of AdamW."""
-    patience: int = Field(default=1000, ge=1)
+    patience: int = Field(default=1000, ge=1, le=1_000_000)
     """Stop after so many epochs without a better validation macro F1."""
-    chunk: int = Field(default=1, ge=1)
+    chunk: int = Field(default=1, ge=1, le=1_000_000)
     """Consecutive samples that a sequence model trains on; a multiple of `window.steps`."""
-    chunks_per_epoch: int | None = Field(default=None, ge=1)
+    chunks_per_epoch: int | None = Field(default=None, ge=1, le=1_000_000)
     """Without it, as many as cover the training recordings once."""
     average: float = Field(default=0.0, ge=0, lt=1)
     """Decay of a moving average of the weights, which is validated and kept. 0: keep the weights themselves."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Probability that is spread over the wrong classes."""
-    position_loss: float = Field(default=0.0, ge=0)
+    position_loss: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the position loss: squared error, in units of its spread, of a linear head that only training has."""
-    group_loss: float = Field(default=0.0, ge=0)
+    group_loss: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the cross-entropy of groups (floors). A group's probability is the sum over its classes."""
-    score_penalty: float = Field(default=0.0, ge=0)
+    score_penalty: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the mean square of the scores. Small scores are resolved better by 8 bits."""
-    clip_norm: float = Field(default=1.0, gt=0)
+    clip_norm: float = Field(default=1.0, gt=0, le=1e6)
     """Largest norm of the gradient."""
 
 
-class Augmentation(_Strict):
+class Augmentation(Strict):
     """[augmentation]: Changes of readings in training. dB: Gaussian standard deviation. Rates are 0 to 1."""
 
     reading_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -120,18 +117,18 @@ class Augmentation(_Strict):
     """Draw the rate for each scan or chunk, uniform from 0 to twice reading_dropout (at most 0.95)."""
     access_point_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Probability that an access point is silent for a whole chunk."""
-    gain_db: float = Field(default=0.0, ge=0)
+    gain_db: float = Field(default=0.0, ge=0, le=200)
     """Shift of all readings of a scan or chunk together: another wearable or phone."""
-    access_point_db: float = Field(default=0.0, ge=0)
+    access_point_db: float = Field(default=0.0, ge=0, le=200)
     """Shift of each access point for a whole chunk: another day or heading."""
-    noise_db: float = Field(default=0.0, ge=0)
+    noise_db: float = Field(default=0.0, ge=0, le=200)
     """Shift of each reading."""
-    deafness_db: float = Field(default=0.0, ge=0)
+    deafness_db: float = Field(default=0.0, ge=0, le=200)
     """Drop the weakest readings of a scan or chunk: a less sensitive receiver. The threshold is uniform between the
     weakest reading of the training data and so many dB above it."""
 
 
-class ExportSettings(_Strict):
+class ExportSettings(Strict):
     """[export]: Forms of the model to export."""
 
     arithmetics: list[Arithmetic] = Field(default=["int8", "int16x8"], min_length=1)
@@ -164,14 +161,14 @@ class BuildSettings(Build):
         return value
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """A recipe describes one training."""
 
     name: FileName
     """Name of the recipe and of its run. Letters, digits, `.`, `_`, `-`."""
     title: OptionalLine = ""
     """One line for lists and reports."""
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=2**32)
     """Seed of weights, batches and augmentation."""
     data: DataSettings
     input: InputSettings = InputSettings()

@@ -10,6 +10,7 @@ import pytest
 import typer.main
 
 from tinyloc.boards import Board
+from tinyloc.bundle.schema import Bundle
 from tinyloc.main import app
 from tinyloc.training.data.own.description import OwnData
 from tinyloc.training.recipe import Recipe
@@ -38,7 +39,7 @@ def test_every_command_and_option_has_its_line() -> None:
                 assert parameter.help and pages.cell(parameter.help) in page, (path, parameter.name)
 
 
-@pytest.mark.parametrize("model", [Recipe, Board, OwnData])
+@pytest.mark.parametrize("model", [Recipe, Board, OwnData, Bundle])
 def test_every_key_has_a_meaning(model: Any) -> None:
     tables = hook("key_tables")
     assert tables.undescribed(model) == []

@@ -29,6 +29,7 @@ def test_the_issue_s_commands_are_there() -> None:
     groups |= {("zoo", "list"), ("zoo", "pack"), ("zoo", "refresh"), ("fusion", "build"), ("fusion", "emulate")}
     stages = (
         "init",
+        "deploy",
         "recipes",
         "train",
         "export",

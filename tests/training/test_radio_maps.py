@@ -303,3 +303,18 @@ def test_recordings_that_are_numbered_anew_in_each_split_stay_apart(tmp_path: Pa
     assert all(len(part) == 6 and (np.diff(part.time_s) == 4).all() for split in data.splits.values() for part in split)
     assert {part.name for part in data.test} == {f"{number} (test)" for number in range(1, 5)}
     assert any("4 names of recordings in more than one split" in note for note in data.notes)
+
+
+def test_a_day_that_saw_another_building_does_not_validate(tmp_path: Path) -> None:
+    def scans(building: int, day: int, phone: int) -> str:
+        return "".join(
+            f"{2 * x + 100 * building},{2 * y},{day},p{phone},{-40 - 5 * x - phone},{-50 - 5 * y}\n"
+            for x in range(5)
+            for y in range(5)
+        )
+
+    text = "x,y,day,phone,ap1,ap2\n" + "".join(scans(day, day, phone) for day in range(5) for phone in range(5))
+    columns = 'access_points = ["ap*"]\nx = "x"\ny = "y"\nday = "day"\ndevice = "phone"'
+    data = own.load(describe(tmp_path, "", columns, train=text, test=text))
+    assert any("of 5 devices 4 train, 1 validate" in note for note in data.notes)
+    assert UNSEEN not in data.validation[0].label

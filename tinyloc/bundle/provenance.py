@@ -24,9 +24,11 @@ class Source(Strict):
     name: FileName
     """In the catalogue, or as an own description names it."""
     title: Line
+    """For people."""
     licence: Line
     """Of the data."""
     citation: OptionalLine = ""
+    """What to cite."""
     sha256: Sha256 | None = None
     """Of all that training, validation and test read; null in bundles of format 1."""
 
@@ -35,6 +37,7 @@ class Step(Strict):
     """One command on the way to the bundle."""
 
     stage: Literal["train", "export"]
+    """What the command did."""
     date: Date
     """UTC, ISO 8601."""
     command: Line | None = None

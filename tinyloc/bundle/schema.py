@@ -31,7 +31,6 @@ from tinyloc.bundle.quantities import (
     Dbm,
     Exponent,
     Figure,
-    Flag,
     Held,
     Hertz,
     Index,
@@ -99,6 +98,7 @@ class Preprocessing(Strict):
     ceiling_dbm: Dbm
     """Reading that becomes 1."""
     exponent: Exponent = 1.0
+    """Power of the scaled reading."""
     hold_samples: Held = 0
     """A silent access point keeps its last reading for so many further samples (forward fill)."""
     combine: Combine = "mean"
@@ -130,15 +130,16 @@ class Window(Strict):
     """Samples from one decision to the next."""
     rate_hz: Hertz
     """Samples a second."""
-    online: Flag = False
+    online: bool = False
+    """Decide with a lag, at every due sample, as the recording goes on."""
 
 
 class Unknown(Strict):
     """When a decision is "unknown" instead of a class."""
 
-    margin: Annotated[float, Field(strict=True, ge=0, le=1e5)] = 0.0
+    margin: Annotated[float, Field(ge=0, le=1e5)] = 0.0
     """Least distance from the best score to the second best, in units of the float scores."""
-    least_heard: Annotated[int, Field(strict=True, ge=0, le=65535)] = 1
+    least_heard: Annotated[int, Field(ge=0, le=65535)] = 1
     """Least number of access points that the sample hears, held readings included."""
 
 
@@ -180,17 +181,24 @@ class State(Strict):
     """A tensor the step carries from sample to sample; starts at zero. `input` and `output` name TFLite tensors."""
 
     name: Line
+    """Of the state in reports."""
     input: Line
+    """TFLite tensor that takes the value of the sample before."""
     output: Line
+    """TFLite tensor that gives the value for the next sample."""
     shape: Annotated[list[Size], Field(min_length=1, max_length=8)]
+    """Of both tensors."""
 
 
 class Crf(Strict):
     """Linear-chain CRF: transitions[i][j] from class i to class j, in units of the float scores."""
 
     transitions: list[list[Score]]
+    """A row for each class that is left, a column for each that is entered."""
     start: list[Score]
+    """Of beginning in each class."""
     end: list[Score]
+    """Of ending in each class."""
 
     @model_validator(mode="after")
     def _square(self) -> "Crf":
@@ -207,12 +215,17 @@ class ModelFile(Strict):
     """One TFLite file. `input` and `output` name its reading and score tensors."""
 
     arithmetic: Arithmetic
+    """int8, or int8 weights with int16 activations."""
     path: TfliteName
     """Of the file beside bundle.json."""
     sha256: Sha256
+    """Of the file."""
     input: Line
+    """TFLite tensor of the readings."""
     output: Line
+    """TFLite tensor of the scores."""
     states: list[State] = Field(default_factory=list)
+    """What the network carries from sample to sample."""
     widths: dict[Line, Width] = Field(default_factory=dict)
     """Bits of weights and activations by pattern of layer names, the first that matches: {"*": "w8a16"}."""
 
@@ -245,9 +258,13 @@ class Bundle(Strict):
     """bundle.json. Everything after training reads it and nothing else."""
 
     format: Literal["tinyloc-bundle"] = "tinyloc-bundle"
+    """Marks the file."""
     version: Literal[2] = 2
+    """Of this format."""
     name: FileName
+    """Of the model, in generated code, reports and messages."""
     architecture: FileName
+    """Such as mlp, lstm, mamba; for reports."""
     preprocessing: Preprocessing
     window: Window
     outputs: Outputs
@@ -376,11 +393,12 @@ def _of_this_version(path: Path, content: Any) -> dict[str, Any]:
         raise BundleError(f'{path}: not a bundle of tinyloc (no "format": "{FORMAT}"); export the run again')
     version = content.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise BundleError(f"{path}: its format has no number ({printable(repr(version))}); export the run again")
+        shown = printable(repr(version), 20)
+        raise BundleError(f"{path}: version is {shown}, not the number of a bundle format; export the run again")
     if version > FORMAT_VERSION:
         raise BundleError(
-            f"{path}: bundle format {version} is of a newer tinyloc, this one reads 1 and {FORMAT_VERSION}; "
-            "update tinyloc, or export the run again with this one"
+            f"{path}: bundle format version {printable(str(version), 20)} is of a newer tinyloc, this one reads 1 and "
+            f"{FORMAT_VERSION}; update tinyloc, or export the run again with this one"
         )
     return from_version_1(content) if version == 1 else content
 
@@ -409,15 +427,54 @@ def write_bundle(bundle: Bundle, directory: Path) -> None:
     write_whole(directory / BUNDLE, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def load_test_set(directory: Path) -> TestSet:
-    """Read `directory/test.npz`. BundleError when it is missing, damaged or lacks arrays."""
+_ARRAYS = {
+    "rssi_dbm": ("int8", "NP"), "recording": ("int32", "N"), "label": ("int32", "N"), "position_m": ("float32", "N3"),
+    "float_scores": ("float32", "NC"), "float_class": ("int32", "N"),
+}  # fmt: skip
+"""Type and shape of each array of test.npz."""
+
+
+def load_test_set(directory: Path, bundle: Bundle | None = None) -> TestSet:
+    """Read `directory/test.npz`, for `bundle` where it is given.
+
+    Raises BundleError when it is missing or damaged, or with all that is wrong: arrays that lack or are of another type
+    or shape, numbers that are none, classes that the bundle has not.
+    """
     path = directory / TEST_SET
-    names = TestSet.__dataclass_fields__
     try:
         with np.load(path) as arrays:
-            missing = [name for name in names if name not in arrays]
-            if not missing:
-                return TestSet(**{name: arrays[name] for name in names})
+            missing = [name for name in _ARRAYS if name not in arrays]
+            found = {name: arrays[name] for name in _ARRAYS if name not in missing}
     except Exception as error:  # a damaged file makes np.load raise almost anything
         raise BundleError(f"{path}: cannot be read ({error}); export the run again") from error
-    raise BundleError(f"{path}: holds no {', '.join(missing)}; export the run again")
+    if missing:
+        raise BundleError(f"{path}: holds no {', '.join(missing)}; export the run again")
+    if wrong := _array_problems(found, bundle):
+        raise BundleError(f"{path}: {'; '.join(wrong)}; export the run again")
+    return TestSet(**found)
+
+
+def _array_problems(found: dict[str, npt.NDArray[Any]], bundle: Bundle | None) -> list[str]:
+    sizes = {"3": 3}
+    if bundle is not None:
+        sizes |= {"P": len(bundle.preprocessing.access_points), "C": len(bundle.outputs.classes)}
+    wrong = []
+    for name, (element, letters) in _ARRAYS.items():
+        array = found[name]
+        fits = array.ndim == len(letters) and all(
+            have == sizes.setdefault(letter, have) for letter, have in zip(letters, array.shape, strict=True)
+        )
+        if array.dtype != np.dtype(element) or not fits:
+            wanted = ", ".join(str(sizes.get(letter, letter)) for letter in letters)
+            wrong.append(f"{name} is {array.dtype} of shape {list(array.shape)}, not {element} of [{wanted}]")
+        elif array.dtype.kind == "f" and np.isinf(array).any():
+            wrong.append(f"{name} holds infinities")
+    if not wrong:
+        wrong += [
+            f"{name} holds {int(found[name].min())} to {int(found[name].max())}; classes are -1 to {sizes['C'] - 1}"
+            for name in ("label", "float_class")
+            if len(found[name]) and not (found[name].min() >= -1 and found[name].max() < sizes["C"])
+        ]
+        if not sizes["N"]:
+            wrong.append("it holds no samples")
+    return wrong
