@@ -98,6 +98,7 @@ class Preprocessing(Strict):
     ceiling_dbm: Dbm
     """Reading that becomes 1."""
     exponent: Exponent = 1.0
+    """Power of the scaled reading."""
     hold_samples: Held = 0
     """A silent access point keeps its last reading for so many further samples (forward fill)."""
     combine: Combine = "mean"
@@ -245,7 +246,7 @@ class Budget(Strict):
 
 
 class Build(Strict):
-    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
+    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/concepts/exactness.md)."""
 
     optimise: Literal["Os", "O2"] = "Os"
     """Os: size. O2: speed."""
