@@ -127,7 +127,7 @@ class Energy(Strict):
     """What the part draws at `volts`: mA for each MHz of clock while the core runs, µA asleep with RAM kept."""
 
     volts: float = Field(gt=0, le=50)
-    run_ma_per_mhz: float = Field(gt=0, le=1e6)
+    run_ma_per_mhz: float = Field(gt=0, le=1000)
     sleep_ua: float = Field(ge=0, le=1e6)
     wake_us: float | None = Field(default=None, ge=0, le=1e7)
     """From the timer's event to the first instruction, at the current of the clock `awake_hz`. None: the port has no
