@@ -18,7 +18,7 @@ TINYLOC := $(BIN)/tinyloc
 WHERE := --runs-dir $(RUNS)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-slow lint wheel clean distclean
+.PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-slow lint docs wheel clean distclean
 
 help: ## list the targets
 	@echo "make TARGET [RECIPE=$(RECIPE)] [BOARD=$(BOARD)] [RUN=name] [PORT=/dev/ttyACM0]"
@@ -59,6 +59,11 @@ $(VENV)/.dev: pyproject.toml
 $(VENV)/.dev: EXTRAS = [train,export,dev]
 $(VENV)/.dev: STAMPS = $(VENV)/.base $(VENV)/.tools $(VENV)/.dev
 $(VENV)/.dev: NOTE = : about two minutes and 3.5 GB
+
+$(VENV)/.docs: pyproject.toml
+	$(install)
+$(VENV)/.docs: EXTRAS = [docs]
+$(VENV)/.docs: STAMPS = $(VENV)/.base $(VENV)/.docs
 
 .PHONY: compiler host-compiler
 host-compiler: # tests compile the firmware's C for this machine too
@@ -118,7 +123,7 @@ flash: $(VENV)/.base ## write the image to a connected board
 evaluate: $(VENV)/.base ## the same evaluation on the connected board at PORT
 	$(TINYLOC) evaluate $(RUN) --board $(BOARD) $(if $(PORT),--port $(PORT)) $(WHERE)
 
-bench: $(VENV)/.tools compiler ## measure the published figures and write them into README.md
+bench: $(VENV)/.tools compiler ## measure the published figures and write them into docs/benchmarks.md
 	@$(BIN)/python -m tests.bench.bench --runs-dir $(RUNS)
 	@$(BIN)/python -m tests.bench.engines --runs-dir $(RUNS)
 
@@ -136,6 +141,9 @@ lint: $(VENV)/.dev ## ruff, ruff format, mypy, pyright's imports, layers
 	$(BIN)/python -m mypy -p tinyloc -p tests
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/.docs ## build the documentation site into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 wheel: $(VENV)/.base ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

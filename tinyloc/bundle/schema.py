@@ -247,7 +247,7 @@ class Budget(Strict):
 
 
 class Build(Strict):
-    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
+    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/concepts/exactness.md)."""
 
     optimise: Literal["Os", "O2"] = "Os"
     """Os: size. O2: speed."""

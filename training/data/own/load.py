@@ -53,7 +53,7 @@ def read_files(folder: Path, about: OwnData, findings: Findings) -> tuple[dict[s
         with findings.caught():
             kept = labelled(ordered(scans, about, findings), about, findings)
             check_readings(kept, about, findings)
-            check_labels(kept, findings)
+            check_labels(kept, about, findings)
             seen = check_times(kept, about, findings)
             rates += [seen] if seen else []
             files[split] = kept

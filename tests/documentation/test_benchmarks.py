@@ -1,4 +1,4 @@
-"""The README's table of engines is the measured one, and what was measured keeps the project's limits."""
+"""The tables of docs/benchmarks.md are the measured ones, and what was measured keeps the project's limits."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.bench.engines_table import BEGIN, END, rewritten, table, text_line
+from tests.bench import engines_table, table
+from tests.bench.engines_table import text_line
+from tests.bench.markers import rewritten
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-RECORD: dict[str, Any] = json.loads((Path(__file__).resolve().parents[2] / "docs" / "engines.json").read_text())
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "benchmarks.md").read_text()
+RECIPES: dict[str, Any] = json.loads((ROOT / "results" / "bench" / "recipes.json").read_text())
+RECORD: dict[str, Any] = json.loads((ROOT / "results" / "bench" / "engines.json").read_text())
 OURS = [row for row in RECORD["rows"] if row["engine"] == "tinyloc"]
 CODE_LIMITS = {"fc-autoencoder": 4096, "ds-cnn": 10_240, "resnet": 10_240, "mobilenet": 10_240}
 CYCLES_A_MAC = {
@@ -29,8 +33,50 @@ def names(row: dict[str, Any]) -> str:
     return f"{row['model']}-{row['core']}"
 
 
-def test_the_table_is_the_measured_one() -> None:
-    assert rewritten(README, RECORD) == README, "run `make bench`"
+def test_the_tables_are_the_measured_ones() -> None:
+    assert rewritten(PAGE, table.BEGIN, table.END, table.table(RECIPES)) == PAGE, "run `make bench`"
+    assert rewritten(PAGE, engines_table.BEGIN, engines_table.END, engines_table.table(RECORD)) == PAGE, (
+        "run `make bench`"
+    )
+
+
+def test_text_between_markers_is_replaced() -> None:
+    assert rewritten("before\n<b>\nold\n<e>\nafter\n", "<b>", "<e>", "new") == "before\n<b>\nnew\n<e>\nafter\n"
+    with pytest.raises(ValueError, match="<!-- b -->"):
+        rewritten("no markers", "<!-- b -->", "<!-- e -->", "")
+
+
+def test_the_table_of_recipes() -> None:
+    result = {
+        "recipe": "r",
+        "data": "Simulated house A",
+        "board": "b",
+        "arithmetic": "int8",
+        "macro_f1": 0.5,
+        "float_macro_f1": 0.6,
+        "accuracy": 0.7,
+        "float_accuracy": 0.8,
+        "samples": 1111,
+        "mismatches": 1,
+        "flash_bytes": 2048,
+        "ram_bytes": 1024,
+        "cycles_median": 1234.4,
+        "energy_uj": 5.0,
+        "ram": {"state": 600, "arena": 400},
+        "stage_seconds": {"build": 2.04},
+    }
+    gain = {"board": "b", "sparse_cycles": 2000.0, "dense_cycles": 21000.0, "ratio": 10.5}
+    bench = {
+        "date": "2026-11-21",
+        "version": "0",
+        "results": [result],
+        "sparse_first_layer": {"recipe": "r", "optimise": "O2", "boards": [gain]},
+    }
+    text = table.table(bench)
+    scores = "| `r` | simulated | b | int8 | 0.500 (0.600) | 0.700 (0.800) | 1,110 / 1,111 "
+    assert scores + "| 2.0 | 1.0 | 1,000 | 1,234 | 5.0 |" in text
+    assert "| b | 2,000 | 21,000 | 10.5 x |" in text
+    assert "`r` build 2.0 s" in text
 
 
 def test_every_row_is_whole() -> None:
@@ -68,12 +114,9 @@ def test_a_table_has_ratios_refusals_and_differences() -> None:
         {"model": "lstm", "core": "cortex-m4", "engine": "bakenn 1.0.0 portable", "refused": "tensor 18 is variable"},
     ]
     record = {"date": "2026-11-22", "version": "0", "rows": rows}
-    text = rewritten(f"before\n{BEGIN}\nold\n{END}\nafter\n", record)
-    assert "| m | M4 | 1,500 | 1.50 | 6,000, 4.00 x, other bytes than LiteRT | 3,000, 2.00 x | 2,000 (2,500) " in text
+    text = engines_table.table(record)
+    assert "| m | M4 | 1,500 | 1.50 | 6,000, 4.00 x, differs from LiteRT | 3,000, 2.00 x | 2,000 (2,500) " in text
     assert "| lstm | M4 | 1,500 | 1.50 | refused |  | 2,000 | 3,000 | 350 |" in text
     assert "Refused by the peer: lstm: tensor 18 is variable." in text
-    assert "old" not in text and rewritten(text, record) == text and table(record) in text
     assert "4.00 times ours" in text_line(rows[1], rows) and "DIFFERS FROM LiteRT" in text_line(rows[1], rows)
     assert text_line(rows[4], rows).endswith("refused: tensor 18 is variable")
-    with pytest.raises(ValueError, match="engines:begin"):
-        rewritten("no markers", record)
