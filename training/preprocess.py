@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import MISSING_DBM, Combine, Preprocessing
+from tinyloc.bundle.combine import Combine
+from tinyloc.bundle.schema import MISSING_DBM, Preprocessing
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import DataError
 

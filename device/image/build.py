@@ -67,7 +67,7 @@ class OverflowingImage(BuildError):
     def __init__(self, regions: Sequence[str], symbols: Sequence[str]) -> None:
         self.regions = tuple(regions)
         tables = zip(regions, symbols, strict=True)
-        super().__init__("\n".join(f"{region}. What takes the space:\n{table}" for region, table in tables))
+        super().__init__("\n".join(f"{region}. Use of the space:\n{table}" for region, table in tables))
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def load_build(out_dir: Path) -> BuildResult:
     if missing:
         raise BuildError(f"{out_dir}: {', '.join(missing)} missing; {BUILD_AGAIN}")
     if sha256(build.elf) != record.elf_sha256:
-        raise BuildError(f"{build.elf}: damaged, or not the image that build.json here is of; {BUILD_AGAIN}")
+        raise BuildError(f"{build.elf}: damaged, or not the image of build.json here; {BUILD_AGAIN}")
     return build
 
 
@@ -400,7 +400,9 @@ def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, libra
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     if result.returncode == 0:
         if problems := fixed_problems(board, flash_content(work / "firmware.elf")):
-            raise BuildError(f"{board.build.linker_script} does not place what the part needs: {'; '.join(problems)}")
+            raise BuildError(
+                f"{board.build.linker_script} does not place the fixed words of the part: {'; '.join(problems)}"
+            )
         return
     overflows = _OVERFLOW.findall(result.stderr)
     if not overflows:
@@ -410,7 +412,7 @@ def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, libra
     raise OverflowingImage(
         [
             f"the image does not fit {board.title}: {memory.name} ({memory.size} bytes) is exceeded by {excess} bytes; "
-            "take a smaller model or another board"
+            "use a smaller model or another board"
             for memory, (_, excess) in zip(memories, overflows, strict=True)
         ],
         [largest_symbols_table(symbols, "ram" if "w" in memory.access else "flash") for memory in memories],

@@ -205,7 +205,7 @@ def measure_ram(elf: Path, stack_bytes: int, stack_reserved: int | None = None) 
     localiser = whole - state
     static = static_ram_bytes(elf) - arena - whole
     if static < 0 or localiser < 0:
-        raise FootprintError(f"{elf}: arena and state are larger than .data and .bss; is this an image of tinyloc?")
+        raise FootprintError(f"{elf}: arena and state are larger than .data and .bss; this is not an image of tinyloc")
     return Ram(
         arena=arena,
         state=state,
@@ -309,5 +309,5 @@ def _with_elf(path: Path, read: Callable[[Any], _T]) -> _T:
             raise
         except Exception as error:  # a damaged file makes elftools raise almost anything
             raise FootprintError(
-                f"{path}: a damaged ELF file ({type(error).__name__}); make it again with `tinyloc build`"
+                f"{path}: damaged ELF file ({type(error).__name__}); make it again with `tinyloc build`"
             ) from error

@@ -175,8 +175,7 @@ static int32_t body_length(const tl_frame_t *request) {
         return 8;
     case TL_MESSAGE_IMU: {
         uint8_t count = request->length ? request->body[0] : 0;
-        bool legal = count >= 1 && count <= IMU_MAX;
-        return (int32_t)(IMU_HEAD + IMU_WIRE * (legal ? count : 1u));
+        return count >= 1 && count <= IMU_MAX ? (int32_t)(IMU_HEAD + IMU_WIRE * count) : INT32_MAX; /* no frame is so long */
     }
     case TL_MESSAGE_RANGES:
         return (int32_t)(TIME_WIRE + 4u * tl_fusion_anchor_count);

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from tinyloc.bundle.combine import Combine
 from tinyloc.bundle.json_text import parse_json
 from tinyloc.bundle.provenance import Provenance, Source
 from tinyloc.bundle.quantities import (
@@ -60,7 +61,6 @@ BUNDLE = "bundle.json"
 TEST_SET = "test.npz"
 
 Arithmetic = Literal["int8", "int16x8"]
-Combine = Literal["mean", "max", "last"]
 Width = Annotated[str, Field(pattern=r"^w(4|8|16)a(8|16)$")]
 TfliteName = Annotated[FileName, Field(pattern=r"\.tflite$")]
 
@@ -103,7 +103,7 @@ class Preprocessing(Strict):
     """A silent access point keeps its last reading for so many further samples (forward fill)."""
     combine: Combine = "mean"
     """What several readings of one access point within a sample become: their mean in dBm, rounded to a whole dBm,
-    halves away from zero; the strongest; or the latest. Training data were combined so, a device has to do the same."""
+    halves to the even one; the strongest; or the latest. A device combines as the training data were."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Preprocessing":

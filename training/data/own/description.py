@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tinyloc.bundle.combine import Combine
 from tinyloc.names import FileName, Line, OptionalLine
 from tinyloc.training.data.radio_map.classes import ClassRule
 from tinyloc.training.data.radio_map.splits import SPLITS, TRAIN_AND_VALIDATION, SplitRule, Unit
@@ -122,6 +123,8 @@ class OwnData(BaseModel):
     """A longer time between two rows begins another recording."""
     scan_s: float | None = Field(default=None, gt=0)
     """A long table: readings within so many seconds are one scan, silent where nothing was heard."""
+    combine: Combine = "mean"
+    """A long table: what several readings of one access point within a scan become, see `Preprocessing.combine`."""
     sequential: bool = True
     """False: rows do not follow one another."""
     held_out: float = Field(default=0.2, gt=0, lt=0.5)
