@@ -1,4 +1,4 @@
-"""From a finished run to its bundle: ONNX, TFLite, parity of every stage, contract, bundle.json."""
+"""From a finished run to its bundle: ONNX, float and integer TFLite, parity of every stage, contract, bundle.json."""
 
 import json
 import shutil
@@ -16,7 +16,9 @@ from tinyloc.export import contract, parity
 from tinyloc.export.bundle import TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
-from tinyloc.export.quantised import float_file, integer_file, measure_ranges
+from tinyloc.export.float_file import float_file
+from tinyloc.export.integer_file import integer_file
+from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
 from tinyloc.training.calibration import calibration_stream
@@ -35,7 +37,7 @@ FLOAT_BOUND = 1e-3
 """Error that a float stage may add: single precision, and where the norm's epsilon is added (step_form.py)."""
 INTEGER_BOUND: dict[Arithmetic, float] = {"int8": 0.15, "int16x8": 0.08}
 """Error over which an arithmetic is not fit to be a bundle's default."""
-TOOLS = ("tinyloc", "torch", "onnx", "onnx2tf", "tensorflow", "ai-edge-litert", "numpy")
+TOOLS = ("tinyloc", "torch", "onnx", "onnx2tf", "ai-edge-litert", "numpy")
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,10 @@ def export_model(
     """
     tell("ONNX")
     names = to_onnx(model, onnx)
-    recorded = record(model, calibration)
     stages, scores = _float_stages(model, onnx, names, streams)
     tell("TFLite (onnx2tf)")
-    converted = to_tflite(onnx, recorded)
-    middle = len(calibration) // 2
-    exact = float_file(converted, onnx, names, {name: rows[middle : middle + 1] for name, rows in recorded.items()})
+    sample = {name: rows[-1:] for name, rows in record(model, calibration[: len(calibration) // 2 + 1]).items()}
+    exact = float_file(to_tflite(onnx), onnx, names, sample)
     content = dump(exact)
     reference = parity.tflite_scores(content, names, streams)
     stages.append(_bounded(parity.compare("tflite", "onnx", reference, scores)))
@@ -83,7 +83,7 @@ def export_model(
         lowest = ranges[OUTPUT][0]  # what integers hold; below it no decision asks which score is less
     files: dict[Arithmetic, bytes] = {}
     for arithmetic in arithmetics:
-        files[arithmetic] = integer_file(converted, exact, names, ranges, arithmetic)
+        files[arithmetic] = integer_file(exact, names, ranges, arithmetic)
         broken = contract.problems(files[arithmetic], names, arithmetic)
         if broken:
             raise ExportError(f"the {arithmetic} file breaks its contract: {'; '.join(broken)}")
