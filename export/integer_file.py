@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tinyloc.export.bundle import Arithmetic
+from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export.flatbuffer import dump
 from tinyloc.export.quantise.graph import quantise
 from tinyloc.export.quantise.ranges import Range

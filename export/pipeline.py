@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.boards.files import whole_directory
+from tinyloc.bundle.schema import TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
 from tinyloc.export import contract, parity
-from tinyloc.export.bundle import TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.float_file import float_file
@@ -21,6 +20,7 @@ from tinyloc.export.integer_file import integer_file
 from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
+from tinyloc.files import whole_directory
 from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.compress.scales import score_range
 from tinyloc.training.models.localiser import Localiser

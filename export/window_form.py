@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from tinyloc.export.bundle import Arithmetic
+from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export.flatbuffer import dump
 from tinyloc.export.float_file import float_file
 from tinyloc.export.integer_file import integer_file

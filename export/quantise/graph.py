@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import Array, compact, constant, graph, operator_name, own_constant, scales, tensor_name
 from tinyloc.export.quantise import check, constants

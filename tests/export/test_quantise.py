@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from tflite_models import TFLiteModel
 
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import compact, constant, dump, graph, load, operator_name, scales, tensor_name
 from tinyloc.export.quantise import constants

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from tflite_models import TFLiteModel
 
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.export.flatbuffer import dump, graph, load, scales, tensor_name
 from tinyloc.export.litert import dequantise, quantise
 from tinyloc.export.quantise import graph as quantiser
