@@ -118,6 +118,7 @@ def compile_graph(
         ],
         outputs=[_argument(graph, t, name) for t, name in zip(graph.outputs, outputs, strict=True)],
         generator=GENERATOR,
+        notes=list(graph.notes),
         **program.figures(),
     )
     parameters = [f"const {a.element}_t {a.argument}[{a.size}]" for a in manifest.inputs if a.arena_offset is None]
