@@ -29,6 +29,10 @@ help: ## list the targets
 # An editable install of EXTRAS; the stamp files make it run again when the dependencies change.
 APT := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq
 
+# onnx2tf runs on Python 3.11 and asks for 3.12; pyproject.toml lists what it needs there.
+ONNX2TF_ON_3_11 = if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python onnx2tf==2.6.9; fi
+
 define install
 	@echo "Installing tinyloc$(EXTRAS) into $(VENV)$(NOTE)"
 	command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON); tinyloc needs Python 3.11 (make PYTHON=...)" >&2; exit 2; }
@@ -41,6 +45,7 @@ define install
 	fi
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.$(EXTRAS)'
+	case '$(EXTRAS)' in *export*) $(ONNX2TF_ON_3_11) ;; esac
 	touch $(STAMPS)
 endef
 
@@ -56,7 +61,7 @@ $(VENV)/.tools: NOTE = : about two minutes and 3.5 GB
 
 $(VENV)/.dev: pyproject.toml
 	$(install)
-$(VENV)/.dev: EXTRAS = [train,export,dev]
+$(VENV)/.dev: EXTRAS = [train,export,keras,dev]
 $(VENV)/.dev: STAMPS = $(VENV)/.base $(VENV)/.tools $(VENV)/.dev
 $(VENV)/.dev: NOTE = : about two minutes and 3.5 GB
 
