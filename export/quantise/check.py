@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tinyloc.export.flatbuffer import constant, graph, operator_name, tensor_name
 from tinyloc.export.quantise.ranges import Range
 from tinyloc.export.quantise.rules import HELP, INDEX, RULES
-from tinyloc.export.quantise.widths import Widths
+from tinyloc.export.quantise.widths import Widths, layer_name
 
 TYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
 SPREAD_OF_4_BITS = 12.0
@@ -52,7 +52,7 @@ def _operators(model: Any, widths: Widths) -> list[str]:
             advice = f"; instead: {HELP[kind]}" if kind in HELP else ""
             problems.append(f"{kind} at {name} has no integer form{advice}")
             continue
-        width = widths.of(name)
+        width = widths.of(layer_name(model, operator))
         if width.activations not in rule.activations and rule.scale != INDEX:
             has = ", ".join(f"a{bits}" for bits in rule.activations)
             problems.append(f"{kind} at {name} has no kernel of {width}; it has {has}")
@@ -67,7 +67,7 @@ def _operators(model: Any, widths: Widths) -> list[str]:
 
 
 def _weights(model: Any, operator: Any, kind: str, name: str, widths: Widths) -> list[str]:
-    rule, width = RULES[kind], widths.of(name)
+    rule, width = RULES[kind], widths.of(layer_name(model, operator))
     assert rule.weight is not None
     weights = constant(model, graph(model).tensors[operator.inputs[rule.weight]])
     if weights is None:

@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export.flatbuffer import Array, set_constant
 from tinyloc.training.compress.scales import affine
 
 ELEMENTS: dict[int, int] = {4: schema.TensorType.INT4, 8: schema.TensorType.INT8, 16: schema.TensorType.INT16}
 STORED: dict[int, type[np.signedinteger[Any]]] = {4: np.int8, 8: np.int8, 16: np.int16}
 LIMITS: dict[int, tuple[int, int]] = {4: (-8, 7), 8: (-128, 127), 16: (-32768, 32767)}
-ARITHMETIC = {8: "int8", 16: "int16x8"}
+ARITHMETIC: dict[int, Arithmetic] = {8: "int8", 16: "int16x8"}
 BIAS: dict[int, tuple[type[np.signedinteger[Any]], int]] = {
     8: (np.int32, schema.TensorType.INT32),
     16: (np.int64, schema.TensorType.INT64),
@@ -53,7 +54,7 @@ def weights(real: Array, axis: int, bits: int, bias: Array | None = None, source
 def operand(real: Array, bits: int) -> Integers:
     """A constant beside computed values: one scale over its own range, zero included."""
     low, high = min(0.0, float(real.min())), max(0.0, float(real.max()))
-    scale, zero_point = affine(low, high, ARITHMETIC[bits])  # type: ignore[arg-type]
+    scale, zero_point = affine(low, high, ARITHMETIC[bits])
     return with_scale(real, bits, scale, zero_point)
 
 

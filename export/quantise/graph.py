@@ -21,7 +21,7 @@ from tinyloc.export.quantise.groups import Groups
 from tinyloc.export.quantise.ranges import Range
 from tinyloc.export.quantise.rules import FIXED, INDEX, MEASURED, RULES, SAME, Rule
 from tinyloc.export.quantise.versions import set_versions
-from tinyloc.export.quantise.widths import Widths
+from tinyloc.export.quantise.widths import Width, Widths, layer_name
 from tinyloc.training.compress.scales import HEADROOM, affine
 
 Pairs = Sequence[tuple[str, str]]
@@ -33,7 +33,9 @@ holds 0, and one like its neighbours' keeps the factors between them within boun
 LOWEST_EXPONENT = -8.0
 """Input of EXP saturates below this: a decay of exp(-8) forgets within one sample as one of exp(-20) does, and EXP's
 table of 513 points spans the range of its input."""
-QUANTIZE = Rule(MEASURED)
+SMALLEST = 1e-6
+"""Of a range."""
+INSERTED = {"QUANTIZE": Rule(MEASURED), "CAST": Rule(MEASURED)}
 
 
 def quantise(
@@ -63,7 +65,8 @@ class _Quantiser:
         self.ranges, self.known = ranges, known
         self.groups, self.edges = Groups(), Edges(model)
         self.bits: dict[int, int] = {}  # of every computed float tensor
-        self.widths = {id(operator): widths.of(self._name(operator.outputs[0])) for operator in self.part.operators}
+        self.widened: dict[int, int] = {}  # what CAST makes -> the int8 value that it reads
+        self.widths = {id(operator): widths.of(layer_name(model, operator)) for operator in self.part.operators}
         index_of = {tensor_name(tensor): index for index, tensor in enumerate(self.part.tensors)}
         self.states = [(index_of[source], index_of[target]) for source, target in states]
 
@@ -83,7 +86,7 @@ class _Quantiser:
 
     def _rule(self, operator: Any) -> Rule:
         kind = operator_name(self.model, operator)
-        return QUANTIZE if kind == "QUANTIZE" else RULES[kind]
+        return INSERTED.get(kind) or RULES[kind]
 
     def _is_real(self, index: int) -> bool:
         return index >= 0 and self.part.tensors[index].type == schema.TensorType.FLOAT32
@@ -119,9 +122,24 @@ class _Quantiser:
                     own_constant(self.model, operator, position)
 
     def _choose_bits(self) -> None:
+        """What moves a value keeps its width, and a state has the width of what writes it."""
+        makers = {output: operator for operator in self.part.operators for output in self._outputs(operator)}
+        written = dict(self.states)
+
+        def bits(index: int, seen: frozenset[int]) -> int:
+            operator = makers.get(written.get(index, index))
+            if operator is None:
+                return 0
+            operands = self._operands(operator)
+            moves = self._rule(operator).scale == SAME and len(operands) == 1
+            if moves and operands[0][1] not in seen:
+                return bits(operands[0][1], seen | {index}) or self.widths[id(operator)].activations
+            return self.widths[id(operator)].activations
+
         for operator in self.part.operators:
             for index in self._outputs(operator):
-                self.bits[index] = self.widths[id(operator)].activations
+                self.bits[index] = bits(index, frozenset())
+                self.widths[id(operator)] = Width(self.widths[id(operator)].weights, self.bits[index])
         for source, target in self.states:
             if target in self.bits:
                 self.bits[source] = self.bits[target]
@@ -134,9 +152,28 @@ class _Quantiser:
         for operator in list(self.part.operators):
             wanted = self.widths[id(operator)].activations
             for position, index in self._computed(operator):
-                if self.bits[index] != wanted and self._rule(operator).scale != INDEX:
+                if self._rule(operator).scale == INDEX or self.bits[index] == wanted:
+                    continue
+                if wanted == 8:
                     self._requantise(operator, position, wanted)
+                else:
+                    self._widen(operator, position, index)
         self.edges.apply()
+
+    def _widen(self, operator: Any, position: int, index: int) -> None:
+        prescribed = self._prescribed_8(index)
+        if prescribed is not None and prescribed[1] != 0:
+            index = self._requantise(operator, position, 8)
+        made = self.edges.widen(operator, position)
+        self.bits[made] = 16
+        self.widened[made] = index
+
+    def _prescribed_8(self, index: int) -> tuple[float, int] | None:
+        """What the kernel prescribes that makes an int8 value, seen through operators that move it."""
+        makers = {int(output): operator for operator in self.part.operators for output in operator.outputs}
+        while index in makers and self._rule(makers[index]).scale == SAME and len(self._operands(makers[index])) == 1:
+            index = self._operands(makers[index])[0][1]
+        return dict(self._rule(makers[index]).fixed).get(8) if index in makers else None
 
     def _requantise(self, operator: Any, position: int, bits: int, group: int = -1) -> int:
         made = self.edges.requantise(operator, position, group)
@@ -146,6 +183,8 @@ class _Quantiser:
     def _share_scales(self) -> None:
         """Join what must share a scale; a QUANTIZE where a prescribed one would meet others."""
         later = []
+        for made, source in self.widened.items():
+            self.groups.fix(made, source)
         for operator in self.part.operators:
             rule = self._rule(operator)
             if rule.scale == FIXED:
@@ -179,7 +218,7 @@ class _Quantiser:
         values = constant(self.model, self.part.tensors[index])
         if values is not None:
             return float(values.min()), float(values.max())
-        headroom = HEADROOM["int8" if self.bits[index] == 8 else "int16x8"]
+        headroom = HEADROOM[constants.ARITHMETIC[self.bits[index]]]
         source = index
         while source in self.edges.source:
             source = self.edges.source[source]
@@ -190,13 +229,26 @@ class _Quantiser:
 
     def _set_scales(self) -> None:
         union = self._unions()
+        symmetric = {self.groups.find(source) for source in self.widened.values()}
+        found: dict[int, tuple[float, int]] = {}
         for index, bits in self.bits.items():
-            fixed = self.groups.fixed(index)
-            if fixed is None:
-                held = union[self.groups.find(index)]
-                fixed = affine(*(held if any(held) else ALWAYS_ZERO), "int8" if bits == 8 else "int16x8")
-            self.part.tensors[index].type = constants.ELEMENTS[bits]
-            constants.describe(self.part.tensors[index], np.array([fixed[0]]), np.array([fixed[1]]))
+            prescribed = self.groups.fixed(index)
+            if prescribed is None:
+                group = self.groups.find(index)
+                low, high = union[group] if any(union[group]) else ALWAYS_ZERO
+                if bits == 8 and group in symmetric:
+                    found[index] = (max(-low, high, SMALLEST) / 127, 0)
+                else:
+                    found[index] = affine(low, high, constants.ARITHMETIC[bits])
+            elif not isinstance(prescribed, int):
+                found[index] = prescribed
+        for index in self.bits.keys() - found.keys():
+            source = self.groups.fixed(index)
+            assert isinstance(source, int)
+            found[index] = found[source]
+        for index, (scale, zero_point) in found.items():
+            self.part.tensors[index].type = constants.ELEMENTS[self.bits[index]]
+            constants.describe(self.part.tensors[index], np.array([scale]), np.array([zero_point]))
 
     def _unions(self) -> dict[int, Range]:
         """The range that each set of tensors of one scale holds, zero included."""

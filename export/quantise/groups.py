@@ -1,12 +1,15 @@
 """Tensors that share a scale: union-find over tensor indices."""
 
+Prescribed = tuple[float, int] | int
+"""Scale and zero point, or the tensor whose scale it is."""
+
 
 class Groups:
     """Sets of tensors with one scale; a set may have a prescribed one."""
 
     def __init__(self) -> None:
         self._parent: dict[int, int] = {}
-        self._fixed: dict[int, tuple[float, int]] = {}
+        self._fixed: dict[int, Prescribed] = {}
 
     def find(self, index: int) -> int:
         """The set's representative."""
@@ -22,10 +25,10 @@ class Groups:
             if a in self._fixed:
                 self._fixed.setdefault(b, self._fixed.pop(a))
 
-    def fix(self, index: int, scale: tuple[float, int]) -> None:
+    def fix(self, index: int, scale: Prescribed) -> None:
         """Prescribe scale and zero point."""
         self._fixed[self.find(index)] = scale
 
-    def fixed(self, index: int) -> tuple[float, int] | None:
-        """The prescribed scale and zero point of a tensor's set."""
+    def fixed(self, index: int) -> Prescribed | None:
+        """What is prescribed for a tensor's set."""
         return self._fixed.get(self.find(index))

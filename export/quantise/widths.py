@@ -1,15 +1,17 @@
 """Widths by layer pattern: how many bits weights and activations have.
 
-A pattern is a layer's path with `*` for any part of it: "blocks.*.scan" is every operator of a scan. Where several
-match, the last one holds.
+A pattern is the beginning of a layer's path with `*` for any part between dots: "blocks.*.scan" is every operator of a
+scan, "*" every operator. Where several match, the last one holds.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from tinyloc.export.errors import ExportError
+from tinyloc.export.flatbuffer import graph, tensor_name
 
 WEIGHT_BITS, ACTIVATION_BITS = (4, 8), (8, 16)
 
@@ -66,10 +68,21 @@ def parse_width(text: str) -> Width | None:
     return Width(weights, activations) if weights in WEIGHT_BITS and activations in ACTIVATION_BITS else None
 
 
+def layer_name(model: Any, operator: Any) -> str:
+    """What patterns are matched with: the layer whose weights an operator has, else its first output."""
+    tensors = graph(model).tensors
+    for index in operator.inputs:
+        name = tensor_name(tensors[index]) if index >= 0 else ""
+        if name.endswith("/weight"):
+            return name.removesuffix("/weight")
+    return tensor_name(tensors[operator.outputs[0]])
+
+
 def dotted(name: str) -> str:
     """`blocks.0/scan/Mul_1#2` -> `blocks.0.scan.Mul_1`."""
     return name.partition("#")[0].replace("/", ".")
 
 
 def _matches(path: str, pattern: str) -> bool:
-    return fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}.*")
+    parts, wanted = path.split("."), pattern.split(".")
+    return len(wanted) <= len(parts) and all(map(fnmatchcase, parts, wanted))
