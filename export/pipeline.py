@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,7 +35,7 @@ PARITY_SAMPLES = 600
 EXPLAIN_SAMPLES = 200
 FLOAT_BOUND = 1e-3
 """Error that a float stage may add: single precision, and where the norm's epsilon is added (step_form.py)."""
-INTEGER_BOUND: dict[Arithmetic, float] = {"int8": 0.15, "int16x8": 0.08}
+INTEGER_BOUND: dict[Arithmetic, float] = {"int8": 0.15, "int16x8": 0.08, "mixed": 0.15}
 """Error over which an arithmetic is not fit to be a bundle's default."""
 TOOLS = ("tinyloc", "torch", "onnx", "onnx2tf", "ai-edge-litert", "numpy")
 
@@ -58,11 +58,13 @@ def export_model(
     arithmetics: Sequence[Arithmetic],
     tell: Tell = lambda line: None,
     apart: bool = False,
+    widths: Mapping[str, str] | None = None,
 ) -> Exported:
     """Export the step of a model. Writes `onnx`, returns the TFLite files.
 
     calibration (T, P): a stream of model input that ranges are measured on. streams: recordings for the parity checks.
-    apart: devices start anew at every sample, so ranges are of steps from a zero state.
+    apart: devices start anew at every sample, so ranges are of steps from a zero state. widths: of the arithmetic
+    "mixed", by layer pattern.
     Raises ExportError when a stage fails, departs from the one before, or an integer file breaks its contract.
     """
     tell("ONNX")
@@ -83,7 +85,7 @@ def export_model(
         lowest = ranges[OUTPUT][0]  # what integers hold; below it no decision asks which score is less
     files: dict[Arithmetic, bytes] = {}
     for arithmetic in arithmetics:
-        files[arithmetic] = integer_file(exact, names, ranges, arithmetic)
+        files[arithmetic] = integer_file(exact, names, ranges, arithmetic, widths)
         broken = contract.problems(files[arithmetic], names, arithmetic)
         if broken:
             raise ExportError(f"the {arithmetic} file breaks its contract: {'; '.join(broken)}")
@@ -140,7 +142,7 @@ def export_run(
     with whole_directory(directory) as place:
         exported = export_model(
             run.model, calibration_stream(run.calibration), streams, place / "model.onnx", wanted, tell,
-            apart=run.test_set.apart,
+            apart=run.test_set.apart, widths=run.recipe.export.widths,
         )  # fmt: skip
         tell(parity.stage_table(exported.stages))
         _check_default(exported.stages, default, tell)

@@ -121,16 +121,28 @@ class Augmentation(_Strict):
     training to so many dB above it: a less sensitive receiver."""
 
 
+WidthName = Literal["w4a8", "w8a8", "w4a16", "w8a16"]
+"""Bits of the weights and of the activations."""
+
+
 class ExportSettings(_Strict):
     """[export]: arithmetics to export, and the one that is built when none is asked for."""
 
     arithmetics: list[Arithmetic] = Field(default=["int8", "int16x8"], min_length=1)
     default: Arithmetic = "int8"
+    widths: dict[str, WidthName] = {}
+    """Of the arithmetic "mixed": layer pattern -> width, such as "blocks.*.scan" = "w8a16". The last pattern that
+    matches holds; layers without one have w8a8."""
 
     @model_validator(mode="after")
     def _default_is_exported(self) -> "ExportSettings":
         if self.default not in self.arithmetics:
             raise ValueError(f"default = {self.default!r} is not among arithmetics = {self.arithmetics}")
+        if ("mixed" in self.arithmetics) != bool(self.widths):
+            raise ValueError(
+                'the arithmetic "mixed" and the table [export.widths] belong together: add the one that is missing, or '
+                "remove the other"
+            )
         return self
 
 

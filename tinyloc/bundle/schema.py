@@ -30,7 +30,8 @@ MISSING_DBM = 127
 
 TEST_SET = "test.npz"
 
-Arithmetic = Literal["int8", "int16x8"]
+Arithmetic = Literal["int8", "int16x8", "mixed"]
+"""Activations of 8 bits, of 16, or as the recipe's table of widths says; weights of 8 bits, or of 4 where it says so."""
 
 
 class BundleError(UserError):
