@@ -16,7 +16,8 @@ from tinyloc.export.flatbuffer import graph, load, operator_name, scales, tensor
 from tinyloc.export.to_onnx import StepNames
 
 OPERATORS = frozenset({
-    "ABS", "ADD", "BATCH_MATMUL", "CAST", "CONCATENATION", "DEPTHWISE_CONV_2D", "EXP", "FULLY_CONNECTED", "LOG", "LOGISTIC",
+    "ABS", "ADD", "BATCH_MATMUL", "CAST", "CONCATENATION", "DEPTHWISE_CONV_2D", "EXP", "FULLY_CONNECTED", "LOG",
+    "LOGISTIC",
     "MUL", "QUANTIZE", "RELU", "RESHAPE", "RSQRT", "SLICE", "SOFTMAX", "SPLIT", "STRIDED_SLICE", "SUB", "TANH",
 })  # fmt: skip
 ACTIVATION: dict[Arithmetic, tuple[int, ...]] = {

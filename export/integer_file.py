@@ -24,7 +24,7 @@ def integer_file(
 ) -> bytes:
     """The integer file of one arithmetic.
 
-    ranges: by tensor name, as measured along whole recordings. mixed: layer pattern -> width, of the arithmetic "mixed".
+    ranges: by tensor name, as measured along whole recordings. mixed: layer pattern -> width, of "mixed".
     Raises ExportError.
     """
     states = list(zip(names.state_inputs, names.state_outputs, strict=True))

@@ -27,14 +27,16 @@ class Edges:
         """
         return self._insert(operator, position, group, "requantised", schema.BuiltinOperator.QUANTIZE, None)
 
-    def widen(self, operator: Any, position: int) -> int:
-        """Let an operator read 16 bits of an int8 operand: CAST, as LiteRT's QUANTIZE goes from int8 to int8 only.
+    def widen(self, operator: Any, position: int) -> tuple[int, int]:
+        """Let an operator read 16 bits of an int8 operand: CAST and QUANTIZE, as LiteRT's QUANTIZE makes int8 of int8.
 
-        The integers stay as they are, and so does the scale; the zero point must be 0. Otherwise as `requantise`.
+        CAST leaves the integers and so the scale as they are; the zero point must be 0. Returns the tensors that CAST
+        and QUANTIZE make. Otherwise as `requantise`.
         """
         options = schema.CastOptionsT()
         options.inDataType, options.outDataType = schema.TensorType.INT8, schema.TensorType.INT16
-        return self._insert(operator, position, WIDENED, "widened", schema.BuiltinOperator.CAST, options)
+        made = self._insert(operator, position, WIDENED, "cast", schema.BuiltinOperator.CAST, options)
+        return made, self._insert(operator, position, WIDENED, "widened", schema.BuiltinOperator.QUANTIZE, None)
 
     def _insert(self, operator: Any, position: int, group: int, what: str, builtin: int, options: Any) -> int:
         part = graph(self._model)
@@ -42,7 +44,7 @@ class Edges:
         made = self._made.get((source, group))
         if made is None:
             tensor = copy.deepcopy(part.tensors[source])
-            name = f"{tensor_name(tensor)}/{what}"
+            name = f"{tensor_name(tensor).removesuffix('/cast')}/{what}"
             same = sum(tensor_name(other).partition("#")[0] == name for other in part.tensors)
             tensor.name = f"{name}#{same + 1}" if same else name
             tensor.buffer = 0

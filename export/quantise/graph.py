@@ -164,9 +164,9 @@ class _Quantiser:
         prescribed = self._prescribed_8(index)
         if prescribed is not None and prescribed[1] != 0:
             index = self._requantise(operator, position, 8)
-        made = self.edges.widen(operator, position)
-        self.bits[made] = 16
-        self.widened[made] = index
+        cast, made = self.edges.widen(operator, position)
+        self.bits[cast] = self.bits[made] = 16
+        self.widened[cast] = index
 
     def _prescribed_8(self, index: int) -> tuple[float, int] | None:
         """What the kernel prescribes that makes an int8 value, seen through operators that move it."""

@@ -15,6 +15,7 @@ from tinyloc.bundle.schema import load_bundle, load_test_set
 from tinyloc.export import contract, parity, pipeline
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import constant, dump, graph, load, operator_name, scales, set_constant, tensor_name
+from tinyloc.export.integer_file import integer_file
 from tinyloc.export.litert import StepRunner, open_runner
 from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.training.run import load_run, train
@@ -24,7 +25,15 @@ name = "tiny-export"
 data.options.living_minutes = 2.0
 model.hidden = 4
 training = { epochs = 12, learning_rate = 0.03, chunks_per_epoch = 32 }
-export = { arithmetics = ["int8", "int16x8"], default = "int16x8" }
+[export]
+arithmetics = ["int8", "int16x8", "mixed"]
+default = "int16x8"
+[export.widths]
+embed = "w4a8"
+"blocks.*.scan" = "w8a16"
+"blocks.*.step_size" = "w8a16"
+"blocks.*.gate" = "w8a16"
+"blocks.*.Mul" = "w8a16"
 """
 
 
@@ -90,6 +99,7 @@ def test_the_bundle_is_complete_and_describes_the_run(finished):
         "model.onnx",
         "model_int8.tflite",
         "model_int16x8.tflite",
+        "model_mixed.tflite",
         "test.npz",
     }
     np.testing.assert_array_equal(load_test_set(finished.bundle).rssi_dbm, run.test_set.rssi_dbm)
@@ -104,16 +114,36 @@ def test_the_bundle_names_tensors_that_the_files_have(finished):
 
 def test_every_stage_stays_near_the_one_before(finished):
     errors = {stage.stage: stage for stage in finished.exported.stages}
-    assert list(errors) == ["step", "step form", "onnx", "tflite", "int8", "int16x8"]
+    assert list(errors) == ["step", "step form", "onnx", "tflite", "int8", "int16x8", "mixed"]
     for stage in ("step", "onnx", "tflite"):
         assert errors[stage].error < 1e-5
     assert errors["step form"].error < 1e-4
     assert errors["int16x8"].error < 0.03
     assert errors["int16x8"].agreement > 0.98
     assert errors["int16x8"].error < errors["int8"].error
+    assert errors["mixed"].error < 0.1  # four bits of the first layer
 
 
-def test_both_integer_files_hold_their_contract(finished):
+def test_a_scan_of_16_bits_stands_among_layers_of_8(finished):
+    mixed = load(finished.exported.files["mixed"])
+    types = {tensor_name(t): t.type for t in graph(mixed).tensors}
+    int4, int8, int16 = schema.TensorType.INT4, schema.TensorType.INT8, schema.TensorType.INT16
+    assert types["scan_0_in"] == types["scan_0_out"] == types["blocks.0/Mul"] == int16
+    assert types["reading"] == types["conv_0_in"] == types["blocks.0/b_proj"] == types["scores"] == int8
+    assert types["embed/weight"] == int4
+    kinds = [operator_name(mixed, operator) for operator in graph(mixed).operators]
+    assert kinds.count("CAST") == 5  # a, u, z, B, C
+
+
+def test_a_width_of_no_layer_is_named(finished):
+    exact, names = load(finished.exported.float_file), finished.exported.names
+    with pytest.raises(
+        ExportError, match=r"widths of blocks\.\*\.scna: no such layer; the model has .*blocks\.0\.scan"
+    ):
+        integer_file(exact, names, {}, "mixed", {"blocks.*.scna": "w8a16"})
+
+
+def test_every_integer_file_holds_its_contract(finished):
     for arithmetic, content in finished.exported.files.items():
         assert contract.problems(content, finished.exported.names, arithmetic) == []
 
@@ -264,4 +294,4 @@ def test_a_stage_that_departs_is_an_error():
 def test_parity_is_kept_in_the_bundle(finished):
     content = json.loads((finished.bundle / "bundle.json").read_text())
     kept = {stage["stage"]: stage["error"] for stage in content["settings"]["parity"]}
-    assert kept["int16x8"] == finished.exported.stages[-1].error
+    assert kept["mixed"] == finished.exported.stages[-1].error

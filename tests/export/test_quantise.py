@@ -7,6 +7,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from tests.codegen.tflite_models import TFLiteModel
+from tests.export.litert_runs import every_value, run
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import compact, constant, dump, graph, load, operator_name, scales, tensor_name
 from tinyloc.export.quantise import constants
@@ -81,13 +82,39 @@ def test_one_width_needs_no_quantize() -> None:
         assert {by_name(made)[name].type for name in ("x", "first/fc", "first/tanh", "second/fc")} == {element}
 
 
-def test_quantize_stands_where_widths_meet() -> None:
+def test_values_are_widened_where_widths_meet() -> None:
+    """LiteRT's QUANTIZE makes int8 of int8: CAST keeps the integers, QUANTIZE spreads them over 16 bits."""
     made = quantised(two_layers(), {"second": "w8a16"})
-    assert kinds(made) == ["FULLY_CONNECTED", "TANH", "QUANTIZE", "FULLY_CONNECTED"]
+    assert kinds(made) == ["FULLY_CONNECTED", "TANH", "CAST", "QUANTIZE", "FULLY_CONNECTED"]
     tensors = by_name(made)
     assert tensors["first/tanh"].type == INT8 and tensors["second/fc"].type == INT16
-    assert tensors["first/tanh/requantised"].type == INT16
-    assert float(scales(tensors["first/tanh"])[0]) == 1 / 128  # TANH's own; the wider one has the range's
+    assert tensors["first/tanh/cast"].type == tensors["first/tanh/widened"].type == INT16
+    assert scales(tensors["first/tanh"]) == scales(tensors["first/tanh/cast"]) == 1 / 128  # TANH's own
+    assert scales(tensors["first/tanh/widened"]) == np.float32(2 / 32767)
+
+
+def test_what_is_widened_has_its_zero_in_the_middle() -> None:
+    made = quantised(two_layers(), {"first.tanh": "w8a16", "second": "w8a16"})
+    assert kinds(made) == ["FULLY_CONNECTED", "CAST", "QUANTIZE", "TANH", "FULLY_CONNECTED"]
+    first = by_name(quantise(two_layers(), {**RANGES, "first/fc": (-1.0, 3.0)}, Widths({"first.tanh": "w8a16"})))[
+        "first/fc"
+    ]
+    assert int(first.quantization.zeroPoint[0]) == 0 and scales(first) == np.float32(3 / 127)
+
+
+def test_values_are_narrowed_by_one_quantize() -> None:
+    made = quantised(two_layers(), {"first": "w8a16"})
+    assert kinds(made) == ["FULLY_CONNECTED", "TANH", "QUANTIZE", "FULLY_CONNECTED"]
+    assert by_name(made)["first/tanh/requantised"].type == INT8
+
+
+@pytest.mark.parametrize("table", [{"first": "w8a16"}, {"second": "w8a16"}, {"first.tanh": "w8a16"}])
+def test_mixed_widths_stay_near_the_float_graph(table: dict[str, str]) -> None:
+    model, x = two_layers(), np.linspace(0, 1, 4, dtype=np.float32)[None]
+    ranges = every_value(dump(model), [x])
+    real = run(dump(model), [x])[0]
+    found = run(dump(quantise(model, ranges, Widths(table))), [x])[0]
+    assert np.abs(found - real).max() < 0.02 * np.abs(real).max()
 
 
 def test_a_state_has_the_width_and_the_scale_of_what_writes_it() -> None:

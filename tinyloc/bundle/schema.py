@@ -31,7 +31,7 @@ MISSING_DBM = 127
 TEST_SET = "test.npz"
 
 Arithmetic = Literal["int8", "int16x8", "mixed"]
-"""Activations of 8 bits, of 16, or as the recipe's table of widths says; weights of 8 bits, or of 4 where it says so."""
+"""Activations of 8 bits, of 16, or as the table of widths in the recipe says; weights of 8 bits, there also of 4."""
 
 
 class BundleError(UserError):
