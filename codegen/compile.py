@@ -126,7 +126,7 @@ def compile_graph(
     common = program_values(program)
     words = set(re.findall(r"\w+", " ".join(common["calls"])))
     values = {
-        "name": manifest.name.replace("\\", "/").replace('"', "'").replace("*/", "* /"),
+        "name": manifest.name,
         "model_id": manifest.model_id,
         "inputs": manifest.inputs,
         "outputs": manifest.outputs,
@@ -143,7 +143,7 @@ def write_generated(output: Path, files: Mapping[str, str], manifest: ModelManif
     """The files and manifest.json, whole or not at all."""
     with whole_directory(output) as directory:
         for name, text in {**files, "manifest.json": manifest.model_dump_json(indent=2) + "\n"}.items():
-            (directory / name).write_text(text)
+            (directory / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _argument(graph: Graph, tensor: int, argument: str, place: Place | None = None) -> ArgumentRecord:
@@ -216,12 +216,14 @@ def model_id(
     parts = [
         GENERATOR,
         model_file.sha256,
-        bundle.preprocessing.model_dump_json(),
+        bundle.preprocessing.model_dump_json(exclude={"combine"}),
         bundle.window.model_dump_json(exclude_defaults=True),
         bundle.crf.model_dump_json() if bundle.crf else "",
         backend,
         *([reference] if reference != "litert" else []),
         *([str(bundle.outputs.positions_m)] if bundle.outputs.position == "mean" else []),
+        *([bundle.preprocessing.combine] if bundle.preprocessing.combine != "mean" else []),
+        *([bundle.outputs.unknown.model_dump_json()] if bundle.outputs.unknown else []),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

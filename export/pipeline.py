@@ -1,6 +1,5 @@
 """From a finished run to its bundle: ONNX, float and integer TFLite, parity of every stage, contract, bundle.json."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
+from tinyloc.bundle.provenance import Provenance, Source, step
+from tinyloc.bundle.schema import TEST_SET, Arithmetic, Build, Bundle, Crf, ModelFile, State, sha256, write_bundle
 from tinyloc.export import contract, parity
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.float_file import float_file
-from tinyloc.export.integer_file import integer_file
+from tinyloc.export.integer_file import integer_file, widths_of
 from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
@@ -85,7 +85,7 @@ def export_model(
         lowest = ranges[OUTPUT][0]  # what integers hold; below it no decision asks which score is less
     files: dict[Arithmetic, bytes] = {}
     for arithmetic in arithmetics:
-        files[arithmetic] = integer_file(exact, names, ranges, arithmetic, widths)
+        files[arithmetic] = integer_file(exact, names, ranges, widths_of(arithmetic, widths or {}))
         broken = contract.problems(files[arithmetic], names, arithmetic)
         if broken:
             raise ExportError(f"the {arithmetic} file breaks its contract: {'; '.join(broken)}")
@@ -154,7 +154,7 @@ def export_run(
                 tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
         shutil.copy(run_directory / TEST_SET, place / TEST_SET)
         bundle = _bundle(run, exported, place, default)
-        (place / "bundle.json").write_text(json.dumps(bundle.model_dump(mode="json"), indent=1) + "\n")
+        write_bundle(bundle, place)
     return directory
 
 
@@ -190,28 +190,43 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
     return Bundle(
         name=run.name,
         architecture=run.model.settings.architecture,
-        seed=run.seed,
         preprocessing=run.preprocessing,
         window=run.window,
         outputs=run.outputs,
+        site=run.record.site,
         crf=None
         if crf is None
         else Crf(transitions=crf.transitions.tolist(), start=crf.start.tolist(), end=crf.end.tolist()),
-        models=[_model_file(place, kind, content, exported.names) for kind, content in exported.files.items()],
+        models=[
+            _model_file(place, kind, content, exported.names, widths_of(kind, run.recipe.export.widths))
+            for kind, content in exported.files.items()
+        ],
         test_sha256=sha256(place / TEST_SET),
         default_arithmetic=default,
         parameters=run.record.parameters,
         parameters_published=run.record.parameters_published,
         float_metrics=run.record.test,
-        budget=run.recipe.budget.limits(),
-        data=run.record.data_title,
-        licence=run.record.licence,
-        versions={**run.versions, **_versions()},
+        budget=run.recipe.budget,
+        build=Build(**run.recipe.build.model_dump()),
+        data=Source(
+            name=run.record.data,
+            title=run.record.data_title,
+            licence=run.record.licence,
+            citation=run.record.citation,
+            sha256=run.record.data_sha256,
+        ),
+        provenance=Provenance(
+            seeds=_seeds(run),
+            versions={**run.versions, **_versions()},
+            steps=[*run.record.made_by, step("export")],
+        ),
         settings={"recipe": run.record.settings, "parity": [stage.as_dict() for stage in exported.stages]},
     )
 
 
-def _model_file(place: Path, arithmetic: Arithmetic, content: bytes, names: StepNames) -> ModelFile:
+def _model_file(
+    place: Path, arithmetic: Arithmetic, content: bytes, names: StepNames, widths: Mapping[str, str]
+) -> ModelFile:
     path = f"model_{arithmetic}.tflite"
     part = graph(load(content))
     shapes = {tensor_name(part.tensors[i]): [int(n) for n in part.tensors[i].shape] for i in part.inputs}
@@ -220,8 +235,20 @@ def _model_file(place: Path, arithmetic: Arithmetic, content: bytes, names: Step
         for name, source, target in zip(names.states, names.state_inputs, names.state_outputs, strict=True)
     ]
     return ModelFile(
-        arithmetic=arithmetic, path=path, sha256=sha256(place / path), input=INPUT, output=OUTPUT, states=states
+        arithmetic=arithmetic,
+        path=path,
+        sha256=sha256(place / path),
+        input=INPUT,
+        output=OUTPUT,
+        states=states,
+        widths=dict(widths),
     )
+
+
+def _seeds(run: TrainedRun) -> dict[str, int]:
+    """The training's, and those among the options of the data set."""
+    options = {key: value for key, value in run.recipe.data.options.items() if key.endswith("seed")}
+    return {"training": run.seed, **{f"data.{key}": int(value) for key, value in options.items()}}
 
 
 def _versions() -> dict[str, Any]:

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.bundle.combine import Combine
 from tinyloc.bundle.schema import MISSING_DBM, Preprocessing
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import DataError
 
+MOST_HELD = 254
+"""Samples for which a silent access point can keep its reading."""
 Readings = npt.NDArray[np.float32]
 
 
@@ -21,6 +24,7 @@ def fit(
     exponent: float = 1.0,
     hold_samples: int = 0,
     margin_db: float = 1.0,
+    combine: Combine = "mean",
 ) -> Preprocessing:
     """Min-max scaling from the readings of the training recordings.
 
@@ -32,12 +36,15 @@ def fit(
         names = ", ".join(recording.name for recording in recordings)
         raise DataError(f"{names}: no access point is heard in the training recordings; there is nothing to scale by")
     weakest, strongest = float(heard.min()), float(heard.max())
+    if hold_samples > MOST_HELD:
+        raise DataError(f"input.hold_s is {hold_samples} samples; a device counts at most {MOST_HELD}; lower it")
     return Preprocessing(
         access_points=list(access_points),
         floor_dbm=weakest - margin_db,
         ceiling_dbm=max(strongest, weakest + 1.0),
         exponent=exponent,
         hold_samples=hold_samples,
+        combine=combine,
     )
 
 

@@ -4,9 +4,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tinyloc.bundle.schema import Arithmetic, Window
+from tinyloc.bundle.schema import Arithmetic, Budget, Build, Window
+from tinyloc.names import FileName, OptionalLine
+from tinyloc.strict import Strict
 from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
 from tinyloc.training.distil.settings import Distillation
@@ -16,17 +18,13 @@ from tinyloc.training.models.settings import ModelSettings
 RECIPES_DIR = Path(__file__).parent / "recipes"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataSettings(_Strict):
+class DataSettings(Strict):
     """[data]: which data set, and the options of its loader."""
 
     name: str
     path: str | None = None
     """File or folder of a published data set; without it the usual places are searched."""
-    options: dict[str, int | float] = {}
+    options: dict[str, int | float] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _known(self) -> "DataSettings":
@@ -39,17 +37,17 @@ class DataSettings(_Strict):
         return self
 
 
-class InputSettings(_Strict):
+class InputSettings(Strict):
     """[input]: how readings become model input, beside the scaling that is fitted on the training data."""
 
-    exponent: float = Field(default=1.0, gt=0, le=8)
+    exponent: float = Field(default=1.0, ge=0.01, le=8)
     hold_s: float = Field(default=0.0, ge=0, le=50)
     """Forward fill: a silent access point keeps its last reading for so many seconds."""
     drop_silent: bool = False
     """Leave out access points that no training recording hears; indices then count the kept ones only."""
 
 
-class WindowSettings(_Strict):
+class WindowSettings(Strict):
     """[window]: samples that a decision looks at, and samples from one decision to the next."""
 
     steps: int = Field(default=1, ge=1, le=1000)
@@ -65,43 +63,43 @@ class WindowSettings(_Strict):
         return Window(steps=self.lag + 1, hop=self.hop, rate_hz=rate_hz, online=True)
 
 
-class OutputSettings(_Strict):
+class OutputSettings(Strict):
     """[output]: what a decision says of the position, for classes that are places."""
 
     position: Literal["class", "mean"] = "class"
     """"class": where the class is. "mean": the mean of all classes' places, weighted by their squared probabilities."""
-    spread_m: float = Field(default=0.0, ge=0)
+    spread_m: float = Field(default=0.0, ge=0, le=1e6)
     """Training labels are spread over the classes of the same group by a Gaussian of this standard deviation."""
 
 
-class TrainingSettings(_Strict):
+class TrainingSettings(Strict):
     """[training]: the loop."""
 
-    epochs: int = Field(ge=1)
-    batch: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=1_000_000)
+    batch: int = Field(ge=1, le=1_000_000)
     """Samples (MLP) or chunks (sequence models) a batch."""
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, le=1000)
     """Peak of the one-cycle schedule."""
-    weight_decay: float = Field(default=0.01, ge=0)
-    patience: int = Field(default=1000, ge=1)
+    weight_decay: float = Field(default=0.01, ge=0, le=1000)
+    patience: int = Field(default=1000, ge=1, le=1_000_000)
     """Epochs without a better validation macro F1 after which training stops."""
-    chunk: int = Field(default=1, ge=1)
+    chunk: int = Field(default=1, ge=1, le=1_000_000)
     """Samples in a row of a recording that a sequence model trains on, a multiple of the window's steps."""
-    chunks_per_epoch: int | None = Field(default=None, ge=1)
+    chunks_per_epoch: int | None = Field(default=None, ge=1, le=1_000_000)
     """Default: as many as cover the training recordings once."""
     average: float = Field(default=0.0, ge=0, lt=1)
     """Decay of the moving average of the weights that is validated and kept; 0 = the weights themselves."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    position_loss: float = Field(default=0.0, ge=0)
+    position_loss: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the squared position error (in units of its spread) of a linear head that only training has."""
-    group_loss: float = Field(default=0.0, ge=0)
+    group_loss: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the cross-entropy of the classes' groups (floors), whose probability is the sum of their classes'."""
-    score_penalty: float = Field(default=0.0, ge=0)
+    score_penalty: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the mean square of the scores: 8 bits resolve the likely classes better when the others are not far."""
-    clip_norm: float = Field(default=1.0, gt=0)
+    clip_norm: float = Field(default=1.0, gt=0, le=1e6)
 
 
-class Augmentation(_Strict):
+class Augmentation(Strict):
     """[augmentation]: what training does to readings. Gaussian standard deviations in dB; rates 0..1."""
 
     reading_dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -110,13 +108,13 @@ class Augmentation(_Strict):
     """Draw the rate anew for each scan or chunk, uniform from 0 to twice reading_dropout (at most 0.95)."""
     access_point_dropout: float = Field(default=0.0, ge=0, lt=1)
     """A whole access point falls silent for a chunk with this probability."""
-    gain_db: float = Field(default=0.0, ge=0)
+    gain_db: float = Field(default=0.0, ge=0, le=200)
     """All readings of a scan or chunk are shifted together: another wearable, another phone."""
-    access_point_db: float = Field(default=0.0, ge=0)
+    access_point_db: float = Field(default=0.0, ge=0, le=200)
     """Each access point is shifted for a whole chunk: another day, another heading."""
-    noise_db: float = Field(default=0.0, ge=0)
+    noise_db: float = Field(default=0.0, ge=0, le=200)
     """Each reading is shifted."""
-    deafness_db: float = Field(default=0.0, ge=0)
+    deafness_db: float = Field(default=0.0, ge=0, le=200)
     """A scan or chunk loses its weakest readings, those below a threshold drawn anew, uniform from the weakest of
     training to so many dB above it: a less sensitive receiver."""
 
@@ -125,12 +123,12 @@ WidthName = Literal["w4a8", "w8a8", "w4a16", "w8a16"]
 """Bits of the weights and of the activations."""
 
 
-class ExportSettings(_Strict):
+class ExportSettings(Strict):
     """[export]: arithmetics to export, and the one that is built when none is asked for."""
 
     arithmetics: list[Arithmetic] = Field(default=["int8", "int16x8"], min_length=1)
     default: Arithmetic = "int8"
-    widths: dict[str, WidthName] = {}
+    widths: dict[str, WidthName] = Field(default_factory=dict)
     """Of the arithmetic "mixed": layer pattern -> width, such as "blocks.*.scan" = "w8a16". The last pattern that
     matches holds; layers without one have w8a8."""
 
@@ -152,11 +150,8 @@ _BUILD_CHOICES = {
 }
 
 
-class BuildSettings(_Strict):
+class BuildSettings(Build):
     """[build]: what the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
-
-    optimise: Literal["Os", "O2"] = "Os"
-    reference: Literal["tinyloc", "litert"] = "tinyloc"
 
     @field_validator("optimise", "reference", mode="before")
     @classmethod
@@ -167,24 +162,12 @@ class BuildSettings(_Strict):
         return value
 
 
-class BudgetSettings(_Strict):
-    """[budget]: limits of the image; they override the board's when lower."""
-
-    flash_bytes: int | None = Field(default=None, gt=0)
-    ram_bytes: int | None = Field(default=None, gt=0)
-    latency_ms: float | None = Field(default=None, gt=0)
-
-    def limits(self) -> dict[str, float]:
-        """Those that are set."""
-        return {name: float(value) for name, value in self.model_dump().items() if value is not None}
-
-
-class Recipe(_Strict):
+class Recipe(Strict):
     """A whole recipe."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    title: str = ""
-    seed: int = Field(default=1, ge=0)
+    name: FileName
+    title: OptionalLine = ""
+    seed: int = Field(default=1, ge=0, lt=2**32)
     data: DataSettings
     input: InputSettings = InputSettings()
     window: WindowSettings = WindowSettings()
@@ -196,7 +179,7 @@ class Recipe(_Strict):
     compression: Compression = Compression()
     export: ExportSettings = ExportSettings()
     build: BuildSettings = BuildSettings()
-    budget: BudgetSettings = BudgetSettings()
+    budget: Budget = Budget()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":

@@ -6,7 +6,7 @@ of a first dimension of 1, or before the shape. Answers keep that form.
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,8 @@ def load_samples(given: Sequence[str], arguments: Sequence[ArgumentRecord], type
     """Read the samples for a model's inputs.
 
     Args:
-        given: one .npz with an array an input by its name; or .npy files in the order of the inputs, or `NAME=file`.
+        given: one .npz with an array an input by its name; or .npy files in the order of the inputs, or `NAME=file`;
+            a name may be the number of the input.
         types: NumPy type that each input must have; "real" takes any floating type.
     Raises:
         SampleError: with everything that is wrong.
@@ -118,10 +119,11 @@ def _by_argument(given: Sequence[str], arguments: Sequence[ArgumentRecord]) -> d
                     raise SampleError(f"{item}: one file too many; {takes}")
                 name, file = positional[0], item
             named[name] = _load(Path(file), np.ndarray)
-            positional = [tensor for tensor in positional if name not in (tensor, plain(tensor))]
+            numbers = {a.tensor: str(i) for i, a in enumerate(arguments)}
+            positional = [tensor for tensor in positional if name not in (tensor, plain(tensor), numbers[tensor])]
     arrays, unknown = {}, []
     for name, values in named.items():
-        found_names = [a for a in arguments if name in (a.tensor, plain(a.tensor), a.argument)]
+        found_names = [a for i, a in enumerate(arguments) if name in (a.tensor, plain(a.tensor), a.argument, str(i))]
         if found_names:
             arrays[found_names[0].argument] = values
         else:
@@ -176,7 +178,12 @@ def check_targets(targets: Sequence[Path], arguments: Sequence[ArgumentRecord]) 
         )
 
 
-def save_outputs(targets: Sequence[Path], arguments: Sequence[ArgumentRecord], values: Sequence[Array]) -> None:
+def save_outputs(
+    targets: Sequence[Path],
+    arguments: Sequence[ArgumentRecord],
+    values: Sequence[Array],
+    write: Callable[[Path, bytes], None] = write_whole,
+) -> None:
     """Write the outputs as check_targets allows them; in a .npz they have their plain names."""
     if len(targets) == 1 and targets[0].suffix == ".npz":
         stream = io.BytesIO()
@@ -184,9 +191,9 @@ def save_outputs(targets: Sequence[Path], arguments: Sequence[ArgumentRecord], v
         if len(set(names)) < len(names):
             names = [a.argument for a in arguments]
         np.savez(stream, **dict(zip(names, values, strict=True)))
-        write_whole(targets[0], stream.getvalue())
+        write(targets[0], stream.getvalue())
         return
     for target, array in zip(targets, values, strict=True):
         stream = io.BytesIO()
         np.save(stream, array)
-        write_whole(target, stream.getvalue())
+        write(target, stream.getvalue())

@@ -239,7 +239,7 @@ def _layer(graph: Graph, storage: Storage, number: int, op: Operator) -> Layer:
     shapes = ", ".join(f"{graph.tensors[t].name} {list(graph.tensors[t].shape)}" for t in op.outputs)
     return Layer(
         prefix,
-        f"{', '.join(op.origin)} -> {shapes}".replace("*/", "* /"),
+        f"{', '.join(op.origin)} -> {shapes}",
         ", ".join(parameters),
         _lines(lowered),
         f"{prefix}({', '.join(arguments)});",

@@ -6,6 +6,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from tinyloc.codegen.c_text import c_comment, c_string
 from tinyloc.codegen.layer_code import Constant
 from tinyloc.codegen.lowering.lower import Program
 
@@ -21,6 +22,7 @@ def render(templates: Mapping[str, str], values: Mapping[str, Any]) -> dict[str,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters |= {"c_comment": c_comment, "c_string": c_string}
     return {name: environment.get_template(template).render(values) for name, template in templates.items()}
 
 
@@ -58,6 +60,6 @@ def array_value(constant: Constant) -> dict[str, Any]:
         "name": constant.name,
         "ctype": constant.ctype,
         "size": constant.size,
-        "comment": constant.comment.replace("*/", "* /"),
+        "comment": constant.comment,
         "text": "\n".join("    " + ", ".join(row) + "," for row in rows),
     }

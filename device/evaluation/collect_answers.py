@@ -63,7 +63,7 @@ class ExchangeLog:
         self.done = self._read()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(self.head) + "\n" + "".join(_line(i, r) for i, r in self.done.items()))
-        self._file = path.open("a")
+        self._file = path.open("a", encoding="utf-8")
 
     def _read(self) -> dict[int, Result]:
         if not self.path.is_file():
@@ -149,8 +149,8 @@ def _same_device(client: DeviceClient) -> None:
     now = client.hello()
     if before is not None and replace(now, reset_cause=before.reset_cause) != before:
         raise LinkError(
-            f"{client.transport.name}: another board or image is there now: model {now.model_id} on {now.board}, "
-            f"before it was model {before.model_id} on {before.board}; plug the first one in and run again"
+            f"{client.transport.name}: the board or image changed: now model {now.model_id} on {now.board}, "
+            f"before model {before.model_id} on {before.board}; connect the first one and run again"
         )
 
 

@@ -98,7 +98,7 @@ class BackgroundHost:
         if self._process.returncode:
             told = errors.strip().splitlines()
             raise HostError(
-                f"{self._bundle_dir}: the host's reference of the {self._arithmetic} model failed: "
+                f"{self._bundle_dir}: the host reference of the {self._arithmetic} model failed: "
                 f"{told[-1] if told else 'without a word'}; make the bundle again with `tinyloc export`"
             )
         with np.load(self._out) as arrays:

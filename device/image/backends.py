@@ -39,8 +39,8 @@ def check_library(archive: Archive, generated: ModelManifest, board: Board, vari
         )
     if generated.library is not None and generated.library.sha256 != archive.sha256:
         problems.append(
-            f"the generated code was made for another {archive.path.name} ({generated.library.core}), whose buffers "
-            f"may differ: run `tinyloc codegen --backend {generated.backend}` again with this one"
+            f"the generated code belongs to another {archive.path.name} ({generated.library.core}), whose buffers "
+            f"may differ: run `tinyloc codegen --backend {generated.backend}` again with this archive"
         )
     if problems:
         raise BackendError("; ".join(problems))

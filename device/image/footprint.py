@@ -74,7 +74,7 @@ def read_pieces(map_file: Path) -> list[Piece]:
     """The placed pieces, in order of address, from a GNU ld map file; without those that were merged into others."""
     if not map_file.is_file():
         raise FootprintError(f"{map_file}: no map file here; build the firmware again")
-    _, found, placed = map_file.read_text().partition("\nLinker script and memory map\n")
+    _, found, placed = map_file.read_text(encoding="utf-8").partition("\nLinker script and memory map\n")
     if not found:
         raise FootprintError(f"{map_file}: not a map file of GNU ld; build the firmware again")
     pieces: list[Piece] = []
@@ -193,7 +193,7 @@ def measure_ram(elf: Path, stack_bytes: int, stack_reserved: int | None = None) 
     localiser = whole - state
     static = static_ram_bytes(elf) - arena - whole
     if static < 0 or localiser < 0:
-        raise FootprintError(f"{elf}: arena and state are larger than .data and .bss; is this an image of tinyloc?")
+        raise FootprintError(f"{elf}: arena and state are larger than .data and .bss; this is not an image of tinyloc")
     return Ram(
         arena=arena,
         state=state,
@@ -297,5 +297,5 @@ def _with_elf(path: Path, read: Callable[[Any], _T]) -> _T:
             raise
         except Exception as error:  # a damaged file makes elftools raise almost anything
             raise FootprintError(
-                f"{path}: a damaged ELF file ({type(error).__name__}); make it again with `tinyloc build`"
+                f"{path}: damaged ELF file ({type(error).__name__}); make it again with `tinyloc build`"
             ) from error

@@ -58,7 +58,7 @@ def stack_bound(image: Image, frames: Mapping[str, int], start: str = START) -> 
 
     def deepest(name: str, path: tuple[str, ...]) -> StackBound:
         if name in path:
-            raise StackError(f"{image.path}: recursion: {' -> '.join((*path, name))}; the stack has no bound")
+            raise StackError(f"{image.path}: recursion: {' -> '.join((*path, name))}; the stack is unbounded")
         if name not in known:
             below = [deepest(callee, (*path, name)) for callee in sorted(calls.get(name, ()))]
             worst = max(below, key=lambda bound: bound.bytes, default=StackBound(0, ()))

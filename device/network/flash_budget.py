@@ -52,7 +52,7 @@ def flash_limit(board: Board, budget: int | None) -> int:
     if budget is None:
         return board.budget.flash_bytes
     if budget <= 0:
-        raise BudgetError(f"a flash budget of {budget} bytes: give a number above 0")
+        raise BudgetError(f"a flash budget of {budget} bytes; give a number above 0")
     return budget
 
 
@@ -76,7 +76,7 @@ def checked(image: NetworkImage, limit: int) -> NetworkImage:
     if taken <= limit or image.problems:
         return image
     problem = (
-        f"the image takes {taken} bytes of flash, {taken - limit} more than the budget of {limit}; take a smaller "
+        f"the image takes {taken} bytes of flash, {taken - limit} more than the budget of {limit}; use a smaller "
         "model or a larger budget"
     )
     return dataclasses.replace(image, problems=(problem,))

@@ -116,7 +116,7 @@ def link_network(
     elf = work / "firmware.elf"
     stack = stack_bound(load_image(elf), frames_of(stack_usage(work)))
     if stack.bytes > board.build.stack_bytes:
-        problems.append(f"the stack may take {stack.bytes} bytes, {board.name} reserves {board.build.stack_bytes}")
+        problems.append(f"the stack may use {stack.bytes} bytes, {board.name} reserves {board.build.stack_bytes}")
     return NetworkImage(elf, measure(elf, work / "firmware.map", stack), stack, tuple(problems))
 
 

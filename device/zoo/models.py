@@ -16,23 +16,36 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from tinyloc.boards import board_names, load_board
-from tinyloc.bundle.schema import MISSING_DBM, TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
+from tinyloc.bundle.schema import (
+    BUNDLE,
+    MISSING_DBM,
+    TEST_SET,
+    Arithmetic,
+    Bundle,
+    TestSet,
+    load_bundle,
+    read_bundle,
+    sha256,
+    write_bundle,
+)
 from tinyloc.device.image.build import Optimise
 from tinyloc.errors import UserError
 from tinyloc.files import whole_directory
+from tinyloc.names import FileName, Line, Sha256
 from tinyloc.paths import ZOO_DIR
+from tinyloc.strict import Strict, problems
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.test_set import as_test_set, readings_digest
 
-CARD, BUNDLE, DECISIONS, MARK = "card.json", "bundle.json", "decisions.npz", "zoo.json"
+CARD, DECISIONS, MARK = "card.json", "decisions.npz", "zoo.json"
 GOLDEN_SCANS = 64
 GOLDEN_HEARD = 18
 """Access points that a golden scan hears at most: as many as a scan of UJIIndoorLoc hears on average."""
@@ -42,47 +55,43 @@ class ZooError(UserError):
     """A model that the zoo has not, or that is damaged; the message names those that there are."""
 
 
-class Figures(BaseModel):
+class Figures(Strict):
     """Of one board: bytes of the image, RAM with the stack, modelled cycles and energy of one sample."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    flash_bytes: int
-    ram_bytes: int
-    cycles: float
-    energy_uj: float
+    flash_bytes: int = Field(gt=0, lt=1 << 32)
+    ram_bytes: int = Field(gt=0, lt=1 << 32)
+    cycles: float = Field(gt=0, le=1e12)
+    energy_uj: float = Field(ge=0, le=1e9)
 
 
-class Card(BaseModel):
+class Card(Strict):
     """What a model of the zoo is, and what it was measured to be."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    title: str
-    boards: dict[str, Figures]
+    name: FileName
+    title: Line
+    boards: dict[FileName, Figures] = Field(min_length=1)
     """Boards whose budget it fits; zoo:NAME-BOARD names one, zoo:NAME the first."""
     arithmetic: Arithmetic
     optimise: Optimise
-    architecture: str
-    data: str
+    architecture: FileName
+    data: FileName
     """Name in the catalogue."""
-    data_options: dict[str, int | float]
-    licence: str
+    data_options: dict[FileName, Annotated[int | float, Field(ge=-1e9, le=1e9)]]
+    licence: Line
     """Of the data. The model itself is under tinyloc's licence."""
-    citation: str
-    seed: int
-    parameters: int
-    test_samples: int
-    test_sha256: str
+    citation: Line
+    seed: int = Field(ge=0, lt=1 << 32)
+    parameters: int = Field(ge=0, le=10**12)
+    test_samples: int = Field(ge=1, le=10**9)
+    test_sha256: Sha256
     """See `readings_digest`: the figures below are of these samples."""
-    macro_f1: float
-    accuracy: float
-    float_macro_f1: float
-    float_accuracy: float
-    errors_m: dict[str, float] | None = None
-    file_bytes: int
-    constant_bytes: int
+    macro_f1: float = Field(ge=0, le=1)
+    accuracy: float = Field(ge=0, le=1)
+    float_macro_f1: float = Field(ge=0, le=1)
+    float_accuracy: float = Field(ge=0, le=1)
+    errors_m: dict[Line, Annotated[float, Field(ge=0, le=1e8)]] | None = None
+    file_bytes: int = Field(ge=0, lt=1 << 32)
+    constant_bytes: int = Field(ge=0, lt=1 << 32)
 
     @property
     def board(self) -> str:
@@ -106,7 +115,7 @@ def resolve(name: str, folder: Path = ZOO_DIR) -> tuple[str, str]:
         board = name.removeprefix(f"{model}-")
         if board != name and board in board_names():
             sizes = ", ".join(f"{other} ({image.flash_bytes:,} bytes of flash)" for other, image in card.boards.items())
-            why = "draws no current, being virtual" if load_board(board).virtual else "is too small for it"
+            why = "is virtual and draws no current" if load_board(board).virtual else "is too small for it"
             raise ZooError(f"zoo:{model} is not for {board}, which {why}; it is for {sizes}")
     known = [f"{model}-{board}" for model, card in cards.items() for board in card.boards]
     raise ZooError(f"no model {name!r} in the zoo; there are {', '.join(known) or 'none'}")
@@ -118,7 +127,8 @@ def load_card(name: str, folder: Path = ZOO_DIR) -> Card:
     try:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError) as error:
-        raise ZooError(f"{path}: not a card of this tinyloc ({error}); take the zoo of this version") from error
+        why = "; ".join(problems(error, "card")) if isinstance(error, ValidationError) else error
+        raise ZooError(f"{path}: not a card of this tinyloc ({why}); use the zoo of this version") from error
 
 
 def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = ZOO_DIR) -> str:
@@ -137,11 +147,9 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
         for extra in (CARD, DECISIONS):
             (bundle / extra).unlink()
         test_set.save(bundle / TEST_SET)
-        content = json.loads((bundle / BUNDLE).read_text(encoding="utf-8"))
-        content |= {"test_sha256": sha256(bundle / TEST_SET)}
-        (bundle / BUNDLE).write_text(json.dumps(content), encoding="utf-8")
+        write_bundle(read_bundle(bundle).model_copy(update={"test_sha256": sha256(bundle / TEST_SET)}), bundle)
         load_bundle(bundle)
-        (place / MARK).write_text(json.dumps(mark), encoding="utf-8")
+        (place / MARK).write_text(json.dumps(mark), encoding="utf-8", newline="\n")
     return told
 
 
@@ -153,11 +161,11 @@ def _read_mark(run: Path) -> Any:
 
 
 def _test_set(card: Card, place: Path, data_path: Path | None) -> tuple[TestSet, str]:
-    """The real test set if it is here and the one that the card's figures are of, else the golden scans."""
-    off = f" and the median error {card.errors_m['p50']:.2f} m" if card.errors_m else ""
+    """Give the real test set if it is here and the card's, else the golden scans; with a line about it."""
+    off = f", median error {card.errors_m['p50']:.2f} m" if card.errors_m else ""
     golden = (
-        "golden scans, labelled with the float model's own decisions, so accuracy is agreement with it ({}); on the "
-        f"real test set macro F1 is {card.macro_f1:.3f}, accuracy {card.accuracy:.3f}{off}"
+        "golden scans; accuracy is agreement with the float model here ({}). On the real test set: macro F1 "
+        f"{card.macro_f1:.3f}, accuracy {card.accuracy:.3f}{off}"
     )
     bundle = load_bundle(place)
     try:
@@ -166,9 +174,9 @@ def _test_set(card: Card, place: Path, data_path: Path | None) -> tuple[TestSet,
     except UserError as error:
         if data_path is not None:
             raise
-        return _golden(place), golden.format(f"{card.data} is not here: {str(error).split(';')[0]}")
+        return _golden(place), golden.format(str(error).split(";")[0])
     if test_set is None or readings_digest(test_set) != card.test_sha256:
-        return _golden(place), golden.format(f"the {card.data} that is here is not the one of the card")
+        return _golden(place), golden.format(f"the {card.data} on this machine is not the one of the card")
     return test_set, f"the test set of {card.data}, {card.test_samples:,} samples"
 
 

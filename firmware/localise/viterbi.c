@@ -76,7 +76,19 @@ uint16_t tl_online_decide(const tl_online_t *online) {
 
 #else
 
-uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
+/* What values[best] has more than the largest of the others. */
+static int32_t ahead(const int32_t *values, uint16_t best) {
+    int32_t least = INT32_MAX;
+    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+        int32_t behind = values[best] - values[c];
+        if (c != best && behind < least) {
+            least = behind;
+        }
+    }
+    return least;
+}
+
+uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest, int32_t *margin) {
     int32_t paths[2][TL_CLASSES];
     tl_class_t back[TL_WINDOW][TL_CLASSES]; /* row 0 is not used */
     uint16_t votes[TL_CLASSES] = {0};
@@ -103,6 +115,7 @@ uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
             best = c;
         }
     }
+    *margin = ahead(paths[now], best);
     for (uint16_t t = TL_WINDOW; t-- > 0;) {
         votes[best]++;
         if (t > 0) {

@@ -37,8 +37,9 @@ void tl_online_add(tl_online_t *online, const tl_score_t *scores);
 uint16_t tl_online_decide(const tl_online_t *online);
 #elif TL_CRF
 /* The most frequent class (smallest of several) on the best path through a ring of scores [TL_WINDOW][TL_CLASSES]
- * whose oldest row is `oldest`. Path scores are int32; of equal ones the smallest class wins, at every step. */
-uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest);
+ * whose oldest row is `oldest`. Path scores are int32; of equal ones the smallest class wins, at every step. `margin`
+ * becomes what the best path has more than the best that ends in another class. */
+uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest, int32_t *margin);
 #endif
 
 #endif

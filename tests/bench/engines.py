@@ -22,7 +22,7 @@ from tinyloc.boards import load_board
 from tinyloc.bundle.schema import load_bundle
 from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.manifest import GraphManifest
-from tinyloc.codegen.verify.network_reference import litert_outputs
+from tinyloc.codegen.verify.network_reference import outside_outputs
 from tinyloc.device.network.network_device import run_network
 from tinyloc.device.network.network_image import NetworkImage
 from tinyloc.device.network.run_network import Network, compiled_network
@@ -79,7 +79,7 @@ def measured(network: Network, image: NetworkImage, engine: str, samples: Sequen
         apart = [argument.model_copy(update={"arena_offset": None}) for argument in manifest.inputs]
         manifest = manifest.model_copy(update={"inputs": apart})
     result = run_network(image.elf, network.board, manifest, samples, count)
-    expected = litert_outputs(network.model, samples, network.states)
+    expected = outside_outputs(network.model, samples, network.states)
     equal = all(
         np.array_equal(a, b) for row, wanted in zip(result.outputs, expected, strict=True)
         for a, b in zip(row, wanted, strict=True)

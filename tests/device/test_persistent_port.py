@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.pty_bridge import PtyBridge
 from tinyloc.boards import load_board
 from tinyloc.bundle.schema import MISSING_DBM, TestSet
 from tinyloc.device.emulator import EmulatedDevice
@@ -16,7 +17,6 @@ from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.persistent_port import PersistentPort
 from tinyloc.device.link.serial_port import SerialPort
 from tinyloc.device.link.transport import LinkError
-from tinyloc.device.pty_bridge import PtyBridge
 
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 
@@ -24,7 +24,7 @@ FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> dict[str, Path]:
     if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: no firmware behind the pseudo-terminal")
+        pytest.skip("needs arm-none-eabi-gcc")
     board = load_board("stm32l4")
     return {
         path.name: build_firmware(path, board, tmp_path_factory.mktemp("image")).elf
@@ -112,11 +112,11 @@ def test_the_evaluation_goes_on_when_the_board_is_back(images):
     assert found.restarts == 2, "a board without its cable has no power"
     np.testing.assert_array_equal(found.class_index, expected.class_index)
     np.testing.assert_array_equal(found.scores, expected.scores)
-    assert len(said) == 4 and "went away" in said[0] and said[1].endswith("is back")
+    assert len(said) == 4 and "is gone" in said[0] and said[1].endswith("is back")
 
 
 def test_another_board_at_the_same_cable_is_not_believed(images):
-    with pytest.raises(LinkError, match=r"another board or image is there now: model [0-9a-f]{16}"):
+    with pytest.raises(LinkError, match=r"the board or image changed: now model [0-9a-f]{16}"):
         answers_with(Cable(images["dense_int16"]), walks(inputs=5), {20: "sparse_int8"}, images, [])
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tinyloc.export.flatbuffer import constant, graph, load, operator_name, scales, tensor_name
-from tinyloc.export.integer_file import integer_file
+from tinyloc.export.integer_file import integer_file, widths_of
 from tinyloc.export.to_onnx import StepNames
 
 FILES = Path(__file__).with_name("converter_files.zip")
@@ -35,7 +35,7 @@ def test_every_tensor_is_the_converters(name, arithmetic):
     described = json.loads(member(f"{name}/ranges.json"))
     names = StepNames(tuple(described["states"]))
     ranges = {key: (low, high) for key, (low, high) in described["ranges"].items()}
-    ours = load(integer_file(load(member(f"{name}/float.tflite")), names, ranges, arithmetic))
+    ours = load(integer_file(load(member(f"{name}/float.tflite")), names, ranges, widths_of(arithmetic, {})))
     theirs = load(member(f"{name}/{arithmetic}.tflite"))
     assert [operator_name(ours, o) for o in graph(ours).operators] == [
         operator_name(theirs, o) for o in graph(theirs).operators

@@ -16,8 +16,9 @@ from tinyloc.export import contract, parity, pipeline
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import constant, dump, graph, load, operator_name, scales, set_constant, tensor_name
 from tinyloc.export.integer_file import integer_file
-from tinyloc.export.litert import StepRunner, open_runner
+from tinyloc.export.litert import StepRunner
 from tinyloc.export.quantise.ranges import measure_ranges
+from tinyloc.export.to_onnx import StepNames
 from tinyloc.training.run import load_run, train
 
 CHANGES = """
@@ -92,8 +93,8 @@ def test_the_bundle_is_complete_and_describes_the_run(finished):
     assert bundle.parameters == run.record.parameters
     assert bundle.crf is not None
     np.testing.assert_allclose(bundle.crf.transitions, run.model.crf.transitions.detach().numpy())
-    assert {"onnx2tf", "torch", "ai-edge-litert"} <= bundle.versions.keys()
-    assert "tensorflow" not in bundle.versions
+    assert {"onnx2tf", "torch", "ai-edge-litert"} <= bundle.provenance.versions.keys()
+    assert "tensorflow" not in bundle.provenance.versions
     assert {path.name for path in finished.bundle.iterdir()} == {
         "bundle.json",
         "model.onnx",
@@ -107,7 +108,8 @@ def test_the_bundle_is_complete_and_describes_the_run(finished):
 
 def test_the_bundle_names_tensors_that_the_files_have(finished):
     for entry in load_bundle(finished.bundle).models:
-        runner = open_runner(finished.bundle, entry.arithmetic)
+        names = StepNames(tuple(state.name for state in entry.states))
+        runner = StepRunner((finished.bundle / entry.path).read_bytes(), names)
         assert [list(value.shape) for value in runner.state] == [state.shape for state in entry.states]
         assert [state.name for state in entry.states] == ["conv_0", "scan_0"]
 
@@ -140,7 +142,7 @@ def test_a_width_of_no_layer_is_named(finished):
     with pytest.raises(
         ExportError, match=r"widths of blocks\.\*\.scna: no such layer; the model has .*blocks\.0\.scan"
     ):
-        integer_file(exact, names, {}, "mixed", {"blocks.*.scna": "w8a16"})
+        integer_file(exact, names, {}, {"blocks.*.scna": "w8a16"})
 
 
 def test_every_integer_file_holds_its_contract(finished):

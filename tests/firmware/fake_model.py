@@ -14,6 +14,16 @@ from pathlib import Path
 MISSING = 127
 
 
+POSITION = """\
+#define TL_POSITION_UNIT_MM 10
+#define TL_POSITION_X_MM (-500)
+#define TL_POSITION_Y_MM (12345)
+#define TL_POSITION_WEIGHTS 40
+extern const uint16_t tl_position_weights[TL_POSITION_WEIGHTS];
+extern const int16_t tl_position_places[2 * TL_CLASSES];
+"""
+
+
 @dataclass(frozen=True)
 class FakeModel:
     """One variant; the fields are the defines of model.h."""
@@ -28,6 +38,7 @@ class FakeModel:
     state: bool = True
     bits: int = 16
     online: bool = False
+    position: bool = False
     model_id: int = 0x0123456789ABCDEF
 
     @property
@@ -75,7 +86,7 @@ class FakeModel:
 #define TL_HOLD {self.hold}
 #define TL_CRF {int(self.crf)}
 #define TL_ONLINE {int(self.online)}
-#define TL_POSITION 0
+#define TL_POSITION {int(self.position)}
 #define TL_SPARSE {int(self.sparse)}
 #define TL_STATE {int(self.state)}
 #define TL_BACKEND 0u
@@ -87,6 +98,7 @@ typedef struct {{ {state} }} tl_model_state_t;
 typedef struct {{ _Alignas(4) uint8_t bytes[TL_ARENA_BYTES]; }} tl_model_arena_t;
 typedef struct {{ uint16_t index; tl_input_t value; }} tl_entry_t;
 extern const tl_input_t tl_rssi_table[256];
+{POSITION if self.position else ""}\
 {crf if self.crf else ""}\
 void tl_model_init(tl_model_state_t *state);
 void tl_model_step(tl_model_state_t *state, tl_model_arena_t *arena, {step}, tl_score_t scores[TL_CLASSES]);
@@ -139,6 +151,13 @@ void tl_model_step(tl_model_state_t *state, tl_model_arena_t *arena, {step}, tl_
             + "};",
             f"const tl_input_t tl_rssi_table[256] = {{{values(self.quantise(code - 128) for code in range(256))}}};",
         ]
+        if self.position:
+            lines += [
+                f"const uint16_t tl_position_weights[TL_POSITION_WEIGHTS] = {{{values(range(60000, 0, -1500))}}};",
+                "const int16_t tl_position_places[2 * TL_CLASSES] = {"
+                + values(place for c in classes for place in (1000 * c - 900, (-1) ** c * 77 * c))
+                + "};",
+            ]
         if self.crf:
             lines += [
                 "const int32_t tl_crf_transitions[TL_CLASSES * TL_CLASSES] = {"
@@ -244,6 +263,16 @@ def best_path(model: FakeModel, scores: Sequence[Sequence[int]]) -> list[int]:
     return max(paths, key=lambda known: (known[1], -known[0][-1]))[0]
 
 
+def path_totals(model: FakeModel, scores: Sequence[Sequence[int]], end: bool) -> list[int]:
+    """Of each class the score of the best path through (T, C) scores that ends in it."""
+    totals = [model.start(c) + scores[0][c] for c in range(model.classes)]
+    for row in scores[1:]:
+        totals = [
+            max(totals[i] + model.transition(i, c) for i in range(model.classes)) + row[c] for c in range(model.classes)
+        ]
+    return [total + model.end(c) * end for c, total in enumerate(totals)]
+
+
 class FakeReference:
     """The fake model and firmware/localise in plain Python."""
 
@@ -255,12 +284,14 @@ class FakeReference:
         self.rows: list[list[int]] = []
         self.scores: list[list[int]] = []
         self.memory = [0] * self.model.classes
+        self.heard = self.margin = 0
 
     def sample(self, row: Sequence[int]) -> tuple[int, list[int]]:
         """One dense row in dBm -> (class or -1, scores)."""
         m = self.model
         self.rows.append(list(row))
         filled = forward_fill(self.rows, m.hold)[-1]
+        self.heard, self.margin = sum(dbm != MISSING for dbm in filled), 0
         scores = []
         for c in range(m.classes):
             total = self.memory[c] if m.state else 0
@@ -273,11 +304,26 @@ class FakeReference:
         seen = len(self.scores)
         if seen < m.window or (seen - m.window) % m.hop:
             return -1, scores
+        self.margin = self._margin(self.scores[-m.window :])
         if m.online:
             return best_path(m, self.scores)[-m.window], scores
         window = self.scores[-m.window :]
         path = brute_force_path(m, window) if m.crf else [argmax(s) for s in window]
         return mode(path), scores
+
+    def _margin(self, window: Sequence[Sequence[int]]) -> int:
+        """What the decision has more than the next best."""
+        m = self.model
+        if m.online:
+            values = path_totals(m, self.scores, end=False)
+        elif m.crf:
+            values = path_totals(m, window, end=True)
+        elif m.window > 1:
+            values = [[argmax(s) for s in window].count(c) for c in range(m.classes)]
+        else:
+            values = list(window[0])
+        second, best = sorted(values)[-2:]
+        return best - second
 
 
 if __name__ == "__main__":

@@ -19,22 +19,20 @@ WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wconversion"]
 HELLO, RESET, BAUD, SPARSE, DENSE, RESULT, ERROR = 0x01, 0x02, 0x03, 0x10, 0x11, 0x90, 0xFF
 
 
-def compile_host(
-    generated: Path, out: Path, main: bool = False, sanitize: str = "undefined", optimise: str = "-O0"
-) -> Path:
-    """Compile the device for the host: a shared library, or with `main` a program."""
+def compile_host(generated: Path, out: Path) -> Path:
+    """Compile the device for the host into a shared library."""
     (generated / "board.h").write_text(board_header(load_board("stm32l4")))
     areas = [*FIRMWARE_DIR.glob("link/*.c"), *FIRMWARE_DIR.glob("localise/*.c"), FIRMWARE_DIR / "app/app.c"]
-    sources = [*areas, HERE / "host_port.c", *generated.glob("*.c"), *([HERE / "host_main.c"] if main else [])]
-    command = ["cc", *WARNINGS, optimise, "-g", f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
-    command += [] if main else ["-shared", "-fPIC", "-Wl,-Bsymbolic"]
+    sources = [*areas, HERE / "host_port.c", *generated.glob("*.c")]
+    command = ["cc", *WARNINGS, "-O0", "-g", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    command += ["-shared", "-fPIC", "-Wl,-Bsymbolic"]
     command += [f"-I{generated}", f"-I{FIRMWARE_DIR}", *map(str, sorted(sources)), "-o", str(out)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return out
 
 
-def payload(kind: int, seq: int, body: bytes = b"", version: int = 1) -> bytes:
+def payload(kind: int, seq: int, body: bytes = b"", version: int = 2) -> bytes:
     data = struct.pack("<BBH", version, kind, seq) + body
     return data + struct.pack("<H", binascii.crc_hqx(data, 0xFFFF))
 
@@ -43,7 +41,7 @@ def wire(data: bytes) -> bytes:
     return bytes(cobs.encode(data)) + b"\0"
 
 
-def frame(kind: int, seq: int, body: bytes = b"", version: int = 1) -> bytes:
+def frame(kind: int, seq: int, body: bytes = b"", version: int = 2) -> bytes:
     return wire(payload(kind, seq, body, version))
 
 
@@ -68,6 +66,9 @@ class Reply:
 @dataclass(frozen=True)
 class Result:
     class_index: int
+    flags: int
+    heard: int
+    margin: int
     cycles: int
     stack: int
     scores: list[int]
@@ -104,17 +105,17 @@ class HostDevice:
             data = cobs.decode(part)
             assert binascii.crc_hqx(data[:-2], 0xFFFF) == struct.unpack("<H", data[-2:])[0]
             version, kind, seq = struct.unpack("<BBH", data[:4])
-            assert version == 1
+            assert version == 2
             out.append(Reply(kind, seq, data[4:-2]))
         return out
 
-    def ask(self, kind: int, seq: int, body: bytes = b"", version: int = 1) -> Reply:
+    def ask(self, kind: int, seq: int, body: bytes = b"", version: int = 2) -> Reply:
         (reply,) = self.exchange(frame(kind, seq, body, version))
         return reply
 
     def result(self, reply: Reply, bits: int) -> Result:
         assert reply.kind == RESULT, reply
-        class_index, cycles, stack, count = struct.unpack_from("<hIHH", reply.body)
-        scores = struct.unpack_from(f"<{count}{'b' if bits == 8 else 'h'}", reply.body, 10)
-        assert len(reply.body) == 10 + count * bits // 8
-        return Result(class_index, cycles, stack, list(scores))
+        *head, count = struct.unpack_from("<hBHiIHH", reply.body)
+        scores = struct.unpack_from(f"<{count}{'b' if bits == 8 else 'h'}", reply.body, 17)
+        assert len(reply.body) == 17 + count * bits // 8
+        return Result(*head, list(scores))

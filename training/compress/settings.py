@@ -2,35 +2,32 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from tinyloc.training.models.settings import ModelSettings
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from tinyloc.strict import Strict
+from tinyloc.training.models.settings import ModelSettings, Size
 
 
-class QuantisationAware(_Strict):
+class QuantisationAware(Strict):
     """[compression.quantisation_aware]: further epochs with the integers of the exported int8 graph in the loop."""
 
-    epochs: int = Field(default=10, ge=1)
-    learning_rate: float = Field(default=0.001, gt=0)
+    epochs: int = Field(default=10, ge=1, le=1_000_000)
+    learning_rate: float = Field(default=0.001, gt=0, le=1000)
 
 
-class Compression(_Strict):
+class Compression(Strict):
     """[compression]: what makes the trained model smaller, in the order of the keys."""
 
-    access_points: int | None = Field(default=None, ge=1)
+    access_points: int | None = Field(default=None, ge=1, le=65_535)
     """Keep at most so many inputs: those that a first model needs most, on the validation split."""
-    hidden: int | list[int] | None = None
+    hidden: Size | list[Size] | None = None
     """Prune hidden units to these sizes (model.hidden is what training begins with), then train on."""
-    fine_tune_epochs: int = Field(default=20, ge=1)
+    fine_tune_epochs: int = Field(default=20, ge=1, le=1_000_000)
     """Epochs after pruning."""
     quantisation_aware: QuantisationAware | None = None
     adaptive_rounding: bool = False
     """Round each int8 weight up or down by what the layer's output needs, not to the nearest (AdaRound)."""
-    forms: list[Literal["dynamic", "static"]] = []
+    forms: list[Literal["dynamic", "static"]] = Field(default_factory=list)
     """Also score the trained model in the study's forms: torch's dynamic int8, and static int8 as LLM.int8()."""
 
     def problems(self, model: ModelSettings) -> list[str]:

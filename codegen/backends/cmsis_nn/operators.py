@@ -138,7 +138,8 @@ class LibraryConvolution(LibraryRule):
     def takes(self, graph: Graph, op: Operator) -> bool:
         x, w = (graph.tensors[t] for t in op.inputs[:2])
         grouped = not self.depthwise and w.shape[3] != x.shape[3]
-        return not (grouped and x.element == "int16")
+        narrow = convolution.is_narrow(graph, op, op.inputs[0], 2)
+        return not (grouped and x.element == "int16") and not narrow
 
     def library_call(self, graph: Graph, op: Operator, prefix: str) -> LibraryCall:
         x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))

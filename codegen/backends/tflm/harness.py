@@ -23,6 +23,7 @@ from tinyloc.codegen.compile import (
     model_id,
     write_generated,
 )
+from tinyloc.codegen.frontend.operator_codes import operator_name
 from tinyloc.codegen.frontend.source import Source, read_source
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.layer_code import Constant
@@ -31,7 +32,6 @@ from tinyloc.codegen.lowering.memory_plan import aligned
 from tinyloc.codegen.lowering.render import array_value, render
 from tinyloc.codegen.lowering.tensor_placement import state_names
 from tinyloc.codegen.manifest import LayerRecord, Manifest, PlannedBuffer, StateRecord
-from tinyloc.codegen.operator_codes import operator_name
 
 VARIABLE = "TFLM_DIR"
 ARCHIVE = "libtensorflow-microlite.a"
@@ -106,7 +106,7 @@ def compile_tflm(bundle_directory: Path, output: Path, arithmetic: Arithmetic | 
 
 def resolver_methods(library: Tflm, content: bytes, path: Path) -> list[str]:
     """Names of the functions of MicroMutableOpResolver that add this model's operators, without their "Add", sorted."""
-    text = next((h / RESOLVER).read_text() for h in library.headers if (h / RESOLVER).is_file())
+    text = next((h / RESOLVER).read_text(encoding="utf-8") for h in library.headers if (h / RESOLVER).is_file())
     added = re.findall(r"TfLiteStatus Add(\w+)\([^{]*\{\s*return AddBuiltin\(BuiltinOperator_(\w+)", text)
     known = {kind: method for method, kind in added}
     kinds = operator_kinds(content)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export.flatbuffer import dump
 from tinyloc.export.float_file import float_file
-from tinyloc.export.integer_file import integer_file
+from tinyloc.export.integer_file import integer_file, widths_of
 from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.export.step_attention import FoldedWindow
 from tinyloc.export.to_onnx import INPUT, StepNames, check_finite, write_onnx
@@ -50,4 +50,4 @@ def window_files(
     write_onnx(_Window(model).eval(), (torch.from_numpy(rows[:1]),), NAMES, onnx)
     exact = float_file(to_tflite(onnx), onnx, NAMES, {INPUT: rows[:1]})
     ranges = measure_ranges(dump(exact), NAMES, [rows])
-    return {kind: integer_file(exact, NAMES, ranges, kind) for kind in arithmetics}
+    return {kind: integer_file(exact, NAMES, ranges, widths_of(kind, {})) for kind in arithmetics}
