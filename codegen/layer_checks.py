@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tinyloc.codegen.interpreter import run_graph
 from tinyloc.codegen.manifest import Manifest
-from tinyloc.codegen.program import Program, localiser_program, pointer
+from tinyloc.codegen.program import Program, localiser_program
 from tinyloc.codegen.reference import library_pass, rssi_table
 from tinyloc.codegen.source import read_source
 from tinyloc.export.bundle import MISSING_DBM, Arithmetic
@@ -35,14 +35,14 @@ class Check:
 
 def check_calls(program: Program) -> list[str]:
     """Statements of the checked step of debug.c: those of the plain step, each followed by its check."""
-    graph, places = program.graph, program.storage.places
+    graph = program.graph
     whole = "tl_check(input, sizeof(tl_input_t) * TL_INPUTS);"
     lines = ["tl_check_entries(entries, count);" if program.sparse else whole]
     for layer, op in zip(program.layers, program.storage.layers, strict=True):
         lines.append(layer.call)
         for number, t in enumerate(op.outputs):
             function = "tl_check_more" if number else "tl_check"
-            lines.append(f"{function}({pointer(graph, t, places[t])}, {graph.tensors[t].bytes});")
+            lines.append(f"{function}({program.pointer(t)}, {graph.tensors[t].bytes});")
     lines += program.calls[len(program.layers) :]
     lines.append("tl_check(scores, sizeof(tl_score_t) * TL_CLASSES);")
     lines += [f"tl_check(state->{state['name']}, sizeof state->{state['name']});" for state in program.states]

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyloc.codegen.operators.base import Constant
 from tinyloc.codegen.program import Program
+from tinyloc.codegen.value_names import wrapped
 
 VALUES_A_LINE = 24
 
@@ -21,13 +22,15 @@ def render(templates: Mapping[str, str], values: Mapping[str, Any]) -> dict[str,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["wrapped"] = wrapped
     return {name: environment.get_template(template).render(values) for name, template in templates.items()}
 
 
 def program_values(program: Program, extra_tables: Sequence[Constant] = ()) -> dict[str, Any]:
     """What the templates of every kind of model need; `extra_tables` are arrays that model.h declares."""
     calls = program.calls
-    text = " ".join(calls)
+    declared = program.declarations
+    text = " ".join([*declared, *calls])
     constants = program.constants
     return {
         "arena_bytes": program.storage.plan.size,
@@ -36,6 +39,8 @@ def program_values(program: Program, extra_tables: Sequence[Constant] = ()) -> d
         "states": program.states,
         "headers": program.headers,
         "layers": program.layers,
+        "values": declared,
+        "memory_plan": program.memory_plan,
         "calls": calls,
         "uses_state": "state->" in text,
         "uses_arena": "arena->" in text,

@@ -91,7 +91,6 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
 #define TL_BLOCK_FOUR TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD
 #define TL_BLOCK_MANY TL_BLOCK_FOUR TL_BLOCK_FOUR
 #define TL_BLOCK_AT_ONCE 8 /* words in TL_BLOCK_MANY */
-#define TL_BLOCK_ASSEMBLY 1
 #elif defined(__ARM_ARCH_7M__) && !defined(TL_PORTABLE)
 #define TL_BLOCK_PRODUCT(W0, W1, X0, X1)                                                                               \
     "ldr %[x0], [%[xp], #" X0 "]\n\t"                                                                                  \
@@ -125,6 +124,9 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
     TL_BLOCK_WORD("12", "48", "52", "56", "60")                                                                        \
     "adds %[xp], #64\n\t"                                                                                              \
     "adds %[wp], #16\n\t"
+#endif
+/* at -O0 a frame pointer takes one of the registers that the assembly needs */
+#if defined(TL_BLOCK_ONE) && defined(__OPTIMIZE__)
 #define TL_BLOCK_ASSEMBLY 1
 #else
 #define TL_BLOCK_ASSEMBLY 0
@@ -157,6 +159,22 @@ static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t
               [x0] "=&r"(x0_), [x1] "=&r"(x1_)
             : [end] "m"(end), [few] "m"(few)
             : "cc", "memory");
+    return s;
+}
+#elif TL_DSP
+static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+{
+    for (; words > 0; words--, x += 8, w += 4) {
+        const uint32_t weights = tl_load4(w), a = tl_sxtb16(weights), b = tl_sxtb16_ror8(weights);
+        s.a0 = tl_smlad(a, tl_load4(x), s.a0);
+        s.b0 = tl_smlad(b, tl_load4(x), s.b0);
+        s.a1 = tl_smlad(a, tl_load4(x + 2), s.a1);
+        s.b1 = tl_smlad(b, tl_load4(x + 2), s.b1);
+        s.a2 = tl_smlad(a, tl_load4(x + 4), s.a2);
+        s.b2 = tl_smlad(b, tl_load4(x + 4), s.b2);
+        s.a3 = tl_smlad(a, tl_load4(x + 6), s.a3);
+        s.b3 = tl_smlad(b, tl_load4(x + 6), s.b3);
+    }
     return s;
 }
 #else

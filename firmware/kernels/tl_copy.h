@@ -3,7 +3,6 @@
 #define TL_COPY_H
 
 #include <stdint.h>
-#include <string.h>
 
 /* memcpy by words, aligned or not: that of small C libraries goes byte by byte, at three cycles each. Neither inlined,
  * so that it stands once in the image, nor made a call of memcpy again. */

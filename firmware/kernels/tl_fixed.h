@@ -6,8 +6,21 @@
 #ifndef TL_FIXED_H
 #define TL_FIXED_H
 
+#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+
+#ifdef __clang__ /* C99 promises string literals of 4,095 characters; compilers that know this assembly take more */
+#pragma clang diagnostic ignored "-Woverlength-strings"
+#endif
+
+/* The only library functions that generated code calls. A program without them names its own with -DTL_MEMCPY=... and
+ * -DTL_MEMSET=...; compilers call memcpy and memset of their own accord as well, also in a freestanding build. */
+#ifndef TL_MEMCPY
+#define TL_MEMCPY __builtin_memcpy
+#endif
+#ifndef TL_MEMSET
+#define TL_MEMSET __builtin_memset
+#endif
 
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
 #define TL_DSP 1 /* Cortex-M4: SSAT, SMMULR, SMLAD, SXTB16 */
