@@ -269,6 +269,8 @@ def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
         "crf": _has_crf(bundle),
         "online": bundle.window.online,
         "sparse": manifest.sparse,
+        "scan": False,
+        "combine": 0,
         "input_type": f"{reading.element}_t",
         "input_scale": reading.scale,
         "input_zero": reading.zero_point,

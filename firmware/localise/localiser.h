@@ -49,6 +49,9 @@ typedef struct {
 #elif TL_WINDOW > 1
     uint16_t winners[TL_WINDOW]; /* ring of the best classes */
 #endif
+#if TL_SCAN && TL_WINDOW > 1 && !TL_ONLINE
+    int32_t margin; /* of the last decision */
+#endif
     uint16_t head;  /* of the ring: where the next sample goes, so the oldest once it is full */
     uint16_t until; /* samples until a decision is due */
 } tl_localiser_t;
@@ -64,6 +67,11 @@ tl_status_t tl_localiser_sample(tl_localiser_t *localiser, tl_model_arena_t *are
 /* The same from a full row: dbm[TL_INPUTS], TL_MISSING_DBM where not heard. Every row is legal. */
 void tl_localiser_sample_dense(tl_localiser_t *localiser, tl_model_arena_t *arena, const int8_t *dbm,
                                tl_estimate_t *out);
+
+#if TL_SCAN && TL_SPARSE && TL_HOLD == 0
+/* The same from localiser->entries[count], each access point at most once, in any order: raw dBm in place of values. */
+void tl_localiser_heard(tl_localiser_t *localiser, tl_model_arena_t *arena, uint16_t count, tl_estimate_t *out);
+#endif
 
 /* What tl_localiser_sample would say of these readings; `position` becomes that of the first bad one. */
 tl_status_t tl_localiser_check(const tl_reading_t *readings, uint16_t count, uint16_t *position);

@@ -1,5 +1,7 @@
 #include "localise/viterbi.h"
 
+#include <stddef.h>
+
 uint16_t tl_mode(const uint16_t *votes) {
     uint16_t best = 0;
     for (uint16_t c = 1; c < TL_CLASSES; c++) {
@@ -10,20 +12,33 @@ uint16_t tl_mode(const uint16_t *votes) {
     return best;
 }
 
+#if TL_SCAN && TL_WINDOW > 1 && !TL_CRF
+int32_t tl_votes_margin(const uint16_t *votes) {
+    const uint16_t best = tl_mode(votes);
+    int32_t second = 0;
+    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+        if (c != best && votes[c] > second) {
+            second = votes[c];
+        }
+    }
+    return votes[best] - second;
+}
+#endif
+
 #if TL_CRF
 
 /* Extend every path by one sample: paths end in `from`, go on to `to`, and `back` says where each came from. */
-static void extend(const int32_t *from, int32_t *to, tl_class_t *back, const tl_score_t *scores) {
+static void extend(const int32_t *from, int32_t *to, tl_origin_t *back, const tl_score_t *scores) {
     for (uint16_t j = 0; j < TL_CLASSES; j++) {
         const int32_t *transition = &tl_crf_transitions[j]; /* column j: (TL_CLASSES, TL_CLASSES), [from][to] */
         int32_t best = from[0] + *transition;
-        tl_class_t origin = 0;
+        tl_origin_t origin = 0;
         for (uint16_t i = 1; i < TL_CLASSES; i++) {
             transition += TL_CLASSES;
             int32_t path = from[i] + *transition;
             if (path > best) {
                 best = path;
-                origin = (tl_class_t)i;
+                origin = (tl_origin_t)i;
             }
         }
         to[j] = best + scores[j];
@@ -76,9 +91,10 @@ uint16_t tl_online_decide(const tl_online_t *online) {
 
 #else
 
-uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
+/* `margin` may be NULL; inlined, so that only who asks for it pays for it */
+static inline __attribute__((always_inline)) uint16_t decode(const tl_score_t *ring, uint16_t oldest, int32_t *margin) {
     int32_t paths[2][TL_CLASSES];
-    tl_class_t back[TL_WINDOW][TL_CLASSES]; /* row 0 is not used */
+    tl_origin_t back[TL_WINDOW][TL_CLASSES]; /* row 0 is not used */
     uint16_t votes[TL_CLASSES] = {0};
 
     const tl_score_t *scores = ring + (uint32_t)oldest * TL_CLASSES;
@@ -103,6 +119,15 @@ uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
             best = c;
         }
     }
+    if (margin != NULL) {
+        const int32_t end = paths[now][best];
+        *margin = INT32_MAX;
+        for (uint16_t c = 0; c < TL_CLASSES; c++) {
+            if (c != best && end - paths[now][c] < *margin) {
+                *margin = end - paths[now][c];
+            }
+        }
+    }
     for (uint16_t t = TL_WINDOW; t-- > 0;) {
         votes[best]++;
         if (t > 0) {
@@ -111,6 +136,16 @@ uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
     }
     return tl_mode(votes);
 }
+
+#if TL_SCAN
+uint16_t tl_viterbi_margin(const tl_score_t *ring, uint16_t oldest, int32_t *margin) {
+    return decode(ring, oldest, margin);
+}
+#else
+uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
+    return decode(ring, oldest, NULL);
+}
+#endif
 
 #endif
 

@@ -9,11 +9,16 @@
 /* The class with most votes, the smallest of several; votes[TL_CLASSES]. */
 uint16_t tl_mode(const uint16_t *votes);
 
+#if TL_SCAN && TL_WINDOW > 1 && !TL_CRF
+/* Votes of the class with most less those of the next; votes[TL_CLASSES]. */
+int32_t tl_votes_margin(const uint16_t *votes);
+#endif
+
 #if TL_CRF
 #if TL_CLASSES <= 256
-typedef uint8_t tl_class_t;
+typedef uint8_t tl_origin_t;
 #else
-typedef uint16_t tl_class_t;
+typedef uint16_t tl_origin_t;
 #endif
 #endif
 
@@ -21,7 +26,7 @@ typedef uint16_t tl_class_t;
 /* The best paths through a recording so far, as far back as a decision looks: TL_WINDOW - 1 samples. */
 typedef struct {
     int32_t paths[TL_CLASSES];                  /* score of the best path into each class */
-    tl_class_t back[TL_WINDOW - 1][TL_CLASSES]; /* ring: the class that each of these came from */
+    tl_origin_t back[TL_WINDOW - 1][TL_CLASSES]; /* ring: the class that each of these came from */
     uint16_t head;                              /* row of `back` that the next sample fills, so the oldest */
     uint16_t started;                           /* 0: no sample of this recording was added */
 } tl_online_t;
@@ -37,8 +42,13 @@ void tl_online_add(tl_online_t *online, const tl_score_t *scores);
 uint16_t tl_online_decide(const tl_online_t *online);
 #elif TL_CRF
 /* The most frequent class (smallest of several) on the best path through a ring of scores [TL_WINDOW][TL_CLASSES]
- * whose oldest row is `oldest`. Path scores are int32; of equal ones the smallest class wins, at every step. */
+ * whose oldest row is `oldest`. Path scores are int32; of equal ones the smallest class wins, at every step. `margin`
+ * becomes what the best path has more than the best one that ends in another class. */
+#if TL_SCAN
+uint16_t tl_viterbi_margin(const tl_score_t *ring, uint16_t oldest, int32_t *margin);
+#else
 uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest);
+#endif
 #endif
 
 #endif
