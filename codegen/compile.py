@@ -7,6 +7,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def compile_bundle(
     source = read_source(bundle_directory, arithmetic, reference)
     program = localiser_program(source.graph, sparse_input and library is None, _pass_of(library))
     manifest = _localiser_manifest(source, program, library)
-    write_generated(output, _render_localiser(source, program, manifest), manifest)
+    write_generated(output, localiser_text(source, program, manifest), manifest)
     return manifest
 
 
@@ -99,6 +100,27 @@ def compile_graph(
     forms: FormOptions = ALL_FAST,
 ) -> GraphManifest:
     """Compile a checked graph. `content_hash` identifies where it came from; it goes into the model's id."""
+    made = prepare_graph(graph, content_hash, library, arena, forms)
+    write_generated(output, graph_text(made), made.manifest)
+    return made.manifest
+
+
+@dataclass(frozen=True)
+class PreparedGraph:
+    """A plain network that is ready to be written."""
+
+    program: Program
+    manifest: GraphManifest
+
+
+def prepare_graph(
+    graph: Graph,
+    content_hash: str = "",
+    library: CmsisNn | None = None,
+    arena: ArenaOptions = DEFAULT_ARENA,
+    forms: FormOptions = ALL_FAST,
+) -> PreparedGraph:
+    """The program of a checked graph, and what is known of it; see compile_graph."""
     inputs = ["input"] if len(graph.inputs) == 1 else [f"input{i}" for i in range(len(graph.inputs))]
     outputs = ["output"] if len(graph.outputs) == 1 else [f"output{i}" for i in range(len(graph.outputs))]
     program = make_program(graph, inputs, outputs, use_library=_pass_of(library), arena=arena, forms=forms)
@@ -119,9 +141,15 @@ def compile_graph(
         generator=GENERATOR,
         **program.figures(),
     )
+    return PreparedGraph(program, manifest)
+
+
+def graph_text(made: PreparedGraph, for_library: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """File name -> C of a plain network. `for_library`: values that a library's model has otherwise."""
+    manifest = made.manifest
     parameters = [f"const {a.element}_t {a.argument}[{a.size}]" for a in manifest.inputs if a.arena_offset is None]
     parameters += [f"{a.element}_t {a.argument}[{a.size}]" for a in manifest.outputs]
-    common = program_values(program)
+    common = program_values(made.program)
     words = set(re.findall(r"\w+", " ".join(common["calls"])))
     values = {
         "name": manifest.name.replace("\\", "/").replace('"', "'").replace("*/", "* /"),
@@ -130,11 +158,11 @@ def compile_graph(
         "outputs": manifest.outputs,
         "parameters": ", ".join(parameters),
         "unused": [a.argument for a in manifest.inputs if a.arena_offset is None and a.argument not in words],
+        "selftest": False,
         **common,
+        **(for_library or {}),
     }
-    files = render(_NETWORK, values)
-    write_generated(output, files, manifest)
-    return manifest
+    return render(_NETWORK, values)
 
 
 def write_generated(output: Path, files: Mapping[str, str], manifest: ModelManifest) -> None:
@@ -270,6 +298,7 @@ def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
         "online": bundle.window.online,
         "sparse": manifest.sparse,
         "scan": False,
+        "selftest": False,
         "combine": 0,
         "input_type": f"{reading.element}_t",
         "input_scale": reading.scale,
@@ -281,11 +310,15 @@ def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _render_localiser(source: Source, program: Program, manifest: Manifest) -> dict[str, str]:
+def localiser_text(
+    source: Source, program: Program, manifest: Manifest, for_library: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """File name -> C of a localiser's step. `for_library`: values that a library's model has otherwise."""
     values = {
         **localiser_values(source, manifest),
         "check_calls": check_calls(program),
         "check_count": check_count(program),
         **program_values(program, localiser_tables(source)),
+        **(for_library or {}),
     }
     return render(_LOCALISER, values)

@@ -5,7 +5,7 @@ check is the CRC-32 (`zlib.crc32`) of the bytes as they lie in memory, little-en
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.codegen.graph import Tensor
 from tinyloc.codegen.interpreter import run_graph
 from tinyloc.codegen.manifest import Manifest
 from tinyloc.codegen.program import Program, localiser_program
@@ -33,25 +34,47 @@ class Check:
     checksum: int
 
 
-def check_calls(program: Program) -> list[str]:
-    """Statements of the checked step of debug.c: those of the plain step, each followed by its check."""
-    graph = program.graph
-    whole = "tl_check(input, sizeof(tl_input_t) * TL_INPUTS);"
-    lines = ["tl_check_entries(entries, count);" if program.sparse else whole]
+def check_calls(program: Program, into: str = "") -> list[str]:
+    """Statements of a localiser's checked step: those of the plain step, each followed by its check.
+
+    into: first argument of every check, with the comma behind it; debug.c has none.
+    """
+    whole = f"tl_check({into}input, sizeof(tl_input_t) * TL_INPUTS);"
+    before = f"tl_check_entries({into}entries, count);" if program.sparse else whole
+    after = [f"tl_check({into}state->{state['name']}, sizeof state->{state['name']});" for state in program.states]
+    return checked_layers(
+        program, [before], [f"tl_check({into}scores, sizeof(tl_score_t) * TL_CLASSES);", *after], into
+    )
+
+
+def checked_layers(program: Program, before: list[str], after: list[str], into: str) -> list[str]:
+    """The layers, each with its check, and the copies that end a step, between other checks."""
+    lines = list(before)
     for layer, op in zip(program.layers, program.storage.layers, strict=True):
         lines.append(layer.call)
         for number, t in enumerate(op.outputs):
             function = "tl_check_more" if number else "tl_check"
-            lines.append(f"{function}({program.pointer(t)}, {graph.tensors[t].bytes});")
-    lines += program.calls[len(program.layers) :]
-    lines.append("tl_check(scores, sizeof(tl_score_t) * TL_CLASSES);")
-    lines += [f"tl_check(state->{state['name']}, sizeof state->{state['name']});" for state in program.states]
-    return lines
+            lines.append(f"{function}({into}{program.pointer(t)}, {program.graph.tensors[t].bytes});")
+    return [*lines, *program.calls[len(program.layers) :], *after]
 
 
 def check_count(program: Program) -> int:
     """How many checks a step leaves."""
     return 2 + len(program.layers) + len(program.states)
+
+
+def layer_checks(program: Program, values: Mapping[int, npt.NDArray[Any]]) -> list[Check]:
+    """The checks of the layers, from all values of a run of the program's graph."""
+    tensors = program.graph.tensors
+    return [
+        Check(layer.name, layer.operators, _told(tensors, op.outputs), _crc(*(values[t] for t in op.outputs)))
+        for layer, op in zip(program.layers, program.storage.layers, strict=True)
+    ]
+
+
+def value_check(program: Program, name: str, tensor: int, value: npt.NDArray[Any]) -> Check:
+    """The check of a value that is no layer's: an input, an output, a state."""
+    return Check(name, (), _told(program.graph.tensors, (tensor,)), _crc(value))
 
 
 class LayerReference:
@@ -87,19 +110,13 @@ class LayerReference:
         values = run_graph(graph, {graph.inputs[0]: self._input(readings), **self.state})
         self.state = {before: values[after] for before, after in graph.states}
         return [
-            Check("input", (), self._told(graph.inputs), self._input_check(readings)),
-            *self._layers(values),
-            Check("scores", (), self._told(graph.outputs), _crc(values[graph.outputs[0]])),
+            Check("input", (), _told(graph.tensors, graph.inputs), self._input_check(readings)),
+            *layer_checks(self.program, values),
+            Check("scores", (), _told(graph.tensors, graph.outputs), _crc(values[graph.outputs[0]])),
             *(
-                Check(f"state {state['name']}", (), self._told((after,)), _crc(values[after]))
+                Check(f"state {state['name']}", (), _told(graph.tensors, (after,)), _crc(values[after]))
                 for state, (_, after) in zip(self.program.states, graph.states, strict=True)
             ),
-        ]
-
-    def _layers(self, values: Mapping[int, npt.NDArray[Any]]) -> list[Check]:
-        return [
-            Check(layer.name, layer.operators, self._told(op.outputs), _crc(*(values[t] for t in op.outputs)))
-            for layer, op in zip(self.program.layers, self.program.storage.layers, strict=True)
         ]
 
     def _input(self, readings: Ints) -> npt.NDArray[Any]:
@@ -114,9 +131,10 @@ class LayerReference:
             checksum = zlib.crc32(index.tobytes() + value.tobytes(), checksum)
         return checksum
 
-    def _told(self, tensors: tuple[int, ...]) -> tuple[str, ...]:
-        found = (self.program.graph.tensors[t] for t in tensors)
-        return tuple(f"{t.name} {list(t.shape)} {t.element}" for t in found)
+
+def _told(tensors: Sequence[Tensor], which: Sequence[int]) -> tuple[str, ...]:
+    found = (tensors[t] for t in which)
+    return tuple(f"{t.name} {list(t.shape)} {t.element}" for t in found)
 
 
 def _crc(*arrays: npt.NDArray[Any]) -> int:

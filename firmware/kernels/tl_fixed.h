@@ -47,6 +47,9 @@ static inline int32_t tl_clamp(int32_t x, int32_t low, int32_t high)
 #endif
 #define TL_INLINE static inline __attribute__((always_inline))
 
+/* One copy in the image, called by every layer of its kind: a layer spends its time inside. */
+#define TL_SHARED static __attribute__((noinline, unused))
+
 static inline int32_t tl_sat8(int32_t x)
 {
 #if defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
