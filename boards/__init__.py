@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tinyloc.boards.errors import UserError
+from tinyloc.errors import UserError
 
 BOARDS_DIR = Path(__file__).parent
 

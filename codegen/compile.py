@@ -11,25 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyloc.boards.errors import counted
-from tinyloc.boards.files import whole_directory
-from tinyloc.codegen.backends import BACKENDS, Backend, backend_named
-from tinyloc.codegen.backends.cmsis_nn import CmsisNn, use_library
-from tinyloc.codegen.forms import ALL_FAST, FormOptions
+from tinyloc.bundle.schema import Arithmetic, Bundle, ModelFile
+from tinyloc.codegen.arithmetic.crf import integer_crf
+from tinyloc.codegen.arithmetic.position import integer_positions
+from tinyloc.codegen.arithmetic.rssi_table import rssi_table
+from tinyloc.codegen.backend_names import BACKENDS, Backend, backend_named
+from tinyloc.codegen.backends.cmsis_nn.library import CmsisNn, use_library
+from tinyloc.codegen.frontend.reader import read_tflite
+from tinyloc.codegen.frontend.source import Source, check_graph, read_source
+from tinyloc.codegen.frontend.window_to_step import as_step
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.layer_checks import check_calls, check_count
+from tinyloc.codegen.layer_code import Constant
+from tinyloc.codegen.lowering.kernel_selection import ALL_FAST, FormOptions
+from tinyloc.codegen.lowering.layer_checks import check_calls, check_count
+from tinyloc.codegen.lowering.lower import Program, localiser_program, make_program
+from tinyloc.codegen.lowering.render import program_values, render
+from tinyloc.codegen.lowering.tensor_placement import DEFAULT_ARENA, ArenaOptions, Place
 from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest, ModelManifest, Reference
-from tinyloc.codegen.operators.base import Constant
 from tinyloc.codegen.passes import Pass
-from tinyloc.codegen.position import integer_positions
-from tinyloc.codegen.program import Program, localiser_program, make_program
-from tinyloc.codegen.reader import read_tflite
-from tinyloc.codegen.reference import integer_crf, rssi_table
-from tinyloc.codegen.render import program_values, render
-from tinyloc.codegen.source import Source, check_graph, read_source
-from tinyloc.codegen.stepping import as_step
-from tinyloc.codegen.storage import DEFAULT_ARENA, ArenaOptions, Place
-from tinyloc.export.bundle import Arithmetic, Bundle, ModelFile
+from tinyloc.errors import counted
+from tinyloc.files import whole_directory
 
 GENERATOR = "tinyloc codegen 1"
 _COMMON = {"weights.h": "weights.h.j2", "weights.c": "weights.c.j2"}

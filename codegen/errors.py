@@ -1,6 +1,6 @@
 """Errors of the compiler that the user can mend."""
 
-from tinyloc.boards.errors import UserError
+from tinyloc.errors import UserError
 
 
 class CompileError(UserError):

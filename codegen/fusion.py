@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.boards.files import whole_directory
 from tinyloc.codegen.compile import compile_graph
+from tinyloc.codegen.frontend.source import check_graph
 from tinyloc.codegen.graph import Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.manifest import GraphManifest
-from tinyloc.codegen.source import check_graph
-from tinyloc.training.fusion.c_source import fusion_source
-from tinyloc.training.fusion.quantised import IntegerStudent
-from tinyloc.training.fusion.settings import FilterSettings
+from tinyloc.files import whole_directory
+from tinyloc.training.fusion.filters.settings import FilterSettings
+from tinyloc.training.fusion.students.c_source import fusion_source
+from tinyloc.training.fusion.students.quantised import IntegerStudent
 
 DATA_FILE = "fusion_data.c"
 _RELU = 1

@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tinyloc.boards.errors import UserError
+from tinyloc.errors import UserError
 
 MANIFEST_VERSION = 1
 
@@ -29,7 +29,7 @@ class LayerRecord(_Strict):
     operators: list[str]
     macs: int
     constant_bytes: int
-    form: str | None = None  # "fast" or "small" of a layer that has both, see codegen/forms.py
+    form: str | None = None  # "fast" or "small" of a layer that has both, see codegen/lowering/kernel_selection.py
     form_why: str = ""
     form_cycles: int | None = None  # of that form, an estimate
 

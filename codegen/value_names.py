@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.storage import Storage
+from tinyloc.codegen.lowering.tensor_placement import Storage
 
 LONGEST = 40
 """Characters of a name, beside what tells it from its like."""

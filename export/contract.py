@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tinyloc.export.bundle import Arithmetic
+from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export.flatbuffer import graph, load, operator_name, scales, tensor_name
 from tinyloc.export.to_onnx import StepNames
 

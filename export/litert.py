@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from tinyloc.export.bundle import Arithmetic, load_bundle
+from tinyloc.bundle.schema import Arithmetic, load_bundle
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import graph, load, tensor_name
 from tinyloc.export.to_onnx import StepNames

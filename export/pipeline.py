@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.boards.files import whole_directory
+from tinyloc.bundle.schema import TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
 from tinyloc.export import contract, parity
-from tinyloc.export.bundle import TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.quantised import float_file, integer_file, measure_ranges
 from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
+from tinyloc.files import whole_directory
 from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.compress.scales import score_range
 from tinyloc.training.models.localiser import Localiser

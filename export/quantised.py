@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export import names as naming
-from tinyloc.export.bundle import Arithmetic
 from tinyloc.export.depthwise import depthwise
 from tinyloc.export.flatbuffer import constant, dump, graph, load, tensor_name
 from tinyloc.export.litert import StepRunner

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.export.bundle import Arithmetic
+from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import (
     constant,

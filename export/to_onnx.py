@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.export.errors import ExportError
 from tinyloc.export.step_form import flat_state, step_form
 from tinyloc.training.models.localiser import Localiser

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from tinyloc.export.bundle import Arithmetic
+from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export.flatbuffer import dump
 from tinyloc.export.quantised import float_file, integer_file, measure_ranges
 from tinyloc.export.step_attention import FoldedWindow

@@ -1,5 +1,5 @@
 *** Settings ***
-Documentation     EV-COG-AD3029LZ (ADuCM3029): the same image and the same answers as in the emulator. Made by device/renode.py.
+Documentation     EV-COG-AD3029LZ (ADuCM3029): the same image and the same answers as in the emulator. Made by device/renode/files.py.
 Library           ${CURDIR}/golden.py
 
 *** Variables ***

@@ -1,5 +1,5 @@
 *** Settings ***
-Documentation     LAUNCHXL-CC2650 (CC2650F128): the same image and the same answers as in the emulator. Made by device/renode.py.
+Documentation     LAUNCHXL-CC2650 (CC2650F128): the same image and the same answers as in the emulator. Made by device/renode/files.py.
 Library           ${CURDIR}/golden.py
 
 *** Variables ***

@@ -1,6 +1,6 @@
 """Keywords of the robot tests: golden requests, and whether a captured reply is the right one.
 
-Runs in Robot Framework's Python, beside Renode: standard library only. The golden file is written by device/renode.py.
+Runs in Robot Framework's Python, beside Renode: standard library only. The golden file is written by device/renode/files.py.
 """
 
 import binascii

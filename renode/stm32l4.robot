@@ -1,5 +1,5 @@
 *** Settings ***
-Documentation     Nucleo-L432KC (STM32L432KC): the same image and the same answers as in the emulator. Made by device/renode.py.
+Documentation     Nucleo-L432KC (STM32L432KC): the same image and the same answers as in the emulator. Made by device/renode/files.py.
 Library           ${CURDIR}/golden.py
 
 *** Variables ***

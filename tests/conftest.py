@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from libraries import MISSING
+
+from tests.libraries import MISSING
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyloc.device.results import Evaluation
+from tinyloc.device.evaluation.evaluation_record import Evaluation
 
 ROOMS = [
     {"name": "living room", "x": 0.0, "y": 0.0, "width": 5.0, "height": 4.2, "floor": 0},

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.fusion import compile_fusion
-from tinyloc.training.fusion.quantised import IntegerStudent, quantise
-from tinyloc.training.fusion.rules import CHANNELS
-from tinyloc.training.fusion.scaling import INPUTS, OUTPUTS, Frame
-from tinyloc.training.fusion.settings import HISTORY, FilterSettings
-from tinyloc.training.fusion.simulate import Walk
+from tinyloc.training.fusion.filters.rules import CHANNELS
+from tinyloc.training.fusion.filters.settings import HISTORY, FilterSettings
+from tinyloc.training.fusion.simulation.simulate import Walk
+from tinyloc.training.fusion.students.quantised import IntegerStudent, quantise
+from tinyloc.training.fusion.students.scaling import INPUTS, OUTPUTS, Frame
 
 FIRMWARE = Path(__file__).resolve().parents[1] / "firmware"
 SOURCES = sorted((FIRMWARE / "fusion").glob("*.c"))

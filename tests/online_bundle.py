@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from small_bundle import small_bundle
+
+from tests.small_bundle import small_bundle
 
 
 def online_bundle(directory: Path, lag: int, hop: int) -> Path:

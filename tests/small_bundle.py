@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyloc.export.bundle import MISSING_DBM, Bundle, ModelFile, Outputs, Preprocessing, State, TestSet, Window, sha256
+from tinyloc.bundle.schema import MISSING_DBM, Bundle, ModelFile, Outputs, Preprocessing, State, TestSet, Window, sha256
 
 sys.path.insert(0, str(Path(__file__).parent / "codegen"))  # importlib mode does not add it
 
@@ -19,7 +19,7 @@ def small_bundle(
 
     `kind` is a unary operator of int8 whose result lies within -1..1.
     """
-    from tflite_models import TFLiteModel
+    from tests.codegen.tflite_models import TFLiteModel
 
     chance = np.random.default_rng(7)
     model = TFLiteModel()

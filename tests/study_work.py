@@ -2,9 +2,10 @@
 
 import os
 
-from tinyloc.training.study.record import CellRecord, FormRecord, OnBoard
-from tinyloc.training.study.run import CellTask
-from tinyloc.training.study.workers import Tell
+from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
+from tinyloc.study.record import CellRecord
+from tinyloc.study.run import CellTask
+from tinyloc.study.workers import Tell
 
 
 def record(task: CellTask) -> CellRecord:

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from tinyloc.boards.errors import UserError
-from tinyloc.commands import (
+from tinyloc.cli import (
     board,
     build,
     codegen,
@@ -31,8 +30,9 @@ from tinyloc.commands import (
     train,
     zoo,
 )
-from tinyloc.commands.compile import compile_model
-from tinyloc.commands.run import run as run_model
+from tinyloc.cli.compile import compile_model
+from tinyloc.cli.run import run as run_model
+from tinyloc.errors import UserError
 
 OUR_FAULT = 3
 INTERRUPTED = 130

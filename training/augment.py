@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tinyloc.export.bundle import Preprocessing
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.preprocess import forward_fill
 from tinyloc.training.recipe import Augmentation

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.export.bundle import Preprocessing
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training import preprocess
 from tinyloc.training.data.dataset import DataSet
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tinyloc.export.bundle import Preprocessing, Window
+from tinyloc.bundle.schema import Preprocessing, Window
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.models.crf import first_maximum

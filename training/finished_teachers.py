@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyloc.export.bundle import Preprocessing
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.distil.external import check_same
 from tinyloc.training.errors import TrainingError

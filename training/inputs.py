@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyloc.export.bundle import Preprocessing
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training import preprocess
 from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.recipe import InputSettings

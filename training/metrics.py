@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from tinyloc.export.bundle import Outputs, TestSet, Window
+from tinyloc.bundle.schema import Outputs, TestSet, Window
 from tinyloc.training.data.dataset import UNSEEN
 from tinyloc.training.windows import due, true_labels, true_positions
 

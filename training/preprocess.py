@@ -1,6 +1,6 @@
 """From readings in dBm to model input, as published: forward fill, then scaling fitted on training data only.
 
-The formula is `tinyloc.export.bundle.Preprocessing`; a device computes it with one 256-entry table.
+The formula is `tinyloc.bundle.schema.Preprocessing`; a device computes it with one 256-entry table.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.export.bundle import MISSING_DBM, Preprocessing
+from tinyloc.bundle.schema import MISSING_DBM, Preprocessing
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import DataError
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tinyloc.export.bundle import Arithmetic, Window
+from tinyloc.bundle.schema import Arithmetic, Window
 from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
 from tinyloc.training.distil.settings import Distillation

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tinyloc.boards.files import put_back, write_whole
+from tinyloc.files import put_back, write_whole
 from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.recipe import Recipe

@@ -24,8 +24,8 @@ import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from tinyloc.boards.files import whole_directory
-from tinyloc.export.bundle import Outputs, Preprocessing, TestSet, Window, load_test_set
+from tinyloc.bundle.schema import Outputs, Preprocessing, TestSet, Window, load_test_set
+from tinyloc.files import whole_directory
 from tinyloc.training import metrics, resume
 from tinyloc.training.calibration import calibration_windows
 from tinyloc.training.compress.footprint import check_fits
@@ -35,6 +35,7 @@ from tinyloc.training.data.dataset import DataSet, lone_classes
 from tinyloc.training.decide import decide_all
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.finished_teachers import Known
+from tinyloc.training.independent_samples import unrelated_problems
 from tinyloc.training.inputs import without_silent
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
@@ -45,7 +46,6 @@ from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
 from tinyloc.training.toml_text import to_toml
 from tinyloc.training.train import Progress, deterministic, silent, validate
-from tinyloc.training.unrelated import unrelated_problems
 
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
 

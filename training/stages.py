@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinyloc.export.bundle import Preprocessing
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training import preprocess, resume
 from tinyloc.training.calibration import calibration_stream, calibration_windows
 from tinyloc.training.compress import prune, rounding, select

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.export.bundle import TestSet
+from tinyloc.bundle.schema import TestSet
 from tinyloc.training.data.dataset import Recording, stacked
 from tinyloc.training.preprocess import raw_readings
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyloc.export.bundle import Preprocessing, Window
+from tinyloc.bundle.schema import Preprocessing, Window
 from tinyloc.training.augment import Batch, Chunks
 from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.decide import decide_all

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.export.bundle import Window
+from tinyloc.bundle.schema import Window
 
 Labels = npt.NDArray[np.int32]
 

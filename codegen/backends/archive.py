@@ -10,7 +10,7 @@ from typing import Literal
 
 from elftools.elf.elffile import ELFFile
 
-from tinyloc.codegen.backends import BackendError
+from tinyloc.codegen.backend_names import BackendError
 
 PLACES = (".", "lib", "build", "build/Source", "Source")
 """Directories below the user's that are searched for the archive."""

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tinyloc.codegen.backends import Backend
-from tinyloc.codegen.backends.cmsis_nn import find_cmsis_nn
-from tinyloc.codegen.backends.tflm import compile_tflm
+from tinyloc.bundle.schema import Arithmetic
+from tinyloc.codegen.backend_names import Backend
+from tinyloc.codegen.backends.cmsis_nn.library import find_cmsis_nn
+from tinyloc.codegen.backends.tflm.harness import compile_tflm
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.manifest import Manifest, Reference
-from tinyloc.export.bundle import Arithmetic
 
 
 def compile_for(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.backends import BackendError
+from tinyloc.codegen.backend_names import BackendError
 
 MODULE = "tflite_micro"
 ARENA_A_BYTE = 10

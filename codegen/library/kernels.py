@@ -9,8 +9,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from tinyloc.codegen.harness import kernel_headers
 from tinyloc.codegen.library.namespace import KERNELS
+from tinyloc.codegen.lowering.harness import kernel_headers
 
 _SHARED = re.compile(r"^TL_SHARED [\w *]*?(\w+)\(", re.M)
 _SHARING_MACRO = re.compile(r"^#define (\w+)\([^)]*\)[ \\]*\n\s*TL_SHARED\b", re.M)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tinyloc.codegen.host import FIRMWARE
+from tinyloc.codegen.verify.host import FIRMWARE
 
 KERNELS = FIRMWARE / "kernels"
 _OURS = re.compile(r"\b(?:(?:tl|TL)_\w+|layer_\d\d+_\w+)\b")

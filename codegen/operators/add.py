@@ -9,19 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
+from tinyloc.codegen.arithmetic.scalar import clamped, offset, scaled_doubled
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import (
-    Array,
-    ElementWise,
-    Expression,
-    activation_problems,
-    activation_range,
-    broadcast,
-    clamp,
-    quantised_problems,
-)
-from tinyloc.codegen.operators.scalar import clamped, offset, scaled_doubled
+from tinyloc.codegen.layer_code import Array, Expression
+from tinyloc.codegen.operators.base import ElementWise, broadcast, clamp, quantised_problems
 
 
 @dataclass(frozen=True)

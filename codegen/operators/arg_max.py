@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems, shape_problems
+from tinyloc.codegen.layer_code import Array, Lowered
+from tinyloc.codegen.operators.base import KernelRule, quantised_problems, shape_problems
 
 
 class ArgMax(KernelRule):

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.overflow_checks import reach, scale_problems
+from tinyloc.codegen.arithmetic.scalar import clamped, offset, scaled
 from tinyloc.codegen.graph import RANGE, Graph, Operator
-from tinyloc.codegen.operators.base import Array, ElementWise, Expression, clamp, quantised_problems
-from tinyloc.codegen.operators.limits import reach, scale_problems
-from tinyloc.codegen.operators.scalar import clamped, offset, scaled
+from tinyloc.codegen.layer_code import Array, Expression
+from tinyloc.codegen.operators.base import ElementWise, clamp, quantised_problems
 
 
 class Rescale(ElementWise):

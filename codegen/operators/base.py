@@ -6,66 +6,12 @@ call of a kernel in firmware/kernels.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.graph import RANGE, Graph, Operator, Tensor
-
-Array = npt.NDArray[Any]
-
-ELEMENT_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
-
-
-@dataclass(frozen=True)
-class Constant:
-    """An array in weights.c. `comment` says what it is and its shape."""
-
-    name: str
-    ctype: str
-    values: Array
-    comment: str
-    macro: "Macro | None" = None
-
-    @property
-    def size(self) -> int:
-        """Elements of the C array."""
-        count = int(self.values.size)
-        return count if self.macro is None else count // self.macro.takes * self.macro.gives
-
-    @property
-    def bytes(self) -> int:
-        return self.size * ELEMENT_BYTES[self.ctype]
-
-
-@dataclass(frozen=True)
-class Macro:
-    """A macro of firmware/kernels/tl_weights.h: `takes` values, in the order of the array, become `gives` elements."""
-
-    name: str
-    takes: int
-    gives: int
-
-
-@dataclass(frozen=True)
-class Lowered:
-    """C statements of one layer, over the pointers of operand_names and `y` (or `y0`, `y1`, ... of several outputs)."""
-
-    statements: tuple[str, ...]
-    constants: tuple[Constant, ...] = ()
-    headers: tuple[str, ...] = ()
-    macs: int = 0
-    note: str = ""  # what was decided and why, for the manifest
-
-
-@dataclass(frozen=True)
-class Expression:
-    """A scalar C expression of type int32_t, and the tables it reads."""
-
-    text: str
-    constants: tuple[Constant, ...] = ()
+from tinyloc.codegen.graph import RANGE, Graph, Operator
+from tinyloc.codegen.layer_code import Array, Expression, FormCost, Lowered
 
 
 class Rule(ABC):
@@ -92,15 +38,6 @@ class ElementWise(Rule):
         """The scalar as C; `operands` are int32_t expressions, `prefix` starts the names of tables."""
 
 
-@dataclass(frozen=True)
-class FormCost:
-    """What one of the forms of a layer takes, see codegen/forms.py."""
-
-    kernel: str  # in form_costs.py
-    products: int  # what its cycles are counted by there
-    own_bytes: int = 0  # of flash, beside the kernel's code and what both forms have
-
-
 class KernelRule(Rule):
     """An operator that becomes a call of a kernel."""
 
@@ -118,7 +55,7 @@ class KernelRule(Rule):
 
 
 def is_small(op: Operator) -> bool:
-    """Whether codegen/forms.py chose the small form of a layer that has one."""
+    """Whether codegen/lowering/kernel_selection.py chose the small form of a layer that has one."""
     return op.attributes.get("form") == "small"
 
 
@@ -146,37 +83,6 @@ class ViewRule(Rule):
         tensor = graph.tensors[self.source(op)]
         view = self.views(graph, op, np.arange(tensor.size).reshape(tensor.shape))[output]
         return int(view.flat[0]) if view.flags.c_contiguous else None
-
-
-ACTIVATION_BOUNDS: dict[int, tuple[float | None, float | None]] = {
-    0: (None, None),  # NONE
-    1: (0.0, None),  # RELU
-    2: (-1.0, 1.0),  # RELU_N1_TO_1
-    3: (0.0, 6.0),  # RELU6
-}
-
-
-def activation_range(output: Tensor, activation: int) -> tuple[int, int]:
-    """Integer bounds of a fused activation. TFLite: CalculateActivationRangeQuantized."""
-    low, high = RANGE[output.element]
-    lower, upper = ACTIVATION_BOUNDS[activation]
-
-    def quantise(value: float) -> int:
-        ratio = np.float32(value) / np.float32(output.scale)
-        return output.zero_point + int(np.sign(ratio) * np.floor(abs(ratio) + np.float32(0.5)))
-
-    return (
-        low if lower is None else max(low, quantise(lower)),
-        high if upper is None else min(high, quantise(upper)),
-    )
-
-
-def activation_problems(op: Operator) -> list[str]:
-    """Fused activations other than none, RELU, RELU6 and RELU_N1_TO_1."""
-    activation = op.attributes.get("activation", 0)
-    if activation in ACTIVATION_BOUNDS:
-        return []
-    return [f"fused activation number {activation}: only NONE, RELU, RELU6 and RELU_N1_TO_1 are; export it apart"]
 
 
 def quantised_problems(graph: Graph, tensors: Sequence[int], elements: Sequence[str]) -> list[str]:

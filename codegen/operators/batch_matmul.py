@@ -11,18 +11,11 @@ from math import prod
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.overflow_checks import reach, scale_problems
+from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Graph, Operator, Tensor, broadcast_shape
-from tinyloc.codegen.operators.base import (
-    Array,
-    Constant,
-    KernelRule,
-    Lowered,
-    operand_names,
-    quantised_problems,
-    shape_problems,
-)
-from tinyloc.codegen.operators.limits import reach, scale_problems
-from tinyloc.codegen.operators.requantise import Requantisation
+from tinyloc.codegen.layer_code import Array, Constant, Lowered
+from tinyloc.codegen.operators.base import KernelRule, operand_names, quantised_problems, shape_problems
 
 
 def requantisation(graph: Graph, op: Operator) -> Requantisation:

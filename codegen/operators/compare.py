@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.overflow_checks import reach
+from tinyloc.codegen.arithmetic.scalar import offset, scaled
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import Array, ElementWise, Expression, broadcast, quantised_problems
-from tinyloc.codegen.operators.limits import reach
-from tinyloc.codegen.operators.scalar import offset, scaled
+from tinyloc.codegen.layer_code import Array, Expression
+from tinyloc.codegen.operators.base import ElementWise, broadcast, quantised_problems
 
 FRACTION_BITS = 8
 

@@ -9,21 +9,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.geometry import Geometry, geometry, output_size
+from tinyloc.codegen.arithmetic.requantise import Requantisation, scaling
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import Array, Constant, FormCost, Lowered, is_small, shape_problems
-from tinyloc.codegen.operators.conv_blocks import form_costs, in_blocks, lower_blocks, suffix_of, window_bytes
-from tinyloc.codegen.operators.convolution import (
-    Convolution,
-    Geometry,
-    factors,
-    filter_of,
-    geometry,
-    output_size,
-    taps_of,
-)
-from tinyloc.codegen.operators.depthwise_rows import lower_rows, rows_bytes
+from tinyloc.codegen.kernel_forms.conv_blocks import form_costs, in_blocks, lower_blocks, suffix_of, window_bytes
+from tinyloc.codegen.kernel_forms.depthwise_rows import lower_rows, rows_bytes
+from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
+from tinyloc.codegen.operators.base import is_small, shape_problems
+from tinyloc.codegen.operators.convolution import Convolution, factors, filter_of, taps_of
 from tinyloc.codegen.operators.fully_connected import bias_of
-from tinyloc.codegen.operators.requantise import Requantisation, scaling
 
 
 class Conv2D(Convolution):

@@ -10,7 +10,8 @@ from math import prod
 import numpy as np
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered
+from tinyloc.codegen.layer_code import Array, Lowered
+from tinyloc.codegen.operators.base import KernelRule
 
 
 def merged_axes(sizes: Sequence[int], strides: Sequence[int]) -> list[tuple[int, int]]:

@@ -10,21 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
+from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, scaling, sum_bound
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import (
-    Array,
-    Constant,
-    FormCost,
-    KernelRule,
-    Lowered,
-    activation_problems,
-    activation_range,
-    is_small,
-    quantised_problems,
-)
-from tinyloc.codegen.operators.nibbles import fits_nibbles, pack_nibbles
-from tinyloc.codegen.operators.packing import pack_blocks, pack_rows
-from tinyloc.codegen.operators.requantise import Int64s, Requantisation, scaling, sum_bound
+from tinyloc.codegen.kernel_forms.nibbles import fits_nibbles, pack_nibbles
+from tinyloc.codegen.kernel_forms.packing import pack_blocks, pack_rows
+from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
+from tinyloc.codegen.operators.base import KernelRule, is_small, quantised_problems
 
 
 def _weights(graph: Graph, op: Operator) -> Int64s:

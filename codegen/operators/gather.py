@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, quantised_problems, shape_problems
+from tinyloc.codegen.layer_code import Array, Constant, Lowered
+from tinyloc.codegen.operators.base import KernelRule, quantised_problems, shape_problems
 
 
 class Gather(KernelRule):

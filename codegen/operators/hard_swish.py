@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, ElementWise, Expression, quantised_problems
+from tinyloc.codegen.layer_code import Array, Expression
+from tinyloc.codegen.operators.base import ElementWise, quantised_problems
 
 LOWEST, HIGHEST = -32768, 32767
 

@@ -6,7 +6,8 @@ Attributes: `whole`, the operator it was; `offsets`, where each part belongs, in
 from collections.abc import Callable, Sequence
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, Rule
+from tinyloc.codegen.layer_code import Array, Lowered
+from tinyloc.codegen.operators.base import KernelRule, Rule
 from tinyloc.codegen.operators.concatenation import copied_parts
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.overflow_checks import reach
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, quantised_problems, shape_problems
-from tinyloc.codegen.operators.limits import reach
+from tinyloc.codegen.layer_code import Array, Lowered
+from tinyloc.codegen.operators.base import KernelRule, quantised_problems, shape_problems
 
 OUTPUT_BITS = 7
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, ElementWise, Expression, quantised_problems
+from tinyloc.codegen.layer_code import Array, Constant, Expression
+from tinyloc.codegen.operators.base import ElementWise, quantised_problems
 
 Int64s = npt.NDArray[np.int64]
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, Rule
+from tinyloc.codegen.layer_code import Array
+from tinyloc.codegen.operators.base import Rule
 
 
 class Loop(Rule):

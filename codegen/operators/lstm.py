@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint, gates16
+from tinyloc.codegen.arithmetic.overflow_checks import reach
+from tinyloc.codegen.arithmetic.requantise import Int64s, sum_bound
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators import gates16
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, operand_names, quantised_problems
-from tinyloc.codegen.operators.limits import reach
-from tinyloc.codegen.operators.packing import pack_blocks
-from tinyloc.codegen.operators.requantise import Int64s, sum_bound
+from tinyloc.codegen.kernel_forms.packing import pack_blocks
+from tinyloc.codegen.layer_code import Array, Constant, Lowered
+from tinyloc.codegen.operators.base import KernelRule, operand_names, quantised_problems
 
 GATES = ("input", "forget", "cell", "output")
 INPUT_WEIGHTS, RECURRENT_WEIGHTS, PEEPHOLES, BIASES, PROJECTION, HIDDEN, CELL, NORMS = 1, 5, 9, 12, 16, 18, 19, 20

@@ -4,21 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
+from tinyloc.codegen.arithmetic.overflow_checks import reach, scale_problems
+from tinyloc.codegen.arithmetic.ranges import moved_range
+from tinyloc.codegen.arithmetic.scalar import clamped, offset, scaled_product
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import (
-    Array,
-    ElementWise,
-    Expression,
-    activation_problems,
-    activation_range,
-    broadcast,
-    clamp,
-    quantised_problems,
-)
-from tinyloc.codegen.operators.limits import reach, scale_problems
-from tinyloc.codegen.operators.ranges import moved_range
-from tinyloc.codegen.operators.scalar import clamped, offset, scaled_product
+from tinyloc.codegen.layer_code import Array, Expression
+from tinyloc.codegen.operators.base import ElementWise, broadcast, clamp, quantised_problems
 
 
 def factor(graph: Graph, op: Operator) -> tuple[int, int]:

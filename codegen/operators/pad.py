@@ -6,14 +6,8 @@ from math import prod
 import numpy as np
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators.base import (
-    Array,
-    KernelRule,
-    Lowered,
-    moved_problems,
-    quantised_problems,
-    shape_problems,
-)
+from tinyloc.codegen.layer_code import Array, Lowered
+from tinyloc.codegen.operators.base import KernelRule, moved_problems, quantised_problems, shape_problems
 
 
 class Pad(KernelRule):

@@ -7,18 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
+from tinyloc.codegen.arithmetic.geometry import Geometry, geometry, output_size
 from tinyloc.codegen.graph import RANGE, Graph, Operator
-from tinyloc.codegen.operators.base import (
-    Array,
-    KernelRule,
-    Lowered,
-    activation_problems,
-    activation_range,
-    moved_problems,
-    quantised_problems,
-    shape_problems,
-)
-from tinyloc.codegen.operators.convolution import Geometry, geometry, output_size, size_problems, taps_of
+from tinyloc.codegen.layer_code import Array, Lowered
+from tinyloc.codegen.operators.base import KernelRule, moved_problems, quantised_problems, shape_problems
+from tinyloc.codegen.operators.convolution import size_problems, taps_of
 
 
 class Pool2D(KernelRule):

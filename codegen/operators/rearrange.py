@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, ViewRule
+from tinyloc.codegen.layer_code import Array
+from tinyloc.codegen.operators.base import ViewRule
 from tinyloc.codegen.operators.view import part_problems
 
 View = Callable[[Array, Operator, list[Array]], Array]

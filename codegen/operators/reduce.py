@@ -10,11 +10,12 @@ from math import prod
 
 import numpy as np
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.scalar import scaled
 from tinyloc.codegen.graph import RANGE, Graph, Operator
-from tinyloc.codegen.operators.base import Array, KernelRule, Lowered, clamp, quantised_problems
+from tinyloc.codegen.layer_code import Array, Lowered
+from tinyloc.codegen.operators.base import KernelRule, clamp, quantised_problems
 from tinyloc.codegen.operators.copy import merged_axes
-from tinyloc.codegen.operators.scalar import scaled
 
 
 class Reduce(KernelRule):

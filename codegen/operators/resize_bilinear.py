@@ -7,15 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import (
-    Array,
-    Constant,
-    KernelRule,
-    Lowered,
-    moved_problems,
-    quantised_problems,
-    shape_problems,
-)
+from tinyloc.codegen.layer_code import Array, Constant, Lowered
+from tinyloc.codegen.operators.base import KernelRule, moved_problems, quantised_problems, shape_problems
 
 Int64s = npt.NDArray[np.int64]
 ONE = 1 << 10

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, operand_names
+from tinyloc.codegen.layer_code import Array, Constant, Lowered
+from tinyloc.codegen.operators.base import KernelRule, operand_names
 
 
 class _Ring(KernelRule):

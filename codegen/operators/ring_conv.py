@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, operand_names
-from tinyloc.codegen.operators.blocks import fits_blocks, rounding_constants
+from tinyloc.codegen.kernel_forms.blocks import fits_blocks, rounding_constants
+from tinyloc.codegen.layer_code import Array, Constant, Lowered
+from tinyloc.codegen.operators.base import KernelRule, operand_names
 from tinyloc.codegen.operators.convolution import requantisation
 from tinyloc.codegen.operators.depthwise_conv_2d import DepthwiseConv2D
 from tinyloc.codegen.operators.fully_connected import bias_of
-from tinyloc.codegen.operators.requantise import Requantisation
 
 KIND = "RING_CONV"
 

@@ -24,9 +24,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.fixedpoint import quantise_multiplier
+from tinyloc.codegen.arithmetic.fixedpoint import quantise_multiplier
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, KernelRule, Lowered, operand_names, quantised_problems
+from tinyloc.codegen.layer_code import Array, Constant, Lowered
+from tinyloc.codegen.operators.base import KernelRule, operand_names, quantised_problems
 from tinyloc.codegen.operators.logistic16 import SIGMOID_TABLE, input_scaling, sigmoid
 
 Int64s = npt.NDArray[np.int64]

@@ -12,19 +12,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen import fixedpoint
+from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.lookup_tables import look_up_int16
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.base import (
-    Array,
-    Constant,
-    FormCost,
-    KernelRule,
-    Lowered,
-    is_small,
-    quantised_problems,
-    shape_problems,
-)
-from tinyloc.codegen.operators.table import look_up_int16
+from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
+from tinyloc.codegen.operators.base import KernelRule, is_small, quantised_problems, shape_problems
 
 Int64s = npt.NDArray[np.int64]
 INTEGER_BITS = 5  # of the scaled difference
@@ -216,6 +208,6 @@ def _lower_int8(x: Tensor, beta: float, rows: int, depth: int, prefix: str, smal
         call = f"tl_softmax_few_s8(x0, {rows}, {depth}, {entries}, {multiplier}, {shift}, y);"
         paid = f"computes its exponentials: {rows * depth} values do not pay for a table of {4 * entries} bytes"
         return Lowered((call,), (), ("tl_softmax.h",), 0, "" if small else paid)
-    table = Constant(f"{prefix}_exp", "int32_t", exp_table(x, beta), f"exp(-difference) in 0.31: [{entries}]")
+    table = Constant(f"{prefix}exp_function", "int32_t", exp_table(x, beta), f"exp(-difference) in 0.31: [{entries}]")
     call = f"tl_softmax_s8(x0, {rows}, {depth}, {table.name}, {entries}, y);"
     return Lowered((call,), (table,), ("tl_softmax.h",))

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, ElementWise, Expression, quantised_problems
+from tinyloc.codegen.layer_code import Array, Expression
+from tinyloc.codegen.operators.base import ElementWise, quantised_problems
 
 
 class Sqrt8(ElementWise):

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.geometry import Geometry, geometry, output_size
+from tinyloc.codegen.arithmetic.requantise import scaling
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, Constant, FormCost, Lowered, is_small
-from tinyloc.codegen.operators.conv_blocks import (
+from tinyloc.codegen.kernel_forms.conv_blocks import (
     Phase,
     form_costs,
     in_blocks,
@@ -20,16 +21,10 @@ from tinyloc.codegen.operators.conv_blocks import (
     phases_bytes,
     suffix_of,
 )
-from tinyloc.codegen.operators.convolution import (
-    Convolution,
-    Geometry,
-    factors,
-    filter_of,
-    geometry,
-    output_size,
-)
+from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
+from tinyloc.codegen.operators.base import is_small
+from tinyloc.codegen.operators.convolution import Convolution, factors, filter_of
 from tinyloc.codegen.operators.fully_connected import bias_of
-from tinyloc.codegen.operators.requantise import scaling
 
 
 class TransposeConv(Convolution):

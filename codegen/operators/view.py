@@ -8,7 +8,8 @@ from types import EllipsisType
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators.base import Array, ViewRule
+from tinyloc.codegen.layer_code import Array
+from tinyloc.codegen.operators.base import ViewRule
 
 
 class Reshape(ViewRule):

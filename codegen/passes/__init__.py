@@ -5,10 +5,10 @@ from collections.abc import Callable
 from tinyloc.codegen.graph import Graph, illegalities
 from tinyloc.codegen.passes.activations import fuse_activations
 from tinyloc.codegen.passes.constants import fold_constants
+from tinyloc.codegen.passes.copy_scattered_views import copy_parts
 from tinyloc.codegen.passes.frames import fold_frames
 from tinyloc.codegen.passes.identities import drop_dead, drop_identities
 from tinyloc.codegen.passes.loops import fuse_loops
-from tinyloc.codegen.passes.parts import copy_parts
 from tinyloc.codegen.passes.recurrent import keep_last_step
 from tinyloc.codegen.passes.ring import use_rings
 from tinyloc.codegen.passes.sparse import mark_sparse_input

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.activation import activation_range
 from tinyloc.codegen.graph import RANGE, Graph, Operator
-from tinyloc.codegen.operators import rule_of
-from tinyloc.codegen.operators.base import activation_range
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 ACTIVATIONS = {"RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
 """Operators as TFLite's ActivationFunctionType."""

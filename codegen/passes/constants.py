@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.operators import rule_of
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 
 def fold_constants(graph: Graph) -> tuple[Graph, list[str]]:

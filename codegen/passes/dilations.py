@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.geometry import SAME
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators.convolution import SAME
 from tinyloc.codegen.passes.frames import CONVOLUTIONS
-from tinyloc.codegen.result_shapes import Ints, numbers
+from tinyloc.codegen.semantics.result_shapes import Ints, numbers
 
 RESHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 

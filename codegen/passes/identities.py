@@ -4,7 +4,8 @@ reads."""
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators import ViewRule, rule_of
+from tinyloc.codegen.operators.base import ViewRule
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 
 def _is_identity(graph: Graph, op: Operator) -> bool:

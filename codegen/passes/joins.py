@@ -9,8 +9,9 @@ import dataclasses
 from math import prod
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.operators import ViewRule, rule_of
-from tinyloc.codegen.plan import ALIGNMENT
+from tinyloc.codegen.layer_code import ALIGNMENT
+from tinyloc.codegen.operators.base import ViewRule
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 JOIN = "JOIN"
 

@@ -11,7 +11,8 @@ import itertools
 from dataclasses import dataclass, field
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.operators import ElementWise, rule_of
+from tinyloc.codegen.operators.base import ElementWise
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 Mapping_ = dict[int, tuple[int, ...]]
 

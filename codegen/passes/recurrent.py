@@ -3,8 +3,9 @@
 import dataclasses
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators import ViewRule, rule_of
+from tinyloc.codegen.operators.base import ViewRule
 from tinyloc.codegen.operators.lstm import CELL, HIDDEN
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 OPERANDS = 24

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Quantisation, Tensor
-from tinyloc.codegen.operators import ElementWise, ViewRule, rule_of
+from tinyloc.codegen.operators.base import ElementWise, ViewRule
 from tinyloc.codegen.operators.ring_conv import KIND as RING_CONV
 from tinyloc.codegen.operators.ring_conv import RingConv
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 LEAST_ROWS = 4
 """Below this a shift costs less than the head's arithmetic."""

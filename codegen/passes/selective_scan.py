@@ -14,8 +14,9 @@ from collections.abc import Callable
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators import ViewRule, rule_of
+from tinyloc.codegen.operators.base import ViewRule
 from tinyloc.codegen.operators.selective_scan import KIND, SelectiveScan
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 
 class _NoMatch(Exception):

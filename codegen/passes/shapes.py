@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.operators import rule_of
 from tinyloc.codegen.operators.view import Reshape
-from tinyloc.codegen.result_shapes import axes_of, result_shapes
+from tinyloc.codegen.semantics.operator_table import rule_of
+from tinyloc.codegen.semantics.result_shapes import axes_of, result_shapes
 
 Array = npt.NDArray[Any]
 

@@ -10,8 +10,9 @@ import dataclasses
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.interpreter import run_graph
-from tinyloc.codegen.operators import ElementWise, rule_of
+from tinyloc.codegen.operators.base import ElementWise
+from tinyloc.codegen.semantics.integer_graph import run_graph
+from tinyloc.codegen.semantics.operator_table import rule_of
 
 CHEAP_ALONE = {"QUANTIZE", "NEG", "ABS", "RELU", "RELU6", "RELU_N1_TO_1", "ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"}
 """A single one of these is cheaper as arithmetic than as 256 bytes."""

@@ -9,7 +9,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from tinyloc.boards.errors import UserError
+from tinyloc.errors import UserError
 
 _CLONE = re.compile(r"\.(constprop|isra|part|cold|lto_priv)\.?\d*")
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyloc.device.results import Energy
+from tinyloc.device.evaluation.evaluation_record import Energy
 
 HOURS_PER_DAY = 24.0
 RATES_HZ = (5.0, 1.0)

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import grouped, microjoules, score, size
 from tinyloc.device.report.page import environment
 from tinyloc.device.report.summary import latency_ms
 from tinyloc.device.report.verdict import headline
-from tinyloc.device.results import Evaluation
 
 LIMITS = (20 * 1024, 32 * 1024, 64 * 1024)
 """Bytes; the parts' and the study's sizes, drawn where a quantity is memory."""

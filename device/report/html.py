@@ -4,15 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report import battery
 from tinyloc.device.report.confusion import confusion_figure
-from tinyloc.device.report.errors import error_figure
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import plan_figure
 from tinyloc.device.report.page import environment
+from tinyloc.device.report.position_errors import error_figure
 from tinyloc.device.report.summary import latency_ms
 from tinyloc.device.report.verdict import agreement, fitting, headline, quantisation_cost, stack_note
-from tinyloc.device.results import Evaluation
 
 FUNCTIONS_SHOWN = 12
 

@@ -3,9 +3,9 @@
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 
+from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import measured
 from tinyloc.device.report.verdict import agreement, limit_name
-from tinyloc.device.results import Evaluation
 
 
 def junit(evaluations: Sequence[Evaluation]) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import grouped, measured, microjoules, milliseconds, score, size
 from tinyloc.device.report.summary import latency_ms
 from tinyloc.device.report.verdict import agreement, headline, limit_name
-from tinyloc.device.results import Evaluation
 
 COLUMNS = ("model", "board", "arithmetic", "back end", "macro F1", "accuracy", "flash", "RAM", "cycles", "time",
            "energy", "verdict")  # fmt: skip

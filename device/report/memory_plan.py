@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from tinyloc.device.results import Buffer
+from tinyloc.device.evaluation.evaluation_record import Buffer
 
 PLAN_HEIGHT = 320  # px
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tinyloc.boards.errors import UserError, counted
-from tinyloc.boards.files import write_whole
-from tinyloc.device.results import Evaluation
+from tinyloc.device.evaluation.evaluation_record import Evaluation
+from tinyloc.errors import UserError, counted
+from tinyloc.files import write_whole
 
 
 class ReportError(UserError):

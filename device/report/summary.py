@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinyloc.device.results import Evaluation
+from tinyloc.device.evaluation.evaluation_record import Evaluation
 
 
 def latency_ms(evaluation: Evaluation) -> float | None:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import (
     grouped,
     measured,
@@ -20,7 +21,6 @@ from tinyloc.device.report.numbers import (
 )
 from tinyloc.device.report.summary import latency_ms
 from tinyloc.device.report.verdict import agreement, fitting, headline, limit_name, stack_note
-from tinyloc.device.results import Evaluation
 
 
 def _table(*columns: str) -> Table:

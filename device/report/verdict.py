@@ -1,7 +1,7 @@
 """What an evaluation means, in one word and one sentence."""
 
+from tinyloc.device.evaluation.evaluation_record import BudgetLine, Evaluation
 from tinyloc.device.report.numbers import grouped, measured, score, size
-from tinyloc.device.results import BudgetLine, Evaluation
 
 
 def headline(evaluation: Evaluation) -> str:

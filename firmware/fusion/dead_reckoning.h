@@ -1,5 +1,5 @@
 /* Steps, their length and the heading from a chest-worn inertial sensor, sample by sample.
- * The reference in double precision is training/fusion/dead_reckoning.py. */
+ * The reference in double precision is training/fusion/filters/dead_reckoning.py. */
 #ifndef TL_DEAD_RECKONING_H
 #define TL_DEAD_RECKONING_H
 

@@ -1,4 +1,4 @@
-/* Kalman filter over [x, y, vx, vy] with constant velocity. The reference is training/fusion/ekf.py. */
+/* Kalman filter over [x, y, vx, vy] with constant velocity. The reference is training/fusion/filters/ekf.py. */
 #ifndef TL_EKF_H
 #define TL_EKF_H
 

@@ -18,7 +18,7 @@ typedef enum {
     TL_RULE_VARIANCE = 3, /* the student's own variances */
 } tl_rule_t;
 
-/* As training/fusion/settings.py has them. */
+/* As training/fusion/filters/settings.py has them. */
 typedef struct {
     tl_rule_t rule;
     float acceleration, r, step_noise, gate, k1, k2, moderate, far, floor, trust, surprise, pull;

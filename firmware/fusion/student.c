@@ -2,7 +2,7 @@
 
 #include "fusion/real.h"
 
-/* int16 inputs and outputs of the network, as training/fusion/quantised.py has them */
+/* int16 inputs and outputs of the network, as training/fusion/students/quantised.py has them */
 #define INPUT_LIMIT 4.0f
 #define STEPS_PER_UNIT (8191.0f / 4.0f)
 #define OUTPUT_STEP (8.0f / 32767.0f)

@@ -1,5 +1,5 @@
 /* The student: a generated network (model.h) between histories in metres and forecasts in metres.
- * The reference is training/fusion/quantised.py. */
+ * The reference is training/fusion/students/quantised.py. */
 #ifndef TL_STUDENT_H
 #define TL_STUDENT_H
 

@@ -1,5 +1,5 @@
 /* Position from ranges: linear least squares to start, then Gauss-Newton, with the covariance of the result.
- * The reference in double precision is training/fusion/trilaterate.py. */
+ * The reference in double precision is training/fusion/filters/trilaterate.py. */
 #ifndef TL_TRILATERATE_H
 #define TL_TRILATERATE_H
 

@@ -1,6 +1,6 @@
 /* Four pixels x two channels at a time: the products of convolutions whose windows were gathered and widened.
  *
- * codegen/operators/blocks.py packs the weights: two channels side by side, a word of two products each (channel 0 and 1
+ * codegen/kernel_forms/blocks.py packs the weights: two channels side by side, a word of two products each (channel 0 and 1
  * of product 0, then of product 1). Of int8, a gathered value is x + 129, from 1 to 256. Two layouts hold four windows:
  *
  * pairs (Cortex-M4): for each two products the pair of pixel 0, of pixel 1, 2, 3, so that a word of weights, split by

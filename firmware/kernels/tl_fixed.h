@@ -1,7 +1,7 @@
-/* Fixed-point arithmetic of quantised operators. The specification is codegen/fixedpoint.py; both agree on every bit.
+/* Fixed-point arithmetic of quantised operators. The specification is codegen/arithmetic/fixedpoint.py; both agree on every bit.
  *
  * A factor is multiplier * 2^(shift - 31), as in TFLite. Three ways of rounding exist there, see
- * codegen/operators/requantise.py: `tl_scale_*` round twice, `tl_requantise` once.
+ * codegen/arithmetic/requantise.py: `tl_scale_*` round twice, `tl_requantise` once.
  */
 #ifndef TL_FIXED_H
 #define TL_FIXED_H

@@ -6,7 +6,7 @@
 
 #include "tl_fixed.h"
 
-/* How sums become outputs, see codegen/operators/requantise.py. Arrays have an entry a channel, or one for all. */
+/* How sums become outputs, see codegen/arithmetic/requantise.py. Arrays have an entry a channel, or one for all. */
 typedef enum {
     TL_SHORT, /* tl_requantise */
     TL_BYTE,  /* the same, with the bounds of int8 */

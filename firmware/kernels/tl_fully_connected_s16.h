@@ -1,4 +1,4 @@
-/* FULLY_CONNECTED on int16. Weights are packed by codegen/operators/packing.py: four rows together, a word of each in
+/* FULLY_CONNECTED on int16. Weights are packed by codegen/kernel_forms/packing.py: four rows together, a word of each in
  * turn, its middle bytes swapped.
  *
  * On the Cortex-M4 a word of weights is split by SXTB16 into two pairs for SMLAD, which meet two words of input as they

@@ -1,4 +1,4 @@
-/* FULLY_CONNECTED on int8 with weights of four bits, two a byte; packed by codegen/operators/nibbles.py. */
+/* FULLY_CONNECTED on int8 with weights of four bits, two a byte; packed by codegen/kernel_forms/nibbles.py. */
 #ifndef TL_NIBBLES_H
 #define TL_NIBBLES_H
 

@@ -7,7 +7,7 @@
 #include "model.h"
 
 #if TL_POSITION
-/* scores[TL_CLASSES] -> x and y in mm. codegen/position.py is the specification. */
+/* scores[TL_CLASSES] -> x and y in mm. codegen/arithmetic/position.py is the specification. */
 void tl_position_mean(const tl_score_t *scores, int32_t position_mm[2]);
 #endif
 

@@ -15,9 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sparse import gain
-from table import rewritten
-
+from tests.bench.sparse import gain
+from tests.bench.table import rewritten
 from tinyloc.boards import part_names
 
 ROOT = Path(__file__).resolve().parents[2]

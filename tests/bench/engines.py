@@ -16,18 +16,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from engines_table import OURS, rewritten, text_line
-from peer import ENGINES, Refused, environment, peer_image
 
+from tests.bench.engines_table import OURS, rewritten, text_line
+from tests.bench.peer import ENGINES, Refused, environment, peer_image
 from tinyloc.boards import load_board
-from tinyloc.boards.files import write_whole
+from tinyloc.bundle.schema import load_bundle
+from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.manifest import GraphManifest
-from tinyloc.codegen.network_reference import litert_outputs
-from tinyloc.codegen.reader import read_tflite
-from tinyloc.device.network import Network, compiled_network
-from tinyloc.device.network_image import NetworkImage
-from tinyloc.device.network_run import run_network
-from tinyloc.export.bundle import load_bundle
+from tinyloc.codegen.verify.network_reference import litert_outputs
+from tinyloc.device.network.network_device import run_network
+from tinyloc.device.network.network_image import NetworkImage
+from tinyloc.device.network.run_network import Network, compiled_network
+from tinyloc.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -45,7 +45,7 @@ def model_file(name: str) -> Path:
     path = BUILD / "models" / f"{name}.tflite"
     if not path.is_file():
         sys.path.append(str(ROOT / "tests"))
-        from models import content
+        from tests.bench.models import content
 
         write_whole(path, content(name))
     return path

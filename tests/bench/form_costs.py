@@ -1,4 +1,4 @@
-"""Measures what the fast and the small form of each kind of layer take: writes codegen/form_costs.py.
+"""Measures what the fast and the small form of each kind of layer take: writes codegen/lowering/kernel_costs.py.
 
 Each row is a network of two typical layers, so that the compiler does not specialise a kernel for one. Bytes are those
 of the functions that the image has beyond one of a layer without a kernel; cycles are the whole run's, a product, in
@@ -15,15 +15,14 @@ from statistics import median
 import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "codegen"))
-from tflite_models import TFLiteModel
-
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.boards import Board, Core, load_board
-from tinyloc.boards.files import write_whole
-from tinyloc.codegen.forms import Aim, FormOptions, Level
-from tinyloc.device.flash_budget import LEVELS
-from tinyloc.device.footprint import read_symbols
-from tinyloc.device.network import Network, compiled_network
-from tinyloc.device.network_run import run_network
+from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions, Level
+from tinyloc.device.image.footprint import read_symbols
+from tinyloc.device.network.flash_budget import LEVELS
+from tinyloc.device.network.network_device import run_network
+from tinyloc.device.network.run_network import Network, compiled_network
+from tinyloc.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS: Mapping[Core, str] = {"cortex-m4f": "cortex-m4", "cortex-m3": "cortex-m3"}
@@ -127,7 +126,7 @@ def costs(core: Core, level: Level) -> Costs:
 
 
 def text(found: Mapping[tuple[Core, Level], Costs]) -> str:
-    """codegen/form_costs.py."""
+    """codegen/lowering/kernel_costs.py."""
     lines = [
         '"""What the fast and the small forms of layers take, by core and level of the compiler.',
         "",

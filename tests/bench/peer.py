@@ -10,11 +10,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines_table import OVERLAY, PORTABLE
-
+from tests.bench.engines_table import OVERLAY, PORTABLE
 from tinyloc.boards import Board
-from tinyloc.device.build import Extras, Optimise
-from tinyloc.device.network_image import HARNESS, NETWORK, NetworkImage, link_network
+from tinyloc.device.image.build import Extras, Optimise
+from tinyloc.device.network.network_image import HARNESS, NETWORK, NetworkImage, link_network
 
 REQUIREMENT = "bakenn[tflite]==1.0.0"
 ENGINES = {"cortex-m4": (PORTABLE, OVERLAY), "cortex-m3": (PORTABLE,)}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_bundle
-from tinyloc.device.build import Optimise, build_firmware
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.evaluate import evaluate
+from tinyloc.device.evaluation.evaluate import evaluate
+from tinyloc.device.image.build import Optimise, build_firmware
 
 MEASURED = 100
 

@@ -7,7 +7,7 @@ import pytest
 
 from tinyloc import boards
 from tinyloc.boards import BoardError, board_names, load_board
-from tinyloc.device.build import FIRMWARE_DIR
+from tinyloc.paths import FIRMWARE_DIR
 
 ALL = board_names()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyloc.boards.files import put_back, whole_directory
+from tinyloc.files import put_back, whole_directory
 
 
 def write(path: Path, text: str) -> None:

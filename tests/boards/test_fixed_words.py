@@ -7,8 +7,8 @@ import pytest
 
 from tinyloc.boards import FixedWords, board_names, load_board
 from tinyloc.boards.fixed import fixed_problems
-from tinyloc.device.build import BuildError, build_firmware, fixed_source, memory_script
-from tinyloc.device.footprint import flash_content, read_sections, read_symbols
+from tinyloc.device.image.build import BuildError, build_firmware, fixed_source, memory_script
+from tinyloc.device.image.footprint import flash_content, read_sections, read_symbols
 
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 needs_compiler = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")

@@ -12,8 +12,8 @@ import unicorn
 from elftools.elf.elffile import ELFFile
 from unicorn import arm_const
 
-from tinyloc.codegen.host import FIRMWARE
 from tinyloc.codegen.manifest import read_graph_manifest
+from tinyloc.paths import FIRMWARE_DIR
 
 COMPILER = "arm-none-eabi-gcc"
 FLAGS = ["-mthumb", "-std=c11", "-Os", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-ffreestanding", "-nostartfiles"]
@@ -33,7 +33,7 @@ class ArmNetwork:
             *FLAGS,
             *flags,
             f"-I{generated}",
-            f"-I{FIRMWARE}",
+            f"-I{FIRMWARE_DIR}",
             f"-Wl,-Ttext={CODE:#x}",
         ]
         command += [

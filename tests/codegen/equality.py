@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from tflite_models import TFLiteModel
 
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
+from tinyloc.codegen.frontend.reader import read_tflite
+from tinyloc.codegen.frontend.source import check_graph
 from tinyloc.codegen.graph import RANGE, Graph
-from tinyloc.codegen.host import HostNetwork
-from tinyloc.codegen.interpreter import run_graph
 from tinyloc.codegen.passes import optimise
-from tinyloc.codegen.reader import read_tflite
-from tinyloc.codegen.source import check_graph
+from tinyloc.codegen.semantics.integer_graph import run_graph
+from tinyloc.codegen.verify.host import HostNetwork
 
 Array = npt.NDArray[Any]
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
-from tflite_models import TFLiteModel
+
+from tests.codegen.tflite_models import TFLiteModel
 
 Shape = tuple[int, ...]
 LARGEST = 400  # elements

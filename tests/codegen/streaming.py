@@ -8,12 +8,12 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from equality import Array, litert, native, reference_outputs
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import Array, litert, native, reference_outputs
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.graph import RANGE, Graph, Operator, Tensor
-from tinyloc.codegen.interpreter import Stepper
 from tinyloc.codegen.passes import optimise
+from tinyloc.codegen.semantics.integer_graph import Stepper
 
 
 def random_stream(graph: Graph, steps: int, seed: int) -> list[list[Array]]:

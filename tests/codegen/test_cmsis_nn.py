@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_cores import COMPILER, ArmNetwork
-from equality import assert_same, load, random_inputs, reference_outputs
-from libraries import bakenn_sources, build_archive, core_headers, users_directory
-from test_lstm import a_sequence
-from test_operators_element_wise import add_two_operands
-from test_operators_images import add_convolutions
-from test_operators_products import (
+
+from tests.codegen.arm_cores import COMPILER, ArmNetwork
+from tests.codegen.equality import assert_same, load, random_inputs, reference_outputs
+from tests.codegen.test_lstm import a_sequence
+from tests.codegen.test_operators_element_wise import add_two_operands
+from tests.codegen.test_operators_images import add_convolutions
+from tests.codegen.test_operators_products import (
     add_batch_matmul,
     add_depthwise,
     add_fully_connected,
@@ -27,17 +27,17 @@ from test_operators_products import (
     scaled,
     weights_of,
 )
-from tflite_models import TFLiteModel
-
-from tinyloc.codegen.backends import BackendError
+from tests.codegen.tflite_models import TFLiteModel
+from tests.libraries import bakenn_sources, build_archive, core_headers, users_directory
+from tinyloc.codegen.backend_names import BackendError
 from tinyloc.codegen.backends.archive import Core, find_archive, read_archive
-from tinyloc.codegen.backends.cmsis_nn import CmsisNn, find_cmsis_nn, library_sizes, use_library
+from tinyloc.codegen.backends.cmsis_nn.library import CmsisNn, find_cmsis_nn, library_sizes, use_library
+from tinyloc.codegen.backends.cmsis_nn.library_rule import PREFIX, LibraryCall
+from tinyloc.codegen.backends.cmsis_nn.operators import LIBRARY_RULES
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.interpreter import run_graph
-from tinyloc.codegen.operators.cmsis_nn import LIBRARY_RULES
-from tinyloc.codegen.operators.library_rule import PREFIX, LibraryCall
 from tinyloc.codegen.passes import optimise
+from tinyloc.codegen.semantics.integer_graph import run_graph
 
 pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
 CORES: list[Core] = ["cortex-m4f", "cortex-m3"]

@@ -6,17 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_cores import COMPILER, ArmNetwork
-from equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
-from test_kernels_on_arm import VARIANTS
-from test_operators_products import bias_of, convolution_sizes, output_scale, output_zero, scaled, weights_of
-from tflite_models import TFLiteModel
 
+from tests.codegen.arm_cores import COMPILER, ArmNetwork
+from tests.codegen.equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
+from tests.codegen.test_kernels_on_arm import VARIANTS
+from tests.codegen.test_operators_products import (
+    bias_of,
+    convolution_sizes,
+    output_scale,
+    output_zero,
+    scaled,
+    weights_of,
+)
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.operators.blocks import pack_filters, reading_order
+from tinyloc.codegen.kernel_forms.blocks import pack_filters, reading_order
+from tinyloc.codegen.lowering.lower import make_program
 from tinyloc.codegen.passes import optimise
-from tinyloc.codegen.program import make_program
 
 Shape = tuple[int, int, int, int, tuple[int, int], tuple[int, int], tuple[int, int], int, bool]
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_cores import COMPILER
-from equality import assert_same, reference_outputs
-from tflite_models import TFLiteModel
 
+from tests.codegen.arm_cores import COMPILER
+from tests.codegen.equality import assert_same, reference_outputs
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.boards import load_board
+from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.reader import read_tflite
-from tinyloc.device.network import compiled_network
-from tinyloc.device.network_run import run_network
+from tinyloc.device.network.network_device import run_network
+from tinyloc.device.network.run_network import compiled_network
 
 pytestmark = [
     pytest.mark.slow,

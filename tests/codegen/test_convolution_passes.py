@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from equality import assert_all_equal
-from test_operators_products import bias_of, output_scale, scaled, weights_of
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import assert_all_equal
+from tests.codegen.test_operators_products import bias_of, output_scale, scaled, weights_of
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.passes.activations import fuse_activations

@@ -5,19 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench import form_costs
-from equality import assert_same, litert, load, random_inputs, reference_outputs
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import assert_same, litert, load, random_inputs, reference_outputs
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_graph
-from tinyloc.codegen.form_costs import FUNCTIONS
-from tinyloc.codegen.forms import FormOptions, apply_forms
+from tinyloc.codegen.frontend.samples import Samples
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.host import HostNetwork
+from tinyloc.codegen.lowering.kernel_costs import FUNCTIONS
+from tinyloc.codegen.lowering.kernel_selection import FormOptions, apply_forms
 from tinyloc.codegen.passes import optimise
-from tinyloc.codegen.samples import Samples
-from tinyloc.device.flash_budget import BudgetError
-from tinyloc.device.network import answer, compiled_network
+from tinyloc.codegen.verify.host import HostNetwork
+from tinyloc.device.network.flash_budget import BudgetError
+from tinyloc.device.network.run_network import answer, compiled_network
 
 
 def of_every_kind(element: str) -> TFLiteModel:

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fusion_host import any_student
 
+from tests.fusion_host import any_student
 from tinyloc.codegen.fusion import compile_fusion, student_graph
-from tinyloc.codegen.host import HostNetwork
-from tinyloc.codegen.interpreter import run_graph
-from tinyloc.training.fusion.quantised import INPUT_SCALE, OUTPUT_SCALE
-from tinyloc.training.fusion.scaling import INPUTS
-from tinyloc.training.fusion.settings import FilterSettings
-from tinyloc.training.fusion.storage import load_student
+from tinyloc.codegen.semantics.integer_graph import run_graph
+from tinyloc.codegen.verify.host import HostNetwork
+from tinyloc.training.fusion.filters.settings import FilterSettings
+from tinyloc.training.fusion.students.quantised import INPUT_SCALE, OUTPUT_SCALE
+from tinyloc.training.fusion.students.scaling import INPUTS
+from tinyloc.training.fusion.students.student_files import load_student
 
 RESULTS = Path(__file__).resolve().parents[2] / "results" / "fusion"
 ANCHORS = np.array([[0.0, 0.0], [5.0, 0.0], [5.0, 5.0]])

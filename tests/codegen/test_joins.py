@@ -1,11 +1,11 @@
 """Parts that are written where they belong in the whole: no copies, no larger arena, the same bytes."""
 
 import numpy as np
-from equality import assert_all_equal, load
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import assert_all_equal, load
+from tests.codegen.tflite_models import TFLiteModel
+from tinyloc.codegen.lowering.lower import Program, make_program
 from tinyloc.codegen.passes import optimise
-from tinyloc.codegen.program import Program, make_program
 
 
 def layer(model: TFLiteModel, x: int, channels: int, seed: int = 0) -> int:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_cores import COMPILER, ArmNetwork
-from equality import assert_same, load, random_inputs, reference_outputs
-from test_operators_element_wise import add_function, add_two_operands
-from test_operators_images import add_convolutions
-from test_operators_products import add_batch_matmul, add_depthwise, add_fully_connected
-from tflite_models import TFLiteModel
 
+from tests.codegen.arm_cores import COMPILER, ArmNetwork
+from tests.codegen.equality import assert_same, load, random_inputs, reference_outputs
+from tests.codegen.test_operators_element_wise import add_function, add_two_operands
+from tests.codegen.test_operators_images import add_convolutions
+from tests.codegen.test_operators_products import add_batch_matmul, add_depthwise, add_fully_connected
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
 
 VARIANTS = {"dsp": ("cortex-m4", []), "portable": ("cortex-m4", ["-DTL_PORTABLE"]), "m3": ("cortex-m3", [])}

@@ -7,15 +7,15 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from equality import litert
 
+from tests.codegen.equality import litert
+from tinyloc.bundle.schema import load_bundle, load_test_set
 from tinyloc.codegen.compile import compile_bundle
-from tinyloc.codegen.host import HostLocaliser
-from tinyloc.codegen.interpreter import Stepper
+from tinyloc.codegen.frontend.source import read_source
 from tinyloc.codegen.manifest import Reference
-from tinyloc.codegen.reference import LocaliserReference
-from tinyloc.codegen.source import read_source
-from tinyloc.export.bundle import load_bundle, load_test_set
+from tinyloc.codegen.semantics.integer_graph import Stepper
+from tinyloc.codegen.verify.host import HostLocaliser
+from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 
 pytestmark = pytest.mark.slow
 

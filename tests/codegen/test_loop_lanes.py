@@ -4,11 +4,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from equality import assert_all_equal
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import assert_all_equal
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
-from tinyloc.codegen.loop_text import side_by_side
+from tinyloc.codegen.lowering.loop_text import side_by_side
 
 
 def nest(columns: int, element: str) -> TFLiteModel:

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_cores import COMPILER, ArmNetwork
-from equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
-from tflite_models import TFLiteModel
 
+from tests.codegen.arm_cores import COMPILER, ArmNetwork
+from tests.codegen.equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
+from tests.codegen.tflite_models import TFLiteModel
+from tinyloc.codegen.arithmetic import gates16
 from tinyloc.codegen.compile import compile_graph, compile_tflite
 from tinyloc.codegen.errors import CompileError
-from tinyloc.codegen.host import HostNetwork
-from tinyloc.codegen.interpreter import Stepper
-from tinyloc.codegen.operators import gates16
+from tinyloc.codegen.frontend.window_to_step import as_step
 from tinyloc.codegen.passes import optimise
-from tinyloc.codegen.stepping import as_step
+from tinyloc.codegen.semantics.integer_graph import Stepper
+from tinyloc.codegen.verify.host import HostNetwork
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 

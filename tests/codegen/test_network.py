@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-from equality import litert, load, native, reference_outputs
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import litert, load, native, reference_outputs
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.manifest import read_graph_manifest
 
@@ -79,11 +79,11 @@ def test_a_c_program_can_use_it(tmp_path: Path) -> None:
         }
         """
     )
-    from tinyloc.codegen.host import FIRMWARE, FLAGS
+    from tinyloc.codegen.verify.host import FIRMWARE_DIR, FLAGS
 
     flags = [f for f in FLAGS if f not in ("-shared", "-fPIC")]
     sources = [str(p) for p in (tmp_path / "main.c", tmp_path / "out" / "model.c", tmp_path / "out" / "weights.c")]
-    command = ["cc", *flags, f"-I{tmp_path / 'out'}", f"-I{FIRMWARE}", *sources, "-o", str(tmp_path / "program")]
+    command = ["cc", *flags, f"-I{tmp_path / 'out'}", f"-I{FIRMWARE_DIR}", *sources, "-o", str(tmp_path / "program")]
     subprocess.run(command, check=True)
     printed = subprocess.run([str(tmp_path / "program")], check=True, capture_output=True, text=True).stdout
     graph = load(with_float_borders())

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_cores import COMPILER, ArmNetwork
-from equality import assert_all_equal, assert_same, load, native, random_inputs, reference_outputs
-from tflite_models import TFLiteModel
 
+from tests.codegen.arm_cores import COMPILER, ArmNetwork
+from tests.codegen.equality import assert_all_equal, assert_same, load, native, random_inputs, reference_outputs
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
 
 SIZES = ((8, 8), (24, 5), (19, 11), (64, 4), (33, 12))  # inputs, channels

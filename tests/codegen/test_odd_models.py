@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tinyloc.boards import load_board
-from tinyloc.codegen.samples import Samples
-from tinyloc.device.network import answer, compiled_network
+from tinyloc.codegen.frontend.samples import Samples
+from tinyloc.device.network.run_network import answer, compiled_network
 
 pytestmark = pytest.mark.slow
 NAMES = (
@@ -20,7 +20,7 @@ NAMES = (
 @pytest.fixture(scope="module")
 def odd() -> ModuleType:
     pytest.importorskip("tensorflow", exc_type=ImportError)
-    import odd_models
+    from tests.codegen import odd_models
 
     assert tuple(odd_models.ODD) == NAMES
     return odd_models
@@ -31,7 +31,7 @@ def odd() -> ModuleType:
 def test_an_odd_model(name: str, arithmetic: str, odd: ModuleType, tmp_path: Path) -> None:
     if arithmetic == "int16x8" and name in odd.NOT_IN_16_BITS:
         pytest.skip(odd.NOT_IN_16_BITS[name])
-    from keras_models import converted
+    from tests.codegen.keras_models import converted
 
     path = tmp_path / "model.tflite"
     path.write_bytes(converted(odd.ODD[name], arithmetic))

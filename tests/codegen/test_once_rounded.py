@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tinyloc.codegen import fixedpoint
-from tinyloc.codegen.operators.requantise import Requantisation, apply_once, first_multiple_within
+from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.requantise import Requantisation, apply_once, first_multiple_within
 
 
 @pytest.mark.parametrize("modulus", [1, 2, 7, 64, 97, 360])

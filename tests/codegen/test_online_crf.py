@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from online_bundle import online_bundle
-from small_bundle import small_bundle
 
+from tests.online_bundle import online_bundle
+from tests.small_bundle import small_bundle
+from tinyloc.bundle.schema import Bundle, load_bundle, load_test_set
+from tinyloc.codegen.arithmetic.crf import IntegerCrf, Ints
 from tinyloc.codegen.compile import compile_bundle
-from tinyloc.codegen.host import HostLocaliser
-from tinyloc.codegen.reference import IntegerCrf, Ints, LocaliserReference, OnlineViterbi, viterbi
-from tinyloc.export.bundle import Bundle, load_bundle, load_test_set
+from tinyloc.codegen.verify.host import HostLocaliser
+from tinyloc.codegen.verify.integer_localiser import LocaliserReference, OnlineViterbi, viterbi
 from tinyloc.training.models.crf import CRF
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from equality import assert_all_equal, load
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import assert_all_equal, load
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.passes import optimise
 

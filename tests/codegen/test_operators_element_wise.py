@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from equality import assert_all_equal
-from tflite_models import TFLiteModel
+
+from tests.codegen.equality import assert_all_equal
+from tests.codegen.tflite_models import TFLiteModel
 
 ZEROS = (-128, -3, 0, 127)
 SHAPES = ((1, 5), (2, 3, 4))

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from equality import assert_all_equal, assert_same, litert, load, native, random_inputs, reference_outputs
-from test_operators_products import (
+
+from tests.codegen.equality import assert_all_equal, assert_same, litert, load, native, random_inputs, reference_outputs
+from tests.codegen.test_operators_products import (
     CONVOLUTIONS,
     ELEMENTS,
     bias_of,
@@ -14,7 +15,7 @@ from test_operators_products import (
     scaled,
     weights_of,
 )
-from tflite_models import TFLiteModel
+from tests.codegen.tflite_models import TFLiteModel
 
 
 def add_convolutions(model: TFLiteModel, element: str, chance: np.random.Generator) -> None:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from equality import assert_all_equal, load
-from test_operators_element_wise import quantisations
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import assert_all_equal, load
+from tests.codegen.test_operators_element_wise import quantisations
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.passes import optimise
 

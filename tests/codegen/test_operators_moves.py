@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from equality import assert_all_equal, load
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import assert_all_equal, load
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.passes import optimise
 

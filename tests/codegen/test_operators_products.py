@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from equality import assert_all_equal
-from tflite_models import TFLiteModel
+
+from tests.codegen.equality import assert_all_equal
+from tests.codegen.tflite_models import TFLiteModel
 
 ELEMENTS = ["int8", "int16"]
 

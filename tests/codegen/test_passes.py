@@ -2,20 +2,20 @@
 
 import numpy as np
 import pytest
-from equality import assert_all_equal, assert_same, load, native, random_inputs, reference_outputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tflite_models import TFLiteModel
 
+from tests.codegen.equality import assert_all_equal, assert_same, load, native, random_inputs, reference_outputs
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.interpreter import run_graph
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.passes.constants import fold_constants
+from tinyloc.codegen.passes.copy_scattered_views import copy_parts
 from tinyloc.codegen.passes.identities import drop_dead, drop_identities
 from tinyloc.codegen.passes.loops import fuse_loops
-from tinyloc.codegen.passes.parts import copy_parts
 from tinyloc.codegen.passes.sparse import SPARSE_FROM, mark_sparse_input
 from tinyloc.codegen.passes.tables import fold_tables
+from tinyloc.codegen.semantics.integer_graph import run_graph
 
 
 def kinds(graph: Graph) -> list[str]:

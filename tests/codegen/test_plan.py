@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyloc.codegen.plan import Lifetime, greedy_order, lower_bound, place, plan_banks, plan_memory
+from tinyloc.codegen.lowering.memory_plan import Lifetime, greedy_order, lower_bound, place, plan_banks, plan_memory
 
 lifetimes = st.lists(st.tuples(st.integers(1, 300), st.integers(0, 8), st.integers(0, 4)), min_size=1, max_size=9).map(
     lambda rows: [Lifetime(f"t{i}", size, first, first + more) for i, (size, first, more) in enumerate(rows)]

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_bundle import CLASSES, small_bundle
 
+from tests.small_bundle import CLASSES, small_bundle
+from tinyloc.bundle.schema import Outputs, load_bundle, load_test_set
+from tinyloc.codegen.arithmetic.position import HEAVIEST, IntegerPositions, integer_positions
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.frontend.source import read_source
 from tinyloc.codegen.graph import Quantisation, Tensor
-from tinyloc.codegen.host import HostLocaliser
-from tinyloc.codegen.position import HEAVIEST, IntegerPositions, integer_positions
-from tinyloc.codegen.source import read_source
-from tinyloc.export.bundle import Outputs, load_bundle, load_test_set
+from tinyloc.codegen.verify.host import HostLocaliser
 from tinyloc.training.places import mean_position
 
 PLACES = [(-250.0, 3.5, 1.0), (12.345, -80.0, 1.0), (13.0, -79.0, 1.0), (401.5, 0.25, 1.0)]

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from equality import litert, load, native
-from random_graphs import RandomGraph
 
-from tinyloc.codegen.interpreter import Stepper
+from tests.codegen.equality import litert, load, native
+from tests.codegen.random_graphs import RandomGraph
+from tinyloc.codegen.semantics.integer_graph import Stepper
 
 FAST, ALL = range(20), range(20, 200)
 

@@ -1,8 +1,9 @@
 """Random networks of every kind of operator: LiteRT BUILTIN_REF == NumPy == optimised == C, byte for byte."""
 
 import pytest
-from equality import assert_all_equal
-from random_networks import RandomNetwork
+
+from tests.codegen.equality import assert_all_equal
+from tests.codegen.random_networks import RandomNetwork
 
 FAST, ALL = range(14), range(14, 400)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from test_passes import selective_scan, softplus
-from tflite_models import TFLiteModel
 
+from tests.codegen.test_passes import selective_scan, softplus
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.errors import CompileError
-from tinyloc.codegen.program import make_program
-from tinyloc.codegen.reader import read_tflite
-from tinyloc.codegen.source import check_graph
+from tinyloc.codegen.frontend.reader import read_tflite
+from tinyloc.codegen.frontend.source import check_graph
+from tinyloc.codegen.lowering.lower import make_program
 
 FILES = ("manifest.json", "model.c", "model.h", "weights.c", "weights.h")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_cores import COMPILER, ArmNetwork
-from equality import assert_same, load, random_inputs, reference_outputs
-from streaming import assert_streams_equal
-from tflite_models import TFLiteModel
 
+from tests.codegen.arm_cores import COMPILER, ArmNetwork
+from tests.codegen.equality import assert_same, load, random_inputs, reference_outputs
+from tests.codegen.streaming import assert_streams_equal
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.graph import Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.passes import optimise

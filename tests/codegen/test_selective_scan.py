@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_cores import COMPILER, ArmNetwork
-from equality import Array, assert_same, load, native, random_inputs, reference_outputs
-from streaming import random_stream, window_form
-from tflite_models import TFLiteModel
 
+from tests.codegen.arm_cores import COMPILER, ArmNetwork
+from tests.codegen.equality import Array, assert_same, load, native, random_inputs, reference_outputs
+from tests.codegen.streaming import random_stream, window_form
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
+from tinyloc.codegen.frontend.source import ReferenceNameError, reference_named
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.interpreter import Stepper
 from tinyloc.codegen.operators.selective_scan import KIND, power_of_two, settings, step_size
 from tinyloc.codegen.passes.selective_scan import fuse_selective_scan
-from tinyloc.codegen.source import ReferenceNameError, reference_named
+from tinyloc.codegen.semantics.integer_graph import Stepper
 
 VARIANTS = {
     "dsp": ("cortex-m4", ["-O2"]),

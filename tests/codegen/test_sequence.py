@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from equality import load
-from streaming import assert_streams_equal
-from test_passes import selective_scan
-from tflite_models import TFLiteModel
+
+from tests.codegen.equality import load
+from tests.codegen.streaming import assert_streams_equal
+from tests.codegen.test_passes import selective_scan
+from tests.codegen.tflite_models import TFLiteModel
 
 STEPS = 60
 

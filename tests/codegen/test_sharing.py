@@ -1,11 +1,11 @@
 """Equal arrays are in the image once."""
 
 import numpy as np
-from equality import assert_all_equal, native
-from tflite_models import TFLiteModel
 
-from tinyloc.codegen.operators.base import Constant, Lowered
-from tinyloc.codegen.sharing import share_constants
+from tests.codegen.equality import assert_all_equal, native
+from tests.codegen.tflite_models import TFLiteModel
+from tinyloc.codegen.layer_code import Constant, Lowered
+from tinyloc.codegen.lowering.sharing import share_constants
 
 
 def unrolled(steps: int, element: str = "int8") -> TFLiteModel:

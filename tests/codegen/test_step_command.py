@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from equality import load, random_inputs, reference_outputs
-from libraries import users_directory
-from test_lstm import a_classifier
-from tflite_models import TFLiteModel
 
-from tinyloc.codegen.backends.cmsis_nn import find_cmsis_nn
+from tests.codegen.equality import load, random_inputs, reference_outputs
+from tests.codegen.test_lstm import a_classifier
+from tests.codegen.tflite_models import TFLiteModel
+from tests.libraries import users_directory
+from tinyloc.codegen.backends.cmsis_nn.library import find_cmsis_nn
 from tinyloc.main import main
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from libraries import MISSING
-from small_bundle import small_bundle
-from tflite_models import TFLiteModel
 
-from tinyloc.codegen.backends import BackendError
+from tests.codegen.tflite_models import TFLiteModel
+from tests.libraries import MISSING
+from tests.small_bundle import small_bundle
+from tinyloc.bundle.schema import load_test_set
+from tinyloc.codegen.backend_names import BackendError
 from tinyloc.codegen.backends.compile import compile_for
-from tinyloc.codegen.backends.tflm import (
+from tinyloc.codegen.backends.tflm.harness import (
     ARCHIVE,
     RESOLVER,
     find_tflm,
@@ -21,8 +22,7 @@ from tinyloc.codegen.backends.tflm import (
     window_bytes,
 )
 from tinyloc.codegen.backends.tflm_host import host_arena_bytes
-from tinyloc.codegen.reference import LocaliserReference
-from tinyloc.export.bundle import load_test_set
+from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 
 HEADER = """
 class MicroMutableOpResolver {
@@ -131,7 +131,7 @@ def test_the_host_answers_nearly_as_litert(host: None, tmp_path: Path) -> None:
 
 
 def test_windows_of_convolutions_are_counted() -> None:
-    from equality import load
+    from tests.codegen.equality import load
 
     model = TFLiteModel()
     x = model.input((1, 9, 7, 6), "int8", 0.05)

@@ -6,12 +6,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from equality import assert_same, litert, random_inputs, reference_outputs
 
+from tests.codegen.equality import assert_same, litert, random_inputs, reference_outputs
 from tinyloc.codegen.compile import compile_tflite
+from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.host import HostNetwork
-from tinyloc.codegen.reader import read_tflite
+from tinyloc.codegen.verify.host import HostNetwork
 
 NAMES = ("ds_cnn", "residual_cnn", "mobilenet", "autoencoder", "conv_autoencoder", "temporal")
 NOT_IN_16_BITS = {(name, "int16x8") for name in ("conv_autoencoder", "mobilenet", "temporal")}
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 def models() -> Iterator[ModuleType]:
     """keras_models imports TensorFlow, which a run of the fast tests need not have."""
     pytest.importorskip("tensorflow", exc_type=ImportError)
-    import keras_models
+    from tests.codegen import keras_models
 
     yield keras_models
 

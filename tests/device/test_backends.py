@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from libraries import bakenn_sources, build_archive, core_headers, users_directory
-from small_bundle import small_bundle
 
+from tests.libraries import bakenn_sources, build_archive, core_headers, users_directory
+from tests.small_bundle import small_bundle
 from tinyloc.boards import Board, load_board
-from tinyloc.codegen.backends import BACKENDS, Backend, BackendError, backend_named
+from tinyloc.bundle.schema import load_bundle
+from tinyloc.codegen.backend_names import BACKENDS, Backend, BackendError, backend_named
 from tinyloc.codegen.backends.compile import compile_for
 from tinyloc.codegen.compile import compile_bundle, model_id
 from tinyloc.codegen.manifest import Manifest, read_manifest
-from tinyloc.device import compare as comparing
-from tinyloc.device.backends import extras_of
-from tinyloc.device.build import BuildResult, build_firmware
-from tinyloc.device.compare import compare_backends, times_native
-from tinyloc.device.debug_layers import compare_layers
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.evaluate import EvaluationError, evaluate
+from tinyloc.device.evaluation.debug_layers import compare_layers
+from tinyloc.device.evaluation.evaluate import EvaluationError, evaluate
+from tinyloc.device.evaluation.evaluation_record import Evaluation
+from tinyloc.device.image.backends import extras_of
+from tinyloc.device.image.build import BuildResult, build_firmware
+from tinyloc.device.report import compare_backends as comparing
+from tinyloc.device.report.compare_backends import compare_backends, times_native
 from tinyloc.device.report.summary import summary
-from tinyloc.device.results import Evaluation
-from tinyloc.export.bundle import load_bundle
 from tinyloc.main import main
 
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")
@@ -151,7 +151,7 @@ def test_commands_name_the_back_end_in_their_hints(tmp_path: Path, capsys: pytes
 
 def test_tflm_of_the_user_runs(tmp_path: Path) -> None:
     """The interpreter on the board answers as on the host, states included; a board of the archive's core is taken."""
-    from tinyloc.codegen.backends.tflm import find_tflm
+    from tinyloc.codegen.backends.tflm.harness import find_tflm
 
     users_directory("TFLM_DIR")
     core = find_tflm().archives[0].core

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tinyloc.boards import load_board
-from tinyloc.device import build as building
-from tinyloc.device.build import BuildError, board_header, build_firmware, load_build, memory_script
-from tinyloc.device.footprint import flash_bytes, static_ram_bytes
+from tinyloc.device.image import build as building
+from tinyloc.device.image.build import BuildError, board_header, build_firmware, load_build, memory_script
+from tinyloc.device.image.footprint import flash_bytes, static_ram_bytes
 
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 BOARD = load_board("stm32l4")

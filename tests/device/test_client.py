@@ -10,9 +10,9 @@ from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyloc.device.client import ATTEMPTS, DeviceClient, DeviceRefused, DeviceRestarted
-from tinyloc.device.link import Frame, Message, Receiver, VersionError
-from tinyloc.device.transport import LinkError
+from tinyloc.device.link.client import ATTEMPTS, DeviceClient, DeviceRefused, DeviceRestarted
+from tinyloc.device.link.frames import Frame, Message, Receiver, VersionError
+from tinyloc.device.link.transport import LinkError
 
 INPUTS, CLASSES = 40, 3
 

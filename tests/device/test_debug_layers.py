@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from small_bundle import small_bundle
 
+from tests.small_bundle import small_bundle
 from tinyloc.boards import Board
 from tinyloc.codegen.compile import compile_bundle
-from tinyloc.device import build as building
-from tinyloc.device.build import build_firmware
-from tinyloc.device.client import DeviceClient, DeviceRefused
-from tinyloc.device.debug_layers import Comparison, DebugError, compare_layers
 from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.evaluation.debug_layers import Comparison, DebugError, compare_layers
+from tinyloc.device.image import build as building
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.link.client import DeviceClient, DeviceRefused
 
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no cross compiler: nothing to run")

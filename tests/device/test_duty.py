@@ -6,9 +6,9 @@ import pytest
 
 from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_bundle
-from tinyloc.device.duty import DutyError, run_duty
 from tinyloc.device.emulator.crash import EmulatorCrash
 from tinyloc.device.emulator.machine import Machine
+from tinyloc.device.evaluation.sleep_cycle import DutyError, run_duty
 from tinyloc.main import main
 
 BUNDLE = Path(__file__).resolve().parents[2] / "zoo" / "house-a"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeReference
 
+from tests.firmware.fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeReference
 from tinyloc.boards import Board, board_names, load_board
-from tinyloc.device.build import build_firmware, fixed_source
-from tinyloc.device.client import DeviceClient, DeviceRestarted
 from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash, ImageError, Machine
 from tinyloc.device.emulator.machine import PART_MODELS
+from tinyloc.device.image.build import build_firmware, fixed_source
+from tinyloc.device.link.client import DeviceClient, DeviceRestarted
 
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 MODELS = {"dense_int16": DENSE_INT16, "sparse_int8": SPARSE_INT8}

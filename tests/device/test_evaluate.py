@@ -8,20 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference
 
+from tests.firmware.fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference
 from tinyloc.boards import Board, load_board
-from tinyloc.codegen.compile import model_id
-from tinyloc.codegen.manifest import ManifestError
-from tinyloc.device.answers import ExchangeLog
-from tinyloc.device.build import BuildResult, build_firmware
-from tinyloc.device.client import DeviceClient, DeviceRefused
-from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.evaluate import EvaluationError, evaluate
-from tinyloc.device.host_answers import BackgroundHost, GivenHost, HostError
-from tinyloc.device.link import Frame, Message, Result
-from tinyloc.device.transport import LinkError
-from tinyloc.export.bundle import (
+from tinyloc.bundle.schema import (
     Bundle,
     ModelFile,
     Outputs,
@@ -33,6 +23,16 @@ from tinyloc.export.bundle import (
     load_test_set,
     sha256,
 )
+from tinyloc.codegen.compile import model_id
+from tinyloc.codegen.manifest import ManifestError
+from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.evaluation.collect_answers import ExchangeLog
+from tinyloc.device.evaluation.evaluate import EvaluationError, evaluate
+from tinyloc.device.evaluation.host_answers import BackgroundHost, GivenHost, HostError
+from tinyloc.device.image.build import BuildResult, build_firmware
+from tinyloc.device.link.client import DeviceClient, DeviceRefused
+from tinyloc.device.link.frames import Frame, Message, Result
+from tinyloc.device.link.transport import LinkError
 
 
 @dataclass(frozen=True)

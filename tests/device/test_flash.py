@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tinyloc.boards import Board, load_board, part_names
-from tinyloc.device import flash as flashing
-from tinyloc.device.build import BuildResult, Sizes
-from tinyloc.device.flash import FlashError, check_image, flash, flash_command
+from tinyloc.device.flashing import flash as flashing
+from tinyloc.device.flashing.flash import FlashError, check_image, flash, flash_command
+from tinyloc.device.image.build import BuildResult, Sizes
 
 BOARD = load_board("stm32l4")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tinyloc.boards import load_board
-from tinyloc.device import footprint
-from tinyloc.device.build import build_firmware
 from tinyloc.device.emulator.image import ImageError, load_image
-from tinyloc.device.footprint import (
+from tinyloc.device.image import footprint
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.image.footprint import (
     FootprintError,
     Section,
     flash_bytes,

@@ -7,19 +7,19 @@ import pytest
 
 from tinyloc.boards import load_board
 from tinyloc.codegen.fusion import compile_fusion
-from tinyloc.device.build import build_firmware
-from tinyloc.device.client import DeviceClient, DeviceRefused, DeviceRestarted
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.fusion_client import IMU_MAX, FusionClient, parse_fix
-from tinyloc.device.fusion_image import FusionImage, build_fusion
-from tinyloc.device.fusion_walk import TOLERANCE_M, costs_by_entry, run_walk
-from tinyloc.device.link import FrameError, Message
-from tinyloc.device.transport import LinkError
-from tinyloc.training.fusion.quantised import IntegerStudent
-from tinyloc.training.fusion.settings import FilterSettings
-from tinyloc.training.fusion.simulate import Walk, simulate
-from tinyloc.training.fusion.sites import LOOP
-from tinyloc.training.fusion.storage import load_student
+from tinyloc.device.fusion.fusion_client import IMU_MAX, FusionClient, parse_fix
+from tinyloc.device.fusion.fusion_image import FusionImage, build_fusion
+from tinyloc.device.fusion.fusion_walk import TOLERANCE_M, costs_by_entry, run_walk
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.link.client import DeviceClient, DeviceRefused, DeviceRestarted
+from tinyloc.device.link.frames import FrameError, Message
+from tinyloc.device.link.transport import LinkError
+from tinyloc.training.fusion.filters.settings import FilterSettings
+from tinyloc.training.fusion.simulation.simulate import Walk, simulate
+from tinyloc.training.fusion.simulation.sites import LOOP
+from tinyloc.training.fusion.students.quantised import IntegerStudent
+from tinyloc.training.fusion.students.student_files import load_student
 
 RESULTS = Path(__file__).resolve().parents[2] / "results" / "fusion"
 SETTINGS = FilterSettings(rule="variance", pull=0.1)

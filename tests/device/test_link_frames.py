@@ -9,7 +9,7 @@ from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyloc.device.link import (
+from tinyloc.device.link.frames import (
     Frame,
     FrameError,
     Message,

@@ -6,9 +6,9 @@ import pytest
 
 from tinyloc import boards
 from tinyloc.boards import BoardError, board_names, load_board
-from tinyloc.device import build as building
-from tinyloc.device import new_board as module
-from tinyloc.device.new_board import check_board, new_board, port_functions
+from tinyloc.device import board_files as module
+from tinyloc.device.board_files import check_board, new_board, port_functions
+from tinyloc.device.image import build as building
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from online_bundle import online_bundle
 
+from tests.online_bundle import online_bundle
 from tinyloc.boards import Board
 from tinyloc.codegen.compile import compile_bundle
-from tinyloc.device.build import build_firmware
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.evaluate import evaluate
+from tinyloc.device.evaluation.evaluate import evaluate
+from tinyloc.device.image.build import build_firmware
 
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from tinyloc.boards import load_board
-from tinyloc.device import persistent_port
-from tinyloc.device.answers import collect
-from tinyloc.device.build import build_firmware
-from tinyloc.device.client import DeviceClient
+from tinyloc.bundle.schema import MISSING_DBM, TestSet
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.persistent_port import PersistentPort
+from tinyloc.device.evaluation.collect_answers import collect
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.link import persistent_port
+from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.persistent_port import PersistentPort
+from tinyloc.device.link.serial_port import SerialPort
+from tinyloc.device.link.transport import LinkError
 from tinyloc.device.pty_bridge import PtyBridge
-from tinyloc.device.serial_port import SerialPort
-from tinyloc.device.transport import LinkError
-from tinyloc.export.bundle import MISSING_DBM, TestSet
 
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 

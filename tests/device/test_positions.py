@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_bundle import small_bundle
 
+from tests.small_bundle import small_bundle
 from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_bundle
-from tinyloc.codegen.position import position_rule
-from tinyloc.device.build import build_firmware
+from tinyloc.codegen.frontend.source import position_rule
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.evaluate import evaluate
-from tinyloc.device.link import FrameError, parse_result
-from tinyloc.device.results import Evaluation
-from tinyloc.device.study_cell import measure
+from tinyloc.device.evaluation.evaluate import evaluate
+from tinyloc.device.evaluation.evaluation_record import Evaluation
+from tinyloc.device.evaluation.measure_bundle import measure
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.link.frames import FrameError, parse_result
 from tinyloc.training.places import mean_position
 
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Page, needs_chromium, show
-from evaluation_samples import house_evaluation, uji_evaluation
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.browser import Page, needs_chromium, show
+from tests.evaluation_samples import house_evaluation, uji_evaluation
+from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.comparison import pareto, render_comparison
 from tinyloc.device.report.junit import junit
 from tinyloc.device.report.markdown import markdown
-from tinyloc.device.results import Evaluation
 
 OVER = {"name": "ram", "used": 5000.0, "limit": 4096.0, "unit": "B", "source": "recipe"}
 

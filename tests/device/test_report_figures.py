@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from evaluation_samples import house_evaluation, uji_evaluation
 
+from tests.evaluation_samples import house_evaluation, uji_evaluation
+from tinyloc.device.evaluation.evaluation_record import Buffer, Energy
 from tinyloc.device.report.battery import CELLS, battery_life, lifetime
 from tinyloc.device.report.confusion import confusion_figure
-from tinyloc.device.report.errors import error_figure, floor_levels, storeys
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import PLAN_HEIGHT, live_bytes, plan_figure, tick_distance
-from tinyloc.device.results import Buffer, Energy
+from tinyloc.device.report.position_errors import error_figure, floor_levels, storeys
 
 
 def test_plan_boxes_lie_where_step_and_offset_say() -> None:

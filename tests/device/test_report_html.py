@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from browser import Page, needs_chromium, show
-from evaluation_samples import LAYERS, house_evaluation, uji_evaluation
 
+from tests.browser import Page, needs_chromium, show
+from tests.evaluation_samples import LAYERS, house_evaluation, uji_evaluation
 from tinyloc.device.report.html import parity_stages, render_html
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from evaluation_samples import house_evaluation
 
+from tests.evaluation_samples import house_evaluation
 from tinyloc.device.report.record import ReportError, load_evaluation, save_evaluation
 
 

@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from evaluation_samples import house_evaluation, uji_evaluation
 from rich.console import Console
 
+from tests.evaluation_samples import house_evaluation, uji_evaluation
+from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import (
     grouped,
     measured,
@@ -19,7 +20,6 @@ from tinyloc.device.report.numbers import (
 )
 from tinyloc.device.report.summary import summary
 from tinyloc.device.report.text import verdict
-from tinyloc.device.results import Evaluation
 
 OVER = {"name": "ram", "used": 2240.0, "limit": 2048.0, "unit": "B", "source": "recipe"}
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tinyloc.boards import load_board
-from tinyloc.codegen.samples import Samples
-from tinyloc.device.network import Network, answer, compiled_network
+from tinyloc.codegen.frontend.samples import Samples
+from tinyloc.device.network.run_network import Network, answer, compiled_network
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.settings import ModelSettings

@@ -10,13 +10,13 @@ import pytest
 import serial
 
 from tinyloc.boards import load_board
-from tinyloc.device import serial_port
-from tinyloc.device.build import build_firmware
-from tinyloc.device.client import DeviceClient
 from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.link import serial_port
+from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.serial_port import SerialPort, find_port
+from tinyloc.device.link.transport import LinkError
 from tinyloc.device.pty_bridge import PtyBridge
-from tinyloc.device.serial_port import SerialPort, find_port
-from tinyloc.device.transport import LinkError
 
 FIXTURE = Path(__file__).parent.parent / "firmware" / "fixtures" / "dense_int16"
 

@@ -10,14 +10,14 @@ import pytest
 
 from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_tflite
-from tinyloc.codegen.harness import add_harness
-from tinyloc.device.build import build_firmware, read_record, stack_usage
-from tinyloc.device.client import DeviceClient
+from tinyloc.codegen.lowering.harness import add_harness
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator.image import load_image
-from tinyloc.device.network_image import build_network
-from tinyloc.device.network_run import run_network
-from tinyloc.device.stack import StackError, frames_of, stack_bound
+from tinyloc.device.image.build import build_firmware, read_record, stack_usage
+from tinyloc.device.image.stack import StackError, frames_of, stack_bound
+from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.network.network_device import run_network
+from tinyloc.device.network.network_image import build_network
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "codegen"))
 Compile = Callable[..., Path]
@@ -70,7 +70,7 @@ def test_names_of_clones_and_equal_names() -> None:
 @pytest.mark.parametrize("board_name", ["cortex-m4", "cortex-m3"])
 def test_the_painted_stack_of_networks(board_name: str, tmp_path: Path) -> None:
     """All kinds of products in one network: the bound holds, and is what was used but for padding."""
-    from test_kernels_on_arm import everything
+    from tests.codegen.test_kernels_on_arm import everything
 
     board = load_board(board_name)
     manifest = compile_tflite(everything("int8").write(tmp_path / "m.tflite"), tmp_path / "generated")

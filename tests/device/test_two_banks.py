@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinyloc.boards import load_board
-from tinyloc.device.network import answer, compiled_network, read_samples
+from tinyloc.device.network.run_network import answer, compiled_network, read_samples
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "codegen"))
 BANK = 32 * 1024
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reaso
 
 def wide(path: Path, channels: int) -> Path:
     """Two convolutions whose results, 256 bytes a channel each, are alive together."""
-    from tflite_models import TFLiteModel
+    from tests.codegen.tflite_models import TFLiteModel
 
     model, chance = TFLiteModel(), np.random.default_rng(1)
     x = first = model.input((1, 32, 8, 8))

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_bundle import small_bundle
 
+from tests.small_bundle import small_bundle
 from tinyloc.boards import load_board
+from tinyloc.bundle.schema import TestSet, load_test_set, sha256
 from tinyloc.codegen.compile import compile_bundle
-from tinyloc.codegen.host import HostLocaliser
-from tinyloc.codegen.reference import LocaliserReference
-from tinyloc.device.answers import collect
-from tinyloc.device.build import build_firmware
-from tinyloc.device.client import DeviceClient
-from tinyloc.device.duty import run_duty
+from tinyloc.codegen.verify.host import HostLocaliser
+from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.host_answers import host_answers
-from tinyloc.device.study_cell import recordings_of
-from tinyloc.export.bundle import TestSet, load_test_set, sha256
+from tinyloc.device.evaluation.collect_answers import collect
+from tinyloc.device.evaluation.host_answers import host_answers
+from tinyloc.device.evaluation.sleep_cycle import run_duty
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.link.client import DeviceClient
+from tinyloc.study.measure_cell import recordings_of
 
 INPUTS, SCANS = 80, 24
 """Enough inputs for the kernel that walks the heard ones."""

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyloc.device import zoo
-from tinyloc.device.study_cell import EMULATED_SAMPLES, measure, shorten
-from tinyloc.device.zoo import Card, Figures, ZooError
-from tinyloc.device.zoo_measure import changes, figures, measured, write_card
-from tinyloc.export.bundle import TEST_SET, load_bundle, load_test_set
+from tinyloc.bundle.schema import TEST_SET, load_bundle, load_test_set
+from tinyloc.device.evaluation.measure_bundle import EMULATED_SAMPLES, measure, shorten
+from tinyloc.device.zoo import models as zoo
+from tinyloc.device.zoo.measure import changes, figures, measured, write_card
+from tinyloc.device.zoo.models import Card, Figures, ZooError
 from tinyloc.main import main
 from tinyloc.training.data import catalogue
 from tinyloc.training.errors import DataError
@@ -249,9 +249,8 @@ def test_changes_of_a_card_are_named() -> None:
 
 @pytest.mark.slow
 def test_a_run_is_packed_and_comes_back(tmp_path: Path) -> None:
-    from tiny_recipe import tiny_recipe
-
-    from tinyloc.device.zoo_pack import pack
+    from tests.tiny_recipe import tiny_recipe
+    from tinyloc.device.zoo.pack import pack
     from tinyloc.export.pipeline import export_run
     from tinyloc.training.run import train
 

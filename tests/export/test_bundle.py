@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tinyloc.export.bundle import (
+from tinyloc.bundle.schema import (
     MISSING_DBM,
     Bundle,
     BundleError,

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from tiny_recipe import tiny_recipe
 
+from tests.tiny_recipe import tiny_recipe
+from tinyloc.bundle.schema import load_bundle, load_test_set
 from tinyloc.export import contract, parity, pipeline
-from tinyloc.export.bundle import load_bundle, load_test_set
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import constant, dump, graph, load, operator_name, scales, set_constant, tensor_name
 from tinyloc.export.litert import StepRunner, open_runner

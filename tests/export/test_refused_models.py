@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tiny_recipe import tiny_recipe
 
+from tests.tiny_recipe import tiny_recipe
 from tinyloc.export.errors import ExportError
 from tinyloc.export.pipeline import export_run
 from tinyloc.training.run import train

@@ -11,8 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 if TYPE_CHECKING:
-    from fake_model import FakeModel
-    from host_device import HostDevice
+    from tests.firmware.fake_model import FakeModel
+    from tests.firmware.host_device import HostDevice
 
 DeviceFactory = Callable[["FakeModel"], "HostDevice"]
 
@@ -20,7 +20,7 @@ DeviceFactory = Callable[["FakeModel"], "HostDevice"]
 @pytest.fixture(scope="session")
 def make_device(tmp_path_factory: pytest.TempPathFactory) -> DeviceFactory:
     """A device on the host that runs a fake model, freshly started. Each variant is compiled once."""
-    from host_device import HostDevice, compile_host
+    from tests.firmware.host_device import HostDevice, compile_host
 
     directory = tmp_path_factory.mktemp("devices")
     compiled: dict[FakeModel, Path] = {}

@@ -3,7 +3,7 @@
 import random
 import struct
 
-from host_device import BAUD, DENSE, HELLO, RESET, SPARSE, frame, payload, sparse_body, wire
+from tests.firmware.host_device import BAUD, DENSE, HELLO, RESET, SPARSE, frame, payload, sparse_body, wire
 
 
 def garbage(rng: random.Random, count: int, inputs: int) -> bytes:

@@ -11,7 +11,8 @@ from pathlib import Path
 from cobs import cobs
 
 from tinyloc.boards import load_board
-from tinyloc.device.build import FIRMWARE_DIR, board_header
+from tinyloc.device.image.build import board_header
+from tinyloc.paths import FIRMWARE_DIR
 
 HERE = Path(__file__).parent
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wconversion"]

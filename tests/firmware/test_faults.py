@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from cobs import cobs
 from elftools.elf.elffile import ELFFile
-from host_device import ERROR, HELLO, frame
 from unicorn.arm_const import UC_ARM_REG_SP
 
+from tests.firmware.host_device import ERROR, HELLO, frame
 from tinyloc.boards import Board, board_names, load_board
-from tinyloc.device.build import build_firmware
 from tinyloc.device.emulator.machine import Machine
+from tinyloc.device.image.build import build_firmware
 
 FIXTURES = Path(__file__).parent / "fixtures"
 STACK_START = 0x2000_0000  # of every board

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from fake_model import DENSE_INT16, SPARSE_INT8
+
+from tests.firmware.fake_model import DENSE_INT16, SPARSE_INT8
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fusion_host import HostFusion, any_student
 
-from tinyloc.training.fusion.batch import K_DEFAULT, prepare
-from tinyloc.training.fusion.ekf import run
-from tinyloc.training.fusion.rules import make_rule
-from tinyloc.training.fusion.settings import FilterSettings
-from tinyloc.training.fusion.simulate import simulate
-from tinyloc.training.fusion.sites import CORRIDOR, LOOP, ROOM
-from tinyloc.training.fusion.trilaterate import trilaterate
+from tests.fusion_host import HostFusion, any_student
+from tinyloc.training.fusion.filters.batch import K_DEFAULT, prepare
+from tinyloc.training.fusion.filters.ekf import run
+from tinyloc.training.fusion.filters.rules import make_rule
+from tinyloc.training.fusion.filters.settings import FilterSettings
+from tinyloc.training.fusion.filters.trilaterate import trilaterate
+from tinyloc.training.fusion.simulation.simulate import simulate
+from tinyloc.training.fusion.simulation.sites import CORRIDOR, LOOP, ROOM
 
 SETTINGS = {
     "fixed": FilterSettings(rule="fixed"),

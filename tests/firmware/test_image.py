@@ -11,8 +11,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tinyloc.boards import board_names, load_board
-from tinyloc.device.build import build_firmware
-from tinyloc.device.footprint import measure_flash, read_sections, read_symbols
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.image.footprint import measure_flash, read_sections, read_symbols
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MODELS = ("dense_int16", "sparse_int8")

@@ -8,9 +8,12 @@ import subprocess
 
 import pytest
 from cobs import cobs
-from fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference
-from garbage import garbage
-from host_device import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.firmware.fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference
+from tests.firmware.garbage import garbage
+from tests.firmware.host_device import (
     BAUD,
     DENSE,
     ERROR,
@@ -26,8 +29,6 @@ from host_device import (
     sparse_body,
     wire,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 CLOCK_HZ = 80_000_000
 BEFORE_RESET = 0xFFFFFFFF

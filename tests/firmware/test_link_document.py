@@ -3,11 +3,10 @@
 import re
 from pathlib import Path
 
-from fake_model import MISSING
-from host_device import payload, wire
-
-from tinyloc.device.build import FIRMWARE_DIR
-from tinyloc.device.link import ErrorCode, Message
+from tests.firmware.fake_model import MISSING
+from tests.firmware.host_device import payload, wire
+from tinyloc.device.link.frames import ErrorCode, Message
+from tinyloc.paths import FIRMWARE_DIR
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "link.md").read_text()
 

@@ -3,8 +3,18 @@
 import random
 
 import pytest
-from fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference, argmax, forward_fill, mode
-from host_device import DENSE, RESET, SPARSE, sparse_body
+
+from tests.firmware.fake_model import (
+    DENSE_INT16,
+    MISSING,
+    SPARSE_INT8,
+    FakeModel,
+    FakeReference,
+    argmax,
+    forward_fill,
+    mode,
+)
+from tests.firmware.host_device import DENSE, RESET, SPARSE, sparse_body
 
 VARIANTS = {
     "house": DENSE_INT16,

@@ -8,16 +8,16 @@ import subprocess
 import numpy as np
 import pytest
 from cobs import cobs
-from fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeReference
-from garbage import garbage
-from host_device import DENSE, ERROR, HELLO, RESET, RESULT, compile_host, frame
 from unicorn import UC_HOOK_CODE, Uc
 
+from tests.firmware.fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeReference
+from tests.firmware.garbage import garbage
+from tests.firmware.host_device import DENSE, ERROR, HELLO, RESET, RESULT, compile_host, frame
 from tinyloc.boards import load_board
-from tinyloc.device.build import build_firmware
-from tinyloc.device.client import DeviceClient, DeviceRestarted
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.link import Message, Receiver, VersionError
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.link.client import DeviceClient, DeviceRestarted
+from tinyloc.device.link.frames import Message, Receiver, VersionError
 
 DAY_AT_5_HZ = 24 * 3600 * 5
 

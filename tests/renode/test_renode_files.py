@@ -1,4 +1,4 @@
-"""renode/: in step with what device/renode.py makes, legal by Renode 1.16's grammar, and true to the boards.
+"""renode/: in step with what device/renode/files.py makes, legal by Renode 1.16's grammar, and true to the boards.
 
 The files cannot be run here. The grammar checked is the part of Renode's `Grammar.cs`, its monitor and Robot Framework
 that they use; anything else is an error, so that they stay that simple.
@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from tinyloc.boards import load_board, part_names
-from tinyloc.device.build import build_firmware
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.renode import RENODE_DIR, files, golden, prepare
+from tinyloc.device.image.build import build_firmware
+from tinyloc.device.renode.files import files, golden, prepare
+from tinyloc.paths import RENODE_DIR
 
 sys.path.insert(0, str(RENODE_DIR))
-from golden import cobs_decode, frames
-from golden import golden as Keywords
+from tinyloc.renode.golden import cobs_decode, frames
+from tinyloc.renode.golden import golden as Keywords
 
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 BOARDS = part_names()
@@ -89,7 +90,7 @@ def ranges(entries: dict[str, dict]) -> list[tuple[int, int, str]]:
 def test_the_checked_in_files_are_in_step(name):
     for file, text in files(load_board(name)).items():
         path = RENODE_DIR / file
-        assert path.is_file() and path.read_text() == text, f"{path}: run `python -m tinyloc.device.renode`"
+        assert path.is_file() and path.read_text() == text, f"{path}: run `python -m tinyloc.device.renode.files`"
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -311,7 +312,7 @@ def test_a_wrong_reply_is_told(change, told):
 
 
 def test_frames_of_the_robot_library_are_the_hosts():
-    from tinyloc.device.link import Frame
+    from tinyloc.device.link.frames import Frame
 
     sent = [Frame(0x90, 7, bytes(range(256)) * 3), Frame(0x81, 65535, b"\0\0"), Frame(0x82, 0)]
     assert frames(b"".join(frame.encode() for frame in sent)) == [(f.type, f.seq, f.body) for f in sent]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from tinyloc.export.bundle import sha256
+from tinyloc.bundle.schema import sha256
 from tinyloc.main import main
 
 RECIPE = """\

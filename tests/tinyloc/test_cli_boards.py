@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tinyloc.device import new_board, renode, renode_run
+from tinyloc.device import board_files as new_board
+from tinyloc.device.renode import files as renode
+from tinyloc.device.renode import run as renode_run
 from tinyloc.main import main
 
 DENSE = Path(__file__).parent.parent / "firmware" / "fixtures" / "dense_int16"

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_recipe import TINY
 
+from tests.tiny_recipe import TINY
 from tinyloc import main as entry
 from tinyloc.main import main
 

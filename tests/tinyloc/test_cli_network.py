@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from tflite_models import TFLiteModel
 
-from tinyloc.codegen.network_reference import litert_outputs
+from tests.codegen.tflite_models import TFLiteModel
+from tinyloc.codegen.verify.network_reference import litert_outputs
 from tinyloc.main import main
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from evaluation_samples import house_evaluation
 
-from tinyloc.commands.layout import find_run
+from tests.evaluation_samples import house_evaluation
+from tinyloc.cli.layout import find_run
 from tinyloc.device.report.record import save_evaluation
 from tinyloc.main import main
 

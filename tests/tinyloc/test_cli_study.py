@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tinyloc.main import app
-from tinyloc.training.study.spec import StudyError
+from tinyloc.study.spec import StudyError
 
 STUDY = """
 name = "chain"

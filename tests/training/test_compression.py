@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinyloc.export.bundle import Preprocessing
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.export.flatbuffer import constant, graph, load, scales, tensor_name
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.pipeline import export_run

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_recipe import tiny_recipe
 
+from tests.tiny_recipe import tiny_recipe
 from tinyloc.training.distil import losses
 from tinyloc.training.distil.guide import Guide
 from tinyloc.training.distil.hidden import pairs, watch

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from tiny_recipe import tiny_recipe
 
+from tests.tiny_recipe import tiny_recipe
+from tinyloc.study import check
+from tinyloc.study.spec import cells, load_study
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.run import TrainedRun, train
-from tinyloc.training.study import check
-from tinyloc.training.study.spec import cells, load_study
 from tinyloc.training.train import EpochDone
 
 WITHOUT_CRF = """

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from tinyloc.training.fusion.batch import Batch, prepare
-from tinyloc.training.fusion.dead_reckoning import Counts
-from tinyloc.training.fusion.ekf import Seen, predict, run, start, update
-from tinyloc.training.fusion.rules import AdaptiveRule, Forecast, GatedRule, VarianceRule, make_rule
-from tinyloc.training.fusion.settings import HISTORY, FilterSettings
-from tinyloc.training.fusion.simulate import Walk, simulate
-from tinyloc.training.fusion.sites import CORRIDOR, ROOM
-from tinyloc.training.fusion.trilaterate import RANGE_NOISE_M, Fix, trilaterate
+from tinyloc.training.fusion.filters.batch import Batch, prepare
+from tinyloc.training.fusion.filters.dead_reckoning import Counts
+from tinyloc.training.fusion.filters.ekf import Seen, predict, run, start, update
+from tinyloc.training.fusion.filters.rules import AdaptiveRule, Forecast, GatedRule, VarianceRule, make_rule
+from tinyloc.training.fusion.filters.settings import HISTORY, FilterSettings
+from tinyloc.training.fusion.filters.trilaterate import RANGE_NOISE_M, Fix, trilaterate
+from tinyloc.training.fusion.simulation.simulate import Walk, simulate
+from tinyloc.training.fusion.simulation.sites import CORRIDOR, ROOM
 
 ANCHORS = np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 8.0], [0.0, 8.0]])
 

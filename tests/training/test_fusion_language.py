@@ -8,10 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyloc.training.fusion.batch import prepare
-from tinyloc.training.fusion.distil import train_student
 from tinyloc.training.fusion.errors import FusionError
-from tinyloc.training.fusion.language import (
+from tinyloc.training.fusion.filters.batch import prepare
+from tinyloc.training.fusion.filters.rules import CHANNELS, make_rule
+from tinyloc.training.fusion.filters.settings import HISTORY, DistilSettings, FilterSettings
+from tinyloc.training.fusion.simulation.simulate import simulate
+from tinyloc.training.fusion.simulation.sites import CORRIDOR
+from tinyloc.training.fusion.students.distil import train_student
+from tinyloc.training.fusion.students.language import (
     Candidate,
     LanguageTeacher,
     answer,
@@ -20,12 +24,8 @@ from tinyloc.training.fusion.language import (
     prompt,
     soft,
 )
-from tinyloc.training.fusion.rollout import Rollout, roll_out
-from tinyloc.training.fusion.rules import CHANNELS, make_rule
-from tinyloc.training.fusion.scaling import OUTPUTS, Frame
-from tinyloc.training.fusion.settings import HISTORY, DistilSettings, FilterSettings
-from tinyloc.training.fusion.simulate import simulate
-from tinyloc.training.fusion.sites import CORRIDOR
+from tinyloc.training.fusion.students.rollout import Rollout, roll_out
+from tinyloc.training.fusion.students.scaling import OUTPUTS, Frame
 
 transformers = pytest.importorskip("transformers")
 CHARACTERS = "\n +-.,:=()/0123456789abcdefghijklmnopqrstuvwxyzAOS"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tinyloc.training.fusion.errors import FusionError
-from tinyloc.training.fusion.recordings import (
+from tinyloc.training.fusion.filters.trilaterate import trilaterate
+from tinyloc.training.fusion.simulation.recordings import (
     LIAS,
     LIAS_ANCHORS,
     LIAS_TAG_HEIGHT_M,
@@ -19,7 +20,6 @@ from tinyloc.training.fusion.recordings import (
     TREK_STILL,
     load_recordings,
 )
-from tinyloc.training.fusion.trilaterate import trilaterate
 
 SHIFT = np.array([2.4, 2.8])
 START = datetime.fromisoformat("2018-11-29T16:05:10+01:00").timestamp()

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyloc.training.fusion.batch import prepare
 from tinyloc.training.fusion.errors import FusionError
-from tinyloc.training.fusion.scores import errors, score
-from tinyloc.training.fusion.simulate import simulate
-from tinyloc.training.fusion.sites import site
-from tinyloc.training.fusion.storage import load_student
-from tinyloc.training.fusion.study import TEST_SEED, StudyRecord
-from tinyloc.training.fusion.table import draw, load_records, tables
-from tinyloc.training.fusion.tuning import track
+from tinyloc.training.fusion.filters.batch import prepare
+from tinyloc.training.fusion.filters.scores import errors, score
+from tinyloc.training.fusion.filters.tuning import track
+from tinyloc.training.fusion.simulation.simulate import simulate
+from tinyloc.training.fusion.simulation.sites import site
+from tinyloc.training.fusion.students.student_files import load_student
+from tinyloc.training.fusion.study.study import TEST_SEED, StudyRecord
+from tinyloc.training.fusion.study.table import draw, load_records, tables
 
 RESULTS = Path(__file__).resolve().parents[2] / "results" / "fusion"
 

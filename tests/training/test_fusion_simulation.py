@@ -5,12 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tinyloc.training.fusion.dead_reckoning import reckon
 from tinyloc.training.fusion.errors import FusionError
-from tinyloc.training.fusion.gait import GRAVITY, STAND_S
-from tinyloc.training.fusion.ranging import measured_distance
-from tinyloc.training.fusion.simulate import simulate
-from tinyloc.training.fusion.sites import CORRIDOR, LOOP, SITES, crossings, site
+from tinyloc.training.fusion.filters.dead_reckoning import reckon
+from tinyloc.training.fusion.simulation.gait import GRAVITY, STAND_S
+from tinyloc.training.fusion.simulation.ranging import measured_distance
+from tinyloc.training.fusion.simulation.simulate import simulate
+from tinyloc.training.fusion.simulation.sites import CORRIDOR, LOOP, SITES, crossings, site
 
 
 @pytest.mark.parametrize("name", SITES)

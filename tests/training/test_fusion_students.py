@@ -5,24 +5,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fusion_host import any_student
 
-from tinyloc.training.fusion.batch import prepare
-from tinyloc.training.fusion.distil import divergence, likelihood, teach, train_student, train_teacher
+from tests.fusion_host import any_student
 from tinyloc.training.fusion.errors import FusionError
-from tinyloc.training.fusion.networks import GruStudent, MambaStudent, MlpStudent, Teacher, make_student, parameters
-from tinyloc.training.fusion.quantised import quantise
-from tinyloc.training.fusion.record import StudySettings
-from tinyloc.training.fusion.rollout import roll_out
-from tinyloc.training.fusion.rules import make_rule
-from tinyloc.training.fusion.scaling import INPUTS, OUTPUTS, Frame
-from tinyloc.training.fusion.settings import DistilSettings, FilterSettings
-from tinyloc.training.fusion.simulate import simulate
-from tinyloc.training.fusion.sites import CORRIDOR
-from tinyloc.training.fusion.storage import load_student, save_student
-from tinyloc.training.fusion.study import run_site
-from tinyloc.training.fusion.table import load_records, tables
-from tinyloc.training.fusion.variants import KINDS, run_variants
+from tinyloc.training.fusion.filters.batch import prepare
+from tinyloc.training.fusion.filters.rules import make_rule
+from tinyloc.training.fusion.filters.settings import DistilSettings, FilterSettings
+from tinyloc.training.fusion.simulation.simulate import simulate
+from tinyloc.training.fusion.simulation.sites import CORRIDOR
+from tinyloc.training.fusion.students.distil import divergence, likelihood, teach, train_student, train_teacher
+from tinyloc.training.fusion.students.networks import (
+    GruStudent,
+    MambaStudent,
+    MlpStudent,
+    Teacher,
+    make_student,
+    parameters,
+)
+from tinyloc.training.fusion.students.quantised import quantise
+from tinyloc.training.fusion.students.rollout import roll_out
+from tinyloc.training.fusion.students.scaling import INPUTS, OUTPUTS, Frame
+from tinyloc.training.fusion.students.student_files import load_student, save_student
+from tinyloc.training.fusion.study.record import StudySettings
+from tinyloc.training.fusion.study.study import run_site
+from tinyloc.training.fusion.study.table import load_records, tables
+from tinyloc.training.fusion.study.variants import KINDS, run_variants
 
 FRAME = Frame((6.0, 5.0), 6.0)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyloc.export.bundle import Outputs, Preprocessing, TestSet, Window
+from tinyloc.bundle.schema import Outputs, Preprocessing, TestSet, Window
 from tinyloc.training import metrics, preprocess
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import DataError

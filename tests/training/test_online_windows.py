@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tiny_recipe import tiny_recipe
 
-from tinyloc.export.bundle import Window
+from tests.tiny_recipe import tiny_recipe
+from tinyloc.bundle.schema import Window
 from tinyloc.training.decide import decide
 from tinyloc.training.errors import RecipeError
 from tinyloc.training.models.build import build_model

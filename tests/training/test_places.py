@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from uji_files import row, text
 
+from tests.uji_files import row, text
 from tinyloc.training.data import uji
 from tinyloc.training.errors import DataError, RecipeError, TrainingError
 from tinyloc.training.places import mean_position

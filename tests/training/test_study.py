@@ -7,15 +7,16 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-import study_work
 
+from tests import study_work
+from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
+from tinyloc.study import check, published, record, tables, workers
+from tinyloc.study.plots import draw, pareto
+from tinyloc.study.record import CellRecord
+from tinyloc.study.run import CellWork, Progress, plan, run_study
+from tinyloc.study.spec import Cell, Study, StudyError, cells, load_study, put_over
+from tinyloc.study.summary import rows
 from tinyloc.training.recipe import RECIPES_DIR
-from tinyloc.training.study import check, published, record, tables, workers
-from tinyloc.training.study.plots import draw, pareto
-from tinyloc.training.study.record import CellRecord, FormRecord, OnBoard
-from tinyloc.training.study.run import CellWork, Progress, plan, run_study
-from tinyloc.training.study.spec import Cell, Study, StudyError, cells, load_study, put_over
-from tinyloc.training.study.summary import rows
 
 SMALL = """
 name = "small"

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from tiny_recipe import tiny_recipe
 
+from tests.tiny_recipe import tiny_recipe
 from tinyloc.boards import load_board
+from tinyloc.study.check import impossible
+from tinyloc.study.spec import Cell
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.run import train
-from tinyloc.training.study.check import impossible
-from tinyloc.training.study.spec import Cell
 
 MDCSA = 'model = { architecture = "mdcsa", hidden = 64, context = 200, crf = true }\n'
 STATE = 3 * 199 * 64 + 2 * 64

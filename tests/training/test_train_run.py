@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_recipe import tiny_recipe
 
-from tinyloc.export.bundle import Preprocessing
+from tests.tiny_recipe import tiny_recipe
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training import augment as augmenting
 from tinyloc.training import resume
 from tinyloc.training.augment import Chunks

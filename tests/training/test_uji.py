@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from uji_files import HEADER, row, text
 
+from tests.uji_files import HEADER, row, text
 from tinyloc.training.data import uji
 from tinyloc.training.errors import DataError
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from uji_files import row, text
 
-from tinyloc.export.bundle import Preprocessing, TestSet, Window
+from tests.uji_files import row, text
+from tinyloc.bundle.schema import Preprocessing, TestSet, Window
+from tinyloc.study.check import impossible
+from tinyloc.study.published import PARAMETERS
+from tinyloc.study.spec import Cell
 from tinyloc.training.compress.forms import FORMS
 from tinyloc.training.compress.select import gains
 from tinyloc.training.data import uji
@@ -17,6 +20,7 @@ from tinyloc.training.data.catalogue import load
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.decide import decide_all
 from tinyloc.training.errors import TrainingError
+from tinyloc.training.independent_samples import unrelated_problems
 from tinyloc.training.models import localiser
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import published_parameters
@@ -24,11 +28,7 @@ from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.settings import ModelSettings
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.run import TrainedRun, train
-from tinyloc.training.study.check import impossible
-from tinyloc.training.study.published import PARAMETERS
-from tinyloc.training.study.spec import Cell
 from tinyloc.training.test_set import as_test_set
-from tinyloc.training.unrelated import unrelated_problems
 
 INPUTS, CLASSES, SCANS = 24, 5, 40
 EACH = Window(steps=1, hop=1, rate_hz=1.0)

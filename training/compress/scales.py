@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tinyloc.export.bundle import Arithmetic
+from tinyloc.bundle.schema import Arithmetic
 
 READING_RANGE = (0.0, 1.0)
 """Preprocessing clips readings to it."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from tinyloc.export.bundle import Preprocessing
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training.data.dataset import UNSEEN, Recording
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.models.localiser import Localiser

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.export.bundle import Room
+from tinyloc.bundle.schema import Room
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import DataSet, Recording, alternating
 from tinyloc.training.errors import DataError

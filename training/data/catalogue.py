@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyloc.boards.files import write_whole
+from tinyloc.files import write_whole
+from tinyloc.paths import CLONE_DIR
 from tinyloc.training.data import ble_flat, ble_tracks, files, house, in_home, movement_aal, own, uji, uji_blocks, uts
 from tinyloc.training.data.dataset import UNSEEN, DataSet
 from tinyloc.training.data.floor_plans import HOUSES
@@ -226,9 +227,8 @@ def cache_directory() -> Path:
 def search_places() -> list[Path]:
     """Directories that are searched for data sets, in order."""
     given = os.environ.get(ENVIRONMENT)
-    clone = Path(__file__).resolve().parents[2]
     places = [Path(given)] if given else []
-    places += [Path.cwd().parent / "shared" / "data", clone.parent / "shared" / "data", cache_directory()]
+    places += [Path.cwd().parent / "shared" / "data", CLONE_DIR.parent / "shared" / "data", cache_directory()]
     return list(dict.fromkeys(places))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.export.bundle import Room
+from tinyloc.bundle.schema import Room
 
 UNSEEN = -1
 """Label of a sample whose class was never trained: any decision there is an error."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.training.errors import DataError
 
 Floats = npt.NDArray[np.float64]

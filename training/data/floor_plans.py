@@ -7,7 +7,7 @@ the plans themselves are ours. Floor 0 has z = 0 at its boards, floor 1 z = STOR
 from dataclasses import dataclass
 from typing import Literal
 
-from tinyloc.export.bundle import Room
+from tinyloc.bundle.schema import Room
 
 STOREY_M = 2.7
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
 from tinyloc.training.data.files import some

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tinyloc.export.bundle import Preprocessing
+from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training.errors import TrainingError
 
 _SHOWN = 3

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tinyloc.boards.errors import counted
+from tinyloc.errors import counted
 
 Architecture = Literal["mamba", "mlp", "mdcsa", "lstm", "gru"]
 Attention = Literal["streaming", "window"]

@@ -1,0 +1,1 @@
+"""Fixed-point arithmetic of the kernels, as NumPy and as bounds: what operators and kernel forms share."""

@@ -1,0 +1,1 @@
+"""Back end cmsis_nn: calls of Arm's CMSIS-NN."""

@@ -1,0 +1,1 @@
+"""Back end tflm: a harness for TensorFlow Lite for Microcontrollers."""

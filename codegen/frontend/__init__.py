@@ -1,0 +1,1 @@
+"""From a .tflite file to a checked graph."""

@@ -1,0 +1,431 @@
+"""TFLite flatbuffer -> Graph. Everything that cannot be read is reported at once."""
+
+import dataclasses
+import struct
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tflite
+
+from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
+from tinyloc.codegen.passes.dilations import fold_dilations
+from tinyloc.codegen.passes.recurrent import detach_states
+from tinyloc.codegen.passes.shapes import FOLDED, fold_shapes
+from tinyloc.codegen.passes.split_space_to_batch import split_borders
+from tinyloc.codegen.passes.zeros import scale_zeros
+from tinyloc.codegen.semantics.operator_table import supported
+from tinyloc.codegen.semantics.result_shapes import REDUCTIONS
+from tinyloc.errors import counted
+
+LARGEST_TENSOR = 1 << 26
+"""Bytes; a damaged file may claim any size."""
+NAMED_AT_ONCE = 3
+"""Tensors of a wrong type that a message names; a float model has dozens."""
+FOLDED_AT_READING = (*FOLDED, "DEQUANTIZE")
+
+_ELEMENTS: dict[int, ElementType] = {
+    tflite.TensorType.INT8: "int8",
+    tflite.TensorType.INT4: "int8",  # two a byte in the file, see _values
+    tflite.TensorType.BOOL: "int8",  # 0 or 1, see operators/compare.py
+    tflite.TensorType.INT16: "int16",
+    tflite.TensorType.INT32: "int32",
+    tflite.TensorType.INT64: "int64",
+}
+_BORDERS = {**_ELEMENTS, tflite.TensorType.FLOAT32: "float32", tflite.TensorType.UINT8: "uint8"}
+_TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
+_OPERATOR_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
+ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
+
+_POOL = {
+    "activation": "FusedActivationFunction",
+    "padding": "Padding",
+    "stride_h": "StrideH",
+    "stride_w": "StrideW",
+    "filter_h": "FilterHeight",
+    "filter_w": "FilterWidth",
+}
+_RESIZE = {"align_corners": "AlignCorners", "half_pixels": "HalfPixelCenters"}
+_REAL = {"beta", "alpha", "cell_clip", "projection_clip"}
+_ONE_BY_DEFAULT = ("stride", "dilation", "depth", "beta", "filter")
+
+# What is read of each operator's options: attribute name -> name of the flatbuffer's accessor.
+_OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "FULLY_CONNECTED": (
+        "FullyConnectedOptions",
+        {"activation": "FusedActivationFunction", "weights_format": "WeightsFormat", "keep_dims": "KeepNumDims"},
+    ),
+    "ADD": ("AddOptions", {"activation": "FusedActivationFunction", "powers_of_two": "PotScaleInt16"}),
+    "SUB": ("SubOptions", {"activation": "FusedActivationFunction", "powers_of_two": "PotScaleInt16"}),
+    "MUL": ("MulOptions", {"activation": "FusedActivationFunction"}),
+    "CONCATENATION": ("ConcatenationOptions", {"axis": "Axis", "activation": "FusedActivationFunction"}),
+    "BATCH_MATMUL": ("BatchMatMulOptions", {"adj_x": "AdjX", "adj_y": "AdjY"}),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions",
+        {
+            "begin_mask": "BeginMask",
+            "end_mask": "EndMask",
+            "ellipsis_mask": "EllipsisMask",
+            "new_axis_mask": "NewAxisMask",
+            "shrink_axis_mask": "ShrinkAxisMask",
+        },
+    ),
+    **{kind: ("ReducerOptions", {"keep_dims": "KeepDims"}) for kind in sorted(REDUCTIONS)},
+    "DEPTHWISE_CONV_2D": (
+        "DepthwiseConv2DOptions",
+        {
+            "activation": "FusedActivationFunction",
+            "padding": "Padding",
+            "stride_h": "StrideH",
+            "stride_w": "StrideW",
+            "dilation_h": "DilationHFactor",
+            "dilation_w": "DilationWFactor",
+            "depth_multiplier": "DepthMultiplier",
+        },
+    ),
+    "CONV_2D": (
+        "Conv2DOptions",
+        {
+            "activation": "FusedActivationFunction",
+            "padding": "Padding",
+            "stride_h": "StrideH",
+            "stride_w": "StrideW",
+            "dilation_h": "DilationHFactor",
+            "dilation_w": "DilationWFactor",
+        },
+    ),
+    "TRANSPOSE_CONV": (
+        "TransposeConvOptions",
+        {
+            "activation": "FusedActivationFunction",
+            "padding": "Padding",
+            "stride_h": "StrideH",
+            "stride_w": "StrideW",
+        },
+    ),
+    "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
+    "MAX_POOL_2D": ("Pool2DOptions", _POOL),
+    "SOFTMAX": ("SoftmaxOptions", {"beta": "Beta"}),
+    "LEAKY_RELU": ("LeakyReluOptions", {"alpha": "Alpha"}),
+    "ARG_MAX": ("ArgMaxOptions", {}),
+    "PACK": ("PackOptions", {"axis": "Axis"}),
+    "UNPACK": ("UnpackOptions", {"axis": "Axis"}),
+    "DEPTH_TO_SPACE": ("DepthToSpaceOptions", {"block_size": "BlockSize"}),
+    "SPACE_TO_DEPTH": ("SpaceToDepthOptions", {"block_size": "BlockSize"}),
+    "MIRROR_PAD": ("MirrorPadOptions", {"mode": "Mode"}),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", _RESIZE),
+    "RESIZE_NEAREST_NEIGHBOR": ("ResizeNearestNeighborOptions", _RESIZE),
+    "L2_NORMALIZATION": ("L2NormOptions", {"activation": "FusedActivationFunction"}),
+    "GELU": ("GeluOptions", {"approximate": "Approximate"}),
+    "GATHER": ("GatherOptions", {"axis": "Axis", "batch_dims": "BatchDims"}),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (
+        "UnidirectionalSequenceLSTMOptions",
+        {
+            "activation": "FusedActivationFunction",
+            "cell_clip": "CellClip",
+            "projection_clip": "ProjClip",
+            "time_major": "TimeMajor",
+        },
+    ),
+}
+
+
+def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
+    """Read a TFLite file. `states` names (input tensor, output tensor) pairs that one step carries to the next.
+
+    Inputs and outputs of the graph are those of the first subgraph without the states. A dynamic batch (-1 in the
+    shape signature of an input) is read as the file's static size, and other open sizes follow from it, see
+    passes/shapes.py. Raises CompileError listing every problem: a damaged file, float, hybrid or unknown element types,
+    custom operators, control flow, states that do not exist.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CompileError(str(path), [f"the file cannot be read: {error.strerror}"]) from error
+    if content[4:8] != b"TFL3":
+        raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
+    try:
+        reader = _Reader(tflite.Model.GetRootAs(content, 0), path)
+        graph, problems = fold_shapes(reader.graph(states), reader.signatures)
+        if problems:
+            raise CompileError(str(path), problems)
+        return split_borders(fold_dilations(scale_zeros(detach_states(graph))))
+    except CompileError:
+        raise
+    except (
+        *(struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError),
+        *(AssertionError, OverflowError, MemoryError),
+    ) as error:
+        raise CompileError(str(path), [f"damaged flatbuffer ({error}); export the model again"]) from error
+
+
+def read_borders(path: Path, states: Sequence[tuple[str, str]] = ()) -> tuple[list[str], list[str]]:
+    """NumPy types of a file's inputs and outputs, in the order of the graph that `read_tflite` makes of it.
+
+    They differ from the graph's where the file has float32 or uint8 outside of a QUANTIZE: the device works on the
+    integers inside. The file must be one that read_tflite takes.
+    """
+    subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
+    carried = {plain_name(name) for pair in states for name in pair}
+
+    def types(indices: Any) -> list[str]:
+        ends = [subgraph.Tensors(int(i)) for i in indices]
+        names = [plain_name((end.Name() or b"").decode(errors="replace")) for end in ends]
+        return [_BORDERS[end.Type()] for end, name in zip(ends, names, strict=True) if name not in carried]
+
+    return types(subgraph.InputsAsNumpy()), types(subgraph.OutputsAsNumpy())
+
+
+def plain_name(name: str) -> str:
+    """A tensor's name as it may stand in a C comment: one line, no comment marks."""
+    printable = "".join(c if c.isprintable() else " " for c in name)
+    return printable.replace("/*", "/ *").replace("*/", "* /")
+
+
+class _Reader:
+    def __init__(self, model: Any, path: Path) -> None:
+        self.model = model
+        self.path = path
+        self.problems: list[str] = []
+        self.signatures: dict[int, list[int]] = {}  # of tensors with open sizes
+
+    def graph(self, states: Sequence[tuple[str, str]]) -> Graph:
+        if self.model.SubgraphsLength() != 1:
+            self.problems.append(
+                f"{self.model.SubgraphsLength()} subgraphs: control flow is not supported; export without IF and WHILE "
+                "(Keras: GRU with unroll=True; LSTM with a batch of 1, which becomes one operator, or with unroll=True)"
+            )
+        subgraph = self.model.Subgraphs(0)
+        tensors = tuple(self._tensor(subgraph.Tensors(i), i) for i in range(subgraph.TensorsLength()))
+        operators = tuple(self._operator(subgraph.Operators(i), i, tensors) for i in range(subgraph.OperatorsLength()))
+        inputs = [int(i) for i in subgraph.InputsAsNumpy()]
+        outputs = [int(i) for i in subgraph.OutputsAsNumpy()]
+        operators = self._without_empty(tensors, operators, [*inputs, *outputs])
+        tensors, operators = self._cut_borders(tensors, operators, inputs, outputs)
+        self._check_elements(tensors, operators, inputs, outputs)
+        pairs = []
+        for before, after in states:
+            found = _named(tensors, inputs, before), _named(tensors, outputs, after)
+            for name, index, of in ((before, found[0], inputs), (after, found[1], outputs)):
+                if index is None:
+                    have = ", ".join(tensors[i].name for i in of)
+                    self.problems.append(f"state tensor {name!r} is not there; the graph has {have}")
+            if found[0] is not None and found[1] is not None:
+                pairs.append((found[0], found[1]))
+        if self.problems:
+            self._check_kinds(operators)
+            raise CompileError(str(self.path), self.problems)
+        carried_in = {before for before, _ in pairs}
+        carried_out = {after for _, after in pairs}
+        return Graph(
+            name=self.path.stem,
+            tensors=tensors,
+            operators=operators,
+            inputs=tuple(i for i in inputs if i not in carried_in),
+            outputs=tuple(i for i in outputs if i not in carried_out),
+            states=tuple(pairs),
+        )
+
+    def _tensor(self, source: Any, index: int) -> Tensor:
+        name = plain_name((source.Name() or b"").decode(errors="replace"))
+        shape = tuple(int(n) for n in source.ShapeAsNumpy()) if source.ShapeLength() else ()
+        element = _ELEMENTS.get(source.Type())
+        if element is None:
+            # only tensors that operators use are reported, by _check_elements
+            return Tensor(name, shape, "int8", None, None)
+        if shape == (0,):
+            return Tensor(name, shape, element, _quantisation(source.Quantization()))  # holds a scale only, as in LSTM
+        if min(shape, default=1) == 0:
+            return Tensor(name, shape, element)  # a part of no elements, see _without_empty
+        if any(n < 0 for n in shape):
+            self.problems.append(f"tensor {name} has shape {shape}: dynamic shapes are not supported; fix the sizes")
+            return Tensor(name, shape, element)
+        if faults := _storage_faults(source, self.model.Buffers(source.Buffer()), prod(shape) * BYTES[element]):
+            self.problems += [f"tensor {name} {fault}" for fault in faults]
+            return Tensor(name, (1,) * len(shape), element, Quantisation((1.0,), (0,)))
+        signature = [int(n) for n in source.ShapeSignatureAsNumpy()] if source.ShapeSignatureLength() else []
+        if any(n < 0 for n in signature):
+            self.signatures[index] = signature
+        data = None
+        buffer = self.model.Buffers(source.Buffer())
+        if source.Buffer() != 0 and buffer is not None and buffer.DataLength():
+            data = _values(buffer.DataAsNumpy().tobytes(), element, source.Type(), prod(shape)).reshape(shape)
+            data.flags.writeable = False
+        truth = source.Type() == tflite.TensorType.BOOL
+        quantisation = Quantisation((1.0,), (0,)) if truth else _quantisation(source.Quantization())
+        return Tensor(name, shape, element, quantisation, data)
+
+    def _operator(self, source: Any, index: int, tensors: Sequence[Tensor]) -> Operator:
+        code = self.model.OperatorCodes(source.OpcodeIndex())
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        kind = _OPERATOR_NAMES.get(number, f"operator {number}")
+        if kind == "CUSTOM":
+            kind = f"CUSTOM {plain_name((code.CustomCode() or b'').decode(errors='replace'))}"
+        outputs = tuple(int(t) for t in source.OutputsAsNumpy())
+        inputs = tuple(int(t) for t in source.InputsAsNumpy()) if source.InputsLength() else ()
+        for tensor in (*inputs, *outputs):
+            if not -1 <= tensor < len(tensors):
+                raise ValueError(f"operator {index} names tensor {tensor} of {len(tensors)}")
+        options = self._options(kind, source)
+        if source.IntermediatesLength():
+            options = {**options, "intermediates": tuple(int(t) for t in source.IntermediatesAsNumpy())}
+        return Operator(kind, inputs, outputs, options, (f"{kind} #{index} {tensors[outputs[0]].name}",))
+
+    @staticmethod
+    def _options(kind: str, source: Any) -> Mapping[str, Any]:
+        if kind not in _OPTIONS:
+            return {}
+        class_name, fields = _OPTIONS[kind]
+        table = source.BuiltinOptions()
+        if table is None:
+            return {name: 1 if name.startswith(_ONE_BY_DEFAULT) else 0 for name in fields}
+        options = getattr(tflite, class_name)()
+        options.Init(table.Bytes, table.Pos)
+        return {
+            name: (float if name in _REAL else int)(getattr(options, accessor)()) for name, accessor in fields.items()
+        }
+
+    def _without_empty(
+        self, tensors: Sequence[Tensor], operators: tuple[Operator, ...], ends: Sequence[int]
+    ) -> tuple[Operator, ...]:
+        """SPLIT_V without parts of no elements that nobody reads, as some GRUs have; any other size of 0 is a problem.
+
+        A shape of (0,) is that of a tensor which holds a scale only, as in an LSTM.
+        """
+        read = {t for op in operators for t in op.inputs} | set(ends)
+        empty = {i for i, t in enumerate(tensors) if min(t.shape, default=1) == 0 and t.shape != (0,)}
+        split = {t for op in operators if op.kind == "SPLIT_V" for t in op.outputs}
+        self.problems += [
+            f"tensor {tensors[t].name} has shape {tensors[t].shape}: dynamic shapes are not supported; fix the sizes"
+            for t in sorted(empty)
+            if t in read or t not in split
+        ]
+        return tuple(
+            dataclasses.replace(op, outputs=tuple(t for t in op.outputs if t not in empty or t in read))
+            if op.kind == "SPLIT_V"
+            else op
+            for op in operators
+        )
+
+    def _cut_borders(
+        self, tensors: tuple[Tensor, ...], operators: tuple[Operator, ...], inputs: list[int], outputs: list[int]
+    ) -> tuple[tuple[Tensor, ...], tuple[Operator, ...]]:
+        """An input that only one QUANTIZE reads, and an output that one QUANTIZE or DEQUANTIZE makes, become integers.
+
+        That is so for float32, and for uint8 of the same scale. The device works in integers; its caller quantises with
+        the scale in model.h, or takes 128 off. Changes `inputs` and `outputs`.
+        """
+        subgraph = self.model.Subgraphs(0)
+        names: dict[int, str] = {}
+        kept = []
+        for op in operators:
+            if op.kind in ("QUANTIZE", "DEQUANTIZE") and len(op.inputs) == 1 and len(op.outputs) == 1:
+                (x,), (y,) = op.inputs, op.outputs
+                readers = {t: sum(t in other.inputs for other in operators) for t in (x, y)}
+                real = subgraph.Tensors(x).Type() == tflite.TensorType.FLOAT32
+                if op.kind == "QUANTIZE" and (real or _offset_by_128(subgraph.Tensors(x), subgraph.Tensors(y))):
+                    if inputs.count(x) == 1 and readers[x] == 1 and x not in outputs:
+                        inputs[inputs.index(x)] = y
+                        names[y] = tensors[x].name
+                        continue
+                elif (
+                    (op.kind == "DEQUANTIZE" or _offset_by_128(subgraph.Tensors(y), subgraph.Tensors(x)))
+                    and outputs.count(y) == 1
+                    and readers[y] == 0
+                ):
+                    outputs[outputs.index(y)] = x
+                    names.setdefault(x, tensors[y].name)
+                    continue
+            kept.append(op)
+        renamed = tuple(dataclasses.replace(t, name=names.get(i, t.name)) for i, t in enumerate(tensors))
+        return renamed, tuple(kept)
+
+    def _check_elements(
+        self,
+        tensors: Sequence[Tensor],
+        operators: Sequence[Operator],
+        subgraph_inputs: Sequence[int],
+        subgraph_outputs: Sequence[int],
+    ) -> None:
+        subgraph = self.model.Subgraphs(0)
+        kinds: dict[int, str] = {}
+        for op in operators:
+            for tensor in (*op.inputs, *op.outputs):
+                if tensor != -1:
+                    kinds.setdefault(tensor, op.origin[0])
+        for role, ends in (("input", subgraph_inputs), ("output", subgraph_outputs)):
+            for tensor in ends:
+                kinds.setdefault(tensor, f"{role} of the model")
+        by_type: dict[str, list[str]] = {}
+        for tensor, user in sorted(kinds.items()):
+            number = subgraph.Tensors(tensor).Type()
+            if number not in _ELEMENTS:
+                name = _TYPE_NAMES.get(number, str(number))
+                by_type.setdefault(name, []).append(f"{tensors[tensor].name} ({user})")
+        for name, where in by_type.items():
+            more = f" and {len(where) - NAMED_AT_ONCE} more" if len(where) > NAMED_AT_ONCE else ""
+            self.problems.append(
+                f"{name} where integers are needed: {', '.join(where[:NAMED_AT_ONCE])}{more}; only fully quantised "
+                "models run in integers: export with int8 or int16x8 inputs, outputs and operators"
+            )
+
+    def _check_kinds(self, operators: Sequence[Operator]) -> None:
+        """Operators that are compilable in no element type; told here when the file is refused before check_graph."""
+        known = {*supported(), *FOLDED_AT_READING}
+        for op in operators:
+            if op.kind not in known:
+                self.problems.append(f"{op.origin[0]}: {op.kind} is not supported")
+
+
+def _offset_by_128(unsigned: Any, signed: Any) -> bool:
+    """Whether a uint8 tensor stands for the same values as an int8 tensor: one scale, zero points 128 apart."""
+    if (unsigned.Type(), signed.Type()) != (tflite.TensorType.UINT8, tflite.TensorType.INT8):
+        return False
+    outside, inside = _quantisation(unsigned.Quantization()), _quantisation(signed.Quantization())
+    if outside is None or inside is None:
+        return False
+    return outside.scale == inside.scale and outside.zero_point == tuple(z + 128 for z in inside.zero_point)
+
+
+def _values(content: bytes, element: str, number: int, size: int) -> "np.ndarray[Any, Any]":
+    """A constant's elements, flat. INT4: the first of two in the lower half of a byte."""
+    if number == tflite.TensorType.INT4:
+        pairs = np.frombuffer(content, np.int8)
+        return np.stack([np.left_shift(pairs, 4) >> 4, pairs >> 4], axis=1).ravel()[:size]
+    return np.frombuffer(content, dtype=np.dtype(element).newbyteorder("<")).astype(element)
+
+
+def _storage_faults(source: Any, buffer: Any, size: int) -> list[str]:
+    """What of a tensor's form cannot be: its size in bytes, how its constant is kept, scales without zero points."""
+    faults = []
+    if size > LARGEST_TENSOR:
+        faults.append(f"takes {size:,} bytes, more than any board has; the file is damaged, or the model far too large")
+    if source.Sparsity() is not None:
+        faults.append("is stored sparse; convert the model without a sparsity of its own, or densify it")
+    if buffer is not None and buffer.Offset() > 1 and not buffer.DataLength():
+        faults.append("is kept outside of the flatbuffer; write the model as one file below 2 GB")
+    quantisation = source.Quantization()
+    if quantisation is not None and quantisation.ScaleLength():
+        scales, zeros = quantisation.ScaleLength(), quantisation.ZeroPointLength()
+        if scales != zeros:
+            had = f"{zeros} zero points" if zeros else "no zero point"
+            faults.append(f"has {counted(scales, 'scale')} and {had}; quantise the model again")
+    return faults
+
+
+def _quantisation(source: Any) -> Quantisation | None:
+    if source is None or source.ScaleLength() == 0:
+        return None
+    scale = tuple(float(s) for s in source.ScaleAsNumpy())
+    zero = tuple(int(z) for z in source.ZeroPointAsNumpy()) if source.ZeroPointLength() else ()
+    return Quantisation(scale, zero, int(source.QuantizedDimension()))
+
+
+def _named(tensors: Sequence[Tensor], among: Sequence[int], name: str) -> int | None:
+    for index in among:
+        if tensors[index].name == plain_name(name):
+            return index
+    return None

@@ -1,0 +1,120 @@
+"""A bundle's model as a checked graph: what the compiler and the host's reference both start from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+from tinyloc.bundle.schema import Arithmetic, Bundle, ModelFile, load_bundle
+from tinyloc.codegen.arithmetic.position import IntegerPositions, integer_positions
+from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.frontend.reader import read_tflite
+from tinyloc.codegen.graph import Graph, Operator, broadcast_shape, illegalities
+from tinyloc.codegen.manifest import Reference
+from tinyloc.codegen.operators.base import ElementWise, Rule, shape_problems
+from tinyloc.codegen.passes.selective_scan import fuse_selective_scan
+from tinyloc.codegen.semantics.operator_table import rule_of, supported
+from tinyloc.errors import UserError
+
+
+class ReferenceNameError(UserError):
+    """A reference that there is not."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """`reference` says whose arithmetic the graph is, `decisions` what was made other than in the file."""
+
+    bundle: Bundle
+    model: ModelFile
+    graph: Graph
+    reference: Reference = "litert"
+    decisions: tuple[str, ...] = ()
+
+
+def operator_problems(graph: Graph) -> list[str]:
+    """Every operator that cannot be compiled: its name in the model, why, and what to do."""
+    problems = []
+    for op in graph.operators:
+        rule = rule_of(graph, op)
+        if rule is None:
+            element = graph.tensors[op.inputs[0]].element if op.inputs else "nothing"
+            problems.append(
+                f"{op.origin[0]}: {op.kind} on {element} is not supported; rewrite it with {', '.join(supported())}"
+                " (CONTRIBUTING.md says how to add an operator)"
+            )
+        else:
+            problems += [f"{op.origin[0]}: {problem}" for problem in _problems_of(graph, op, rule)]
+    return problems
+
+
+def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
+    try:
+        problems = rule.problems(graph, op)
+        if not problems and isinstance(rule, ElementWise):
+            shape = broadcast_shape(graph.tensors[t].shape for t in op.inputs)
+            problems = shape_problems(graph, op.outputs[0], shape)
+        return problems
+    # a rule may take for granted that TFLite wrote the file: number of operands, rank, sizes that fit
+    except (ValueError, IndexError, TypeError, KeyError, AttributeError, AssertionError, ArithmeticError) as error:
+        return [f"its operands are not what {op.kind} takes ({error}); the file is damaged"]
+
+
+def check_graph(graph: Graph, where: str, known: Sequence[str] = ()) -> None:
+    """Raises CompileError with every problem of the graph, and those that are known already."""
+    problems = [*known, *illegalities(graph), *operator_problems(graph)]
+    if problems:
+        raise CompileError(where, problems)
+
+
+def read_source(
+    bundle_directory: Path, arithmetic: Arithmetic | None = None, reference: Reference | None = None
+) -> Source:
+    """Read and check the model of a bundle. Raises BundleError or CompileError.
+
+    With the reference "tinyloc" a selective scan is one operator with tinyloc's own arithmetic; without `reference`
+    the recipe's [build] decides.
+    """
+    bundle = load_bundle(bundle_directory)
+    model = bundle.model(arithmetic)
+    path = bundle_directory / model.path
+    graph = read_tflite(path, [(state.input, state.output) for state in model.states])
+    problems = []
+    for role, tensors, name, size in (
+        ("reading", graph.inputs, model.input, len(bundle.preprocessing.access_points)),
+        ("score", graph.outputs, model.output, len(bundle.outputs.classes)),
+    ):
+        names = [graph.tensors[t].name for t in tensors]
+        if names != [name]:
+            problems.append(f"the bundle's {role} tensor is {name!r}, the graph has {', '.join(names) or 'none'}")
+        elif graph.tensors[tensors[0]].size != size:
+            problems.append(
+                f"{role} tensor {name!r} has {graph.tensors[tensors[0]].size} elements, the bundle names {size}"
+            )
+    check_graph(graph, str(path), problems)
+    if (reference or bundle_reference(bundle)) == "litert":
+        return Source(bundle, model, graph)
+    fused, decisions = fuse_selective_scan(graph)
+    return Source(bundle, model, fused, "litert" if fused is graph else "tinyloc", tuple(decisions))
+
+
+def reference_named(given: str | None) -> Reference | None:
+    """A user's --reference, None where nothing is given. Raises ReferenceNameError."""
+    if given is None:
+        return None
+    for known in get_args(Reference):
+        if given == known:
+            return cast(Reference, known)
+    raise ReferenceNameError(f"--reference {given}: there are tinyloc and litert; docs/compiler.md tells of them")
+
+
+def bundle_reference(bundle: Bundle) -> Reference:
+    """What the recipe of a bundle says in [build], "tinyloc" where it says nothing."""
+    wanted = bundle.settings.get("recipe", {}).get("build", {}).get("reference")
+    return "litert" if wanted == "litert" else "tinyloc"
+
+
+def position_rule(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> IntegerPositions | None:
+    """Of a bundle's model. Raises BundleError or CompileError."""
+    source = read_source(bundle_directory, arithmetic)
+    return integer_positions(source.bundle.outputs, source.graph.tensors[source.graph.outputs[0]])

@@ -1,0 +1,150 @@
+"""Convolutions as blocks of four pixels and two channels, see firmware/kernels/tl_blocks.h.
+
+Weights lie in the order that the inner loop reads them: two channels together, of each two products in turn one byte a
+channel. Products follow the gathered window: runs (a row of the window, or a tap where taps are apart), padded to an
+even size; of each four int8 values in a run the middle two change places, as SXTB16 splits a word.
+
+Sums of int16 are scaled once, floor(sum * m / 2**s + 1/2) with m of 15 bits. From s = 16 to s = 32 that is the upper
+half of sum * (m << (32 - s)), rounded, which SMMULR gives in one instruction; other factors are left to the plain
+kernels, as are sums that may leave 32 bits.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, sum_bound
+from tinyloc.codegen.graph import Tensor
+from tinyloc.codegen.layer_code import Array, Constant
+
+RAISE = 129
+"""TL_RAISE: gathered values are x + 129, from 1 to 256."""
+PIXELS, CHANNELS = 4, 2
+
+
+def reading_order(size: int) -> list[int]:
+    """Values of a run in the order of the gathered window: 0 2 1 3, 4 6 5 7, ..., the rest as they are."""
+    whole = size - size % 4
+    return [at ^ 3 if at < whole and at % 4 in (1, 2) else at for at in range(size)]
+
+
+def pack_filters(filters: Int64s, element: str = "int8") -> npt.NDArray[np.int8]:
+    """filters (channels, runs, size of a run) -> flat, in reading order; odd sizes are filled with zeros."""
+    channels, runs, size = filters.shape
+    packed = np.zeros((channels + channels % 2, runs, size + size % 2), np.int8)
+    packed[:channels, :, :size] = filters[:, :, reading_order(size) if element == "int8" else slice(size)]
+    pairs = packed.reshape(len(packed) // CHANNELS, CHANNELS, -1)  # two channels, their products
+    return pairs.transpose(0, 2, 1).ravel()
+
+
+def can_be_rounded(r: Requantisation) -> bool:
+    """Whether tl_requantise_twice does for these factors: each below 1/2."""
+    return r.rounding == "twice" and r.element == "int8" and all(s < 0 or m == 0 for m, s in r.twice_factors())
+
+
+def upper_multipliers(r: Requantisation) -> Int64s | None:
+    """m << (32 - s) a channel of int16, None where that is not of 32 bits for each."""
+    factors = r.wide_factors()
+    if not all(multiplier == 0 or 16 <= shift <= 32 for multiplier, shift in factors):
+        return None
+    return np.array([multiplier << (32 - shift) if multiplier else 0 for multiplier, shift in factors], np.int64)
+
+
+def fits_blocks(rows: Int64s, bias: Int64s | None, x: Tensor, r: Requantisation) -> bool:
+    """Whether blocks do for filters (channels, products): sums and factors fit SMMULR, int8 weights are over -128."""
+    bound = sum_bound(rows, bias, x)
+    if x.element == "int16":
+        return r.rounding == "wide" and upper_multipliers(r) is not None and bound < 1 << 31
+    return can_be_rounded(r) and rows.min() > -128 and bound < 1 << 30
+
+
+def folded_bias(rows: Int64s, bias: Int64s | None, x: Tensor) -> Int64s:
+    """What the sum of products with gathered values, of int8 raised ones, starts from; rows (channels, products)."""
+    start = np.zeros(len(rows), np.int64) if bias is None else bias
+    return start if x.element == "int16" else start - (x.zero_point + RAISE) * rows.sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The fields of a tl_block_t in C, and the arrays that they name."""
+
+    text: str
+    constants: tuple[Constant, ...]
+
+
+def rounding_constants(prefix: str, r: Requantisation) -> tuple[Constant, ...]:
+    """The multipliers, and of int8 the shifts of tl_requantise_twice, one a channel or one for all."""
+    if r.element == "int16":
+        upper = upper_multipliers(r)
+        assert upper is not None
+        return (Constant(f"{prefix}_multiplier", "int32_t", upper, f"[{len(upper)}]"),)
+    factors = r.twice_factors()
+    return (
+        Constant(f"{prefix}_multiplier", "int32_t", np.array([m for m, _ in factors], np.int64), f"[{len(factors)}]"),
+        Constant(f"{prefix}_shift", "int8_t", np.array([max(-s - 1, 0) for _, s in factors]), f"[{len(factors)}]"),
+    )
+
+
+def rounding_fields(r: Requantisation, constants: tuple[Constant, ...]) -> dict[str, object]:
+    """The fields that name them, and say whether there is one a channel."""
+    names = dict(zip(("multiplier", "shift"), (constant.name for constant in constants), strict=False))
+    return {**names, "per_channel": int(len(r.factor) > 1)}
+
+
+def limits(r: Requantisation) -> dict[str, int]:
+    """How a rounded sum becomes an output; int16 has no zero point."""
+    return {**({} if r.element == "int16" else {"zero": 2 * r.zero_point + 1}), "low": r.low, "high": r.high}
+
+
+def fields(values: dict[str, object]) -> str:
+    """A designated initialiser."""
+    return "{" + ", ".join(f".{name} = {value}" for name, value in values.items()) + "}"
+
+
+def block(
+    prefix: str,
+    filters: Int64s,
+    bias: Int64s | None,
+    x: Tensor,
+    r: Requantisation,
+    layout: str,
+    groups: int = 1,
+    rounding: tuple[Constant, ...] = (),
+) -> Block:
+    """filters (channels, runs, size of a run), of all groups; `layout` describes them for the generated file.
+
+    rounding: the arrays of rounding_constants where the layer has several blocks.
+    """
+    channels = len(filters) // groups
+    rows = filters.reshape(len(filters), -1)
+    folded = folded_bias(rows, bias, x)
+    packed = [pack_filters(part, x.element) for part in np.split(filters, groups)]
+    weights = np.concatenate(packed)
+    rounding = rounding or rounding_constants(prefix, r)
+    told = "" if x.element == "int16" else ", input zero point folded in"
+    constants = [
+        Constant(f"{prefix}_weights", "int8_t", weights, f"{layout}, packed two channels at a time"),
+        Constant(f"{prefix}_bias", "int32_t", folded, f"[{len(filters)}]{told}"),
+        *rounding,
+    ]
+    values: dict[str, object] = {"weights": constants[0].name, "bias": constants[1].name}
+    values |= rounding_fields(r, rounding)
+    if x.element == "int8":
+        negatives = (rows < 0).sum(axis=1)
+        width = 1 if negatives.max() < 256 else 2
+        comment = f"[{len(filters)}], negative weights"
+        constants.append(Constant(f"{prefix}_negatives", "uint8_t", little_endian(negatives, width), comment))
+        values |= {"negatives": f"TL_LANES_ONLY({constants[-1].name})", "negatives_bytes": width}
+    words = packed[0].size // (channels + channels % 2) // 2
+    return Block(fields({**values, "channels": channels, "words": words, **limits(r)}), tuple(constants))
+
+
+def little_endian(values: Array, width: int) -> Array:
+    """Numbers of `width` bytes as bytes."""
+    return np.frombuffer(values.astype(f"<u{width}").tobytes(), np.uint8)
+
+
+def gathered_bytes(runs: int, size: int) -> int:
+    """Scratch for four windows of this number of runs, each of `size` values."""
+    return runs * (size + size % 2) * PIXELS * 2

@@ -1,0 +1,108 @@
+"""DEPTHWISE_CONV_2D by lines of four channels, see firmware/kernels/tl_depthwise_rows.h.
+
+A line is a row of the image, or a column where that makes fewer and fuller groups of outputs: the kernel only knows the
+distances in memory. Rows and columns then change places in the shape, in the filter and in the padding.
+"""
+
+import dataclasses
+
+from tinyloc.codegen.arithmetic.geometry import Geometry
+from tinyloc.codegen.arithmetic.requantise import Requantisation
+from tinyloc.codegen.graph import Tensor
+from tinyloc.codegen.kernel_forms.blocks import fields, folded_bias, limits, rounding_constants, rounding_fields
+from tinyloc.codegen.kernel_forms.conv_blocks import suffix_of
+from tinyloc.codegen.layer_code import Array, Constant, Lowered
+
+LINE_CYCLES, FOUR_CYCLES, TWO_CYCLES = 150, 110, 70
+"""Of a 3 x 3 filter on one channel, on the Cortex-M4: a line's overhead, four outputs, one or two at the end."""
+
+
+def turned(g: Geometry) -> Geometry:
+    """Rows and columns exchanged."""
+
+    def swap(pair: tuple[int, int]) -> tuple[int, int]:
+        return pair[1], pair[0]
+
+    return Geometry(
+        (*swap(g.input[:2]), g.input[2]),
+        (*swap(g.output[:2]), g.output[2]),
+        swap(g.kernel),
+        swap(g.stride),
+        swap(g.dilation),
+        swap(g.padding),
+    )
+
+
+def _cycles(g: Geometry) -> int:
+    """Estimate for one channel: lines, and their groups of outputs."""
+    fours, rest = divmod(g.output[1], 4)
+    line = LINE_CYCLES + FOUR_CYCLES * (fours + (rest == 3)) + TWO_CYCLES * (rest in (1, 2))
+    return g.output[0] * line
+
+
+def by_columns(g: Geometry) -> bool:
+    """Whether lines are better taken down the columns: 3 x 3 with steps that the kernel has a fast form for."""
+    fits = g.kernel == (3, 3) and g.dilation == (1, 1) and g.stride[0] <= 2
+    return fits and _cycles(turned(g)) < _cycles(g)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ring:
+    """Lines that a filter reaches over, of four channels; `pitch` is even, in int16 values."""
+
+    rows: int
+    pitch: int
+
+    @property
+    def bytes(self) -> int:
+        """With what the last group of four outputs reads beyond the last line."""
+        return 2 * (4 * self.rows * self.pitch + 8)
+
+
+def _ring(g: Geometry) -> Ring:
+    rows = (g.kernel[0] - 1) * g.dilation[0] + 1
+    reach = (g.output[1] - 1) * g.stride[1] + (g.kernel[1] - 1) * g.dilation[1] + 1
+    width = max(reach, g.padding[1] + g.input[1])
+    return Ring(rows, width + width % 2)
+
+
+def rows_bytes(g: Geometry) -> int:
+    """Scratch of tl_depthwise_rows_s8 and _s16."""
+    return _ring(turned(g) if by_columns(g) else g).bytes
+
+
+def lower_rows(prefix: str, taps: Array, bias: Array | None, g: Geometry, x: Tensor, r: Requantisation) -> Lowered:
+    """The call for taps (KH, KW, out channels)."""
+    pixels, out_pixels = (g.input[2], g.input[1] * g.input[2]), (g.output[2], g.output[1] * g.output[2])
+    note = ""
+    if by_columns(g):
+        g, taps = turned(g), taps.transpose(1, 0, 2)
+        pixels, out_pixels = pixels[::-1], out_pixels[::-1]
+        note = "walks down the columns, which are longer than the rows"
+    ring, channels = _ring(g), g.output[2]
+    rounding = rounding_constants(prefix, r)
+    folded = folded_bias(taps.reshape(-1, channels).T, bias, x)
+    told = "" if x.element == "int16" else ", input zero point folded in"
+    constants = (
+        Constant(f"{prefix}_weights", "int8_t", taps.transpose(2, 0, 1).ravel(), f"[{channels}]{list(g.kernel)}"),
+        Constant(f"{prefix}_bias", "int32_t", folded, f"[{channels}]{told}"),
+        *rounding,
+    )
+    values: dict[str, object] = {
+        "shape": g.initialiser,
+        "row": pixels[1],
+        "pixel": pixels[0],
+        "out_row": out_pixels[1],
+        "out_pixel": out_pixels[0],
+        **({} if x.element == "int16" else {"input_zero": x.zero_point}),
+        "weights": constants[0].name,
+        "bias": constants[1].name,
+        **rounding_fields(r, rounding),
+        **limits(r),
+        "rows": ring.rows,
+        "pitch": ring.pitch,
+    }
+    layer = f"static const tl_depthwise_rows_t layer = {fields(values)};"
+    call = f"tl_depthwise_rows_{suffix_of(x)}(&layer, x0, scratch, y);"
+    macs = g.output[0] * g.output[1] * taps.size
+    return Lowered((layer, call), constants, ("tl_depthwise_rows.h",), macs, note)

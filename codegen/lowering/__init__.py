@@ -1,0 +1,1 @@
+"""From an optimised graph to C: tensor placement, memory plan, kernel selection, rendering."""

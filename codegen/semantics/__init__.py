@@ -1,0 +1,1 @@
+"""What operators mean: the table of rules, the shapes of results, and the graph run in NumPy."""

@@ -1,0 +1,1 @@
+"""Run a test set on a device and record what it answers."""

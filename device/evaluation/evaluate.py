@@ -1,0 +1,365 @@
+"""A bundle's whole test set on a device, every answer compared with the host's, and what it costs."""
+
+import platform
+import time
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.boards import Board
+from tinyloc.bundle.schema import Arithmetic, Bundle, TestSet, load_bundle, load_test_set, sha256
+from tinyloc.codegen.backend_names import backend_named
+from tinyloc.codegen.compile import model_id
+from tinyloc.codegen.frontend.source import position_rule
+from tinyloc.codegen.manifest import Manifest, read_manifest
+from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.emulator.costs import REFILL
+from tinyloc.device.emulator.profile import RunCost
+from tinyloc.device.evaluation.budget import budget_lines
+from tinyloc.device.evaluation.collect_answers import Answers, ExchangeLog, Progress, collect
+from tinyloc.device.evaluation.energy import energy
+from tinyloc.device.evaluation.evaluation_record import (
+    Buffer,
+    Cost,
+    Distribution,
+    Evaluation,
+    Layer,
+    LitertDifferences,
+    Quality,
+    Sample,
+)
+from tinyloc.device.evaluation.host_answers import BackgroundHost, GivenHost, HostAnswers, HostLocaliser
+from tinyloc.device.evaluation.positions import Decided, Metres, mean_places
+from tinyloc.device.image.build import BuildResult, read_record
+from tinyloc.device.image.footprint import measure_flash, measure_ram
+from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.frames import Hello
+from tinyloc.device.link.transport import Transport
+from tinyloc.errors import UserError
+from tinyloc.training.metrics import Due, confusion, due_decisions, position_errors, score
+
+MEASURED_SAMPLES = 200
+"""In the emulator cycles are modelled for so many samples by default; the others run free."""
+FIRST_MISMATCHES = 20
+
+
+class EvaluationError(UserError):
+    """The device, the bundle and the generated code do not belong together; the message says what to do."""
+
+
+def evaluate(
+    bundle_dir: Path,
+    generated_dir: Path,
+    build: BuildResult,
+    board: Board,
+    transport: Transport,
+    *,
+    host: HostLocaliser | None = None,
+    measured: int = MEASURED_SAMPLES,
+    baud: int | None = None,
+    progress: Progress = lambda done, total: None,
+    log: Path | None = None,
+    timeout: float = 0.5,
+) -> Evaluation:
+    """Evaluate a model on a device.
+
+    Args:
+        build: the image that the device runs; flash and RAM are read from it.
+        transport: the device, real or emulated.
+        host: the integer reference; `tinyloc.codegen.verify.integer_localiser.LocaliserReference` of the bundle when not given.
+        measured: samples whose cycles are modelled in the emulator, spread over the test set; 0 for all.
+        baud: rate to change to for the test set; on a serial port only.
+        log: JSONL file that lets an interrupted evaluation continue; it is removed at the end.
+    Raises:
+        EvaluationError, LinkError, BundleError, ManifestError, BuildError, HostError, and EmulatorCrash from the
+        emulator.
+    """
+    started = time.monotonic()
+    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    generated = read_manifest(generated_dir)
+    arithmetic = check_generated(generated, bundle, generated_dir)
+    client = DeviceClient(transport, timeout=timeout)
+    hello = client.hello()
+    check_device(hello, generated, bundle, board, transport.name)
+    if baud is not None and baud != transport.baud:
+        client.set_baud(baud)
+    emulated = transport if isinstance(transport, EmulatedDevice) else None
+    chosen = _chosen(len(test_set.label), measured)
+    if emulated is not None:
+        emulated.runs.clear()
+
+    def before(index: int) -> None:
+        if emulated is not None:
+            emulated.measure = index in chosen
+
+    backend = backend_named(generated.backend)
+    source = (
+        GivenHost(host, test_set)
+        if host is not None
+        else BackgroundHost(bundle_dir, arithmetic, backend, generated.reference)
+    )
+    # what LiteRT computes is what the native back end does with its reference; all others are measured against it too
+    other = backend != "native" or generated.reference != "litert"
+    litert = BackgroundHost(bundle_dir, arithmetic) if other and host is None else None
+    exchange = ExchangeLog(log, hello, sha256(build.elf), test_set) if log is not None else None
+    with source, litert or nullcontext(), closing(exchange) if exchange is not None else nullcontext():
+        answers = collect(
+            client, test_set, generated.classes, independent=_independent(bundle, arithmetic), before=before,
+            progress=progress, log=exchange,
+        )  # fmt: skip
+        expected = source.answers()
+        native = litert.answers() if litert is not None else None
+    runs = emulated.runs if emulated is not None else []
+    rule = position_rule(bundle_dir, arithmetic) if bundle.outputs.position == "mean" else None
+    places = mean_places(rule, bundle, test_set, answers, expected) if rule is not None else None
+    evaluation = _evaluation(
+        bundle, test_set, generated, build, board, transport, hello, expected, answers, runs, places
+    )
+    if native is not None:
+        evaluation = evaluation.model_copy(update={"litert": _differences(answers, native)})
+    if exchange is not None:
+        exchange.finish()
+    seconds = time.monotonic() - started
+    return evaluation.model_copy(update={"retries": client.counts.retries, "seconds": round(seconds, 3)})
+
+
+def _differences(answers: Answers, native: HostAnswers) -> LitertDifferences:
+    scores = np.abs(answers.scores.astype(np.int64) - native.scores)
+    return LitertDifferences(
+        samples=int((scores > 0).any(axis=1).sum()),
+        decisions=int((answers.class_index != native.class_index).sum()),
+        largest=int(scores.max(initial=0)),
+    )
+
+
+def _independent(bundle: Bundle, arithmetic: Arithmetic) -> bool:
+    """Whether a sample's answer depends on that sample alone."""
+    carries = bool(bundle.model(arithmetic).states) or bundle.preprocessing.hold_samples > 0
+    return bundle.window.steps == 1 and not carries
+
+
+def _chosen(samples: int, measured: int) -> frozenset[int]:
+    """Which samples are measured: drawn with a fixed seed, so that no pattern of the recording is favoured."""
+    if measured <= 0 or measured >= samples:
+        return frozenset(range(samples))
+    return frozenset(np.random.default_rng(0).choice(samples, measured, replace=False).tolist())
+
+
+def check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithmetic:
+    """The arithmetic of the generated code, once it is known to be of this bundle. Raises EvaluationError."""
+    model = next((entry for entry in bundle.models if entry.arithmetic == generated.arithmetic), None)
+    if (
+        model is None
+        or model_id(bundle, model, backend_named(generated.backend), generated.reference) != generated.model_id
+    ):
+        raise EvaluationError(
+            f"{where}: the generated code is of an older bundle or another tinyloc; run `tinyloc codegen "
+            f"--arithmetic {generated.arithmetic}`, then `build` with the same option (and `flash`) again"
+        )
+    return model.arithmetic
+
+
+def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board, where: str) -> None:
+    """Raises EvaluationError when the device runs another model than the generated code, or is another board."""
+    problems = []
+    if hello.model_id != generated.model_id:
+        problems.append(f"it runs model {hello.model_id}, the generated code is model {generated.model_id}")
+    if hello.backend != generated.backend:
+        problems.append(f"its back end is {hello.backend}, that of the generated code {generated.backend}")
+    if hello.board != board.name:
+        problems.append(f"it says it is a {hello.board!r}, asked for was {board.name!r}")
+    sizes = (("inputs", hello.inputs, generated.inputs, len(bundle.preprocessing.access_points)),
+             ("classes", hello.classes, generated.classes, len(bundle.outputs.classes)),
+             ("window", hello.window, generated.window, bundle.window.steps),
+             ("hop", hello.hop, generated.hop, bundle.window.hop))  # fmt: skip
+    for name, device, code, model in sizes:
+        if not device == code == model:
+            problems.append(f"{name}: {device} on the device, {code} in the generated code, {model} in the bundle")
+    if problems:
+        form = f"--arithmetic {generated.arithmetic}"
+        form += "" if generated.backend == "native" else f" --backend {generated.backend}"
+        raise EvaluationError(
+            f"{where}: {'; '.join(problems)}; run `tinyloc codegen {form}`, `tinyloc build {form}` and `flash` again"
+        )
+
+
+def _evaluation(
+    bundle: Bundle, test_set: TestSet, generated: Manifest, build: BuildResult, board: Board, transport: Transport,
+    hello: Hello, expected: HostAnswers, answers: Answers, runs: Sequence[RunCost], places: Decided | None,
+) -> Evaluation:  # fmt: skip
+    due = due_decisions(test_set, bundle.window)
+    decided_m = (None, None, None) if places is None else (places.device, places.host, places.float_model)
+    qualities = [
+        _quality(bundle, due, classes[due.sample], metres)
+        for classes, metres in zip(
+            (answers.class_index, expected.class_index, test_set.float_class), decided_m, strict=True
+        )
+    ]
+    differs = (answers.class_index != expected.class_index) | (answers.scores != expected.scores).any(axis=1)
+    if places is not None:
+        differs |= places.differs
+    wrong = np.flatnonzero(differs)
+    flash = measure_flash(build.elf, build.map)
+    ram = measure_ram(build.elf, int(answers.stack_high_water.max(initial=0)), build.sizes.stack_reserve)
+    cycles, kind = _cycles(answers, runs, hello)
+    latency = None if cycles is None else cycles.max / hello.clock_hz * 1e3
+    record = read_record(build.elf.parent)
+    ram = ram.model_copy(update={"stack_bound": record.stack_bound_bytes})
+    decided = answers.class_index[due.sample]
+    return Evaluation(
+        name=bundle.name,
+        model_id=generated.model_id,
+        data=bundle.data,
+        licence=bundle.licence,
+        architecture=bundle.architecture,
+        parameters=bundle.parameters,
+        parameters_published=bundle.parameters_published,
+        arithmetic=generated.arithmetic,
+        backend=generated.backend,
+        board=board.name,
+        board_title=board.title,
+        clock_hz=hello.clock_hz,
+        transport=transport.name,
+        samples=len(test_set.label),
+        decisions=len(due.sample),
+        unseen_class_samples=int((due.label < 0).sum()),
+        mismatches=len(wrong),
+        first_mismatches=[
+            Sample(
+                index=int(index),
+                device_class=int(answers.class_index[index]),
+                host_class=int(expected.class_index[index]),
+                scores_differ=int((answers.scores[index] != expected.scores[index]).sum()),
+            )
+            for index in wrong[:FIRST_MISMATCHES]
+        ],
+        device=qualities[0],
+        host_int=qualities[1],
+        float_model=qualities[2],
+        classes=bundle.outputs.classes,
+        confusion=confusion(due.label, _legal(bundle, due, decided), generated.classes).tolist(),
+        positions=_positions(bundle, due, decided, decided_m[0]),
+        floor_plan=[room.model_dump() for room in bundle.outputs.floor_plan],
+        cycles=cycles,
+        cycles_kind=kind,
+        instructions=_distribution([run.instructions for run in runs]),
+        measured_samples=len(runs) if runs else (len(test_set.label) if cycles else 0),
+        functions=_functions(runs),
+        layers=_layers(generated, runs),
+        plan=[Buffer(**buffer.model_dump()) for buffer in generated.plan],
+        plan_steps=generated.plan_steps,
+        ram=ram,
+        flash=flash,
+        energy=None if cycles is None else energy(board, cycles.median),
+        budget=budget_lines(board, bundle.budget, flash.total, ram.total, latency),
+        retries=0,
+        seconds=0.0,
+        stacks=_stacks(runs),
+        versions={**bundle.versions, **_versions(), "gcc": record.compiler},
+        settings={
+            **bundle.settings,
+            "optimise": record.optimise,
+            "device_restarts": answers.restarts,
+            "cost_model": _cost_model(board, transport) if runs else None,
+        },
+    )
+
+
+def _cost_model(board: Board, transport: Transport) -> str:
+    timing = transport.timing if isinstance(transport, EmulatedDevice) else None
+    reads = timing.text if timing is not None and timing.wait_states else "no flash wait states"
+    return f"{board.core}, {reads}, branch refill {REFILL}"
+
+
+def _legal(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Decisions as they are scored: one that is missing or impossible becomes a wrong class."""
+    classes = len(bundle.outputs.classes)
+    wrong = (np.maximum(due.label, 0) + 1) % classes
+    return np.where((decided >= 0) & (decided < classes), decided, wrong).astype(np.int32)
+
+
+def _quality(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32], decided_m: Metres | None) -> Quality:
+    """decided_m (N, 3): where decisions put the user, if not at the places of their classes (D,)."""
+    scores = score(due.label, _legal(bundle, due, decided), due.position_m, bundle.outputs.positions_m)
+    errors = scores.errors_m if decided_m is None else position_errors(decided_m[due.sample], due.position_m)
+    return Quality(macro_f1=scores.macro_f1, accuracy=scores.accuracy, errors_m=errors)
+
+
+def _positions(
+    bundle: Bundle, due: Due, decided: npt.NDArray[np.int32], decided_m: Metres | None
+) -> list[list[float]] | None:
+    """True x, y, z and decided x, y, z in metres of every decision whose true position is known."""
+    if bundle.outputs.positions_m is None:
+        return None
+    known = ~np.isnan(due.position_m).any(axis=1)
+    at_class = np.asarray(bundle.outputs.positions_m)[_legal(bundle, due, decided)]
+    places = at_class if decided_m is None else decided_m[due.sample]
+    rows: list[list[float]] = np.round(np.hstack([due.position_m, places])[known].astype(float), 3).tolist()
+    return rows
+
+
+def _distribution(values: Sequence[float]) -> Distribution | None:
+    if not len(values):
+        return None
+    median, p90 = np.percentile(values, [50, 90])
+    return Distribution(median=float(median), p90=float(p90), max=float(max(values)))
+
+
+def _cycles(answers: Answers, runs: Sequence[RunCost], hello: Hello) -> tuple[Distribution | None, str]:
+    if runs:
+        return _distribution([run.cycles for run in runs]), "modelled"
+    if hello.counts_cycles:
+        return _distribution(answers.cycles.tolist()), "counted by the device"
+    return None, "not counted"
+
+
+def _functions(runs: Sequence[RunCost]) -> list[Cost]:
+    """Cost of every function a sample, averaged over the runs, dearest first."""
+    sums: dict[str, list[float]] = {}
+    for run in runs:
+        for f in run.functions:
+            row = sums.setdefault(f.name, [0.0, 0.0, 0.0, 0.0])
+            for place, value in enumerate((f.cycles, f.instructions, f.calls, f.inclusive_cycles)):
+                row[place] += value
+    costs = [
+        Cost(
+            name=name, cycles=row[0] / len(runs), instructions=row[1] / len(runs), calls=row[2] / len(runs),
+            inclusive_cycles=row[3] / len(runs),
+        )
+        for name, row in sums.items()
+    ]  # fmt: skip
+    return sorted(costs, key=lambda cost: (-cost.cycles, cost.name))
+
+
+def _layers(generated: Manifest, runs: Sequence[RunCost]) -> list[Layer]:
+    spent: dict[str, list[int]] = {}
+    for run in runs:
+        for f in run.functions:
+            spent.setdefault(f.name, []).append(f.inclusive_cycles)
+    return [
+        Layer(**layer.model_dump(), cycles=float(np.median(spent[layer.name])) if layer.name in spent else None)
+        for layer in generated.layers
+    ]
+
+
+def _stacks(runs: Sequence[RunCost]) -> dict[str, float]:
+    """Cycles a sample by call chain."""
+    sums: dict[str, int] = {}
+    for run in runs:
+        for chain, cycles in run.folded.items():
+            sums[chain] = sums.get(chain, 0) + cycles
+    return {chain: cycles / len(runs) for chain, cycles in sorted(sums.items())}
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("tinyloc", "unicorn", "capstone"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

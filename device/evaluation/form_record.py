@@ -1,0 +1,33 @@
+"""What one form of a model measured: quality, sizes, and figures per board."""
+
+from tinyloc.study.record import _Strict
+
+
+class OnBoard(_Strict):
+    """One form of a cell on one board. Bytes of the whole image; cycles of one sample, modelled in the emulator."""
+
+    flash_bytes: int
+    ram_bytes: int
+    cycles: float
+    """Median over the measured samples."""
+    energy_uj: float
+    fits: bool
+    """Within the budget of the board (and of the recipe, where that is lower)."""
+    samples: int
+    """Emulated and compared with the host, all of them measured."""
+    mismatches: int
+
+
+class FormRecord(_Strict):
+    """One form of a cell: quality on the test set, and its size three ways."""
+
+    macro_f1: float
+    accuracy: float
+    errors_m: dict[str, float] | None = None
+    serialised_bytes: int
+    """As the study counts: the file of the model (torch.save, or .tflite)."""
+    constant_bytes: int | None = None
+    """Weights, biases and tables that the device keeps; None for forms that are not deployed."""
+    boards: dict[str, OnBoard] = {}
+    not_built: dict[str, str] = {}
+    """Board -> why there is no image."""

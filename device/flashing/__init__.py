@@ -1,0 +1,1 @@
+"""Write an image to a connected board."""

@@ -1,0 +1,1 @@
+"""Images of the UWB and dead-reckoning fusion, and their evaluation."""

@@ -1,0 +1,1 @@
+"""Firmware images: build, footprint, stack."""

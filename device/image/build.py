@@ -1,0 +1,431 @@
+"""From generated C to a firmware image: compile and link the firmware with the model for a board.
+
+The image is reproducible: the same sources, board and compiler give the same bytes wherever they lie.
+"""
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tinyloc.boards import Board, FixedWords
+from tinyloc.boards.fixed import ERASED, fixed_problems
+from tinyloc.bundle.schema import sha256
+from tinyloc.codegen.manifest import read_manifest
+from tinyloc.device.emulator.image import load_image
+from tinyloc.device.image.footprint import (
+    flash_bytes,
+    flash_content,
+    largest_symbols_table,
+    read_sections,
+    read_symbols,
+    static_ram_bytes,
+)
+from tinyloc.device.image.stack import StackError, frames_of, stack_bound
+from tinyloc.errors import UserError
+from tinyloc.files import whole_directory
+from tinyloc.paths import BOARDS_DIR, FIRMWARE_DIR
+
+GENERATED_FILES = ("model.h", "model.c", "weights.c")
+DEBUG_FILE = "debug.c"
+"""Takes the place of model.c, which it includes, in an image with checksums of the layers."""
+COMPILER = "arm-none-eabi-gcc"
+CPP_COMPILER = "arm-none-eabi-g++"
+BUILD_AGAIN = "make it again with `tinyloc build`"
+INSTALL_HINT = "`apt install gcc-arm-none-eabi libnewlib-arm-none-eabi`"
+
+Optimise = Literal["Os", "O2"]
+
+_LANGUAGE = ("-std=c11", "-ffreestanding", "-fno-common")
+_CPP_LANGUAGE = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-common")
+_WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
+_SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage", "-g")
+_TRUE_CALLS = ("-fno-optimize-sibling-calls",)  # a profile or a crash report sees every caller; measured at no bytes
+_TUNED = ("generated/", "firmware/localise/", "firmware/fusion/")  # what runs once a sample; the rest is for size
+_OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
+
+
+class BuildError(UserError):
+    """No compiler, no generated code, or an image that does not build; the message says what to do."""
+
+
+class OverflowingImage(BuildError):
+    """An image that is larger than the board's memories: `regions` has a line for each, `symbols` what takes it."""
+
+    def __init__(self, regions: Sequence[str], symbols: Sequence[str]) -> None:
+        self.regions = tuple(regions)
+        tables = zip(regions, symbols, strict=True)
+        super().__init__("\n".join(f"{region}. What takes the space:\n{table}" for region, table in tables))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the image."""
+
+    flash: int  # all that is written to flash
+    static_ram: int  # .data and .bss with arena and state, without the stack
+    stack_reserve: int  # what the linker script keeps for the stack
+
+
+class BuildRecord(BaseModel):
+    """build.json: what an image was made of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    board: str
+    part: str
+    optimise: str
+    debug_layers: bool = False  # answers LAYERS: another image than the plain one
+    compiler: str
+    model: str | None
+    model_id: str | None
+    elf_sha256: str
+    sizes: Sizes
+    stack_bound_bytes: int | None = None
+    """The deepest chain of calls, see device/image/stack.py; None when there is no bound."""
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """The files of a build, all in one directory."""
+
+    elf: Path
+    map: Path
+    bin: Path
+    sizes: Sizes
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What an image is made of beside tinyloc's own C."""
+
+    flags: tuple[str, ...] = ()  # for every file: definitions, directories of headers
+    libraries: tuple[str, ...] = ()  # for the linker, in order, before libgcc
+    stack_bytes: int = 0  # the least that must be reserved
+
+
+def build_firmware(
+    generated_dir: Path,
+    board: Board,
+    out_dir: Path,
+    optimise: Optimise = "Os",
+    *,
+    debug_layers: bool = False,
+    extras: Extras | None = None,
+) -> BuildResult:
+    """Build the image of a generated model for a board.
+
+    Args:
+        generated_dir: what `tinyloc codegen` wrote.
+        out_dir: becomes firmware.elf, .map, .bin, stack.txt (bytes of stack a function) and build.json, whole or not
+            at all; an earlier build there is replaced.
+        optimise: for the model and the localiser; the link and the application are always built for size.
+        debug_layers: the image also tells a checksum of what each layer left; it is larger and slower.
+        extras: what the model's back end adds, see device/image/backends.py; none for native.
+    Raises:
+        BuildError: no compiler, generated files missing, C that does not compile, or an image that does not fit.
+    """
+    compiler = find_compiler()
+    generated_dir = generated_dir.resolve()
+    _check_generated(generated_dir, debug_layers)
+    _check_output(out_dir)
+    board = _with_stack(board, extras)
+    with tempfile.TemporaryDirectory(prefix="tinyloc-build-") as name:
+        work = Path(name).resolve()
+        program = ("app", "link", "localise", *(["debug"] if debug_layers else []))
+        sources = {source_name(path): path for path in firmware_sources(board, program)}
+        sources |= model_sources(generated_dir, debug_layers)
+        compile_and_link(compiler, work, sources, generated_dir, board, optimise, _with_debug(extras, debug_layers))
+        objcopy = str(Path(compiler).with_name("arm-none-eabi-objcopy"))
+        # an empty .data would lie at its address in RAM, and the gap up to there would be filled
+        empty = [] if any(s.name == ".data" for s in read_sections(work / "firmware.elf")) else ["-R", ".data"]
+        _run([objcopy, "-O", "binary", "--gap-fill", f"{ERASED:#x}", *empty, "firmware.elf", "firmware.bin"], work)
+        (work / "stack.txt").write_text("".join(sorted(stack_usage(work))))
+        elf = work / "firmware.elf"
+        sizes = Sizes(flash_bytes(elf), static_ram_bytes(elf), board.build.stack_bytes)
+        record = _record(compiler, work, generated_dir, board, optimise, sizes, debug_layers)
+        (work / "build.json").write_text(record.model_dump_json(indent=2) + "\n")
+        with whole_directory(out_dir) as final:
+            for file in ("firmware.elf", "firmware.map", "firmware.bin", "stack.txt", "build.json"):
+                shutil.copyfile(work / file, final / file)
+    return BuildResult(out_dir / "firmware.elf", out_dir / "firmware.map", out_dir / "firmware.bin", sizes)
+
+
+def _with_stack(board: Board, extras: Extras | None) -> Board:
+    least = 0 if extras is None else extras.stack_bytes
+    build = board.build.model_copy(update={"stack_bytes": max(board.build.stack_bytes, least)})
+    return board.model_copy(update={"build": build})
+
+
+def _with_debug(extras: Extras | None, debug_layers: bool) -> Extras:
+    given = extras or Extras()
+    return dataclasses.replace(given, flags=("-DTL_DEBUG_LAYERS", *given.flags)) if debug_layers else given
+
+
+def compile_and_link(
+    compiler: str,
+    work: Path,
+    sources: Mapping[str, Path],
+    generated: Path,
+    board: Board,
+    optimise: Optimise,
+    extras: Extras | None = None,
+) -> None:
+    """firmware.elf, firmware.map and the files of -fstack-usage in the empty directory `work`.
+
+    Args:
+        sources: name of the object file below `work`, without suffix -> C file; see source_name and model_sources.
+        generated: directory of the model's headers.
+    Raises:
+        BuildError: C that does not compile, or an image that does not fit.
+    """
+    (work / "board.h").write_text(board_header(board))
+    (work / "memory.ld").write_text(memory_script(board))
+    (work / "fixed.c").write_text(fixed_source(board))
+    given = extras or Extras()
+    objects = _compile(compiler, work, sources, generated, board, optimise, given.flags)
+    _link(compiler, work, objects, board, given.libraries)
+
+
+def source_name(path: Path) -> str:
+    """Name of the object file of a C file of the firmware."""
+    return f"firmware/{path.relative_to(FIRMWARE_DIR).with_suffix('')}"
+
+
+def model_sources(generated: Path, debug_layers: bool = False) -> dict[str, Path]:
+    """The files that every generated model has, by the name of their object file."""
+    model = generated / (DEBUG_FILE if debug_layers else _model_file(generated))
+    return {f"generated/{path.stem}": path for path in (model, generated / "weights.c")}
+
+
+def _model_file(generated: Path) -> str:
+    return "model.cc" if (generated / "model.cc").is_file() else "model.c"
+
+
+def load_build(out_dir: Path) -> BuildResult:
+    """A build that `build_firmware` made earlier. Raises BuildError when there is none, or when it is not whole."""
+    record = read_record(out_dir)
+    build = BuildResult(out_dir / "firmware.elf", out_dir / "firmware.map", out_dir / "firmware.bin", record.sizes)
+    missing = [path.name for path in (build.elf, build.map, build.bin) if not path.is_file()]
+    if missing:
+        raise BuildError(f"{out_dir}: {', '.join(missing)} missing; {BUILD_AGAIN}")
+    if sha256(build.elf) != record.elf_sha256:
+        raise BuildError(f"{build.elf}: damaged, or not the image that build.json here is of; {BUILD_AGAIN}")
+    return build
+
+
+def read_record(out_dir: Path) -> BuildRecord:
+    """build.json of a build. Raises BuildError when it is missing or damaged."""
+    path = out_dir / "build.json"
+    if not path.is_file():
+        raise BuildError(f"{out_dir}: no firmware here; make it with `tinyloc build`")
+    try:
+        return BuildRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "file"
+        raise BuildError(f"{path}: not a record of this tinyloc ({place}: {first['msg']}); {BUILD_AGAIN}") from error
+
+
+def board_header(board: Board) -> str:
+    """board.h: the facts of board.toml that the C code needs."""
+    return f"""\
+/* from boards/{board.name}/board.toml */
+#ifndef TL_BOARD_H
+#define TL_BOARD_H
+#define TL_BOARD_NAME "{board.name}"
+#define TL_CLOCK_HZ {board.clock.hz}u
+#define TL_FLASH_WAIT_STATES {board.clock.flash_wait_states}u
+#define TL_UART_BASE 0x{board.uart.base:08X}u
+#define TL_UART_BAUD {board.uart.baud}u
+#define TL_UART_MAX_BAUD {board.uart.max_baud}u
+#define TL_RAM_BANKS {len(board.ram)}
+#endif
+"""
+
+
+def memory_script(board: Board) -> str:
+    """memory.ld: the memories of board.toml in upper case, and the size of the stack.
+
+    Fixed words at the end of a memory are cut off it: FIXED_ and their name is where they go, unless they stay blank.
+    """
+    regions: list[tuple[str, str, int, int]] = []
+    for memory in board.memory:
+        end = memory.base + memory.size
+        tail = next((block for block in board.fixed if block.base + block.size == end), None)
+        if tail is not None:
+            end = tail.base
+        regions.append((memory.name, memory.access, memory.base, end - memory.base))
+        if tail is not None and not tail.blank:
+            regions.append((f"fixed_{tail.name}", "r", tail.base, tail.size))
+    lines = "\n".join(
+        f"  {name.upper()} ({access}) : ORIGIN = 0x{base:08X}, LENGTH = 0x{size:X}"
+        for name, access, base, size in regions
+    )
+    return f"MEMORY\n{{\n{lines}\n}}\n__stack_size = {board.build.stack_bytes};\n"
+
+
+def fixed_source(board: Board) -> str:
+    """fixed.c: the fixed words of board.toml, each block in a section `.fixed.<name>` for the board's linker script."""
+
+    def array(block: FixedWords) -> str:
+        words = ", ".join(f"0x{word:08X}u" for word in block.words)
+        return (
+            f'__attribute__((used, section(".fixed.{block.name}")))\n'
+            f"const uint32_t tl_fixed_{block.name}[{len(block.words)}] = {{{words}}};\n"
+        )
+
+    return "#include <stdint.h>\n" + "".join(array(block) for block in board.fixed if not block.blank)
+
+
+def firmware_sources(board: Board, program: Sequence[str] = ("app", "link", "localise")) -> list[Path]:
+    """The C files of the firmware for a board, below FIRMWARE_DIR, sorted: the port and the areas of the program."""
+    areas = (*program, "port/cortex_m", f"port/{board.build.port}")
+    empty = [str(FIRMWARE_DIR / area) for area in areas if not any((FIRMWARE_DIR / area).glob("*.c"))]
+    if empty:
+        raise BuildError(f"no C files in {', '.join(empty)}; install tinyloc again")
+    return sorted(path for area in areas for path in (FIRMWARE_DIR / area).glob("*.c"))
+
+
+def find_compiler() -> str:
+    """The cross compiler. Raises BuildError with how to install it."""
+    compiler = shutil.which(COMPILER)
+    if compiler is None:
+        raise BuildError(f"no {COMPILER} on the PATH; install the cross compiler: {INSTALL_HINT}")
+    return compiler
+
+
+def _check_generated(directory: Path, debug_layers: bool) -> None:
+    needed = [_model_file(directory) if name == "model.c" else name for name in GENERATED_FILES]
+    needed += [DEBUG_FILE] if debug_layers else []
+    missing = [name for name in needed if not (directory / name).is_file()]
+    if missing:
+        raise BuildError(f"{directory}: {', '.join(missing)} missing; generate the C code with `tinyloc codegen`")
+
+
+def _check_output(out_dir: Path) -> None:
+    if out_dir.exists() and not out_dir.is_dir():
+        raise BuildError(f"{out_dir} is a file; give another output directory")
+    if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / "build.json").is_file():
+        raise BuildError(f"{out_dir} holds other files than a build; give another output directory")
+
+
+def _compile(
+    compiler: str,
+    work: Path,
+    sources: Mapping[str, Path],
+    generated: Path,
+    board: Board,
+    optimise: Optimise,
+    flags: Sequence[str],
+) -> list[str]:
+    """Compile everything below `work`; gives the object files relative to it, in a fixed order."""
+    sources = dict(sources)
+    if any(not block.blank for block in board.fixed):
+        sources["fixed"] = work / "fixed.c"
+    common = [
+        *_WARNINGS, *_SECTIONS, *_TRUE_CALLS, *board.build.flags,
+        "-I.", f"-I{generated}", f"-I{FIRMWARE_DIR}", f"-I{FIRMWARE_DIR / 'kernels'}",
+        f"-ffile-prefix-map={work}=.", f"-ffile-prefix-map={generated}=generated",
+        f"-ffile-prefix-map={FIRMWARE_DIR}=firmware", *flags,
+    ]  # fmt: skip
+    languages = {".c": [compiler, *_LANGUAGE], ".cc": [str(Path(compiler).with_name(CPP_COMPILER)), *_CPP_LANGUAGE]}
+
+    def compile_one(name: str) -> str:
+        """What the compiler complains of, empty when it does not."""
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        level = optimise if name.startswith(_TUNED) else "Os"
+        command = [*languages[sources[name].suffix], *common, f"-{level}", "-c", str(sources[name]), "-o", f"{name}.o"]
+        if name.endswith("cortex_m/memory"):
+            command.append("-fno-tree-loop-distribute-patterns")
+        result = subprocess.run(command, cwd=work, capture_output=True, text=True)
+        return "" if result.returncode == 0 else result.stderr.strip() or f"{name}.c: the compiler failed"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        problems = [problem for problem in pool.map(compile_one, sources) if problem]
+    if problems:
+        raise BuildError(
+            f"{len(problems)} of {len(sources)} files do not compile; if the generated code was edited, "
+            "generate it again with `tinyloc codegen`:\n" + "\n".join(problems)
+        )
+    return [f"{name}.o" for name in sources]
+
+
+def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, libraries: Sequence[str]) -> None:
+    command = [
+        compiler, *board.build.flags, "-nostdlib", "-L.", f"-L{BOARDS_DIR / 'common'}",
+        f"-T{board.directory / board.build.linker_script}", "-Wl,--gc-sections", "-Wl,--build-id=none",
+        "-Wl,-Map=firmware.map", *objects, *libraries, "-lgcc", "-o", "firmware.elf",
+    ]  # fmt: skip
+    result = subprocess.run(command, cwd=work, capture_output=True, text=True)
+    if result.returncode == 0:
+        if problems := fixed_problems(board, flash_content(work / "firmware.elf")):
+            raise BuildError(f"{board.build.linker_script} does not place what the part needs: {'; '.join(problems)}")
+        return
+    overflows = _OVERFLOW.findall(result.stderr)
+    if not overflows:
+        raise BuildError(f"the image does not link:\n{result.stderr.strip()}")
+    symbols = [symbol for name in objects for symbol in read_symbols(work / name)]
+    memories = [board.region(region.lower()) for region, _ in overflows]
+    raise OverflowingImage(
+        [
+            f"the image does not fit {board.title}: {memory.name} ({memory.size} bytes) is exceeded by {excess} bytes; "
+            "take a smaller model or another board"
+            for memory, (_, excess) in zip(memories, overflows, strict=True)
+        ],
+        [largest_symbols_table(symbols, "ram" if "w" in memory.access else "flash") for memory in memories],
+    )
+
+
+def _run(command: Sequence[str], directory: Path) -> str:
+    try:
+        result = subprocess.run(command, cwd=directory, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise BuildError(f"{command[0]} is missing; install the cross compiler: {INSTALL_HINT}") from error
+    if result.returncode != 0:
+        raise BuildError(f"{command[0]} failed: {result.stderr.strip()}")
+    return result.stdout
+
+
+def stack_usage(work: Path) -> Iterator[str]:
+    """Lines `file function bytes` from gcc's -fstack-usage."""
+    for path in work.rglob("*.su"):
+        for line in path.read_text().splitlines():
+            place, size, *_ = line.split("\t")
+            if "(" in place:
+                continue  # C++, whose symbols have other names
+            yield f"{path.relative_to(work).with_suffix('.c')} {place.rsplit(':', 1)[1]} {size}\n"
+
+
+def _record(
+    compiler: str, work: Path, generated: Path, board: Board, optimise: Optimise, sizes: Sizes, debug_layers: bool
+) -> BuildRecord:
+    manifest = read_manifest(generated) if (generated / "manifest.json").is_file() else None
+    return BuildRecord(
+        board=board.name,
+        part=board.part,
+        optimise=optimise,
+        debug_layers=debug_layers,
+        compiler=_run([compiler, "--version"], work).splitlines()[0],
+        model=manifest.name if manifest else None,
+        model_id=manifest.model_id if manifest else None,
+        elf_sha256=sha256(work / "firmware.elf"),
+        sizes=sizes,
+        stack_bound_bytes=None if manifest and manifest.backend == "tflm" else _stack_bound(work),
+    )
+
+
+def _stack_bound(work: Path) -> int | None:
+    try:
+        return stack_bound(load_image(work / "firmware.elf"), frames_of(stack_usage(work))).bytes
+    except StackError:  # a library that calls itself
+        return None

@@ -1,0 +1,240 @@
+"""The host's end of the link: requests with timeout and retry, so that a lost byte costs time and nothing else."""
+
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyloc.bundle.schema import MISSING_DBM
+from tinyloc.device.link.frames import (
+    OVERHEAD_BYTES,
+    DeviceError,
+    ErrorCode,
+    Frame,
+    FrameError,
+    Hello,
+    Message,
+    Receiver,
+    Result,
+    VersionError,
+    dense_body,
+    parse_error,
+    parse_hello,
+    parse_layers,
+    parse_result,
+    sparse_body,
+)
+from tinyloc.device.link.transport import LinkError, Transport
+
+NO_ORDER = 0xFFFF_FFFF
+"""Detail of error 6 when no RESET was seen."""
+ATTEMPTS = 6
+"""A request is sent once and repeated at most five times."""
+BAUD_TRIAL_S = 1.2
+"""After a second without a good frame the device goes back to the old rate."""
+
+
+class DeviceRefused(LinkError):
+    """The device understood a request and answered with an error. `error` is what it said."""
+
+    def __init__(self, message: str, error: DeviceError) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+class DeviceRestarted(LinkError):
+    """The device forgot the recording: it was reset, by a fault, its watchdog, or its power."""
+
+
+@dataclass
+class LinkCounts:
+    """What it took so far."""
+
+    requests: int = 0
+    retries: int = 0
+    timeouts: int = 0
+    spoilt_frames: int = 0
+
+
+class DeviceClient:
+    """Talks to one device. Every call ends within ATTEMPTS timeouts, with an answer or a LinkError.
+
+    `timeout` seconds are waited for an answer at first, 1.5 times as long after each miss; `clock` exists for tests.
+    The device processes a sample once however often its frame is repeated.
+    """
+
+    def __init__(self, transport: Transport, timeout: float = 0.5, clock: Callable[[], float] = time.monotonic) -> None:
+        self.transport = transport
+        self.timeout = timeout
+        self.counts = LinkCounts()
+        self.device: Hello | None = None
+        self._clock = clock
+        self._receiver = Receiver()
+        self._seq = 0  # of RESET and SAMPLE, which the device keeps in order
+        self._control_seq = 0x8000  # of HELLO, BAUD and LAYERS, which it does not
+        self._heard = False  # any good frame ever
+
+    def hello(self) -> Hello:
+        """Who is there."""
+        frame = self._ask(Message.HELLO, b"", Message.HELLO_REPLY)
+        self.device = parse_hello(frame.body)
+        return self.device
+
+    def reset(self) -> None:
+        """Begin a new recording."""
+        self._ask(Message.RESET, b"", Message.RESET_REPLY)
+
+    def set_baud(self, baud: int) -> int:
+        """Change the rate of both ends; gives the rate that the device set. On failure both keep the old rate."""
+        old = self.transport.baud
+        frame = self._ask(Message.BAUD, struct.pack("<I", baud), Message.BAUD_REPLY)
+        if len(frame.body) != 4:
+            raise LinkError(f"the device answered BAUD with {len(frame.body)} bytes; flash this tinyloc's firmware")
+        (actual,) = struct.unpack("<I", frame.body)
+        self.transport.set_baud(baud)
+        try:
+            self.hello()
+        except LinkError as error:
+            self.transport.set_baud(old)
+            self.transport.wait(BAUD_TRIAL_S)
+            self.hello()
+            raise LinkError(f"the link does not work at {baud} baud, back at {old} ({error})") from error
+        return int(actual)
+
+    def sample(self, indices: npt.NDArray[np.uint16], dbm: npt.NDArray[np.int8]) -> Result:
+        """Classify one scan: dBm of the heard access points, ascending indices. The shorter form is sent."""
+        device = self.device or self.hello()
+        sparse = 2 + 3 * len(indices)
+        fits = sparse + OVERHEAD_BYTES <= device.max_payload
+        if fits and (sparse <= device.inputs or (len(indices) and int(indices[-1]) >= device.inputs)):
+            return self._sample(Message.SAMPLE_SPARSE, sparse_body(indices, dbm), device)
+        row = np.full(device.inputs, MISSING_DBM, np.int8)
+        row[indices] = dbm
+        return self._sample(Message.SAMPLE_DENSE, dense_body(row), device)
+
+    def sample_dense(self, dbm: npt.NDArray[np.int8]) -> Result:
+        """Classify one scan of all access points, MISSING_DBM where not heard."""
+        device = self.device or self.hello()
+        return self._sample(Message.SAMPLE_DENSE, dense_body(dbm), device)
+
+    def layers(self) -> list[int]:
+        """Checksums that the last sample left, in an image built with --debug-layers. None before the first sample."""
+        found: list[int] = []
+        while True:
+            part = parse_layers(self._ask(Message.LAYERS, struct.pack("<H", len(found)), Message.LAYERS_REPLY).body)
+            if part.first != len(found):
+                raise LinkError(f"{self.transport.name}: layers from {len(found)} were asked, sent from {part.first}")
+            found += part.checksums
+            if len(found) >= part.count or not part.checksums:
+                return found
+
+    def _sample(self, kind: Message, body: bytes, device: Hello) -> Result:
+        try:
+            frame = self._ask(kind, body, Message.RESULT)
+        except DeviceRefused:
+            self._seq = (self._seq - 1) & 0xFFFF  # the device did not take the sample: its next one has this seq
+            self._drain()  # no second refusal may be taken for the next sample's answer
+            raise
+        result = parse_result(frame.body, device.score_bytes)
+        if len(result.scores) != device.classes:
+            raise LinkError(f"the device sent {len(result.scores)} scores, it said it has {device.classes} classes")
+        return result
+
+    def _next_seq(self, kind: Message) -> int:
+        if kind in (Message.HELLO, Message.BAUD, Message.LAYERS):
+            self._control_seq = (self._control_seq + 1) & 0xFFFF
+            return self._control_seq
+        self._seq = (self._seq + 1) & 0xFFFF
+        return self._seq
+
+    def _ask(self, kind: Message, body: bytes, answer: Message) -> Frame:
+        """Send a request until it is answered. Raises LinkError, VersionError, DeviceRefused, DeviceRestarted."""
+        seq = self._next_seq(kind)
+        request = Frame(kind, seq, body).encode()
+        self.counts.requests += 1
+        wait = self.timeout
+        problem = "nothing came back"
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self.counts.retries += 1
+                self.transport.wait(min(0.01 * 2**attempt, 0.3))
+                self._drain()
+            # a delimiter first: what a broken frame left behind in the device ends there
+            delimiter = b"\0" if attempt or kind == Message.HELLO else b""
+            self.transport.write(delimiter + request)
+            outcome = self._await(seq, answer, wait)
+            self.counts.spoilt_frames = self._receiver.spoilt
+            if isinstance(outcome, Frame):
+                return outcome
+            problem = outcome
+            wait *= 1.5
+        raise LinkError(self._gave_up(kind, problem))
+
+    def _drain(self) -> None:
+        """Throw away what is left of earlier answers."""
+        for _ in range(100):
+            if not self.transport.read(0.0):
+                break
+        self._receiver.clear()
+
+    def _await(self, seq: int, answer: Message, wait: float) -> Frame | str:
+        """The answer, or why the request must be sent again."""
+        deadline = self._clock() + wait
+        while True:
+            left = deadline - self._clock()
+            data = self.transport.read(left) if left > 0 else b""
+            if not data:
+                self.counts.timeouts += 1
+                return f"no answer within {wait:.2g} s"
+            spoilt = self._receiver.spoilt
+            for frame in self._frames(data):
+                self._heard = True
+                outcome = self._judge(frame, seq, answer)
+                if outcome is not None:
+                    return outcome
+            if self._receiver.spoilt > spoilt:
+                return "the answer came back spoilt"
+
+    def _frames(self, data: bytes) -> list[Frame]:
+        try:
+            return self._receiver.feed(data)
+        except VersionError as error:
+            raise VersionError(f"{self.transport.name}: {error}") from error
+
+    def _judge(self, frame: Frame, seq: int, answer: Message) -> Frame | str | None:
+        """The answer itself, why to send again, or None for what is not ours."""
+        if frame.type == answer and frame.seq == seq:
+            return frame
+        if frame.type != Message.ERROR:
+            return None  # a late answer to an earlier attempt
+        try:
+            error = parse_error(frame.body)
+        except FrameError:
+            return None
+        here = self.transport.name
+        if error.code in (ErrorCode.FAULT, ErrorCode.WATCHDOG):
+            raise DeviceRestarted(f"{here}: the device restarted: {error.text()}")
+        if error.transient and frame.seq in (0, seq):
+            return f"the device received it spoilt: {error.text()}"
+        if frame.seq != seq:
+            return None
+        if error.code == ErrorCode.ORDER and error.detail == NO_ORDER:
+            raise DeviceRestarted(f"{here}: the device knows of no recording; it was reset, or RESET was never sent")
+        raise DeviceRefused(f"{here}: the device refused the request: {error.text()}", error)
+
+    def _gave_up(self, kind: Message, last: str) -> str:
+        name = f"{self.transport.name}: {kind.name} was sent {ATTEMPTS} times without an answer ({last})"
+        if self._receiver.spoilt:
+            return (
+                f"{name}; {self._receiver.spoilt} frames came back spoilt: the line is noisy or the rates differ. "
+                "Check cable and --baud"
+            )
+        if self._heard:
+            return f"{name}; the device answered before and stopped: reset or plug in the board, then run again"
+        return (
+            f"{name}; the device never answered: is this the right port and rate, and is tinyloc's firmware on the "
+            "board? (`tinyloc flash`)"
+        )

@@ -1,0 +1,289 @@
+"""Frames and messages between host and device, byte for byte as docs/link.md has them.
+
+On the wire: COBS(payload) 0x00. payload = version u8, type u8, seq u16, body, CRC-16/CCITT-FALSE u16, little-endian.
+"""
+
+import binascii
+import struct
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+from cobs import cobs
+
+from tinyloc.codegen.backend_names import BACKENDS
+from tinyloc.device.link.transport import LinkError
+
+VERSION = 1
+OVERHEAD_BYTES = 6
+"""Bytes of a payload that are not body: version, type, seq, CRC."""
+_HEAD = struct.Struct("<BBH")
+_HELLO = struct.Struct("<QIHHHHBBBIIIH16s")
+_RESULT = struct.Struct("<hIHH")
+_POSITION = struct.Struct("<ii")
+
+
+class Message(IntEnum):
+    """Type of a frame. Replies carry the request's seq."""
+
+    HELLO = 0x01
+    HELLO_REPLY = 0x81
+    RESET = 0x02
+    RESET_REPLY = 0x82
+    BAUD = 0x03
+    BAUD_REPLY = 0x83
+    LAYERS = 0x04
+    LAYERS_REPLY = 0x84
+    WALK = 0x20
+    WALK_REPLY = 0xA0
+    IMU = 0x21
+    IMU_REPLY = 0xA1
+    RANGES = 0x22
+    FIX = 0xA2
+    SAMPLE_SPARSE = 0x10
+    SAMPLE_DENSE = 0x11
+    RESULT = 0x90
+    ERROR = 0xFF
+
+
+class ErrorCode(IntEnum):
+    """Why the device refused a frame."""
+
+    UNREADABLE = 1
+    CRC = 2
+    VERSION = 3
+    TYPE = 4
+    LENGTH = 5
+    ORDER = 6
+    INDEX = 7
+    NOT_ASCENDING = 8
+    VALUE = 9
+    TOO_LONG = 10
+    BAUD = 11
+    FAULT = 12
+    WATCHDOG = 13
+
+
+TRANSIENT = frozenset({ErrorCode.UNREADABLE, ErrorCode.CRC, ErrorCode.TOO_LONG})
+"""Errors of a frame that was spoilt on its way: the same frame again may pass."""
+
+_TEXTS = {
+    ErrorCode.UNREADABLE: "the frame was no COBS or too short",
+    ErrorCode.CRC: "the frame's checksum was wrong",
+    ErrorCode.VERSION: "the frame's protocol version {detail} is not the device's; flash the firmware of this tinyloc",
+    ErrorCode.TYPE: "the device does not know frame type {detail:#x}; flash the firmware of this tinyloc",
+    ErrorCode.LENGTH: "the frame's length did not fit its type ({detail})",
+    ErrorCode.ORDER: "the sample was out of order: the device expected seq {detail}",
+    ErrorCode.INDEX: "access point {detail} is beyond the model's inputs",
+    ErrorCode.NOT_ASCENDING: "the readings were not in ascending order of access points (at {detail})",
+    ErrorCode.VALUE: "a reading had the value that stands for not heard (access point {detail})",
+    ErrorCode.TOO_LONG: "the frame was too long for the device",
+    ErrorCode.BAUD: "the device cannot run its UART at {detail} baud",
+    ErrorCode.FAULT: "the firmware faulted (CFSR {detail:#x})",
+    ErrorCode.WATCHDOG: "the watchdog reset the device",
+}
+
+
+class FrameError(LinkError):
+    """Received bytes that are no frame: no COBS, too short, or a wrong checksum."""
+
+
+class VersionError(FrameError):
+    """A whole frame of another protocol version: no noise, and sending again does not help."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One message: `type` is a Message, or another number when the other end knows more types."""
+
+    type: int
+    seq: int
+    body: bytes = b""
+
+    def encode(self) -> bytes:
+        """Bytes for the wire, delimiter included."""
+        payload = _HEAD.pack(VERSION, self.type, self.seq) + self.body
+        return bytes(cobs.encode(payload + struct.pack("<H", binascii.crc_hqx(payload, 0xFFFF)))) + b"\0"
+
+
+def decode(encoded: bytes) -> Frame:
+    """A frame from the bytes between two delimiters. Raises FrameError, VersionError."""
+    try:
+        payload = cobs.decode(encoded)
+    except cobs.DecodeError as error:
+        raise FrameError(f"{len(encoded)} bytes that are no COBS: {error}") from error
+    if len(payload) < OVERHEAD_BYTES:
+        raise FrameError(f"a frame of {len(payload)} bytes, the shortest has {OVERHEAD_BYTES}")
+    (checksum,) = struct.unpack("<H", payload[-2:])
+    if checksum != binascii.crc_hqx(payload[:-2], 0xFFFF):
+        raise FrameError(f"a frame of {len(payload)} bytes with a wrong checksum")
+    version, kind, seq = _HEAD.unpack_from(payload)
+    if version != VERSION:
+        raise VersionError(
+            f"the other end speaks protocol version {version}, this tinyloc version {VERSION}; build and flash the "
+            "firmware of this tinyloc"
+        )
+    return Frame(kind, seq, payload[4:-2])
+
+
+@dataclass
+class Receiver:
+    """Cuts a byte stream into frames. Spoilt frames are counted and dropped; the next good one is found."""
+
+    spoilt: int = 0
+    longest: int = 1 << 17
+    _pending: bytearray = field(default_factory=bytearray)
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """All frames that these bytes complete. Raises VersionError."""
+        self._pending += data
+        *complete, rest = self._pending.split(b"\0")
+        self._pending = rest if len(rest) <= self.longest else bytearray()
+        frames = []
+        for encoded in complete:
+            if not encoded:
+                continue
+            try:
+                frames.append(decode(bytes(encoded)))
+            except VersionError:
+                raise
+            except FrameError:
+                self.spoilt += 1
+        return frames
+
+    def clear(self) -> None:
+        """Forget a half-received frame."""
+        self._pending.clear()
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a device says of itself."""
+
+    model_id: str  # 16 hexadecimal digits
+    clock_hz: int
+    inputs: int
+    classes: int
+    window: int
+    hop: int
+    score_bytes: int
+    crf: bool
+    sparse: bool
+    counts_cycles: bool
+    checks_layers: bool
+    backend: str
+    fusion: bool  # takes walks, not scans
+    reset_cause: int
+    arena_bytes: int
+    state_bytes: int
+    stack_bytes: int
+    max_payload: int
+    board: str
+
+
+def parse_hello(body: bytes) -> Hello:
+    """Body of a HELLO reply. Raises FrameError."""
+    if len(body) != _HELLO.size:
+        raise FrameError(f"a HELLO reply of {len(body)} bytes, expected {_HELLO.size}; flash this tinyloc's firmware")
+    (
+        model, clock_hz, inputs, classes, window, hop, score_bytes, flags, reset_cause,
+        arena_bytes, state_bytes, stack_bytes, max_payload, board,
+    ) = _HELLO.unpack(body)  # fmt: skip
+    if flags >> 4 & 3 >= len(BACKENDS):
+        raise FrameError(f"the device says that its back end is number {flags >> 4 & 3}; flash this tinyloc's firmware")
+    if score_bytes not in (1, 2):
+        raise FrameError(f"the device says that a score has {score_bytes} bytes; flash this tinyloc's firmware")
+    return Hello(
+        model_id=f"{model:016x}", clock_hz=clock_hz, inputs=inputs, classes=classes, window=window, hop=hop,
+        score_bytes=score_bytes, crf=bool(flags & 1), sparse=bool(flags & 2), counts_cycles=bool(flags & 4),
+        checks_layers=bool(flags & 8),
+        backend=BACKENDS[flags >> 4 & 3], fusion=bool(flags & 64),
+        reset_cause=reset_cause, arena_bytes=arena_bytes, state_bytes=state_bytes, stack_bytes=stack_bytes,
+        max_payload=max_payload, board=board.rstrip(b"\0").decode("ascii", "replace"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """The device's answer to one sample."""
+
+    class_index: int  # -1: no decision due
+    cycles: int  # of tl_localiser_sample, by the device's own counter
+    stack_high_water: int  # bytes
+    scores: npt.NDArray[np.int16]  # (C,), int8 scores widened
+    position_mm: tuple[int, int] | None = None  # x and y, of a model that decides positions
+
+
+def parse_result(body: bytes, score_bytes: int) -> Result:
+    """Body of a RESULT. Raises FrameError."""
+    if len(body) < _RESULT.size:
+        raise FrameError(f"a RESULT of {len(body)} bytes is too short")
+    class_index, cycles, stack, count = _RESULT.unpack_from(body)
+    end = _RESULT.size + count * score_bytes
+    if len(body) not in (end, end + _POSITION.size):
+        raise FrameError(f"a RESULT of {len(body)} bytes does not hold {count} scores of {score_bytes} bytes")
+    scores = np.frombuffer(body, f"<i{score_bytes}", count, _RESULT.size).astype(np.int16)
+    position_mm = _POSITION.unpack_from(body, end) if len(body) > end else None
+    return Result(class_index, cycles, stack, scores, position_mm)
+
+
+@dataclass(frozen=True)
+class LayerChecks:
+    """A part of the checksums of the last sample's layers."""
+
+    count: int  # in all
+    first: int  # position of checksums[0]
+    checksums: tuple[int, ...]
+
+
+def parse_layers(body: bytes) -> LayerChecks:
+    """Body of a LAYERS reply. Raises FrameError."""
+    if len(body) < 4 or len(body) % 4:
+        raise FrameError(f"a LAYERS reply of {len(body)} bytes holds no whole checksums")
+    count, first = struct.unpack_from("<HH", body)
+    return LayerChecks(count, first, struct.unpack_from(f"<{len(body) // 4 - 1}I", body, 4))
+
+
+@dataclass(frozen=True)
+class DeviceError:
+    """An ERROR frame. `pc` and `lr` come with a fault."""
+
+    code: int
+    detail: int
+    pc: int | None = None
+    lr: int | None = None
+
+    @property
+    def transient(self) -> bool:
+        """Whether sending the same frame again may help."""
+        return self.code in TRANSIENT
+
+    def text(self) -> str:
+        """What the device reported, as a clause."""
+        try:
+            text = _TEXTS[ErrorCode(self.code)].format(detail=self.detail)
+        except ValueError:
+            text = f"error {self.code}, detail {self.detail}"
+        return text if self.pc is None else f"{text} at pc {self.pc:#010x}, lr {self.lr:#010x}"
+
+
+def parse_error(body: bytes) -> DeviceError:
+    """Body of an ERROR. Raises FrameError."""
+    if len(body) == 5:
+        return DeviceError(*struct.unpack("<BI", body))
+    if len(body) == 13:
+        return DeviceError(*struct.unpack("<BIII", body))
+    raise FrameError(f"an ERROR of {len(body)} bytes, expected 5 or 13")
+
+
+def sparse_body(indices: npt.NDArray[np.uint16], dbm: npt.NDArray[np.int8]) -> bytes:
+    """Body of a SAMPLE that names the heard access points, ascending: count, then (index u16, dBm i8) each."""
+    readings = np.empty(len(indices), np.dtype([("index", "<u2"), ("dbm", "i1")]))
+    readings["index"], readings["dbm"] = indices, dbm
+    return struct.pack("<H", len(indices)) + readings.tobytes()
+
+
+def dense_body(dbm: npt.NDArray[np.int8]) -> bytes:
+    """Body of a SAMPLE of all access points, 127 where not heard."""
+    return dbm.astype(np.int8).tobytes()

@@ -1,0 +1,98 @@
+"""A device behind a serial port, by pyserial."""
+
+import errno
+import time
+from pathlib import Path
+
+import serial
+from serial.tools import list_ports
+
+from tinyloc.boards import Board
+from tinyloc.device.link.transport import LinkError
+
+
+class PortGone(LinkError):
+    """The port worked and then disappeared: the board was unplugged."""
+
+    def __init__(self, message: str, port: str) -> None:
+        super().__init__(message)
+        self.port = port
+
+
+class SerialPort:
+    """A serial port, 8N1 without flow control. Raises LinkError when it cannot be opened or goes away."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        self.port = port
+        try:
+            self._serial = serial.Serial(port, baud, timeout=0.0, write_timeout=5.0, exclusive=True)
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise LinkError(_why_not(port, error)) from error
+
+    @property
+    def name(self) -> str:
+        return f"serial {self.port}"
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._serial.write(data)
+        except serial.SerialTimeoutException as error:
+            raise LinkError(f"{self.port}: the board takes no bytes; reset it, then run again") from error
+        except (serial.SerialException, OSError) as error:
+            raise self._gone(error) from error
+
+    def read(self, timeout: float) -> bytes:
+        try:
+            self._serial.timeout = timeout
+            first = self._serial.read(1)
+            return bytes(first + self._serial.read(self._serial.in_waiting)) if first else b""
+        except (serial.SerialException, OSError, TypeError) as error:  # TypeError: pyserial 3.5 after an unplug
+            raise self._gone(error) from error
+
+    @property
+    def baud(self) -> int:
+        return int(self._serial.baudrate)
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def set_baud(self, baud: int) -> None:
+        try:
+            self._serial.baudrate = baud
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise LinkError(f"{self.port}: this port cannot run at {baud} baud ({error})") from error
+
+    def close(self) -> None:
+        self._serial.close()
+
+    def _gone(self, error: Exception) -> PortGone:
+        text = f"{self.port}: the port went away ({error}); is the board still plugged in? Plug it in and run again"
+        return PortGone(text, self.port)
+
+
+def _why_not(port: str, error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if not Path(port).exists() or number == errno.ENOENT:
+        ports = ", ".join(sorted(info.device for info in list_ports.comports())) or "none"
+        return f"{port}: no such port; ports here: {ports}. Plug the board in, or name its port with --port"
+    if number in (errno.EACCES, errno.EPERM):
+        return f"{port}: permission denied; add yourself to the group that owns it (dialout), then log in again"
+    if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK) or "lock" in str(error).lower():
+        return f"{port}: another program has it open; close that terminal or debugger and try again"
+    return f"{port}: cannot be used as a serial port ({error})"
+
+
+def find_port(board: Board) -> str:
+    """The port whose USB id board.toml names. Raises LinkError when there is none or more than one."""
+    if board.virtual:
+        raise LinkError(f"{board.title}: there is no such part to connect; run it with `tinyloc emulate`")
+    wanted = {tuple(int(part, 16) for part in name.split(":")) for name in board.uart.usb_ids}
+    found = sorted(info.device for info in list_ports.comports() if (info.vid, info.pid) in wanted)
+    if len(found) == 1:
+        return str(found[0])
+    if not found:
+        raise LinkError(
+            f"no {board.title} found (USB id {', '.join(board.uart.usb_ids)}); plug it in, name its port with --port, "
+            "or run in the emulator"
+        )
+    raise LinkError(f"more than one {board.title} found: {', '.join(found)}; choose one with --port")

@@ -1,0 +1,1 @@
+"""Bare networks on a device: image, run, comparison."""

@@ -1,0 +1,1 @@
+"""Renode: platform files, scripts and runs."""

@@ -1,0 +1,159 @@
+"""One cell of a study: trained, exported, compiled, built and measured. The work that `training.study` hands out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinyloc.bundle.schema import (
+    Arithmetic,
+    BundleError,
+    TestSet,
+    load_bundle,
+)
+from tinyloc.device.evaluation.form_record import FormRecord
+from tinyloc.device.evaluation.measure_bundle import form_record, measure
+from tinyloc.errors import UserError
+from tinyloc.study.record import CellRecord
+from tinyloc.study.run import CellTask
+from tinyloc.study.spec import DEPLOYED
+from tinyloc.training.data.dataset import Recording
+from tinyloc.training.errors import one_line
+from tinyloc.training.metrics import Scores, score_test_set
+from tinyloc.training.places import mean_position
+from tinyloc.training.preprocess import readings_dbm
+
+if TYPE_CHECKING:
+    from tinyloc.training.models.localiser import Localiser
+    from tinyloc.training.run import TrainedRun
+
+Tell = Callable[[str], None]
+
+
+def run_cell(task: CellTask, tell: Tell) -> CellRecord:
+    """Train and measure. A cell that was trained already is only measured."""
+    run = _trained(task, tell)
+    forms, missing = _torch_forms(run, task.forms, tell)
+    wanted: list[Arithmetic] = [form for form in DEPLOYED if form in task.forms]
+    exported, refused = (wanted, {}) if _is_exported(run, wanted) else _export(task.run, wanted, tell)
+    missing |= refused
+    for arithmetic in exported:
+        tell(f"{arithmetic}: build and measure")
+        try:
+            forms[arithmetic] = measure(task.run / "bundle", arithmetic, task.boards, run.recipe.build.optimise)
+        except UserError as error:  # a form that cannot be compiled or run costs neither the others nor the training
+            missing[arithmetic] = one_line(error)
+    record = run.record
+    return CellRecord(
+        study=task.study,
+        data=task.data,
+        model=task.model,
+        training=task.training,
+        seed=task.seed,
+        status="done",
+        data_title=record.data_title,
+        licence=record.licence,
+        classes=len(record.outputs.classes),
+        inputs=len(record.preprocessing.access_points),
+        parameters=record.parameters,
+        parameters_published=record.parameters_published,
+        epochs=record.epochs,
+        best_epoch=record.best_epoch,
+        seconds=record.seconds,
+        validation_macro_f1=record.validation["macro_f1"],
+        forms={form: forms[form] for form in task.forms if form in forms},
+        missing=missing,
+        settings=task.settings,
+        versions=record.versions,
+    )
+
+
+def _trained(task: CellTask, tell: Tell) -> "TrainedRun":
+    from tinyloc.training.run import load_run, train
+    from tinyloc.training.train import EpochDone
+
+    if (task.run / "run.json").is_file():
+        run = load_run(task.run)
+        if run.recipe == task.recipe:
+            return run
+
+    def epoch(done: EpochDone) -> None:
+        tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}, macro F1 {done.macro_f1:.3f}")
+
+    tell("data")
+    return train(task.recipe, task.run, epoch, fresh=(task.run / "run.json").is_file())
+
+
+def _torch_forms(
+    run: "TrainedRun", wanted: tuple[str, ...], tell: Tell
+) -> tuple[dict[str, FormRecord], dict[str, str]]:
+    """The float model, and the study's two forms of it."""
+    from tinyloc.training.compress.forms import FORMS, serialised_bytes
+
+    makers: dict[str, Callable[[Localiser], Localiser]] = {"float": lambda model: model, **FORMS}
+    forms, missing = {}, {}
+    for name, make in makers.items():
+        if name not in wanted:
+            continue
+        tell(name)
+        try:
+            model = make(run.model)
+            scores = _scores(model, run)
+        except RuntimeError as error:  # torch has no integer kernels on this machine, or not for this layer
+            missing[name] = one_line(error)
+            continue
+        constants = 4 * run.record.parameters if name == "float" else None
+        forms[name] = form_record(scores, serialised_bytes(model), constants)
+    return forms, missing
+
+
+def _scores(model: "Localiser", run: "TrainedRun") -> Scores:
+    from tinyloc.training.decide import decide_all
+
+    scores, decisions = decide_all(model, recordings_of(run.test_set), run.preprocessing, run.window)
+    decided_m = None
+    if run.outputs.position == "mean":
+        decided_m = mean_position(scores, np.asarray(run.outputs.positions_m))
+    return score_test_set(run.test_set, decisions, run.window, run.outputs, decided_m)
+
+
+def recordings_of(test_set: TestSet) -> list[Recording]:
+    """The test set's samples as recordings in dBm; times are not kept in it and count samples here."""
+    found = []
+    for number, part in enumerate([slice(None)] if test_set.apart else test_set.recordings()):
+        dbm = readings_dbm(test_set.rssi_dbm[part])
+        label, position = test_set.label[part], test_set.position_m[part]
+        time_s = np.arange(len(dbm), dtype=np.float64)
+        found.append(Recording(f"test {number + 1}", dbm, position, label, time_s, apart=test_set.apart))
+    return found
+
+
+def _is_exported(run: "TrainedRun", wanted: list[Arithmetic]) -> bool:
+    """Whether an earlier process got as far as the bundle (or nothing is to be exported)."""
+    try:
+        bundle = load_bundle(run.directory / "bundle")
+    except BundleError:
+        return not wanted
+    forms = {entry.arithmetic for entry in bundle.models}
+    return forms >= set(wanted) and bundle.settings.get("recipe") == run.record.settings
+
+
+def _export(run: Path, wanted: list[Arithmetic], tell: Tell) -> tuple[list[Arithmetic], dict[str, str]]:
+    """Arithmetics that are in the bundle now, and why the others are not."""
+    from tinyloc.export.pipeline import export_run
+
+    tell("export")
+    try:
+        export_run(run, wanted)
+        return wanted, {}
+    except Exception as error:  # the converters raise almost anything
+        problem = one_line(error)
+    for single in reversed(wanted) if len(wanted) > 1 else []:
+        try:
+            export_run(run, [single])
+        except Exception as error:
+            problem = one_line(error)
+            continue
+        return [single], {form: problem for form in wanted if form != single}
+    return [], dict.fromkeys(wanted, problem)

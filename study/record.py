@@ -1,0 +1,78 @@
+"""What a finished cell leaves: one JSON file, from which tables and plots are made."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tinyloc.device.evaluation.form_record import FormRecord
+from tinyloc.files import write_whole
+from tinyloc.study.spec import StudyError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CellRecord(_Strict):
+    """A cell's result. Figures are there when status is "done"."""
+
+    format: Literal["tinyloc-study-cell"] = "tinyloc-study-cell"
+    study: str
+    data: str
+    model: str
+    training: str
+    seed: int
+    status: Literal["done", "failed", "impossible"]
+    error: str | None = None
+    """Why it failed or cannot be."""
+    data_title: str = ""
+    licence: str = ""
+    classes: int = 0
+    inputs: int = 0
+    parameters: int = 0
+    """Live: what a decision depends on."""
+    parameters_published: int = 0
+    """As arXiv 2412.09289 counts."""
+    epochs: int = 0
+    best_epoch: int = 0
+    seconds: float = 0.0
+    """Of training, for information."""
+    validation_macro_f1: float = 0.0
+    forms: dict[str, FormRecord] = {}
+    missing: dict[str, str] = {}
+    """Form -> why there is none of this cell."""
+    settings: dict[str, Any] = {}
+    """The recipe."""
+    versions: dict[str, str] = {}
+
+    @property
+    def id(self) -> str:
+        """As Cell.id."""
+        return f"{self.data}--{self.model}--{self.training}--s{self.seed}"
+
+
+def cells_directory(results: Path, study: str) -> Path:
+    """Where the cells of a study lie."""
+    return results / study / "cells"
+
+
+def save(record: CellRecord, directory: Path) -> None:
+    """Write DIRECTORY/ID.json whole."""
+    write_whole(directory / f"{record.id}.json", record.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+
+
+def load(path: Path) -> CellRecord:
+    """Read one cell. StudyError when it is not one."""
+    try:
+        return CellRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise StudyError(f"{path}: not a cell of a study ({error}); delete it and run the study again") from error
+
+
+def load_all(directory: Path) -> list[CellRecord]:
+    """All cells in the order of their names. StudyError when there is none."""
+    records = [load(path) for path in sorted(directory.glob("*.json"))]
+    if not records:
+        raise StudyError(f"{directory}: no cells here; make them with `tinyloc study run`")
+    return records

@@ -1,0 +1,330 @@
+"""Tables of a study in Markdown and CSV, made from the records of its cells and nothing else."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from tinyloc.study import published
+from tinyloc.study.record import CellRecord
+from tinyloc.study.spec import Study, cells
+from tinyloc.study.summary import Row, Spread, rows
+
+BUDGETS_KB = (20, 32, 64)
+BASELINE = "plain"
+STUDY_COLUMNS = (("baseline", "plain", "float"), ("dynamic", "plain", "dynamic"), ("static", "plain", "static"),
+                 ("distilled", "distilled", "float"), ("distilled + static", "distilled", "static"))  # fmt: skip
+"""Columns of the study: training and form of ours."""
+
+
+def markdown(
+    title: str,
+    comment: str,
+    records: Sequence[CellRecord],
+    planned: int | None = None,
+    compare: Sequence[tuple[str, str]] = (),
+    positions: bool = False,
+) -> str:
+    """The whole page: the study's table, what is deployed, distillation, orderings, what failed.
+
+    planned: cells of the grid, where it is known; compare and positions: see `Study`.
+    """
+    found = rows(records)
+    parts = [f"# {title}", "", "Made by `tinyloc study table` from the JSON in `cells/`; do not edit.", ""]
+    if comment:
+        parts += [comment.strip(), ""]
+    parts += [*_provenance(records, planned), ""]
+    sections = [_study_table(found), _deployed_table(found), _distillation_table(found),
+                _comparison_table(found, compare), _budget_table(found), _published_table(found)]  # fmt: skip
+    if positions:
+        sections.insert(0, _positions_table(found))
+    for lines in sections:
+        if lines:
+            parts += [*lines, ""]
+    parts += _missing(records)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def page(study: Study, place: Path, records: Sequence[CellRecord]) -> str:
+    """`markdown` of a study whose file lies in `place`."""
+    return markdown(study.title or study.name, study.comment, records, len(cells(study, place)), study.compare,
+                    study.positions)  # fmt: skip
+
+
+def _provenance(records: Sequence[CellRecord], planned: int | None) -> list[str]:
+    done = [record for record in records if record.status == "done"]
+    cells_planned = len(records) if planned is None else planned
+    versions = sorted({f"{name} {value}" for record in done for name, value in record.versions.items()})
+    minutes = sum(record.seconds for record in done) / 60
+    licences = sorted({f"{record.data_title} ({record.licence})" for record in done})
+    return [
+        f"{len(done)} of {cells_planned} cells; {minutes:.0f} minutes of training on one thread of a shared machine. "
+        f"Versions: {', '.join(versions)}. Data: {'; '.join(licences)}.",
+        "",
+        "Macro F1 and accuracy are of the test set, mean ± standard deviation over the seeds. `int8` and `int16x8` "
+        "are scored on the answers of the generated C; flash, RAM (with stack), cycles and energy are of the whole "
+        "image in the emulator (modelled, docs/emulator.md).",
+    ]
+
+
+def percent(value: Spread) -> str:
+    """As 0.812 ± 0.010; without the spread for one seed."""
+    return f"{value.mean:.3f} ± {value.deviation:.3f}" if value.count > 1 else f"{value.mean:.3f}"
+
+
+def kilobytes(value: float) -> str:
+    """Bytes in units of 1024; a dash when there is none."""
+    return "–" if math.isnan(value) else f"{value / 1024:.1f}"
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """Markdown lines of a table, the first column left."""
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return [f"| {' | '.join(cells)} |" for cells in (head, rule, *lines)]
+
+
+def _grouped(found: Iterable[Row], key: Callable[[Row], tuple[str, ...]]) -> dict[tuple[str, ...], list[Row]]:
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in found:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def _positions_table(found: list[Row]) -> list[str]:
+    """Position errors of every form, beside the published ones."""
+    lines = [
+        [f"{one.name} ({published.POSITIONS_SOURCE})", "", "", *(f"{m:.2f}" for m in (one.p50, one.p75, one.p90)),
+         "–", f"{one.largest:.2f}", "–"]
+        for one in published.POSITIONS
+    ]  # fmt: skip
+    for row in found:
+        if not row.errors_m:
+            continue
+        flash = kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
+        errors = [metres(row.errors_m[name]) for name in ("p50", "p75", "p90", "mean", "max")]
+        configuration = f"{row.data}, {row.model}, {row.training}"
+        lines.append([configuration, row.form, str(row.macro_f1.count), *errors, flash])
+    head = ["data, model, training", "form", "seeds", "P50, m", "P75, m", "P90, m", "mean, m", "largest, m",
+            "flash, KB"]  # fmt: skip
+    note = (
+        "Distance from the true to the decided position over the whole test set, in metres; the scans and their true "
+        "positions are the published ones', blocks and classes are ours. Flash: of the image, on the board where it is "
+        "largest."
+    )
+    return ["## Positions", "", note, "", *table(head, lines)]
+
+
+def metres(value: Spread) -> str:
+    """As 7.19 ± 0.08; without the spread for one seed."""
+    return f"{value.mean:.2f} ± {value.deviation:.2f}" if value.count > 1 else f"{value.mean:.2f}"
+
+
+def _study_table(found: list[Row]) -> list[str]:
+    """F1, accuracy and serialised size in the study's five columns."""
+    lines = []
+    for (data, model), members in _grouped(found, lambda row: (row.data, row.model)).items():
+        by = {(row.training, row.form): row for row in members}
+        chosen = [by.get(column[1:]) for column in STUDY_COLUMNS]
+        if not any(chosen):
+            continue
+        for what, show in (("F1", _f1), ("accuracy", _accuracy), ("KB", _serialised)):
+            first = members[0]
+            known = published.PARAMETERS.get(_shape(first)) == first.parameters_published
+            count = f"{first.parameters_published:,}{' (published)' if known else ''}"
+            name = f"{data}, {model}" if what == "F1" else ""
+            lines.append([name, count if what == "F1" else "", what, *(show(row) if row else "–" for row in chosen)])
+    if not lines:
+        return []
+    head = ["data, model", "parameters", "", *(name for name, _, _ in STUDY_COLUMNS)]
+    return [
+        "## The study's table",
+        "",
+        f"Columns as in {published.SOURCE}; KB is the serialised model (torch.save), as the study counts. A dash: not "
+        "run. `(published)`: the count of parameters, dead ones included, is the one that the study prints.",
+        "",
+        *table(head, lines),
+    ]
+
+
+def _shape(row: Row) -> tuple[int, int, str, int, int]:
+    hidden = int(row.hidden) if row.hidden.isdigit() else 0
+    return row.inputs, row.classes, row.architecture, hidden, row.layers
+
+
+def _f1(row: Row) -> str:
+    return percent(row.macro_f1)
+
+
+def _accuracy(row: Row) -> str:
+    return percent(row.accuracy)
+
+
+def _serialised(row: Row) -> str:
+    return kilobytes(row.serialised_bytes)
+
+
+def _deployed_table(found: list[Row]) -> list[str]:
+    """What runs on the boards."""
+    lines = []
+    for row in found:
+        for board, image in row.boards.items():
+            error = f"{row.errors_m['mean'].mean:.2f}" if row.errors_m else "–"
+            lines.append(
+                [
+                    f"{row.data}, {row.model}, {row.training}", row.form, board, str(row.macro_f1.count),
+                    percent(row.macro_f1), percent(row.accuracy), error, kilobytes(row.serialised_bytes),
+                    kilobytes(row.constant_bytes), kilobytes(image.flash_bytes), kilobytes(image.ram_bytes),
+                    f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}", "yes" if image.fits else "no",
+                ]
+            )  # fmt: skip
+    if not lines:
+        return []
+    head = ["data, model, training", "form", "board", "seeds", "macro F1", "accuracy", "error, m", "file, KB",
+            "constants, KB", "flash, KB", "RAM, KB", "cycles", "µJ", "within budget"]  # fmt: skip
+    return [
+        "## On the boards",
+        "",
+        "Size three ways: the serialised file, the constants that the device keeps, the flash of the whole image.",
+        "",
+        *table(head, lines),
+    ]
+
+
+def _distillation_table(found: list[Row]) -> list[str]:
+    """Every distilled row beside the same student without a teacher."""
+    by = {(row.data, row.model, row.training, row.form): row for row in found}
+    lines = []
+    for row in found:
+        plain = by.get((row.data, row.model, BASELINE, row.form))
+        if row.training == BASELINE or plain is None:
+            continue
+        gain = row.macro_f1.mean - plain.macro_f1.mean
+        noise = max(row.macro_f1.deviation, plain.macro_f1.deviation)
+        lines.append(
+            [
+                f"{row.data}, {row.model}", row.training, row.form, percent(plain.macro_f1), percent(row.macro_f1),
+                f"{gain:+.3f}", _verdict(gain, noise, min(row.macro_f1.count, plain.macro_f1.count)),
+            ]
+        )  # fmt: skip
+    if not lines:
+        return []
+    head = ["data, model", "training", "form", "plain", "so trained", "difference", "by more than the spread"]
+    return ["## Against the same model trained plainly", "", *table(head, lines)]
+
+
+def _verdict(gain: float, noise: float, seeds: int) -> str:
+    if seeds < 2:
+        return "one seed: not known"
+    return "yes" if gain > noise else "worse" if -gain > noise else "no"
+
+
+def _comparison_table(found: list[Row], compare: Sequence[tuple[str, str]]) -> list[str]:
+    """The pairs of `compare` on every data set that has both."""
+    by = {(row.data, _configuration(row)): row for row in found}
+    lines = []
+    for first, second in compare:
+        for data in dict.fromkeys(row.data for row in found):
+            if (data, first) not in by or (data, second) not in by:
+                continue
+            pair = by[data, first], by[data, second]
+            ahead = pair[0].macro_f1.mean - pair[1].macro_f1.mean
+            noise = max(row.macro_f1.deviation for row in pair)
+            verdict = _verdict(abs(ahead), noise, min(row.macro_f1.count for row in pair))
+            better = {"yes": "first" if ahead > 0 else "second", "no": "neither"}.get(verdict, verdict)
+            sizes = [kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
+                     for row in pair]  # fmt: skip
+            quality = [percent(row.macro_f1) for row in pair]
+            lines.append([data, first, second, *quality, f"{ahead:+.3f}", better, *sizes])
+    if not lines:
+        return []
+    head = ["data", "first", "second", "macro F1 of the first", "of the second", "difference",
+            "better by more than the spread", "flash of the first, KB", "of the second, KB"]  # fmt: skip
+    note = "Flash: of the image, on the board where it is largest."
+    return ["## Against each other", "", note, "", *table(head, lines)]
+
+
+def _configuration(row: Row) -> str:
+    return f"{row.model}, {row.training}, {row.form}"
+
+
+def _budget_table(found: list[Row]) -> list[str]:
+    """The best model of each data set whose image is within a limit of flash, on each board."""
+    lines = []
+    for (data,), members in _grouped(found, lambda row: (row.data,)).items():
+        for limit in BUDGETS_KB:
+            best = max(
+                (
+                    (row.macro_f1.mean, -image.flash_bytes, row, board)
+                    for row in members
+                    for board, image in row.boards.items()
+                    if image.flash_bytes <= limit * 1024 and not image.refused
+                ),
+                key=lambda found: found[:2],
+                default=None,
+            )
+            if best is not None:
+                *_, row, board = best
+                size = kilobytes(row.boards[board].flash_bytes)
+                lines.append([f"{data}", str(limit), _configuration(row), percent(row.macro_f1),
+                              percent(row.accuracy), f"{size} ({board})"])  # fmt: skip
+    if not lines:
+        return []
+    head = ["data", "flash limit, KB", "best", "macro F1", "accuracy", "flash, KB"]
+    note = "By mean macro F1 on the test set: a summary of the rows above. To deploy one, choose by validation."
+    return ["## The best within a limit of flash", "", note, "", *table(head, lines)]
+
+
+def _published_table(found: list[Row]) -> list[str]:
+    """Ours beside the study's, on UJIIndoorLoc."""
+    ours = [row for row in found if row.data_set == "ujiindoorloc" and row.classes == 59 and row.boards]
+    if not ours:
+        return []
+    lines = [
+        [one.name, f"{one.macro_f1:.3f}", f"{one.accuracy:.3f}", f"{one.kilobytes:g}", "–", "–"]
+        for one in published.ROWS
+    ]
+    for row in ours:
+        flash = max(image.flash_bytes for image in row.boards.values())
+        lines.append(
+            [f"{row.data}, {_configuration(row)}", percent(row.macro_f1), percent(row.accuracy),
+             kilobytes(row.serialised_bytes), kilobytes(row.constant_bytes), kilobytes(flash)]
+        )  # fmt: skip
+    head = [f"model (first {published.SOURCE})", "macro F1", "accuracy", "file, KB", "constants, KB", "flash, KB"]
+    return ["## Beside the published figures (UJIIndoorLoc)", "", published.SAME_COUNT, "", *table(head, lines)]
+
+
+def _missing(records: Sequence[CellRecord]) -> list[str]:
+    """Cells and forms that have no figures, with the reason."""
+    lines = [f"- {record.id}: {record.status}: {record.error}" for record in records if record.status != "done"]
+    lines += [f"- {record.id}, {form}: {why}" for record in records for form, why in record.missing.items()]
+    lines += [
+        f"- {record.id}, {form}, {board}: {why}"
+        for record in records
+        for form, found in record.forms.items()
+        for board, why in found.not_built.items()
+    ]
+    return ["## Without figures", "", *lines] if lines else []
+
+
+def comma_separated(records: Sequence[CellRecord]) -> str:
+    """One line for each cell, form and board (no board: empty), with every figure; for other tools."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["data", "model", "training", "seed", "form", "board", "parameters", "parameters_published", "macro_f1",
+         "accuracy", "error_mean_m", "serialised_bytes", "constant_bytes", "flash_bytes", "ram_bytes", "cycles",
+         "energy_uj", "fits"]
+    )  # fmt: skip
+    for record in records:
+        for name, form in record.forms.items():
+            head = [record.data, record.model, record.training, record.seed, name]
+            error = (form.errors_m or {}).get("mean", "")
+            figures = [record.parameters, record.parameters_published, form.macro_f1, form.accuracy, error,
+                       form.serialised_bytes, "" if form.constant_bytes is None else form.constant_bytes]  # fmt: skip
+            for board, image in form.boards.items():
+                writer.writerow([*head, board, *figures, image.flash_bytes, image.ram_bytes, image.cycles,
+                                 image.energy_uj, image.fits])  # fmt: skip
+            if not form.boards:
+                writer.writerow([*head, "", *figures, "", "", "", "", ""])
+    return out.getvalue()

@@ -1,0 +1,118 @@
+"""Progress on the terminal: a live bar there, a line now and then in a log."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from tinyloc.study.run import Progress as CellStep
+    from tinyloc.training.train import EpochDone
+
+LOG_LINES = 10
+"""Lines a stage when the output is a file."""
+
+
+def _with_figures(console: Console) -> Progress:
+    """A bar whose tasks tell figures of their own; nothing when the output is a file."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+@contextmanager
+def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
+    """Gives what `training.run.train` wants to be told epoch by epoch."""
+    console = Console(stderr=True)
+    bar = _with_figures(console)
+    tasks: dict[str, TaskID] = {}
+
+    def show(done: "EpochDone") -> None:
+        figures = f"loss {done.loss:.3f}, macro F1 {done.macro_f1:.3f}, best in epoch {done.best_epoch}"
+        if done.stage not in tasks:
+            tasks[done.stage] = bar.add_task(done.stage, total=done.epochs, figures="")
+            if done.epoch > 1:
+                bar.console.print(f"{done.stage}: going on at epoch {done.epoch} of {done.epochs}")
+        bar.update(tasks[done.stage], completed=done.epoch, figures=figures)
+        if not console.is_terminal and done.epoch % max(1, done.epochs // LOG_LINES) == 0:
+            print(f"{done.stage}, epoch {done.epoch} of {done.epochs}: {figures}", file=console.file, flush=True)
+
+    with bar:
+        yield show
+
+
+class _Rate(ProgressColumn):
+    """Samples a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.0f}/s")
+
+
+@contextmanager
+def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int], None]]:
+    """Gives a function of (done, total) that is called as samples are answered."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn(total_label),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task(total_label, total=None)
+
+    def show(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+
+    with bar:
+        yield show
+
+
+@contextmanager
+def cells_shown(total: int) -> Iterator[Callable[["CellStep"], None]]:
+    """Gives what is told of the cells of a study: a bar of all, a line for each at work, a line for each that ended."""
+    console = Console(stderr=True)
+    bar = _with_figures(console)
+    whole = bar.add_task("cells", total=total, figures="")
+    lines: dict[str, TaskID] = {}
+
+    def show(step: "CellStep") -> None:
+        if step.record is None:
+            if step.cell not in lines:
+                lines[step.cell] = bar.add_task(step.cell, total=None, figures="")
+            bar.update(lines[step.cell], figures=step.text)
+            return
+        if step.cell in lines:
+            bar.remove_task(lines.pop(step.cell))
+        bar.update(whole, completed=step.done)
+        figures = ", ".join(f"{name} {form.macro_f1:.3f}" for name, form in step.record.forms.items())
+        line = f"{step.done} of {step.total}: {step.cell}: {figures or step.text}"
+        if console.is_terminal:
+            bar.console.print(line, markup=False)
+        else:
+            print(line, file=console.file, flush=True)
+
+    with bar:
+        yield show

@@ -1,0 +1,100 @@
+"""`tinyloc study`: grids of trainings, and the tables and plots of their results."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Studies: run a grid of trainings, show its tables and plots.", no_args_is_help=True)
+ResultsOption = Annotated[Path, typer.Option("--results", help="Where results of studies are kept.")]
+RESULTS = Path("results")
+FAILED = 1
+"""Exit code: a cell failed or cannot be."""
+
+
+@app.command("run")
+def run(
+    study: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="What to train and to measure.")],
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at once, one thread each.")] = 1,
+    work: Annotated[Path, typer.Option("--work", help="Where the cells' runs are kept.")] = Path("runs/studies"),
+    only: Annotated[list[str] | None, typer.Option("--only", help="Cells with this in their name; repeatable.")] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure finished cells anew; runs that --work keeps are not trained again.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and what cannot be.")] = False,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Train and measure every cell of a study; goes on where it stopped. Exit code 1 when a cell failed."""
+    from tinyloc.cli.progress import cells_shown
+    from tinyloc.study.record import cells_directory
+    from tinyloc.study.run import plan, run_study
+    from tinyloc.study.spec import StudyError, cells, load_study
+
+    chosen = load_study(study)
+    found = cells(chosen, study.parent)
+    if only:
+        wanted = {cell.id for cell in found if any(text in cell.id for text in only)}
+        if not wanted:
+            raise StudyError(f"{study}: no cell has {' or '.join(only)} in its name; --dry-run lists them")
+        for cell in reversed(found):  # teachers stand before those that they teach
+            if cell.id in wanted and cell.teacher:
+                wanted.add(cell.teacher)
+        found = [cell for cell in found if cell.id in wanted]
+    place = cells_directory(results, chosen.name)
+    planned = plan(found, place, again)
+    for why in dict.fromkeys(planned.impossible.values()):
+        named = [name for name, reason in planned.impossible.items() if reason == why]
+        typer.echo(f"cannot be: {', '.join(named)}: {why}", err=True)
+    typer.echo(
+        f"{chosen.name}: {len(found)} cells; {len(planned.finished)} finished, {len(planned.todo)} to run, "
+        f"{len(planned.impossible)} cannot be"
+    )
+    if dry_run:
+        for cell in planned.todo:
+            typer.echo(cell.id)
+        raise typer.Exit(FAILED if planned.impossible else 0)
+
+    from tinyloc.study.measure_cell import run_cell
+
+    failed = dict(planned.impossible)
+    with cells_shown(len(planned.todo)) as show:
+        for step in run_study(chosen, found, planned, place, (work / chosen.name).resolve(), run_cell, jobs):
+            show(step)
+            if step.record is not None and step.record.status != "done":
+                failed[step.cell] = step.record.error or ""
+    for name, why in failed.items():
+        if name not in planned.impossible:
+            typer.echo(f"failed: {name}: {why}", err=True)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command("table")
+def table(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="STUDY.toml, or the name of a study with results.")],
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw Pareto plots as well (matplotlib).")] = True,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Write tables (Markdown, CSV) and plots (SVG) of a study from its JSON; nothing is computed anew."""
+    from tinyloc.files import write_whole
+    from tinyloc.study.record import cells_directory, load_all
+    from tinyloc.study.spec import load_study
+    from tinyloc.study.tables import comma_separated, markdown, page
+
+    file = Path(study) if study.endswith(".toml") else results / study / "study.toml"
+    chosen = load_study(file) if study.endswith(".toml") or file.is_file() else None
+    name = chosen.name if chosen else study
+    records = load_all(cells_directory(results, name))
+    place = results / name
+    text = page(chosen, file.parent, records) if chosen else markdown(name, "", records)
+    write_whole(place / "table.md", text)
+    write_whole(place / "table.csv", comma_separated(records))
+    written = [place / "table.md", place / "table.csv"]
+    if plots:
+        from tinyloc.study.plots import draw
+
+        boards = sorted({board for record in records for form in record.forms.values() for board in form.boards})
+        for board in boards:
+            written += draw(records, board, place)
+    typer.echo(text)
+    typer.echo(f"wrote {', '.join(map(str, written))}")

@@ -1,0 +1,1 @@
+"""Estimators of the fusion: Kalman filter, particle filter, trilateration, dead reckoning, and their rules."""

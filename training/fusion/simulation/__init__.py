@@ -1,0 +1,1 @@
+"""Simulated walks: gait, ranging, sites, recordings."""

@@ -1,0 +1,1 @@
+"""Networks that steer the filter, their distillation and their integer form."""
