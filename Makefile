@@ -119,8 +119,8 @@ evaluate: $(VENV)/.base ## the same evaluation on the connected board at PORT
 	$(TINYLOC) evaluate $(RUN) --board $(BOARD) $(if $(PORT),--port $(PORT)) $(WHERE)
 
 bench: $(VENV)/.tools compiler ## measure the published figures and write them into README.md
-	@$(BIN)/python tests/bench/bench.py --runs-dir $(RUNS)
-	@$(BIN)/python tests/bench/engines.py --runs-dir $(RUNS)
+	@$(BIN)/python -m tests.bench.bench --runs-dir $(RUNS)
+	@$(BIN)/python -m tests.bench.engines --runs-dir $(RUNS)
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 
@@ -130,15 +130,12 @@ test: $(VENV)/.dev compiler host-compiler ## run the tests
 test-slow: $(VENV)/.dev compiler host-compiler ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/.dev ## ruff and mypy
+lint: $(VENV)/.dev ## ruff, ruff format, mypy, pyright's imports, layers
 	@$(BIN)/ruff check .
-	tree=$$(mktemp -d); trap 'rm -rf "$$tree"' EXIT
-	mkdir $$tree/tinyloc
-	for entry in tinyloc/*; do ln -s "$(CURDIR)/$$entry" "$$tree/$$entry"; done
-	for part in training export codegen firmware boards device; do ln -s "$(CURDIR)/$$part" $$tree/tinyloc/$$part; done
-	cache="$(CURDIR)/.mypy_cache"; python="$(abspath $(BIN))/python"
-	cd $$tree # mypy knows packages by their place: tinyloc.training lies in training/
-	$$python -m mypy --config-file "$(CURDIR)/pyproject.toml" --cache-dir $$cache -p tinyloc
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy -p tinyloc -p tests
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-logo
 
 wheel: $(VENV)/.base ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

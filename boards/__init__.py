@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tinyloc import paths
 from tinyloc.errors import UserError
-
-BOARDS_DIR = Path(__file__).parent
 
 Core = Literal["cortex-m3", "cortex-m4f"]
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
@@ -210,7 +209,7 @@ class Board(_Strict):
     @property
     def directory(self) -> Path:
         """Where board.toml and the linker script lie."""
-        return BOARDS_DIR / self.name
+        return paths.BOARDS_DIR / self.name
 
     def region(self, name: str) -> Memory:
         """The memory of that name; KeyError when the board has none."""
@@ -222,7 +221,7 @@ class Board(_Strict):
 
 def board_names() -> list[str]:
     """Names of all boards that have a board.toml, sorted."""
-    return sorted(path.parent.name for path in BOARDS_DIR.glob("*/board.toml"))
+    return sorted(path.parent.name for path in paths.BOARDS_DIR.glob("*/board.toml"))
 
 
 def part_names() -> list[str]:
@@ -235,7 +234,7 @@ def load_board(name: str) -> Board:
 
     Raises BoardError naming the known boards, or every wrong key at once.
     """
-    path = BOARDS_DIR / name / "board.toml"
+    path = paths.BOARDS_DIR / name / "board.toml"
     if name not in board_names():
         raise BoardError(f"unknown board {name!r}; known boards: {', '.join(board_names())}")
     try:

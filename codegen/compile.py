@@ -140,6 +140,7 @@ def prepare_graph(
         ],
         outputs=[_argument(graph, t, name) for t, name in zip(graph.outputs, outputs, strict=True)],
         generator=GENERATOR,
+        notes=list(graph.notes),
         **program.figures(),
     )
     return PreparedGraph(program, manifest)

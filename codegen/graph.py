@@ -77,7 +77,11 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """Operators in execution order. `states` pairs (input, output): what one step leaves for the next."""
+    """Operators in execution order. `states` pairs (input, output): what one step leaves for the next.
+
+    `starts`: values of state inputs at the start of a sequence; real zero where there are none. `notes`: what a user
+    must know of the answers, such as where they differ from LiteRT's.
+    """
 
     name: str
     tensors: tuple[Tensor, ...]
@@ -85,6 +89,8 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     states: tuple[tuple[int, int], ...] = ()
+    starts: Mapping[int, npt.NDArray[Any]] = field(default_factory=dict, compare=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def sources(self) -> tuple[int, ...]:
@@ -95,6 +101,13 @@ class Graph:
     def results(self) -> tuple[int, ...]:
         """Tensors that must survive the last operator: outputs, then state outputs."""
         return (*self.outputs, *(after for _, after in self.states))
+
+    def start(self, state: int) -> npt.NDArray[Any]:
+        """Values of a state input at the start of a sequence."""
+        tensor = self.tensors[state]
+        if state in self.starts:
+            return self.starts[state].reshape(tensor.shape)
+        return np.full(tensor.shape, 0 if tensor.quantisation is None else tensor.zero_point, tensor.element)
 
     def is_constant(self, tensor: int) -> bool:
         return self.tensors[tensor].data is not None

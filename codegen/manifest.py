@@ -81,6 +81,8 @@ class ModelManifest(_Strict):
     plan: list[PlannedBuffer]
     plan_steps: list[str]
     decisions: list[str]
+    notes: list[str] = []
+    """What a user must know of the answers, such as where they differ from LiteRT's."""
     generator: str
 
 

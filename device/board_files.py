@@ -9,14 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
-from tinyloc import boards
+from tinyloc import paths
 from tinyloc.boards import Board, BoardError, Core, board_names, load_board
 from tinyloc.device.emulator.machine import PART_MODELS
 from tinyloc.device.emulator.memory_map import PAGE
 from tinyloc.device.image import build as building
 from tinyloc.device.renode.files import UART_LINES, files
 from tinyloc.files import write_whole
-from tinyloc.paths import RENODE_DIR
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,14}")
 """HELLO carries 15 bytes of it; it names directories and C files."""
@@ -50,13 +49,13 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
         raise BoardError(f"{name!r} cannot be the name of a board: at most 15 small letters, digits and underscores")
     if core not in get_args(Core):
         raise BoardError(f"unknown core {core!r}; there are: {', '.join(get_args(Core))}")
-    directory = boards.BOARDS_DIR / name
-    port = building.FIRMWARE_DIR / "port" / name
+    directory = paths.BOARDS_DIR / name
+    port = paths.FIRMWARE_DIR / "port" / name
     if directory.exists() or port.exists():
         raise BoardError(f"{directory if directory.exists() else port} exists already; take another name")
     values = {"name": name, "title": title or part, "part": part, "core": core, "flags": FLAGS[core],
               "model": next(iter(PART_MODELS)), "models": ", ".join(PART_MODELS)}  # fmt: skip
-    template = boards.BOARDS_DIR / "common"
+    template = paths.BOARDS_DIR / "common"
     written = {
         directory / "board.toml": (template / "new_board.toml").read_text().format(**values),
         directory / f"{name}.ld": (template / "new_board.ld").read_text().format(**values),
@@ -69,7 +68,7 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
 
 def port_functions() -> dict[str, tuple[str, str]]:
     """Name -> signature and comment of what a port must define, from port.h."""
-    header = (building.FIRMWARE_DIR / "port" / "port.h").read_text()
+    header = (paths.FIRMWARE_DIR / "port" / "port.h").read_text()
     chip = _CHIP.search(header)
     if chip is None:
         raise BoardError("firmware/port/port.h has no part about the chip; install tinyloc again")
@@ -94,7 +93,7 @@ def check_board(name: str) -> list[Finding]:
     if name not in board_names():
         known = ", ".join(board_names())
         raise BoardError(f"unknown board {name!r}; known boards: {known}; `tinyloc board new` makes one")
-    path = boards.BOARDS_DIR / name / "board.toml"
+    path = paths.BOARDS_DIR / name / "board.toml"
     findings = [
         Finding(f"{path.name}:{number}", line.partition("#")[2].strip() if "#" in line else line.strip())
         for number, line in enumerate(path.read_text().splitlines(), 1)
@@ -159,7 +158,7 @@ def _script(board: Board) -> list[Finding]:
 
 
 def _port(board: Board) -> list[Finding]:
-    directory = building.FIRMWARE_DIR / "port" / board.build.port
+    directory = paths.FIRMWARE_DIR / "port" / board.build.port
     where = f"firmware/port/{board.build.port}"
     sources = sorted(directory.glob("*.c"))
     if not sources:
@@ -187,7 +186,7 @@ def _compiles(board: Board, sources: list[Path], where: str) -> list[Finding]:
         (Path(name) / "board.h").write_text(building.board_header(board))
         for source in sources:
             command = [compiler, "-std=c11", "-ffreestanding", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Os"]
-            command += [*board.build.flags, "-I.", f"-I{building.FIRMWARE_DIR}", "-c", str(source), "-o", "port.o"]
+            command += [*board.build.flags, "-I.", f"-I{paths.FIRMWARE_DIR}", "-c", str(source), "-o", "port.o"]
             result = subprocess.run(command, cwd=name, capture_output=True, text=True)
             if result.returncode:
                 found.append(Finding(where, f"does not compile: {result.stderr.strip()}"))
@@ -204,7 +203,7 @@ def _emulation(board: Board) -> list[Finding]:
         return [Finding("device/renode/files.py", f"no UART {board.uart.model!r} of Renode in UART_LINES", wrong=False)]
     stale = [
         file for file, text in files(board).items()
-        if not (RENODE_DIR / file).is_file() or (RENODE_DIR / file).read_text() != text
+        if not (paths.RENODE_DIR / file).is_file() or (paths.RENODE_DIR / file).read_text() != text
     ]  # fmt: skip
     if stale:
         return [Finding("renode", f"{', '.join(stale)} to be made again with `python -m tinyloc.device.renode.files`")]

@@ -52,17 +52,22 @@ def tensor_name(tensor: Any) -> str:
 def operator_name(model: Any, operator: Any) -> str:
     """Built-in name, such as FULLY_CONNECTED; the custom code for others."""
     code = model.operatorCodes[operator.opcodeIndex]
-    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)  # files of before 2020 fill the deprecated field only
+    builtin = operator_number(code)
     if builtin == schema.BuiltinOperator.CUSTOM:
         custom = code.customCode
         return custom.decode() if isinstance(custom, bytes) else str(custom)
     return OPERATOR_NAMES.get(builtin, f"operator {builtin}")
 
 
+def operator_number(code: Any) -> int:
+    """The larger of the two fields of an OperatorCodeT: files of before 2020 fill the deprecated one only."""
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+
+
 def operator_code(model: Any, builtin: int, version: int = 2) -> int:
     """Index of a built-in operator in the file's table, added when it is not there."""
     for index, code in enumerate(model.operatorCodes):
-        if code.builtinCode == builtin:
+        if operator_number(code) == builtin:
             return index
     code = schema.OperatorCodeT()
     code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), version

@@ -1,6 +1,7 @@
 """Keywords of the robot tests: golden requests, and whether a captured reply is the right one.
 
-Runs in Robot Framework's Python, beside Renode: standard library only. The golden file is written by device/renode/files.py.
+Runs in Robot Framework's Python, beside Renode: standard library only.
+device/renode/files.py writes the golden file.
 """
 
 import binascii
@@ -8,12 +9,13 @@ import json
 import struct
 import tempfile
 from pathlib import Path
+from typing import Any
 
 CYCLES_SLACK = 40
 """Instructions between the two readings of the counter that are not the function measured in the emulator."""
 
 
-def cobs_decode(encoded):
+def cobs_decode(encoded: bytes) -> bytes:
     """The payload of one COBS frame without its delimiter."""
     out = bytearray()
     place = 0
@@ -28,7 +30,7 @@ def cobs_decode(encoded):
     return bytes(out)
 
 
-def frames(captured):
+def frames(captured: bytes) -> list[tuple[int, int, bytes]]:
     """(type, seq, body) of each frame; raises AssertionError for a wrong checksum or version."""
     found = []
     for encoded in captured.split(b"\0"):
@@ -45,28 +47,28 @@ def frames(captured):
 class golden:  # Robot Framework looks for a class named as the file
     ROBOT_LIBRARY_SCOPE = "TEST"
 
-    def __init__(self):
-        self._exchanges = {}
+    def __init__(self) -> None:
+        self._exchanges: dict[str, Any] = {}
         self._tolerance = 0.0
         self._read = 0
 
-    def load_golden(self, path):
+    def load_golden(self, path: str) -> None:
         content = json.loads(Path(path).read_text())
         self._exchanges = {exchange["name"]: exchange for exchange in content["exchanges"]}
         self._tolerance = content["tolerance"]
         self._read = 0
 
-    def new_capture_file(self):
+    def new_capture_file(self) -> str:
         """A path that does not exist yet: Renode makes the file."""
         return str(Path(tempfile.mkdtemp(prefix="tinyloc-renode-")) / "uart.bin")
 
-    def sample_names(self):
+    def sample_names(self) -> list[str]:
         return [name for name in self._exchanges if name.startswith("sample ")]
 
-    def request_bytes(self, name):
+    def request_bytes(self, name: str) -> list[str]:
         return [f"0x{byte:02X}" for byte in self._exchanges[name]["request"]]
 
-    def reply_should_match(self, name, path):
+    def reply_should_match(self, name: str, path: str) -> None:
         """Exactly one frame came since the last call, and it is the golden one."""
         captured = Path(path).read_bytes()
         new, self._read = captured[self._read :], len(captured)
@@ -75,7 +77,7 @@ class golden:  # Robot Framework looks for a class named as the file
             raise AssertionError(f"{name}: expected one frame, got {len(found)}: {new.hex(' ')}")
         self.check(self._exchanges[name], *found[0])
 
-    def check(self, expected, kind, seq, body):
+    def check(self, expected: dict[str, Any], kind: int, seq: int, body: bytes) -> None:
         """Raise AssertionError with what differs from the golden exchange."""
         name = expected["name"]
         if (kind, seq) != (expected["type"], expected["seq"]):

@@ -1,13 +1,10 @@
 """A whole bundle made by hand in milliseconds: a recurrent int8 localiser, or a plain one, with a random test set."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from tinyloc.bundle.schema import MISSING_DBM, Bundle, ModelFile, Outputs, Preprocessing, State, TestSet, Window, sha256
-
-sys.path.insert(0, str(Path(__file__).parent / "codegen"))  # importlib mode does not add it
 
 CLASSES = 4
 

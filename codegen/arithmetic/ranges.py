@@ -3,11 +3,17 @@ result."""
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.lookup_tables import (
+    Function,
+    exp_function,
+    log_function,
+    rsqrt_function,
+    table_int16,
+)
 from tinyloc.codegen.graph import RANGE, Graph, Operator
-from tinyloc.codegen.operators.table import EXP, LOG, RSQRT_INT16, TableFunction
 
 VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
-_TABLES: dict[str, TableFunction] = {"EXP": EXP, "LOG": LOG, "RSQRT": RSQRT_INT16}
+_TABLES: dict[str, Function] = {"EXP": exp_function, "LOG": log_function, "RSQRT": rsqrt_function}
 
 
 def value_range(graph: Graph, tensor: int) -> tuple[int, int]:
@@ -24,8 +30,9 @@ def value_range(graph: Graph, tensor: int) -> tuple[int, int]:
     if op.kind in VIEWS:
         return value_range(graph, op.inputs[0])
     if op.kind in _TABLES:
+        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
         first, last = (256 + (value >> 7) for value in value_range(graph, op.inputs[0]))
-        entries = _TABLES[op.kind].table(graph, op)[first : last + 2].astype(np.int64)
+        entries = table_int16(x, y, _TABLES[op.kind])[first : last + 2].astype(np.int64)
         # interpolation stays between entries, unless a step leaves 16 bits
         return (low, high) if np.abs(np.diff(entries)).max() >= 1 << 15 else (int(entries.min()), int(entries.max()))
     if op.kind == "MUL":  # the sign alone

@@ -12,13 +12,15 @@ import tflite
 
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
+from tinyloc.codegen.operator_codes import operator_name
 from tinyloc.codegen.passes.dilations import fold_dilations
 from tinyloc.codegen.passes.recurrent import detach_states
-from tinyloc.codegen.passes.shapes import FOLDED, fold_shapes
+from tinyloc.codegen.passes.shapes import FOLDED, fold_shapes, settle_shapes
 from tinyloc.codegen.passes.split_space_to_batch import split_borders
 from tinyloc.codegen.passes.zeros import scale_zeros
 from tinyloc.codegen.semantics.operator_table import supported
 from tinyloc.codegen.semantics.result_shapes import REDUCTIONS
+from tinyloc.codegen.variables import CALL_ONCE, bind_variables, initial_values
 from tinyloc.errors import counted
 
 LARGEST_TENSOR = 1 << 26
@@ -37,7 +39,6 @@ _ELEMENTS: dict[int, ElementType] = {
 }
 _BORDERS = {**_ELEMENTS, tflite.TensorType.FLOAT32: "float32", tflite.TensorType.UINT8: "uint8"}
 _TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
-_OPERATOR_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
 ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
 
 _POOL = {
@@ -50,6 +51,8 @@ _POOL = {
 }
 _RESIZE = {"align_corners": "AlignCorners", "half_pixels": "HalfPixelCenters"}
 _REAL = {"beta", "alpha", "cell_clip", "projection_clip"}
+_TEXT = {"container", "shared_name"}
+_CONTROL_FLOW = ("IF", "WHILE", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE")
 _ONE_BY_DEFAULT = ("stride", "dilation", "depth", "beta", "filter")
 
 # What is read of each operator's options: attribute name -> name of the flatbuffer's accessor.
@@ -121,6 +124,8 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "L2_NORMALIZATION": ("L2NormOptions", {"activation": "FusedActivationFunction"}),
     "GELU": ("GeluOptions", {"approximate": "Approximate"}),
     "GATHER": ("GatherOptions", {"axis": "Axis", "batch_dims": "BatchDims"}),
+    "VAR_HANDLE": ("VarHandleOptions", {"container": "Container", "shared_name": "SharedName"}),
+    "CALL_ONCE": ("CallOnceOptions", {"subgraph": "InitSubgraphIndex"}),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (
         "UnidirectionalSequenceLSTMOptions",
         {
@@ -152,7 +157,7 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
         graph, problems = fold_shapes(reader.graph(states), reader.signatures)
         if problems:
             raise CompileError(str(path), problems)
-        return split_borders(fold_dilations(scale_zeros(detach_states(graph))))
+        return split_borders(fold_dilations(scale_zeros(detach_states(settle_shapes(graph)))))
     except CompileError:
         raise
     except (
@@ -179,6 +184,19 @@ def read_borders(path: Path, states: Sequence[tuple[str, str]] = ()) -> tuple[li
     return types(subgraph.InputsAsNumpy()), types(subgraph.OutputsAsNumpy())
 
 
+def state_positions(path: Path, states: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
+    """(position among the file's inputs, position among its outputs) of each state.
+
+    The file must be one that read_tflite takes with these states.
+    """
+    subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
+    ends = [
+        [plain_name((subgraph.Tensors(int(i)).Name() or b"").decode(errors="replace")) for i in indices]
+        for indices in (subgraph.InputsAsNumpy(), subgraph.OutputsAsNumpy())
+    ]
+    return [(ends[0].index(plain_name(before)), ends[1].index(plain_name(after))) for before, after in states]
+
+
 def plain_name(name: str) -> str:
     """A tensor's name as it may stand in a C comment: one line, no comment marks."""
     printable = "".join(c if c.isprintable() else " " for c in name)
@@ -186,25 +204,28 @@ def plain_name(name: str) -> str:
 
 
 class _Reader:
-    def __init__(self, model: Any, path: Path) -> None:
+    def __init__(self, model: Any, path: Path, number: int = 0) -> None:
         self.model = model
         self.path = path
+        self.subgraph = model.Subgraphs(number)
         self.problems: list[str] = []
         self.signatures: dict[int, list[int]] = {}  # of tensors with open sizes
 
     def graph(self, states: Sequence[tuple[str, str]]) -> Graph:
-        if self.model.SubgraphsLength() != 1:
+        tensors, operators = self._parts()
+        flow = sorted({op.kind for op in operators} & set(_CONTROL_FLOW))
+        if flow:
             self.problems.append(
-                f"{self.model.SubgraphsLength()} subgraphs: control flow is not supported; export without IF and WHILE "
+                f"control flow ({', '.join(flow)}) is not supported; export without IF and WHILE "
                 "(Keras: GRU with unroll=True; LSTM with a batch of 1, which becomes one operator, or with unroll=True)"
             )
-        subgraph = self.model.Subgraphs(0)
-        tensors = tuple(self._tensor(subgraph.Tensors(i), i) for i in range(subgraph.TensorsLength()))
-        operators = tuple(self._operator(subgraph.Operators(i), i, tensors) for i in range(subgraph.OperatorsLength()))
-        inputs = [int(i) for i in subgraph.InputsAsNumpy()]
-        outputs = [int(i) for i in subgraph.OutputsAsNumpy()]
+        inputs = [int(i) for i in self.subgraph.InputsAsNumpy()]
+        outputs = [int(i) for i in self.subgraph.OutputsAsNumpy()]
         operators = self._without_empty(tensors, operators, [*inputs, *outputs])
-        tensors, operators = self._cut_borders(tensors, operators, inputs, outputs)
+        bound = bind_variables(tensors, operators, self._initial(operators))
+        self.problems += bound.problems
+        outputs = [bound.aliases.get(t, t) for t in outputs]
+        tensors, operators = self._cut_borders(tuple(bound.tensors), tuple(bound.operators), inputs, outputs)
         self._check_elements(tensors, operators, inputs, outputs)
         pairs = []
         for before, after in states:
@@ -226,8 +247,32 @@ class _Reader:
             operators=operators,
             inputs=tuple(i for i in inputs if i not in carried_in),
             outputs=tuple(i for i in outputs if i not in carried_out),
-            states=tuple(pairs),
+            states=(*pairs, *bound.states),
+            starts=bound.starts,
         )
+
+    def _parts(self) -> tuple[tuple[Tensor, ...], tuple[Operator, ...]]:
+        subgraph = self.subgraph
+        tensors = tuple(self._tensor(subgraph.Tensors(i), i) for i in range(subgraph.TensorsLength()))
+        operators = (self._operator(subgraph.Operators(i), i, tensors) for i in range(subgraph.OperatorsLength()))
+        return tensors, tuple(operators)
+
+    def _initial(self, operators: Sequence[Operator]) -> dict[str, "np.ndarray[Any, Any]"]:
+        """Values of variables by their names, from the subgraphs that CALL_ONCE runs."""
+        values: dict[str, np.ndarray[Any, Any]] = {}
+        for op in operators:
+            if op.kind != CALL_ONCE:
+                continue
+            number = op.attributes["subgraph"]
+            if not 0 < number < self.model.SubgraphsLength():
+                self.problems.append(f"{op.origin[0]} runs subgraph {number} of {self.model.SubgraphsLength()}")
+                continue
+            part = _Reader(self.model, self.path, number)
+            graph, problems = fold_shapes(Graph("initialisation", *part._parts(), (), ()), part.signatures)
+            found, more = initial_values(graph)
+            values.update(found)
+            self.problems += [*part.problems, *problems, *more]
+        return values
 
     def _tensor(self, source: Any, index: int) -> Tensor:
         name = plain_name((source.Name() or b"").decode(errors="replace"))
@@ -260,8 +305,7 @@ class _Reader:
 
     def _operator(self, source: Any, index: int, tensors: Sequence[Tensor]) -> Operator:
         code = self.model.OperatorCodes(source.OpcodeIndex())
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        kind = _OPERATOR_NAMES.get(number, f"operator {number}")
+        kind = operator_name(code)
         if kind == "CUSTOM":
             kind = f"CUSTOM {plain_name((code.CustomCode() or b'').decode(errors='replace'))}"
         outputs = tuple(int(t) for t in source.OutputsAsNumpy())
@@ -272,7 +316,8 @@ class _Reader:
         options = self._options(kind, source)
         if source.IntermediatesLength():
             options = {**options, "intermediates": tuple(int(t) for t in source.IntermediatesAsNumpy())}
-        return Operator(kind, inputs, outputs, options, (f"{kind} #{index} {tensors[outputs[0]].name}",))
+        named = f" {tensors[outputs[0]].name}" if outputs else ""
+        return Operator(kind, inputs, outputs, options, (f"{kind} #{index}{named}",))
 
     @staticmethod
     def _options(kind: str, source: Any) -> Mapping[str, Any]:
@@ -281,12 +326,10 @@ class _Reader:
         class_name, fields = _OPTIONS[kind]
         table = source.BuiltinOptions()
         if table is None:
-            return {name: 1 if name.startswith(_ONE_BY_DEFAULT) else 0 for name in fields}
+            return {name: "" if name in _TEXT else int(name.startswith(_ONE_BY_DEFAULT)) for name in fields}
         options = getattr(tflite, class_name)()
         options.Init(table.Bytes, table.Pos)
-        return {
-            name: (float if name in _REAL else int)(getattr(options, accessor)()) for name, accessor in fields.items()
-        }
+        return {name: _option(name, getattr(options, accessor)()) for name, accessor in fields.items()}
 
     def _without_empty(
         self, tensors: Sequence[Tensor], operators: tuple[Operator, ...], ends: Sequence[int]
@@ -318,7 +361,7 @@ class _Reader:
         That is so for float32, and for uint8 of the same scale. The device works in integers; its caller quantises with
         the scale in model.h, or takes 128 off. Changes `inputs` and `outputs`.
         """
-        subgraph = self.model.Subgraphs(0)
+        subgraph = self.subgraph
         names: dict[int, str] = {}
         kept = []
         for op in operators:
@@ -350,7 +393,7 @@ class _Reader:
         subgraph_inputs: Sequence[int],
         subgraph_outputs: Sequence[int],
     ) -> None:
-        subgraph = self.model.Subgraphs(0)
+        subgraph = self.subgraph
         kinds: dict[int, str] = {}
         for op in operators:
             for tensor in (*op.inputs, *op.outputs):
@@ -378,6 +421,13 @@ class _Reader:
         for op in operators:
             if op.kind not in known:
                 self.problems.append(f"{op.origin[0]}: {op.kind} is not supported")
+
+
+def _option(name: str, value: Any) -> int | float | str:
+    """An option as a number, or as text that may stand in a comment."""
+    if name in _TEXT:
+        return plain_name((value or b"").decode(errors="replace"))
+    return float(value) if name in _REAL else int(value)
 
 
 def _offset_by_128(unsigned: Any, signed: Any) -> bool:

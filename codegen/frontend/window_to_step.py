@@ -27,9 +27,13 @@ WINDOW_RANK = 3
 
 def as_step(graph: Graph, where: str) -> Graph:
     """The step of a window graph. Raises CompileError that names every operator which mixes samples in its own way."""
+    if graph.states and not any(op.kind == LSTM and op.inputs[HIDDEN] == -1 for op in graph.operators):
+        return graph  # a step already
     stepping = _Stepping(graph)
     if graph.states:
-        stepping.problems.append("the model has states of its own: it is a step already")
+        stepping.problems.append(
+            "the model has states of its own beside an LSTM over a window: give it one sample a run"
+        )
     stepping.follow()
     if stepping.problems:
         raise CompileError(where, stepping.problems)
@@ -165,7 +169,11 @@ class _Stepping:
             shape = self._shape(t)
             self.tensors[t] = dataclasses.replace(self.tensors[t], shape=(*shape[:axis], 1, *shape[axis + 1 :]))
         return dataclasses.replace(
-            self.graph, tensors=tuple(self.tensors), operators=tuple(self.operators), states=tuple(self.states)
+            self.graph,
+            tensors=tuple(self.tensors),
+            operators=tuple(self.operators),
+            states=tuple(self.states),
+            notes=(),
         )
 
 

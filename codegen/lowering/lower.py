@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyloc.codegen.graph import BYTES, Graph, Operator
-from tinyloc.codegen.layer_code import Constant, Lowered
+from tinyloc.codegen.layer_code import Array, Constant, Lowered
 from tinyloc.codegen.lowering.kernel_selection import ALL_FAST, FormOptions, FormRecord, apply_forms
 from tinyloc.codegen.lowering.loop_text import lower_loop
 from tinyloc.codegen.lowering.sharing import share_constants
@@ -64,6 +64,12 @@ class Program:
             if data is not None:
                 element = self.graph.tensors[source].element
                 found[place.name] = Constant(place.name, f"{element}_t", data.ravel(), self.graph.tensors[source].name)
+        names = state_names(self.graph)
+        for before, _ in self.graph.states:
+            values, name = self.graph.start(before), f"tl_start_{names[before]}"
+            if not _is_even(values):
+                ctype, comment = f"{values.dtype}_t", f"state {names[before]} at the start of a sequence"
+                found[name] = Constant(name, ctype, values.ravel(), comment)
         return list(found.values())
 
     @property
@@ -71,13 +77,14 @@ class Program:
         """Members of the state struct, for templates."""
         names = state_names(self.graph)
         tensors = self.graph.tensors
+        starts = {before: _start_text(names[before], self.graph.start(before)) for before, _ in self.graph.states}
         return [
             {
                 "name": names[before],
                 "element": tensors[before].element,
                 "size": tensors[before].size,
                 "shape": list(tensors[before].shape),
-                "zero_point": tensors[before].zero_point,
+                "start": starts[before],
                 "bytes": tensors[before].bytes,
             }
             for before, _ in self.graph.states
@@ -149,6 +156,16 @@ class Program:
             "plan_steps": [*(layer.name for layer in self.layers), "keep states"],
             "decisions": [*self.decisions, *self.storage.decisions, *notes],
         }
+
+
+def _is_even(values: Array) -> bool:
+    """Whether all values are the same."""
+    return bool((values == values.flat[0]).all())
+
+
+def _start_text(name: str, values: Array) -> int | str:
+    """How a state starts: one value, or the name of a constant."""
+    return int(values.flat[0]) if _is_even(values) else f"tl_start_{name}"
 
 
 def make_program(

@@ -108,6 +108,9 @@ class Lstm(KernelRule):
         batch = x.shape[1] if op.attributes["time_major"] and len(x.shape) == 3 else x.shape[0]
         if batch != 1:
             problems.append(f"{x.name} has shape {x.shape}: a batch of sequences; only one at a time is supported")
+        for name, size in zip(("hidden", "cell"), op.attributes.get("state_sizes", ()), strict=False):
+            if size != units:
+                problems.append(f"the {name} state has {size} elements for {units} units")
         for gate, name in enumerate(GATES):
             for first, depth in ((INPUT_WEIGHTS, inputs), (RECURRENT_WEIGHTS, units)):
                 w = graph.tensors[op.inputs[first + gate]]

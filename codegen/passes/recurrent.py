@@ -20,30 +20,58 @@ def _scale(tensor: Tensor | None) -> tuple[float, int] | None:
 
 
 def detach_states(graph: Graph) -> Graph:
-    """A file's LSTM keeps its states in variable tensors. Here they are absent operands, for a sequence from its start.
+    """Make the states of a file's LSTMs, which it keeps in variable tensors, part of the graph.
 
-    Their scales become attributes, the last cell state an output. Runs on the graph as read, before it is checked.
+    Over a window of samples they are absent operands: the sequence starts from real zero in every run. A network over
+    one sample a run would forget all: its LSTMs keep their states, which become states of the graph. Their scales
+    become attributes, the last cell state an output. Runs on the graph as read, before it is checked.
     """
-    operators = []
+    lasting = all(_samples(graph, op) == 1 for op in graph.operators if _has_states(op))
+    operators, states = [], list(graph.states)
     for op in graph.operators:
-        if op.kind != LSTM or len(op.inputs) <= CELL or -1 in (op.inputs[HIDDEN], op.inputs[CELL]):
+        if not _has_states(op):
             operators.append(op)
             continue
         hidden, cell = graph.tensors[op.inputs[HIDDEN]], graph.tensors[op.inputs[CELL]]
         between = op.attributes.get("intermediates", ())
         seen = graph.tensors[between[HIDDEN_SCALE]] if len(between) > HIDDEN_SCALE else None
         scales = {"state": _scale(hidden), "cell": _scale(cell), "hidden": _scale(seen) or _scale(hidden)}
-        attributes = dict(op.attributes)
+        attributes = {**op.attributes, "state_sizes": (hidden.size, cell.size)}
         if cell.element == "int16" and hidden.element == "int8":
             for name, pair in scales.items():
                 if pair is not None and all(scales.values()):
                     attributes[f"{name}_scale"], attributes[f"{name}_zero"] = pair
         graph, last = graph.with_tensor(dataclasses.replace(cell, name=f"{cell.name} at the end"))
         inputs = list(op.inputs) + [-1] * (OPERANDS - len(op.inputs))
-        inputs[HIDDEN] = inputs[CELL] = -1
+        if lasting and len(op.outputs) == 1:
+            y = graph.tensors[op.outputs[0]]
+            graph, before = graph.with_tensor(
+                dataclasses.replace(hidden, name=f"hidden{len(states) // 2}", shape=y.shape)
+            )
+            graph, cell_before = graph.with_tensor(dataclasses.replace(cell, name=f"cell{len(states) // 2}"))
+            states += [(before, op.outputs[0]), (cell_before, last)]
+            inputs[HIDDEN], inputs[CELL] = before, cell_before
+        else:
+            inputs[HIDDEN] = inputs[CELL] = -1
         outputs = (*op.outputs, last)
         operators.append(dataclasses.replace(op, inputs=tuple(inputs), outputs=outputs, attributes=attributes))
-    return graph.with_operators(operators)
+    notes = graph.notes
+    if not lasting:
+        notes = (
+            *notes,
+            "each run is a sequence from its start; LiteRT and TFLM go on from an LSTM's last state unless it is reset",
+        )
+    return dataclasses.replace(graph, operators=tuple(operators), states=tuple(states), notes=notes)
+
+
+def _has_states(op: Operator) -> bool:
+    return op.kind == LSTM and len(op.inputs) > CELL and -1 not in (op.inputs[HIDDEN], op.inputs[CELL])
+
+
+def _samples(graph: Graph, op: Operator) -> int:
+    """Samples of a run, of all sequences."""
+    x = graph.tensors[op.inputs[0]]
+    return x.size // max(x.shape[-1], 1) if x.shape else 0
 
 
 def _reads_last_row(graph: Graph, op: Operator, units: int) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyloc.codegen.graph import Graph, Operator, Quantisation, Tensor
+from tinyloc.codegen.layer_code import Array
 from tinyloc.codegen.operators.base import ElementWise, ViewRule
 from tinyloc.codegen.operators.ring_conv import KIND as RING_CONV
 from tinyloc.codegen.operators.ring_conv import RingConv
@@ -205,10 +206,18 @@ def use_rings(graph: Graph) -> tuple[Graph, list[str]]:
     return _rewritten(graph, shifts, order, notes)
 
 
+def _as_ring(rows: Array, shift: _Shift) -> Array:
+    """The rows that a state starts with by slot: the head starts at slot 0, which holds the newest."""
+    kept = rows.reshape(shift.slots - 1, shift.row)
+    unused = np.full((1, shift.row), rows.flat[0])  # the first step writes it
+    return np.roll(np.concatenate([unused, kept]), 1, axis=0)
+
+
 def _rewritten(graph: Graph, shifts: list[_Shift], order: _Order, notes: list[str]) -> tuple[Graph, list[str]]:
     heads: dict[int, int] = {}  # T -> tensor of the head after it moved
     first: list[Operator] = []
     states = [pair for pair in graph.states if pair[0] not in {shift.before for shift in shifts}]
+    starts = {state: values for state, values in graph.starts.items() if state in {before for before, _ in states}}
     at: dict[int, Operator | None] = {}
     same: dict[int, int] = {}  # the newest row, read back -> the row as it was written
     for slots in sorted({shift.slots for shift in shifts}):
@@ -222,6 +231,8 @@ def _rewritten(graph: Graph, shifts: list[_Shift], order: _Order, notes: list[st
         ring = dataclasses.replace(graph.tensors[shift.window], name=graph.tensors[shift.before].name)
         graph, before = graph.with_tensor(ring)
         states.append((before, shift.window))
+        if shift.before in graph.starts:
+            starts[before] = _as_ring(graph.starts[shift.before], shift)
         concat, head = graph.operators[shift.concat], heads[shift.slots]
         attributes = {"slots": shift.slots}
         at[shift.concat] = Operator(
@@ -262,5 +273,5 @@ def _rewritten(graph: Graph, shifts: list[_Shift], order: _Order, notes: list[st
                 inputs = tuple(ordered if t == tensor else t for t in changed.inputs)
                 changed = dataclasses.replace(changed, inputs=inputs)
         operators.append(changed)
-    graph = dataclasses.replace(graph, operators=tuple(operators), states=tuple(states))
+    graph = dataclasses.replace(graph, operators=tuple(operators), states=tuple(states), starts=starts)
     return graph.replace_uses(same), notes

@@ -40,6 +40,10 @@ ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
 FOLDED = ("SHAPE", "REDUCE_PROD", "FILL", "FLOOR_DIV", "FLOOR_MOD")
 """Operators that exist on constants only: what of them is left is refused."""
 
+_RESIZED = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
+SHAPE_OPERANDS = {"BROADCAST_TO": 1, "RESHAPE": 1, "TRANSPOSE_CONV": 0, **dict.fromkeys(_RESIZED, 1)}
+"""Where operators are told the shape of their result, which the file says too."""
+
 
 def fold_shapes(graph: Graph, signatures: Mapping[int, Sequence[int]]) -> tuple[Graph, list[str]]:
     """Every size is known, and what only depends on sizes is a constant; with what stands against it.
@@ -67,6 +71,30 @@ def fold_shapes(graph: Graph, signatures: Mapping[int, Sequence[int]]) -> tuple[
             data.flags.writeable = False
             tensors[t] = dataclasses.replace(tensors[t], data=data)
     return dataclasses.replace(graph, tensors=tuple(tensors), operators=tuple(kept)), problems
+
+
+def settle_shapes(graph: Graph) -> Graph:
+    """Replace a shape operand that is computed, or an input of the model, by the shape that the file gives the result.
+
+    TFLM reads no such operand either.
+    """
+    operators, notes = [], list(graph.notes)
+    for op in graph.operators:
+        position = SHAPE_OPERANDS.get(op.kind, len(op.inputs))
+        if position < len(op.inputs) and op.inputs[position] != -1:
+            given, shape = graph.tensors[op.inputs[position]], graph.tensors[op.outputs[0]].shape
+            if given.data is None:
+                sizes = np.array(shape[1:3] if op.kind in _RESIZED else shape, np.int32)
+                graph, constant = graph.with_tensor(
+                    Tensor(f"shape of {op.origin[0]}", sizes.shape, "int32", None, sizes)
+                )
+                inputs = (*op.inputs[:position], constant, *op.inputs[position + 1 :])
+                op = dataclasses.replace(op, inputs=inputs)
+                notes.append(
+                    f"{op.origin[0]}: its result has the shape {list(shape)} of the file, whatever {given.name} says"
+                )
+        operators.append(op)
+    return dataclasses.replace(graph, operators=tuple(operators), notes=tuple(notes))
 
 
 def _open(tensor: Tensor, signature: Sequence[int]) -> str:

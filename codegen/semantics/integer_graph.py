@@ -28,17 +28,14 @@ def run_graph(graph: Graph, sources: Mapping[int, Array]) -> dict[int, Array]:
 
 
 class Stepper:
-    """Runs a step graph sample by sample and carries its states; they start at the zero point (real zero)."""
+    """Runs a step graph sample by sample and carries its states from graph.start on."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.reset()
 
     def reset(self) -> None:
-        self.state: dict[int, Array] = {}
-        for before, _ in self.graph.states:
-            tensor = self.graph.tensors[before]
-            self.state[before] = np.full(tensor.shape, tensor.zero_point, dtype=tensor.element)
+        self.state: dict[int, Array] = {before: self.graph.start(before) for before, _ in self.graph.states}
 
     def step(self, *inputs: Array) -> list[Array]:
         """One sample: the graph's inputs in order -> its outputs in order."""

@@ -74,11 +74,8 @@ class LayerReference:
         self.reset()
 
     def reset(self) -> None:
-        tensors = self.program.graph.tensors
-        self.state = {
-            before: np.full(tensors[before].shape, tensors[before].zero_point, tensors[before].element)
-            for before, _ in self.program.graph.states
-        }
+        graph = self.program.graph
+        self.state = {before: graph.start(before) for before, _ in graph.states}
         inputs = len(self.preprocessing.access_points)
         self.held = np.full(inputs, MISSING_DBM, dtype=np.int64)
         self.age = np.zeros(inputs, dtype=np.int64)

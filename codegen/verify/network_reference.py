@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.backend_names import Backend
-from tinyloc.codegen.frontend.reader import plain_name, read_tflite
+from tinyloc.codegen.frontend.reader import read_tflite, state_positions
 from tinyloc.codegen.frontend.window_to_step import as_step
+from tinyloc.codegen.litert import run_litert
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.semantics.integer_graph import Stepper
 from tinyloc.codegen.verify.integer_localiser import library_pass
@@ -38,43 +39,19 @@ def numpy_outputs(
 
 def litert_outputs(
     path: Path, samples: Sequence[Sequence[Array]], states: Sequence[tuple[str, str]] = ()
-) -> list[list[Array]] | None:
-    """The same by LiteRT's BUILTIN_REF kernels, in the file's own types; None where LiteRT is not installed.
+) -> list[list[Array]]:
+    """The same by LiteRT's BUILTIN_REF kernels, in the file's own types and in a process of its own.
 
     samples: the file's inputs without the states, in the file's order. A sample's outputs come in the same way.
-    Raises RuntimeError or ValueError when LiteRT does not run the file.
+    What a file keeps by itself lasts from sample to sample where the compiled network keeps it too. Raises LiteRTError.
     """
-    try:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    except ImportError:
-        return None
-    interpreter = Interpreter(
-        model_content=path.read_bytes(), experimental_op_resolver_type=OpResolverType.BUILTIN_REF, num_threads=1
-    )
-    interpreter.allocate_tensors()
-    ins = interpreter.get_input_details()
-    named = {plain_name(str(d["name"])): d["index"] for d in [*ins, *interpreter.get_output_details()]}
-    carried = {named[plain_name(before)]: named[plain_name(after)] for before, after in states}
-    state = {d["index"]: _start(d) for d in ins if d["index"] in carried}
-    answers = [d["index"] for d in interpreter.get_output_details() if d["index"] not in carried.values()]
-    given = [d for d in ins if d["index"] not in carried]
-    results = []
-    for sample in samples:
-        for detail, values in zip(given, sample, strict=True):
-            interpreter.set_tensor(detail["index"], values.reshape(detail["shape"]))
-        interpreter.reset_all_variables()  # what an LSTM keeps by itself: every sample is a sequence from its start
-        for index, values in state.items():
-            interpreter.set_tensor(index, values)
-        interpreter.invoke()
-        state = {index: interpreter.get_tensor(after) for index, after in carried.items()}
-        results.append([interpreter.get_tensor(index) for index in answers])
-    return results
+    return run_litert(path, samples, state_positions(path, states), keep=bool(read_tflite(path, states).states))
 
 
 def litert_window(path: Path, samples: Sequence[Sequence[Array]]) -> tuple[int, list[Array]] | None:
-    """(samples of a window, LiteRT's answers to a window of the first samples); None where there are too few.
+    """(samples of a window, LiteRT's answers to a window of the first samples); None where there are too few samples.
 
-    samples: those of single steps. For a file without states of its own.
+    samples: those of single steps. For a file without states of its own. Raises LiteRTError.
     """
     shapes = [read_tflite(path).tensors[t].shape for t in read_tflite(path).inputs]
     steps = max(shapes[0][:2])
@@ -83,10 +60,4 @@ def litert_window(path: Path, samples: Sequence[Sequence[Array]]) -> tuple[int, 
     window = [
         np.stack([sample[i].ravel() for sample in samples[:steps]]).reshape(shape) for i, shape in enumerate(shapes)
     ]
-    answers = litert_outputs(path, [window])
-    return None if answers is None else (steps, answers[0])
-
-
-def _start(detail: Any) -> Array:
-    """A state at the start of a sequence: real zero."""
-    return np.full(detail["shape"], detail["quantization"][1], detail["dtype"])
+    return steps, litert_outputs(path, [window])[0]

@@ -70,7 +70,7 @@ def evaluate(
     Args:
         build: the image that the device runs; flash and RAM are read from it.
         transport: the device, real or emulated.
-        host: the integer reference; `tinyloc.codegen.verify.integer_localiser.LocaliserReference` of the bundle when not given.
+        host: the integer reference; the bundle's `LocaliserReference` when not given.
         measured: samples whose cycles are modelled in the emulator, spread over the test set; 0 for all.
         baud: rate to change to for the test set; on a serial port only.
         log: JSONL file that lets an interrupted evaluation continue; it is removed at the end.

@@ -1,10 +1,14 @@
 """What one form of a model measured: quality, sizes, and figures per board."""
 
-from tinyloc.study.record import _Strict
+from pydantic import BaseModel, ConfigDict
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class OnBoard(_Strict):
-    """One form of a cell on one board. Bytes of the whole image; cycles of one sample, modelled in the emulator."""
+    """One form of a model on one board. Bytes of the whole image; cycles of one sample, modelled in the emulator."""
 
     flash_bytes: int
     ram_bytes: int
@@ -19,7 +23,7 @@ class OnBoard(_Strict):
 
 
 class FormRecord(_Strict):
-    """One form of a cell: quality on the test set, and its size three ways."""
+    """One form of a model: quality on the test set, and its size three ways."""
 
     macro_f1: float
     accuracy: float

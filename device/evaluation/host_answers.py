@@ -1,7 +1,7 @@
 """The host's integer answers to a test set: what the device's are compared with.
 
-`python -m tinyloc.device.evaluation.host_answers BUNDLE ARITHMETIC OUT.npz BACKEND REFERENCE` makes them in a process of its own,
-so that a long test set runs on the emulator and on the reference at the same time.
+`python -m tinyloc.device.evaluation.host_answers BUNDLE ARITHMETIC OUT.npz BACKEND REFERENCE` makes them in a
+process of its own, so that a long test set runs on the emulator and on the reference at the same time.
 """
 
 import subprocess

@@ -17,6 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tinyloc import paths
 from tinyloc.boards import Board, FixedWords
 from tinyloc.boards.fixed import ERASED, fixed_problems
 from tinyloc.bundle.schema import sha256
@@ -33,7 +34,6 @@ from tinyloc.device.image.footprint import (
 from tinyloc.device.image.stack import StackError, frames_of, stack_bound
 from tinyloc.errors import UserError
 from tinyloc.files import whole_directory
-from tinyloc.paths import BOARDS_DIR, FIRMWARE_DIR
 
 GENERATED_FILES = ("model.h", "model.c", "weights.c")
 DEBUG_FILE = "debug.c"
@@ -198,7 +198,7 @@ def compile_and_link(
 
 def source_name(path: Path) -> str:
     """Name of the object file of a C file of the firmware."""
-    return f"firmware/{path.relative_to(FIRMWARE_DIR).with_suffix('')}"
+    return f"firmware/{path.relative_to(paths.FIRMWARE_DIR).with_suffix('')}"
 
 
 def model_sources(generated: Path, debug_layers: bool = False) -> dict[str, Path]:
@@ -288,12 +288,12 @@ def fixed_source(board: Board) -> str:
 
 
 def firmware_sources(board: Board, program: Sequence[str] = ("app", "link", "localise")) -> list[Path]:
-    """The C files of the firmware for a board, below FIRMWARE_DIR, sorted: the port and the areas of the program."""
+    """The C files of the firmware for a board, sorted: the port and the areas of the program."""
     areas = (*program, "port/cortex_m", f"port/{board.build.port}")
-    empty = [str(FIRMWARE_DIR / area) for area in areas if not any((FIRMWARE_DIR / area).glob("*.c"))]
+    empty = [str(paths.FIRMWARE_DIR / area) for area in areas if not any((paths.FIRMWARE_DIR / area).glob("*.c"))]
     if empty:
         raise BuildError(f"no C files in {', '.join(empty)}; install tinyloc again")
-    return sorted(path for area in areas for path in (FIRMWARE_DIR / area).glob("*.c"))
+    return sorted(path for area in areas for path in (paths.FIRMWARE_DIR / area).glob("*.c"))
 
 
 def find_compiler() -> str:
@@ -334,9 +334,9 @@ def _compile(
         sources["fixed"] = work / "fixed.c"
     common = [
         *_WARNINGS, *_SECTIONS, *_TRUE_CALLS, *board.build.flags,
-        "-I.", f"-I{generated}", f"-I{FIRMWARE_DIR}", f"-I{FIRMWARE_DIR / 'kernels'}",
+        "-I.", f"-I{generated}", f"-I{paths.FIRMWARE_DIR}", f"-I{paths.FIRMWARE_DIR / 'kernels'}",
         f"-ffile-prefix-map={work}=.", f"-ffile-prefix-map={generated}=generated",
-        f"-ffile-prefix-map={FIRMWARE_DIR}=firmware", *flags,
+        f"-ffile-prefix-map={paths.FIRMWARE_DIR}=firmware", *flags,
     ]  # fmt: skip
     languages = {".c": [compiler, *_LANGUAGE], ".cc": [str(Path(compiler).with_name(CPP_COMPILER)), *_CPP_LANGUAGE]}
 
@@ -362,7 +362,7 @@ def _compile(
 
 def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, libraries: Sequence[str]) -> None:
     command = [
-        compiler, *board.build.flags, "-nostdlib", "-L.", f"-L{BOARDS_DIR / 'common'}",
+        compiler, *board.build.flags, "-nostdlib", "-L.", f"-L{paths.BOARDS_DIR / 'common'}",
         f"-T{board.directory / board.build.linker_script}", "-Wl,--gc-sections", "-Wl,--build-id=none",
         "-Wl,-Map=firmware.map", *objects, *libraries, "-lgcc", "-o", "firmware.elf",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from tinyloc.device.evaluation.evaluation_record import Flash, Ram
+from tinyloc.device.image.footprint_record import Flash, Ram
 from tinyloc.errors import UserError
 
 ARENA_SYMBOL = "tl_arena"

@@ -1,8 +1,9 @@
 """A network within a budget of flash: the fastest of the images that are.
 
 For each level of the compiler the layers start in their fast form; while the linked image is above the budget, as many
-bytes as it is above are asked of small forms (codegen/lowering/kernel_selection.py estimates which), and it is linked again. Of the levels
-that come within the budget the one with fewer estimated cycles is taken; where none does, the smallest image.
+bytes as it is above are asked of small forms (codegen/lowering/kernel_selection.py estimates which), and it is linked
+again. Of the levels that come within the budget the one with fewer estimated cycles is taken; where none does, the
+smallest image.
 """
 
 import dataclasses

@@ -17,8 +17,9 @@ from tinyloc.codegen.backend_names import Backend
 from tinyloc.codegen.backends.cmsis_nn.library import find_cmsis_nn
 from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.frontend.io_quantisation import from_network, to_network
-from tinyloc.codegen.frontend.reader import read_borders
+from tinyloc.codegen.frontend.reader import read_borders, read_tflite
 from tinyloc.codegen.frontend.samples import Samples, joined, load_samples
+from tinyloc.codegen.litert import LiteRTError
 from tinyloc.codegen.lowering.harness import add_harness
 from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions
 from tinyloc.codegen.lowering.tensor_placement import ArenaOptions
@@ -244,16 +245,14 @@ def answer(network: Network, samples: Samples, real: bool = False, measured: int
 
 def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]) -> Comparison:
     name = "LiteRT BUILTIN_REF"
-    if network.step:
+    if network.step and not read_tflite(network.model, network.states).states:
         return _litert_window(network, name, rows, answers)
     if any(operator.startswith("SUM #") for layer in network.manifest.layers for operator in layer.operators):
         return Comparison(name, 0, 0, "cannot tell: it reads the values of a SUM as uint8")
     try:
         expected = litert_outputs(network.model, rows, network.states)
-    except (RuntimeError, ValueError) as error:
-        return Comparison(name, 0, 0, f"does not run this file: {error}")
-    if expected is None:
-        return Comparison(name, 0, 0, "not installed; pip install 'tinyloc[export]'")
+    except LiteRTError as error:
+        return Comparison(name, 0, 0, str(error))
     return _equal(name, expected, answers)
 
 
@@ -263,10 +262,10 @@ def _litert_window(
     """The first samples as a window of the file: its answers are those of the steps, or that of its last step."""
     try:
         windows = litert_window(network.model, rows)
-    except (RuntimeError, ValueError) as error:
-        return Comparison(name, 0, 0, f"does not run this file: {error}")
+    except LiteRTError as error:
+        return Comparison(name, 0, 0, str(error))
     if windows is None:
-        return Comparison(name, 0, 0, "fewer samples than the window has, or LiteRT is not installed")
+        return Comparison(name, 0, 0, "not asked: there are fewer samples than the window has")
     steps, expected = windows
     found = [[np.concatenate([row[i].ravel() for row in answers[:steps]]) for i in range(len(expected))]]
     return _equal(name, [expected], [[a.ravel()[-b.size :] for a, b in zip(found[0], expected, strict=True)]])

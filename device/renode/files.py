@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc import paths
 from tinyloc.boards import Board
 from tinyloc.bundle.schema import load_bundle, load_test_set
 from tinyloc.device.emulator import EmulatedDevice
@@ -25,7 +26,6 @@ from tinyloc.device.emulator.peripherals import RegisterFile, Uart
 from tinyloc.device.image.build import BuildResult
 from tinyloc.device.link.frames import Frame, Message, decode, dense_body, parse_hello, parse_result, sparse_body
 from tinyloc.files import whole_directory
-from tinyloc.paths import RENODE_DIR
 
 CORES = {"cortex-m3": "cortex-m3", "cortex-m4f": "cortex-m4f"}
 OWN = ("system control space", "DWT")
@@ -339,10 +339,10 @@ def _only_frame(data: bytes) -> Frame:
 
 
 def prepare(
-    build: BuildResult, board: Board, scans: Sequence[Scan] | None = None, directory: Path = RENODE_DIR
+    build: BuildResult, board: Board, scans: Sequence[Scan] | None = None, directory: Path | None = None
 ) -> Path:
     """Put image and golden exchanges where the script and the robot test look for them; gives that directory."""
-    out = directory / "build" / board.name
+    out = (directory or paths.RENODE_DIR) / "build" / board.name
     content = json.dumps(golden(build, board, scans), indent=1) + "\n"
     with whole_directory(out) as place:
         (place / "firmware.elf").write_bytes(build.elf.read_bytes())
@@ -356,5 +356,5 @@ if __name__ == "__main__":
 
     for board_name in part_names():
         for file_name, text in files(load_board(board_name)).items():
-            write_whole(RENODE_DIR / file_name, text)
-            print(RENODE_DIR / file_name)
+            write_whole(paths.RENODE_DIR / file_name, text)
+            print(paths.RENODE_DIR / file_name)

@@ -3,9 +3,9 @@
 import shutil
 import subprocess
 
+from tinyloc import paths
 from tinyloc.boards import Board
 from tinyloc.errors import UserError
-from tinyloc.paths import RENODE_DIR
 
 RUNNERS = (("renode-test", ()), ("renode-run", ("test", "--")))
 """Programs that run robot files, and what stands before the file."""
@@ -19,7 +19,7 @@ def renode_command(board: Board) -> list[str]:
     """The command that runs the board's robot test. Raises RenodeError with how to get Renode."""
     if board.virtual:
         raise RenodeError(f"{board.title}: Renode has no platform of it; run it with `tinyloc emulate`")
-    robot = RENODE_DIR / f"{board.name}.robot"
+    robot = paths.RENODE_DIR / f"{board.name}.robot"
     if not robot.is_file():
         raise RenodeError(f"{robot} is not there; in a checkout `python -m tinyloc.device.renode.files` makes it")
     for program, options in RUNNERS:
@@ -28,7 +28,7 @@ def renode_command(board: Board) -> list[str]:
     raise RenodeError(
         "Renode 1.16 is not installed: take it from https://github.com/renode/renode/releases/tag/v1.16.0 and put "
         "renode-test on the PATH, or `pip install git+https://github.com/antmicro/renode-run`; the image and the "
-        f"expected answers are ready in {RENODE_DIR / 'build' / board.name}"
+        f"expected answers are ready in {paths.RENODE_DIR / 'build' / board.name}"
     )
 
 

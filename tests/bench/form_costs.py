@@ -2,11 +2,10 @@
 
 Each row is a network of two typical layers, so that the compiler does not specialise a kernel for one. Bytes are those
 of the functions that the image has beyond one of a layer without a kernel; cycles are the whole run's, a product, in
-the emulator without wait states. Run it after a kernel changed: `python tests/bench/form_costs.py`;
+the emulator without wait states. Run it after a kernel changed: `python -m tests.bench.form_costs`;
 tests/codegen/test_forms.py says when that is due.
 """
 
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,6 @@ from statistics import median
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "codegen"))
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.boards import Board, Core, load_board
 from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions, Level

@@ -7,8 +7,9 @@ compilers can read them and use their best kernels. Imports TensorFlow.
 from collections.abc import Callable
 from typing import Any
 
-from codegen.keras_models import converted
 from tf_keras import Input, Model, layers
+
+from tests.codegen.keras_models import converted
 
 
 def _normalised(x: Any, layer: Any) -> Any:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tinyloc import boards
+from tinyloc import paths
 from tinyloc.boards import BoardError, board_names, load_board
 from tinyloc.paths import FIRMWARE_DIR
 
@@ -15,8 +15,8 @@ ALL = board_names()
 @pytest.fixture
 def own_boards(tmp_path, monkeypatch):
     """A directory of boards that a test may damage; gives the board.toml of its only board."""
-    shutil.copytree(boards.BOARDS_DIR / "stm32l4", tmp_path / "stm32l4")
-    monkeypatch.setattr(boards, "BOARDS_DIR", tmp_path)
+    shutil.copytree(paths.BOARDS_DIR / "stm32l4", tmp_path / "stm32l4")
+    monkeypatch.setattr(paths, "BOARDS_DIR", tmp_path)
     return tmp_path / "stm32l4" / "board.toml"
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench import form_costs
 
+from tests.bench import form_costs
 from tests.codegen.equality import assert_same, litert, load, random_inputs, reference_outputs
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.boards import load_board

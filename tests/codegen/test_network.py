@@ -79,7 +79,8 @@ def test_a_c_program_can_use_it(tmp_path: Path) -> None:
         }
         """
     )
-    from tinyloc.codegen.verify.host import FIRMWARE_DIR, FLAGS
+    from tinyloc.codegen.verify.host import FLAGS
+    from tinyloc.paths import FIRMWARE_DIR
 
     flags = [f for f in FLAGS if f not in ("-shared", "-fPIC")]
     sources = [str(p) for p in (tmp_path / "main.c", tmp_path / "out" / "model.c", tmp_path / "out" / "weights.c")]

@@ -26,6 +26,8 @@ NO_OPTIONS = {
     "RELU_0_TO_1",
     "SIN",
     "CUSTOM",
+    "READ_VARIABLE",
+    "ASSIGN_VARIABLE",
 }
 SPELLING = {
     "PAD": "Pad",
@@ -59,6 +61,7 @@ TYPES = {
     "int64": schema.TensorType.INT64,
     "float32": schema.TensorType.FLOAT32,
     "bool": schema.TensorType.BOOL,
+    "resource": schema.TensorType.RESOURCE,
 }
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import pytest
 from hypothesis import settings
 
 from tinyloc.boards import Board, load_board
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "firmware"))  # fake_model: importlib mode does not add it
 
 settings.register_profile("tinyloc", derandomize=True, deadline=None)
 settings.load_profile("tinyloc")

@@ -7,11 +7,11 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tests.small_bundle import small_bundle
+from tinyloc import paths
 from tinyloc.boards import Board
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.evaluation.debug_layers import Comparison, DebugError, compare_layers
-from tinyloc.device.image import build as building
 from tinyloc.device.image.build import build_firmware
 from tinyloc.device.link.client import DeviceClient, DeviceRefused
 
@@ -92,13 +92,13 @@ def test_one_corrupted_byte_of_the_image(run: Run, layer: str, array: str) -> No
 def test_a_patched_kernel(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that both layers call is wrong for the last channels only: those that four do not divide."""
     firmware = tmp_path / "firmware"
-    shutil.copytree(building.FIRMWARE_DIR, firmware)
+    shutil.copytree(paths.FIRMWARE_DIR, firmware)
     kernel = firmware / "kernels" / "tl_fully_connected_s8.h"
     text = kernel.read_text()
     head = "tl_fc_row_s8(int32_t sum, const int8_t *x, const int8_t *w, int32_t depth)\n{\n"
     assert head in text
     kernel.write_text(text.replace(head, f"{head}    sum += 4000;\n"))
-    monkeypatch.setattr(building, "FIRMWARE_DIR", firmware)
+    monkeypatch.setattr(paths, "FIRMWARE_DIR", firmware)
     found = run.compare(run.build())
     assert found.first is not None and found.first.name == run.layer("00_fully")  # 6 channels; the other layer has 4
 

@@ -4,20 +4,19 @@ import shutil
 
 import pytest
 
-from tinyloc import boards
+from tinyloc import paths
 from tinyloc.boards import BoardError, board_names, load_board
 from tinyloc.device import board_files as module
 from tinyloc.device.board_files import check_board, new_board, port_functions
-from tinyloc.device.image import build as building
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """Copies of boards/ and firmware/ that a test may write to."""
-    shutil.copytree(boards.BOARDS_DIR, tmp_path / "boards")
-    shutil.copytree(building.FIRMWARE_DIR, tmp_path / "firmware")
-    monkeypatch.setattr(boards, "BOARDS_DIR", tmp_path / "boards")
-    monkeypatch.setattr(building, "FIRMWARE_DIR", tmp_path / "firmware")
+    shutil.copytree(paths.BOARDS_DIR, tmp_path / "boards")
+    shutil.copytree(paths.FIRMWARE_DIR, tmp_path / "firmware")
+    monkeypatch.setattr(paths, "BOARDS_DIR", tmp_path / "boards")
+    monkeypatch.setattr(paths, "FIRMWARE_DIR", tmp_path / "firmware")
     return tmp_path
 
 

@@ -1,7 +1,6 @@
 """The bound of the stack: frames and calls as they are, and never below what the painted stack tells."""
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.network.network_device import run_network
 from tinyloc.device.network.network_image import build_network
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "codegen"))
 Compile = Callable[..., Path]
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 WORD_OF_PADDING = 8

@@ -1,7 +1,6 @@
 """An arena that is larger than a bank of RAM is divided between two, and no buffer crosses."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from tinyloc.boards import load_board
 from tinyloc.device.network.run_network import answer, compiled_network, read_samples
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "codegen"))
 BANK = 32 * 1024
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 

@@ -15,6 +15,7 @@ from tinyloc.device.zoo import models as zoo
 from tinyloc.device.zoo.measure import changes, figures, measured, write_card
 from tinyloc.device.zoo.models import Card, Figures, ZooError
 from tinyloc.main import main
+from tinyloc.paths import ZOO_DIR
 from tinyloc.training.data import catalogue
 from tinyloc.training.errors import DataError
 from tinyloc.training.test_set import readings_digest
@@ -79,7 +80,7 @@ def test_a_card_is_of_today_s_kernels_on_every_board(model: str, tmp_path: Path)
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_is_small_whole_and_described(model: str) -> None:
-    place = zoo.ZOO_DIR / model
+    place = ZOO_DIR / model
     assert sum(path.stat().st_size for path in place.iterdir()) < LARGEST_KB * 1024
     card, bundle = zoo.load_card(model), load_bundle(place)
     assert card.name == model == bundle.name and card.licence and card.citation
@@ -92,7 +93,7 @@ def test_a_model_is_small_whole_and_described(model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_shipped_scans_are_made_up(model: str) -> None:
-    bundle, golden = load_bundle(zoo.ZOO_DIR / model), load_test_set(zoo.ZOO_DIR / model)
+    bundle, golden = load_bundle(ZOO_DIR / model), load_test_set(ZOO_DIR / model)
     assert np.array_equal(golden.rssi_dbm, zoo.golden_readings(bundle, zoo.load_card(model).seed))
     assert np.isnan(golden.position_m).all()
 
@@ -216,7 +217,7 @@ def test_the_list_shows_every_model(capsys: pytest.CaptureFixture[str], tmp_path
 @pytest.mark.slow
 def test_a_stale_card_is_found_and_brought_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = _simulated()
-    shutil.copytree(zoo.ZOO_DIR / model, tmp_path / model)
+    shutil.copytree(ZOO_DIR / model, tmp_path / model)
     card = zoo.load_card(model)
     boards = dict(card.boards)
     last = list(boards)[-1]

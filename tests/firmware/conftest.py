@@ -1,14 +1,11 @@
 """The helpers of this directory are imported by name; pytest's importlib mode does not put them on the path."""
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 if TYPE_CHECKING:
     from tests.firmware.fake_model import FakeModel

@@ -19,8 +19,6 @@ from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.image.build import build_firmware
 from tinyloc.device.renode.files import files, golden, prepare
 from tinyloc.paths import RENODE_DIR
-
-sys.path.insert(0, str(RENODE_DIR))
 from tinyloc.renode.golden import cobs_decode, frames
 from tinyloc.renode.golden import golden as Keywords
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tinyloc import paths
 from tinyloc.device import board_files as new_board
-from tinyloc.device.renode import files as renode
 from tinyloc.device.renode import run as renode_run
 from tinyloc.main import main
 
@@ -47,9 +47,7 @@ def test_unknown_things_are_told(capsys, tmp_path):
 
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 def test_renode_prepares_says_how_to_get_it_and_runs_it(tmp_path, monkeypatch, capfd):
-    for module in (renode, renode_run):
-        monkeypatch.setattr(module, "RENODE_DIR", tmp_path)
-    monkeypatch.setattr(renode.prepare, "__defaults__", (None, tmp_path))
+    monkeypatch.setattr(paths, "RENODE_DIR", tmp_path)
     (tmp_path / "cc2650.robot").write_text("")
     command = ["renode", "--generated", str(DENSE), "--board", "cc2650"]
     assert main([*command, "--prepare"]) == 0

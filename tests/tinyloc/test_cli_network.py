@@ -78,7 +78,6 @@ def run(folder: Path, model: TFLiteModel, given: npt.NDArray[Any], *more: str, b
 def test_samples_along_the_first_axis(board: str, tmp_path: Path) -> None:
     y, figures = run(tmp_path, plain_model(), SAMPLES, board=board)
     expected = litert_outputs(tmp_path / "model.tflite", [[row] for row in SAMPLES])
-    assert expected is not None
     np.testing.assert_array_equal(y, np.concatenate([row for (row,) in expected]))
     assert y.dtype == np.int8 and y.shape == (5, 4)
     assert figures.keys() >= FIGURES
@@ -105,7 +104,6 @@ def test_borders_have_the_models_own_type(kind: str, tmp_path: Path) -> None:
     given = (SAMPLES * 0.1 + 0.013).astype(np.float32) if kind == "float32" else SAMPLES.view(np.uint8)
     y, figures = run(tmp_path, with_borders(kind), given)
     expected = litert_outputs(tmp_path / "model.tflite", [[row] for row in given])
-    assert expected is not None
     np.testing.assert_array_equal(y, np.concatenate([row for (row,) in expected]))
     assert y.dtype == kind and figures["equal_to_reference"] is True
     assert len(np.unique(y)) > 3

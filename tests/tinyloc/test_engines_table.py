@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.engines_table import BEGIN, END, rewritten, table, text_line
+
+from tests.bench.engines_table import BEGIN, END, rewritten, table, text_line
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 RECORD: dict[str, Any] = json.loads((Path(__file__).resolve().parents[2] / "docs" / "engines.json").read_text())

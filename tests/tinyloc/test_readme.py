@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bench.table import BEGIN, END, rewritten, table
+
+from tests.bench.table import BEGIN, END, rewritten, table
 
 LONG = (
     "make demo",

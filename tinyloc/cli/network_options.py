@@ -120,6 +120,8 @@ def sizes_lines(network: "Network") -> Iterator[str]:
     if network.small_layers:
         small, level = len(network.small_layers), network.optimise
         yield f"{counted(small, 'layer')} in small form, compiled with -{level}: manifest.json says why"
+    for note in network.manifest.notes:
+        yield f"note: {note}"
     yield f"{network.manifest.macs:,} MACs in {len(network.manifest.layers)} layers"
     if network.image.fits:
         yield f"fits {board.title}"

@@ -31,6 +31,7 @@ from tinyloc.codegen.lowering.memory_plan import aligned
 from tinyloc.codegen.lowering.render import array_value, render
 from tinyloc.codegen.lowering.tensor_placement import state_names
 from tinyloc.codegen.manifest import LayerRecord, Manifest, PlannedBuffer, StateRecord
+from tinyloc.codegen.operator_codes import operator_name
 
 VARIABLE = "TFLM_DIR"
 ARCHIVE = "libtensorflow-microlite.a"
@@ -53,7 +54,6 @@ MARGIN = 256
 """Bytes of arena beyond what the host takes and the kernels' buffers."""
 INVOKE = "tl_tflm_invoke"
 _FILES = {"model.h": "model.h.j2", "model.cc": "tflm.cc.j2", "weights.h": "weights.h.j2", "weights.c": "weights.c.j2"}
-_BUILTIN = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
 _WINDOWED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 
 
@@ -121,7 +121,7 @@ def operator_kinds(content: bytes) -> list[str]:
     """Names of the operators that a .tflite file uses, each once, sorted."""
     model = tflite.Model.GetRootAsModel(content, 0)
     codes = (model.OperatorCodes(i) for i in range(model.OperatorCodesLength()))
-    return sorted({_BUILTIN[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes})
+    return sorted({operator_name(code) for code in codes})
 
 
 def positions(content: bytes) -> tuple[dict[str, int], dict[str, int]]:
