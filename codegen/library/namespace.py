@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tinyloc.codegen.verify.host import FIRMWARE
+from tinyloc.paths import FIRMWARE_DIR
 
-KERNELS = FIRMWARE / "kernels"
+KERNELS = FIRMWARE_DIR / "kernels"
 _OURS = re.compile(r"\b(?:(?:tl|TL)_\w+|layer_\d\d+_\w+)\b")
 _SHORT: Mapping[str, str] = {"tl_context_t": "t", "tl_model_arena_t": "arena_t", "tl_model_run": "network_run"}
 """Names that read better shorter, without the model's own."""

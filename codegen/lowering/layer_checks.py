@@ -1,7 +1,6 @@
 """The checked step of debug.c: the plain step's calls, each followed by a checksum of what it wrote."""
 
 from tinyloc.codegen.lowering.lower import Program
-from tinyloc.codegen.verify.layer_checks import checked_layers
 
 
 def check_calls(program: Program, into: str = "") -> list[str]:
@@ -15,6 +14,17 @@ def check_calls(program: Program, into: str = "") -> list[str]:
     return checked_layers(
         program, [before], [f"tl_check({into}scores, sizeof(tl_score_t) * TL_CLASSES);", *after], into
     )
+
+
+def checked_layers(program: Program, before: list[str], after: list[str], into: str) -> list[str]:
+    """The layers, each with its check, and the copies that end a step, between other checks."""
+    lines = list(before)
+    for layer, op in zip(program.layers, program.storage.layers, strict=True):
+        lines.append(layer.call)
+        for number, t in enumerate(op.outputs):
+            function = "tl_check_more" if number else "tl_check"
+            lines.append(f"{function}({into}{program.pointer(t)}, {program.graph.tensors[t].bytes});")
+    return [*lines, *program.calls[len(program.layers) :], *after]
 
 
 def check_count(program: Program) -> int:

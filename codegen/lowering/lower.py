@@ -11,12 +11,12 @@ from tinyloc.codegen.lowering.kernel_selection import ALL_FAST, FormOptions, For
 from tinyloc.codegen.lowering.loop_text import lower_loop
 from tinyloc.codegen.lowering.sharing import share_constants
 from tinyloc.codegen.lowering.tensor_placement import DEFAULT_ARENA, ArenaOptions, Storage, assign_storage, state_names
+from tinyloc.codegen.lowering.value_names import Value, arena_values, declarations, memory_plan, part_of, scratch_values
 from tinyloc.codegen.manifest import LayerRecord, PlannedBuffer, StateRecord
 from tinyloc.codegen.operators.base import KernelRule, operand_names
 from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.passes import Pass, optimise
 from tinyloc.codegen.semantics.operator_table import rule_of
-from tinyloc.codegen.value_names import Value, arena_values, declarations, memory_plan, part_of, scratch_values
 
 _RARE = ("tl_max(", "tl_min(", "tl_square(")  # functions of tl_scalar.h
 

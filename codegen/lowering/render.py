@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyloc.codegen.layer_code import Constant
 from tinyloc.codegen.lowering.lower import Program
-from tinyloc.codegen.value_names import wrapped
+from tinyloc.codegen.lowering.value_names import wrapped
 
 VALUES_A_LINE = 24
 

@@ -35,17 +35,6 @@ class Check:
     checksum: int
 
 
-def checked_layers(program: Program, before: list[str], after: list[str], into: str) -> list[str]:
-    """The layers, each with its check, and the copies that end a step, between other checks."""
-    lines = list(before)
-    for layer, op in zip(program.layers, program.storage.layers, strict=True):
-        lines.append(layer.call)
-        for number, t in enumerate(op.outputs):
-            function = "tl_check_more" if number else "tl_check"
-            lines.append(f"{function}({into}{program.pointer(t)}, {program.graph.tensors[t].bytes});")
-    return [*lines, *program.calls[len(program.layers) :], *after]
-
-
 def layer_checks(program: Program, values: Mapping[int, npt.NDArray[Any]]) -> list[Check]:
     """The checks of the layers, from all values of a run of the program's graph."""
     tensors = program.graph.tensors
