@@ -56,7 +56,7 @@ def compile_bundle(
     """
     source = read_source(bundle_directory, arithmetic, reference)
     program = localiser_program(source.graph, sparse_input and library is None, _pass_of(library))
-    manifest = _localiser_manifest(source, program, library)
+    manifest = localiser_manifest(source, program, library)
     write_generated(output, localiser_text(source, program, manifest), manifest)
     return manifest
 
@@ -80,12 +80,23 @@ def compile_tflite(
     has, `forms` says for what the other layers' kernels are chosen. Raises CompileError with every problem; nothing is
     written then.
     """
+    graph, content_hash = _read_network(path, states, step)
+    return compile_graph(graph, output, content_hash, library, arena, forms)
+
+
+def prepare_tflite(path: Path, states: Sequence[tuple[str, str]] = (), *, step: bool = False) -> "PreparedGraph":
+    """The program of a .tflite file, and what is known of it; see compile_tflite."""
+    return prepare_graph(*_read_network(path, states, step))
+
+
+def _read_network(path: Path, states: Sequence[tuple[str, str]], step: bool) -> tuple[Graph, str]:
+    """A checked graph, and the hash of its file."""
     graph = read_tflite(path, states)
     check_graph(graph, str(path))
     if step:
         graph = as_step(graph, str(path))
         check_graph(graph, str(path))
-    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), library, arena, forms)
+    return graph, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _pass_of(library: CmsisNn | None) -> Pass | None:
@@ -197,7 +208,8 @@ def _library_record(library: CmsisNn | None) -> LibraryRecord | None:
     return None if library is None else LibraryRecord(core=library.archive.core, sha256=library.archive.sha256)
 
 
-def _localiser_manifest(source: Source, program: Program, library: CmsisNn | None) -> Manifest:
+def localiser_manifest(source: Source, program: Program, library: CmsisNn | None = None) -> Manifest:
+    """What is known of a localiser's program."""
     bundle, figures = source.bundle, program.figures()
     return Manifest(
         model_id=model_id(source.bundle, source.model, _backend(library), source.reference),

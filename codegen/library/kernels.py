@@ -36,7 +36,7 @@ def kernel_version() -> str:
 
 @functools.cache
 def _pattern() -> re.Pattern[str]:
-    return re.compile(rf"\b({'|'.join(shared_functions())})\b")
+    return re.compile(rf"\b({'|'.join(shared_functions())})\b(?!\.h)")
 
 
 def versioned(source: str) -> str:

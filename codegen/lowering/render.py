@@ -6,6 +6,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from tinyloc.codegen.c_text import c_comment, c_string
 from tinyloc.codegen.layer_code import Constant
 from tinyloc.codegen.lowering.lower import Program
 from tinyloc.codegen.lowering.value_names import wrapped
@@ -13,16 +14,19 @@ from tinyloc.codegen.lowering.value_names import wrapped
 VALUES_A_LINE = 24
 
 
-def render(templates: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
-    """File name -> text, from file name -> name of its template."""
+def render(
+    templates: Mapping[str, str], values: Mapping[str, Any], package: str = "tinyloc.codegen"
+) -> dict[str, str]:
+    """File name -> text, from file name -> name of its template in the folder `templates` of a package."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tinyloc.codegen", "templates"),
+        loader=jinja2.PackageLoader(package, "templates"),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["wrapped"] = wrapped
+    environment.filters |= {"c_comment": c_comment, "c_string": c_string}
+    environment.filters |= {"wrapped": wrapped}
     return {name: environment.get_template(template).render(values) for name, template in templates.items()}
 
 

@@ -47,6 +47,13 @@ static inline int32_t tl_clamp(int32_t x, int32_t low, int32_t high)
 #endif
 #define TL_INLINE static inline __attribute__((always_inline))
 
+/* Assembly that takes every register: at -O0, and from clang, a frame pointer holds one of them. */
+#if defined(__OPTIMIZE__) && !defined(__clang__)
+#define TL_ALL_REGISTERS 1
+#else
+#define TL_ALL_REGISTERS 0
+#endif
+
 /* One copy in the image, called by every layer of its kind: a layer spends its time inside. */
 #define TL_SHARED static __attribute__((noinline, unused))
 

@@ -22,7 +22,7 @@ typedef struct {
     int32_t s0, s1, s2, s3;
 } tl_ring_sums_t;
 
-#if TL_DSP && defined(__OPTIMIZE__) /* at -O0 a frame pointer takes one of the registers that the assembly needs */
+#if TL_DSP && TL_ALL_REGISTERS
 #define TL_RING_ROW_S16                                                                                                \
     "ldr %[a], [%[x]]\n\tldr %[b], [%[x], #4]\n\tldr %[v], [%[w]]\n\tadd %[x], %[row2]\n\tadd %[w], %[row]\n\t"      \
     "sxtb16 %[u], %[v]\n\tsxtb16 %[v], %[v], ror #8\n\tsmlabb %[s0], %[a], %[u], %[s0]\n\t"                          \

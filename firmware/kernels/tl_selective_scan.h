@@ -100,7 +100,7 @@ static inline int32_t tl_scan_state(int32_t rate, int32_t drive, int32_t r, int3
     return TL_SATURATE(16, wide, TL_STATE_BITS);
 }
 
-#if TL_DSP && defined(__OPTIMIZE__) /* at -O0 a frame pointer takes one of the registers that the assembly needs */
+#if TL_DSP && TL_ALL_REGISTERS
 #define TL_SCAN_ASSEMBLY 1
 /* Two states, in words at AT. Written out because GCC keeps half of the values in memory: nine that all states share
  * and four of these two are all registers there are. */

@@ -62,11 +62,6 @@ static void note(tl_context_t *context, uint16_t access_point, uint16_t at, int8
     context->localiser.entries[at].index = access_point;
     context->localiser.entries[at].value = dbm;
 }
-
-static int8_t noted(const tl_context_t *context, uint16_t at)
-{
-    return (int8_t)context->localiser.entries[at].value;
-}
 #else
 static uint16_t find(const tl_context_t *context, uint16_t access_point)
 {
@@ -79,11 +74,6 @@ static void note(tl_context_t *context, uint16_t access_point, uint16_t at, int8
     (void)at;
     context->dbm[access_point] = dbm;
 }
-
-static int8_t noted(const tl_context_t *context, uint16_t at)
-{
-    return context->dbm[at];
-}
 #endif
 
 static int is_new(const tl_context_t *context, uint16_t at)
@@ -94,6 +84,17 @@ static int is_new(const tl_context_t *context, uint16_t at)
     return context->dbm[at] == TL_MISSING_DBM;
 #endif
 }
+
+#if TL_COMBINE == TL_COMBINE_MAX
+static int32_t noted(const tl_context_t *context, uint16_t at)
+{
+#if TL_SPARSE && TL_HOLD == 0
+    return context->localiser.entries[at].value;
+#else
+    return context->dbm[at];
+#endif
+}
+#endif
 
 #if TL_COMBINE == TL_COMBINE_MEAN
 /* sum / times to the nearest, halves up */
@@ -197,6 +198,16 @@ tl_outcome_t tl_end_scan(tl_context_t *context, tl_decision_t *out)
     out->spread_mm = decided ? tl_position_spread(estimate.scores, estimate.position_mm) : 0;
 #endif
     return out->outcome;
+}
+
+tl_status_t tl_sample(tl_context_t *context, const tl_reading_t *readings, uint16_t count, tl_estimate_t *out)
+{
+    return tl_localiser_sample(&context->localiser, &context->arena, readings, count, out);
+}
+
+void tl_sample_dense(tl_context_t *context, const int8_t *dbm, tl_estimate_t *out)
+{
+    tl_localiser_sample_dense(&context->localiser, &context->arena, dbm, out);
 }
 
 #endif

@@ -66,6 +66,11 @@ void tl_hear(tl_context_t *context, uint16_t access_point, int8_t dbm);
 /* Run the network on the scan's readings. One scan is one sample of the model's rate. */
 tl_outcome_t tl_end_scan(tl_context_t *context, tl_decision_t *out);
 
+/* A scan that is there as a whole: tl_localiser_sample() and tl_localiser_sample_dense() on this context. */
+tl_status_t tl_sample(tl_context_t *context, const tl_reading_t *readings, uint16_t count, tl_estimate_t *out);
+
+void tl_sample_dense(tl_context_t *context, const int8_t *dbm, tl_estimate_t *out);
+
 #endif
 
 #endif
