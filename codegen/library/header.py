@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 _GUARD = re.compile(r"\A(?P<comment>/\*.*?\*/\n)?#ifndef \w+_H\n#define \w+_H\n(?P<body>.*)\n#endif\s*\Z", re.S)
 _LINKAGE = re.compile(r'#ifdef __cplusplus\n(?:extern "C" \{|\})\n#endif\n')
-_INCLUDE = re.compile(r'^#include .*\n', re.M)
+_INCLUDE = re.compile(r"^#include .*\n", re.M)
 _PROTOTYPE = re.compile(r"^(?!typedef|static|#|enum|extern)\w[\w *]*\b\w+\([^;{]*\);$", re.M)
 _INTERNAL_MACROS = ("SCAN", "CRF", "ONLINE", "SPARSE", "STATE", "BACKEND", "POSITION", "COMBINE")
 

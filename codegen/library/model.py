@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -60,7 +60,9 @@ class LibraryModel:
     sources: Mapping[str, str]  # file name -> C
     facts: Mapping[str, Any]  # for the JSON file and the README
     golden: Golden
-    calls: Mapping[str, str] = field(default_factory=dict)  # C of the examples, see examples.py
+    context: str = "t"  # ends of names of a network's context and calls
+    start: str = "init"
+    run: str = "run"
 
 
 def from_bundle(directory: Path, name: str, title: str, arithmetic: Arithmetic | None = None) -> LibraryModel:
@@ -113,7 +115,9 @@ def from_bundle(directory: Path, name: str, title: str, arithmetic: Arithmetic |
         addresses=_addresses(access_points),
     )
     sources[f"{name}_names.c"] = named["c"]
-    content = without_unused_macros("\n\n".join([*public, named["h"], selftest["h"]]), "".join([*inside, *sources.values()]))
+    content = without_unused_macros(
+        "\n\n".join([*public, named["h"], selftest["h"]]), "".join([*inside, *sources.values()])
+    )
     return LibraryModel(
         name=name,
         title=title,
@@ -157,9 +161,7 @@ def from_graph(
     before = [f"tl_check(checks, {a.argument}, {a.size} * sizeof *{a.argument});" for a in manifest.inputs]
     after = [f"tl_check(checks, {a.argument}, {a.size} * sizeof *{a.argument});" for a in manifest.outputs]
     after += [f"tl_check(checks, state->{s['name']}, sizeof state->{s['name']});" for s in program.states]
-    texts = graph_text(
-        made, {"selftest": True, "check_calls": checked_layers(program, before, after, "checks, ")}
-    )
+    texts = graph_text(made, {"selftest": True, "check_calls": checked_layers(program, before, after, "checks, ")})
     values = {
         "localiser": False,
         "sparse": False,

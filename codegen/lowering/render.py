@@ -14,9 +14,7 @@ from tinyloc.codegen.lowering.value_names import wrapped
 VALUES_A_LINE = 24
 
 
-def render(
-    templates: Mapping[str, str], values: Mapping[str, Any], package: str = "tinyloc.codegen"
-) -> dict[str, str]:
+def render(templates: Mapping[str, str], values: Mapping[str, Any], package: str = "tinyloc.codegen") -> dict[str, str]:
     """File name -> text, from file name -> name of its template in the folder `templates` of a package."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(package, "templates"),
