@@ -31,6 +31,7 @@ from tinyloc.cli import (
     zoo,
 )
 from tinyloc.cli.compile import compile_model
+from tinyloc.cli.library import library
 from tinyloc.cli.run import run as run_model
 from tinyloc.errors import UserError
 
@@ -79,6 +80,7 @@ app.command("renode")(renode.renode)
 app.command("report")(report.report)
 app.command("compile")(compile_model)
 app.command("run")(run_model)
+app.command("library")(library)
 app.add_typer(board.app, name="board")
 app.add_typer(fusion.app, name="fusion")
 app.add_typer(study.app, name="study")

@@ -24,8 +24,8 @@ def _localiser(model: LibraryModel) -> list[str]:
         "",
         f"{name}_hear() is short and never waits: it may run in an interrupt.",
         f"{name}_begin_scan() and {name}_end_scan() must not be interrupted by it on the same context: call them while",
-        "the radio does not report, or with its interrupt masked. Calls on different contexts never disturb each other. Nothing here",
-        "allocates memory, waits, or writes to anything but what it is given.",
+        "the radio does not report, or with its interrupt masked. Different contexts never disturb each other.",
+        "Nothing here allocates memory, waits, or writes to anything but what it is given.",
     ]
 
 

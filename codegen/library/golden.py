@@ -64,9 +64,8 @@ def golden_scans(bundle_directory: Path, bundle: Bundle, manifest: Manifest) -> 
     )
     generator = np.random.default_rng(0)
     points, hold = len(bundle.preprocessing.access_points), bundle.preprocessing.hold_samples
-    low, high = (
-        int(v) for v in (max(bundle.preprocessing.floor_dbm, -127), min(bundle.preprocessing.ceiling_dbm, 126))
-    )
+    low = int(max(bundle.preprocessing.floor_dbm, -127))
+    high = int(min(bundle.preprocessing.ceiling_dbm, 126))
     last_heard = np.full(points, -(hold + 2))
     names: tuple[str, ...] = ()
     checks, scans = [], []

@@ -199,8 +199,8 @@ def _platformio(models: Sequence[LibraryModel], package: str, text: str) -> dict
 def sentence(model: LibraryModel) -> str:
     """One line on what a model does."""
     if model.kind == "localiser":
-        facts = model.facts
-        return f"Tells {len(facts['classes'])} areas apart by the signal strengths of {len(facts['access_points'])} access points"
+        areas, points = len(model.facts["classes"]), len(model.facts["access_points"])
+        return f"Tells {areas} areas apart by the signal strengths of {points} access points"
     if model.kind == "fusion":
         return "Fuses UWB ranges and dead reckoning to a position"
     return "A quantised neural network"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -149,12 +149,23 @@ def from_tflite(path: Path, name: str, states: Sequence[tuple[str, str]] = (), s
     return from_graph(prepare_tflite(path, states, step=step), name, path.stem)
 
 
+@dataclass(frozen=True)
+class Around:
+    """C that a library has around a network, in the names of our firmware."""
+
+    public: Sequence[str] = ()  # paragraphs of the header
+    inside: Sequence[str] = ()  # of the internal one
+    sources: Mapping[str, str] = field(default_factory=dict)  # file name -> C
+    names: Mapping[str, str] = field(default_factory=dict)  # name in our firmware -> the end of its name in the library
+    includes: Sequence[str] = ()  # of the header, beside stdint.h
+
+
 def from_graph(
-    made: PreparedGraph, name: str, title: str, kind: Kind = "network", more: Mapping[str, str] | None = None
+    made: PreparedGraph, name: str, title: str, kind: Kind = "network", around: Around | None = None
 ) -> LibraryModel:
-    """A plain network. `more`: further sources, by their file names."""
-    manifest, program = made.manifest, made.program
-    own, golden = Namespace(name), golden_network(made)
+    """A plain network, or one with C around it."""
+    manifest, program, around = made.manifest, made.program, around or Around()
+    own, golden = Namespace(name, around.names), golden_network(made)
     arguments = [*manifest.inputs, *manifest.outputs]
     parameters = [f"const {a.element}_t {a.argument}[{a.size}]" for a in manifest.inputs]
     parameters += [f"{a.element}_t {a.argument}[{a.size}]" for a in manifest.outputs]
@@ -180,7 +191,13 @@ def from_graph(
         "checked_prototype": _prototype(texts["model.c"], "tl_model_run_checked"),
     }
     parts = _render(
-        {"api": "network_api.h.j2", "c": "network_api.c.j2", "h": "selftest.h.j2", "s": "selftest.c.j2", "checks": "checks.h.j2"},
+        {
+            "api": "network_api.h.j2",
+            "c": "network_api.c.j2",
+            "h": "selftest.h.j2",
+            "s": "selftest.c.j2",
+            "checks": "checks.h.j2",
+        },
         **values,
     )  # fmt: skip
     known = constants_of(texts["model.h"])
@@ -192,15 +209,17 @@ def from_graph(
         f"{name}_weights.c": texts["weights.c"],
         f"{name}_network.c": parts["c"],
         f"{name}_selftest.c": parts["s"],
-        **(more or {}),
+        **around.sources,
     }
-    inside += [body_of(texts["weights.h"]), parts["checks"]]
-    content = without_unused_macros("\n\n".join([*public, parts["h"]]), "".join([*inside, *sources.values()]))
+    inside += [*around.inside, body_of(texts["weights.h"]), parts["checks"]]
+    content = without_unused_macros(
+        "\n\n".join([*public, *around.public, parts["h"]]), "".join([*inside, *sources.values()])
+    )
     return LibraryModel(
         name=name,
         title=title,
         kind=kind,
-        header=_finish(own, content),
+        header=_finish(own, content, around.includes),
         internal=_finish_internal(own, "\n\n".join(inside)),
         sources=_finish_sources(own, sources),
         facts={
@@ -209,6 +228,9 @@ def from_graph(
             "outputs": [a.model_dump() for a in manifest.outputs],
         },
         golden=golden,
+        context=around.names.get("tl_context_t", "t"),
+        start=around.names.get("tl_init", "init"),
+        run=around.names.get("tl_run", "run"),
     )
 
 
@@ -255,8 +277,8 @@ def _addresses(access_points: Sequence[str]) -> list[list[str]] | None:
     return [[f"0x{b:02X}" for b in (*address, index >> 8, index & 0xFF)] for address, index in rows]
 
 
-def _finish(own: Namespace, content: str) -> str:
-    return guarded(own.name, f"{LICENCE}\n{MARK}\n", ["<stdint.h>"], own.apply(content))
+def _finish(own: Namespace, content: str, includes: Sequence[str] = ()) -> str:
+    return guarded(own.name, f"{LICENCE}\n{MARK}\n", [*includes, "<stdint.h>"], own.apply(content))
 
 
 MARK = "/* @about */"

@@ -6,7 +6,7 @@ Names that the kernels define are nobody's and stay: models share them.
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tinyloc.paths import FIRMWARE_DIR
 
@@ -28,6 +28,8 @@ class Namespace:
     """A model's names: `name` in front of its functions and types, in upper case in front of its macros."""
 
     name: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Name of ours -> end of its name here, beside those that are short in every library."""
 
     @property
     def upper(self) -> str:
@@ -39,6 +41,8 @@ class Namespace:
 
     def of(self, word: str) -> str:
         """One name of ours in this model's."""
+        if word in self.names:
+            return f"{self.name}_{self.names[word]}"
         if word in kernel_vocabulary():
             return word
         if word in _SHORT:
