@@ -4,10 +4,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from tinyloc import paths
 from tinyloc.errors import UserError
+from tinyloc.names import FileName, Line, OptionalLine, Symbol
+from tinyloc.strict import Strict, problems
 
 Core = Literal["cortex-m3", "cortex-m4f"]
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
@@ -18,11 +20,7 @@ class BoardError(UserError):
     """A board that does not exist or whose board.toml is wrong; the message says what to do."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Clock(_Strict):
+class Clock(Strict):
     """The core's clock."""
 
     hz: int = Field(gt=0)
@@ -33,58 +31,58 @@ class Clock(_Strict):
     """Core cycles that a read of the flash takes beyond one, at `hz`."""
 
 
-class FlashCache(_Strict):
+class FlashCache(Strict):
     """What stands between core and flash: bytes of a read, bytes kept of code and of data; 0 is no cache."""
 
     width_bytes: int = Field(gt=0)
     code_bytes: int = Field(ge=0)
     data_bytes: int = Field(ge=0)
-    source: str
+    source: Line
     """Where the figures stand, and what was not verified."""
 
 
-class Build(_Strict):
+class Build(Strict):
     """How the image is compiled and linked."""
 
-    flags: list[str]
+    flags: list[Line]
     """Of the compiler: core, instruction set, floating point."""
-    linker_script: str
+    linker_script: FileName
     """A file next to board.toml."""
-    port: str
+    port: FileName
     """A directory below firmware/port."""
     stack_bytes: int = Field(gt=0)
     """Reserved at the start of RAM; the report counts what was used of it."""
 
 
-class Memory(_Strict):
+class Memory(Strict):
     """A block of memory in the address space, `size` bytes from `base`."""
 
-    name: str
+    name: Symbol
     base: Address
     size: int = Field(gt=0)
     access: Literal["rx", "rw", "rwx"]
 
 
-class Alias(_Strict):
+class Alias(Strict):
     """The memory at `of` seen a second time at `base`, `size` bytes of it."""
 
-    name: str
+    name: Line
     base: Address
     of: Address
     size: int = Field(gt=0)
 
 
-class FixedWords(_Strict):
+class FixedWords(Strict):
     """32-bit words that must stand at that place of the flash, or the part does not start or locks itself.
 
     The build writes them into the image, emulator and flasher refuse an image without them. Words that are all
     0xFFFFFFFF stay blank: the image may put nothing there.
     """
 
-    name: str
+    name: Symbol
     base: Address
     words: list[Word] = Field(min_length=1)
-    why: str
+    why: Line
 
     @property
     def size(self) -> int:
@@ -102,11 +100,11 @@ class FixedWords(_Strict):
         return all(word == 0xFFFF_FFFF for word in self.words)
 
 
-class Uart(_Strict):
+class Uart(Strict):
     """The serial port that the link runs over (docs/link.md): 8 data bits, no parity, 1 stop bit."""
 
-    name: str
-    model: str
+    name: Line
+    model: FileName
     """The peripheral in device/emulator."""
     base: Address
     """Of its registers."""
@@ -114,18 +112,18 @@ class Uart(_Strict):
     """Bits a second after reset."""
     max_baud: int = Field(gt=0)
     """The most bits a second that the host may ask for."""
-    usb_ids: list[str] = []
+    usb_ids: list[Line] = Field(default_factory=list)
     """Of the board's serial adapter, as vendor:product in hexadecimal digits."""
 
 
-class StudyEnergy(_Strict):
+class StudyEnergy(Strict):
     """The current in mA that the study (arXiv 2412.09289) assumes, and the clock in Hz that it fits."""
 
     run_ma: float = Field(gt=0)
     hz: int = Field(gt=0)
 
 
-class Energy(_Strict):
+class Energy(Strict):
     """What the part draws at `volts`: mA for each MHz of clock while the core runs, µA asleep with RAM kept."""
 
     volts: float = Field(gt=0)
@@ -136,14 +134,14 @@ class Energy(_Strict):
     sleep."""
     awake_hz: int | None = Field(default=None, gt=0)
     """The core's clock between two sleeps; needed with `wake_us`."""
-    source: str
+    source: Line
     """Where the figures stand, and what was not verified."""
-    date: str
+    date: Line
     """When they were looked up, year-month."""
     study: StudyEnergy | None = None
 
 
-class Budget(_Strict):
+class Budget(Strict):
     """What a localiser may take: the whole image, all RAM with the used stack, milliseconds from sample to answer."""
 
     flash_bytes: int = Field(gt=0)
@@ -151,21 +149,21 @@ class Budget(_Strict):
     latency_ms: float = Field(gt=0)
 
 
-class FlashTool(_Strict):
+class FlashTool(Strict):
     """A program that writes an image, and the command: `{elf}` and `{bin}` stand for the files of the build.
 
     Command `["copy", "{bin}", LABEL]` is no program: the file is copied to the mounted drive of that label.
     """
 
-    tool: str
-    command: list[str] = Field(min_length=1)
-    note: str = ""
+    tool: FileName
+    command: list[Line] = Field(min_length=1)
+    note: OptionalLine = ""
 
 
 class Flash(FlashTool):
     """The tool to use when none is named, and what else can do it."""
 
-    other: list[FlashTool] = []
+    other: list[FlashTool] = Field(default_factory=list)
 
     @property
     def tools(self) -> dict[str, FlashTool]:
@@ -173,19 +171,19 @@ class Flash(FlashTool):
         return {tool.tool: tool for tool in (self, *self.other)}
 
 
-class Board(_Strict):
+class Board(Strict):
     """What the build, the emulator, the budget check and the flasher know of a board."""
 
-    name: str
-    title: str
-    part: str
+    name: FileName
+    title: Line
+    part: Line
     core: Core
     clock: Clock
     flash_cache: FlashCache | None = None
     build: Build
     memory: list[Memory]
-    alias: list[Alias] = []
-    fixed: list[FixedWords] = []
+    alias: list[Alias] = Field(default_factory=list)
+    fixed: list[FixedWords] = Field(default_factory=list)
     uart: Uart
     energy: Energy | None = None
     budget: Budget
@@ -242,5 +240,4 @@ def load_board(name: str) -> Board:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BoardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BoardError(f"{path}: {problems}") from error
+        raise BoardError(f"{path}: {'; '.join(problems(error, 'board'))}") from error

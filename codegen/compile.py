@@ -5,13 +5,16 @@
 
 import functools
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyloc.bundle.schema import Arithmetic, Bundle, ModelFile
+import numpy as np
+
+from tinyloc.bundle.schema import Arithmetic, Bundle, Combine, ModelFile
 from tinyloc.codegen.arithmetic.crf import integer_crf
 from tinyloc.codegen.arithmetic.position import integer_positions
 from tinyloc.codegen.arithmetic.rssi_table import rssi_table
@@ -20,7 +23,7 @@ from tinyloc.codegen.backends.cmsis_nn.library import CmsisNn, use_library
 from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.frontend.source import Source, check_graph, read_source
 from tinyloc.codegen.frontend.window_to_step import as_step
-from tinyloc.codegen.graph import Graph
+from tinyloc.codegen.graph import Graph, Tensor
 from tinyloc.codegen.layer_code import Constant
 from tinyloc.codegen.lowering.kernel_selection import ALL_FAST, FormOptions
 from tinyloc.codegen.lowering.layer_checks import check_calls, check_count
@@ -165,7 +168,7 @@ def graph_text(made: PreparedGraph, for_library: Mapping[str, Any] | None = None
     common = program_values(made.program)
     words = set(re.findall(r"\w+", " ".join(common["calls"])))
     values = {
-        "name": manifest.name.replace("\\", "/").replace('"', "'").replace("*/", "* /"),
+        "name": manifest.name,
         "model_id": manifest.model_id,
         "inputs": manifest.inputs,
         "outputs": manifest.outputs,
@@ -182,7 +185,7 @@ def write_generated(output: Path, files: Mapping[str, str], manifest: ModelManif
     """The files and manifest.json, whole or not at all."""
     with whole_directory(output) as directory:
         for name, text in {**files, "manifest.json": manifest.model_dump_json(indent=2) + "\n"}.items():
-            (directory / name).write_text(text)
+            (directory / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _argument(graph: Graph, tensor: int, argument: str, place: Place | None = None) -> ArgumentRecord:
@@ -256,12 +259,14 @@ def model_id(
     parts = [
         GENERATOR,
         model_file.sha256,
-        bundle.preprocessing.model_dump_json(),
+        bundle.preprocessing.model_dump_json(exclude={"combine"}),
         bundle.window.model_dump_json(exclude_defaults=True),
         bundle.crf.model_dump_json() if bundle.crf else "",
         backend,
         *([reference] if reference != "litert" else []),
         *([str(bundle.outputs.positions_m)] if bundle.outputs.position == "mean" else []),
+        *([bundle.preprocessing.combine] if bundle.preprocessing.combine != "mean" else []),
+        *([bundle.outputs.unknown.model_dump_json()] if bundle.outputs.unknown else []),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -293,6 +298,17 @@ def _has_crf(bundle: Bundle) -> bool:
     return bundle.crf is not None and bundle.window.steps > 1
 
 
+COMBINE: tuple[Combine, ...] = ("last", "max", "mean")
+"""By TL_COMBINE."""
+
+
+def _least_margin(bundle: Bundle, scores: Tensor) -> int:
+    """The least margin of a decision that is no "unknown", in units of the quantised scores, rounded up."""
+    if bundle.outputs.unknown is None or (bundle.window.steps > 1 and bundle.crf is None):
+        return 0  # there the margin is of votes
+    return math.ceil(bundle.outputs.unknown.margin / float(np.float32(scores.scale)))
+
+
 def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
     """What model.h says of every localiser, whatever runs its network."""
     bundle, graph = source.bundle, source.graph
@@ -313,7 +329,9 @@ def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
         "sparse": manifest.sparse,
         "scan": False,
         "selftest": False,
-        "combine": 0,
+        "combine": COMBINE.index(bundle.preprocessing.combine),
+        "least_heard": bundle.outputs.unknown.least_heard if bundle.outputs.unknown else 1,
+        "least_margin": _least_margin(bundle, scores),
         "input_type": f"{reading.element}_t",
         "input_scale": reading.scale,
         "input_zero": reading.zero_point,

@@ -62,7 +62,7 @@ def compile_fusion(
         for path in (directory / "model").iterdir():
             path.rename(directory / path.name)
         (directory / "model").rmdir()
-        (directory / DATA_FILE).write_text(source)
+        (directory / DATA_FILE).write_text(source, encoding="utf-8", newline="\n")
     return manifest
 
 

@@ -48,7 +48,7 @@ def run_litert(
     with tempfile.TemporaryDirectory(prefix="tinyloc-litert-") as name:
         folder = Path(name)
         job = {"path": str(path.resolve()), "states": list(states), "keep": keep, "samples": len(samples)}
-        (folder / _JOB).write_text(json.dumps(job))
+        (folder / _JOB).write_text(json.dumps(job), encoding="utf-8", newline="\n")
         np.savez(folder / _INPUTS, **{str(i): np.stack(column) for i, column in enumerate(zip(*samples, strict=True))})
         command = [sys.executable, "-m", __spec__.name, name]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
@@ -102,7 +102,7 @@ def _start(detail: Any) -> Array:
 
 def main(folder: Path) -> int:
     """Answer the job of a directory. Returns the exit code."""
-    job = json.loads((folder / _JOB).read_text())
+    job = json.loads((folder / _JOB).read_text(encoding="utf-8"))
     with np.load(folder / _INPUTS) as inputs:
         columns = [inputs[str(i)] for i in range(len(inputs.files))]
     try:

@@ -135,7 +135,7 @@ def _read(directory: Path, kind: type[_Kind]) -> _Kind:
     if not path.is_file():
         raise ManifestError(f"{directory}: no generated code here; make it with `tinyloc codegen`")
     try:
-        manifest = kind.model_validate_json(path.read_text())
+        manifest = kind.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise ManifestError(
             f"{path}: not a manifest of this tinyloc; run `tinyloc codegen` again ({error.errors()[0]['msg']})"

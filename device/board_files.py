@@ -57,8 +57,8 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
               "model": next(iter(PART_MODELS)), "models": ", ".join(PART_MODELS)}  # fmt: skip
     template = paths.BOARDS_DIR / "common"
     written = {
-        directory / "board.toml": (template / "new_board.toml").read_text().format(**values),
-        directory / f"{name}.ld": (template / "new_board.ld").read_text().format(**values),
+        directory / "board.toml": (template / "new_board.toml").read_text(encoding="utf-8").format(**values),
+        directory / f"{name}.ld": (template / "new_board.ld").read_text(encoding="utf-8").format(**values),
         port / "port.c": _port_source(part),
     }
     for path, text in written.items():
@@ -68,7 +68,7 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
 
 def port_functions() -> dict[str, tuple[str, str]]:
     """Name -> signature and comment of what a port must define, from port.h."""
-    header = (paths.FIRMWARE_DIR / "port" / "port.h").read_text()
+    header = (paths.FIRMWARE_DIR / "port" / "port.h").read_text(encoding="utf-8")
     chip = _CHIP.search(header)
     if chip is None:
         raise BoardError("firmware/port/port.h has no part about the chip; install tinyloc again")
@@ -96,7 +96,7 @@ def check_board(name: str) -> list[Finding]:
     path = paths.BOARDS_DIR / name / "board.toml"
     findings = [
         Finding(f"{path.name}:{number}", line.partition("#")[2].strip() if "#" in line else line.strip())
-        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if "TODO" in line and not line.startswith("#")
     ]
     try:
@@ -106,7 +106,7 @@ def check_board(name: str) -> list[Finding]:
     findings += _facts(board) + _script(board) + _port(board) + _emulation(board) + _flashing(board)
     findings += [
         Finding(f"{path.name}:{number}", f"not verified: {line.strip()}", wrong=False)
-        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if re.search(r"not verified|unverified|second hand|not tried", line) and not line.startswith("#")
     ]
     return findings
@@ -145,7 +145,7 @@ def _script(board: Board) -> list[Finding]:
     path = board.directory / board.build.linker_script
     if not path.is_file():
         return [Finding(board.build.linker_script, "missing: the linker script, see boards/stm32l4/stm32l4.ld")]
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     wanted = [(f"INCLUDE {file}", f"does not INCLUDE {file}") for file in ("memory.ld", "vectors.ld", "cortex_m.ld")]
     wanted += [
         (f".fixed.{block.name}", f"does not place the fixed words: KEEP(*(.fixed.{block.name}))")
@@ -163,7 +163,7 @@ def _port(board: Board) -> list[Finding]:
     sources = sorted(directory.glob("*.c"))
     if not sources:
         return [Finding(where, "missing: the port, C files that define what firmware/port/port.h asks of the chip")]
-    text = "\n".join(source.read_text() for source in sources)
+    text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
     found = [
         Finding(where, f"{name} is still to be written")
         for name in port_functions()
@@ -183,7 +183,7 @@ def _compiles(board: Board, sources: list[Path], where: str) -> list[Finding]:
         return [Finding(where, f"not compiled: no {building.COMPILER}; {building.INSTALL_HINT}", wrong=False)]
     found = []
     with tempfile.TemporaryDirectory(prefix="tinyloc-port-") as name:
-        (Path(name) / "board.h").write_text(building.board_header(board))
+        (Path(name) / "board.h").write_text(building.board_header(board), encoding="utf-8", newline="\n")
         for source in sources:
             command = [compiler, "-std=c11", "-ffreestanding", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Os"]
             command += [*board.build.flags, "-I.", f"-I{paths.FIRMWARE_DIR}", "-c", str(source), "-o", "port.o"]
@@ -203,7 +203,7 @@ def _emulation(board: Board) -> list[Finding]:
         return [Finding("device/renode/files.py", f"no UART {board.uart.model!r} of Renode in UART_LINES", wrong=False)]
     stale = [
         file for file, text in files(board).items()
-        if not (paths.RENODE_DIR / file).is_file() or (paths.RENODE_DIR / file).read_text() != text
+        if not (paths.RENODE_DIR / file).is_file() or (paths.RENODE_DIR / file).read_text(encoding="utf-8") != text
     ]  # fmt: skip
     if stale:
         return [Finding("renode", f"{', '.join(stale)} to be made again with `python -m tinyloc.device.renode.files`")]

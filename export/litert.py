@@ -4,14 +4,12 @@ BUILTIN_REF on purpose: generated code is compared with it byte for byte, and de
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from tinyloc.bundle.schema import Arithmetic, load_bundle
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import graph, load, tensor_name
 from tinyloc.export.to_onnx import StepNames
@@ -103,13 +101,6 @@ class StepRunner:
             if detail["dtype"] in (np.float32, np.int8, np.int16) and str(detail["name"]) in self._computed:
                 found.append((str(detail["name"]), detail))
         return found
-
-
-def open_runner(bundle_directory: Path, arithmetic: Arithmetic | None = None, keep: bool = False) -> StepRunner:
-    """A runner of one of a bundle's files, the default one when none is named. Raises BundleError, ExportError."""
-    entry = load_bundle(bundle_directory).model(arithmetic)
-    names = StepNames(tuple(state.name for state in entry.states))
-    return StepRunner((bundle_directory / entry.path).read_bytes(), names, keep)
 
 
 def _computed_names(content: bytes) -> set[str]:

@@ -1,6 +1,5 @@
 """From a finished run to its bundle: ONNX, TFLite, parity of every stage, contract, bundle.json."""
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import TEST_SET, Arithmetic, Bundle, Crf, ModelFile, State, sha256
+from tinyloc.bundle.provenance import Provenance, Source, step
+from tinyloc.bundle.quantities import WIDTHS
+from tinyloc.bundle.schema import TEST_SET, Arithmetic, Build, Bundle, Crf, ModelFile, State, sha256, write_bundle
 from tinyloc.export import contract, parity
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
@@ -152,7 +153,7 @@ def export_run(
                 tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
         shutil.copy(run_directory / TEST_SET, place / TEST_SET)
         bundle = _bundle(run, exported, place, default)
-        (place / "bundle.json").write_text(json.dumps(bundle.model_dump(mode="json"), indent=1) + "\n")
+        write_bundle(bundle, place)
     return directory
 
 
@@ -188,10 +189,10 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
     return Bundle(
         name=run.name,
         architecture=run.model.settings.architecture,
-        seed=run.seed,
         preprocessing=run.preprocessing,
         window=run.window,
         outputs=run.outputs,
+        site=run.record.site,
         crf=None
         if crf is None
         else Crf(transitions=crf.transitions.tolist(), start=crf.start.tolist(), end=crf.end.tolist()),
@@ -201,10 +202,20 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
         parameters=run.record.parameters,
         parameters_published=run.record.parameters_published,
         float_metrics=run.record.test,
-        budget=run.recipe.budget.limits(),
-        data=run.record.data_title,
-        licence=run.record.licence,
-        versions={**run.versions, **_versions()},
+        budget=run.recipe.budget,
+        build=Build(**run.recipe.build.model_dump()),
+        data=Source(
+            name=run.record.data,
+            title=run.record.data_title,
+            licence=run.record.licence,
+            citation=run.record.citation,
+            sha256=run.record.data_sha256,
+        ),
+        provenance=Provenance(
+            seeds=_seeds(run),
+            versions={**run.versions, **_versions()},
+            steps=[*run.record.made_by, step("export")],
+        ),
         settings={"recipe": run.record.settings, "parity": [stage.as_dict() for stage in exported.stages]},
     )
 
@@ -218,8 +229,20 @@ def _model_file(place: Path, arithmetic: Arithmetic, content: bytes, names: Step
         for name, source, target in zip(names.states, names.state_inputs, names.state_outputs, strict=True)
     ]
     return ModelFile(
-        arithmetic=arithmetic, path=path, sha256=sha256(place / path), input=INPUT, output=OUTPUT, states=states
+        arithmetic=arithmetic,
+        path=path,
+        sha256=sha256(place / path),
+        input=INPUT,
+        output=OUTPUT,
+        states=states,
+        widths={"*": WIDTHS[arithmetic]},
     )
+
+
+def _seeds(run: TrainedRun) -> dict[str, int]:
+    """The training's, and those among the options of the data set."""
+    options = {key: value for key, value in run.recipe.data.options.items() if key.endswith("seed")}
+    return {"training": run.seed, **{f"data.{key}": int(value) for key, value in options.items()}}
 
 
 def _versions() -> dict[str, Any]:

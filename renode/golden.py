@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+LINK = 2
+"""Version of the link, docs/link.md."""
 CYCLES_SLACK = 40
 """Instructions between the two readings of the counter that are not the function measured in the emulator."""
 
@@ -38,7 +40,7 @@ def frames(captured: bytes) -> list[tuple[int, int, bytes]]:
             continue
         payload = cobs_decode(encoded)
         (checksum,) = struct.unpack("<H", payload[-2:])
-        if checksum != binascii.crc_hqx(payload[:-2], 0xFFFF) or payload[0] != 1:
+        if checksum != binascii.crc_hqx(payload[:-2], 0xFFFF) or payload[0] != LINK:
             raise AssertionError(f"a frame with a wrong checksum or version: {payload.hex(' ')}")
         found.append((payload[1], struct.unpack("<H", payload[2:4])[0], payload[4:-2]))
     return found
@@ -53,7 +55,7 @@ class golden:  # Robot Framework looks for a class named as the file
         self._read = 0
 
     def load_golden(self, path: str) -> None:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
         self._exchanges = {exchange["name"]: exchange for exchange in content["exchanges"]}
         self._tolerance = content["tolerance"]
         self._read = 0
@@ -88,8 +90,8 @@ class golden:  # Robot Framework looks for a class named as the file
             if list(body) != expected["body"]:
                 raise AssertionError(f"{name}: body {body.hex(' ')}, expected {bytes(expected['body']).hex(' ')}")
             return
-        class_index, cycles, _stack, count = struct.unpack_from("<hIHH", body)
-        scores = list(struct.unpack_from(f"<{count}{'b' if expected['score_bytes'] == 1 else 'h'}", body, 10))
+        class_index, _flags, _heard, _margin, cycles, _stack, count = struct.unpack_from("<hBHiIHH", body)
+        scores = list(struct.unpack_from(f"<{count}{'b' if expected['score_bytes'] == 1 else 'h'}", body, 17))
         if (class_index, scores) != (expected["class"], expected["scores"]):
             raise AssertionError(
                 f"{name}: class {class_index} {scores}, expected {expected['class']} {expected['scores']}"

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tinyloc.boards import part_names
 from tinyloc.bundle.schema import Arithmetic
 from tinyloc.errors import UserError
+from tinyloc.names import FileName
 from tinyloc.training.errors import RecipeError
 from tinyloc.training.recipe import Recipe, find_recipe, parse_recipe
-from tinyloc.training.toml_text import to_toml
 
 Form = Literal["float", "dynamic", "static", "int8", "int16x8"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -95,9 +96,9 @@ class Study(_Strict):
     """Pairs of "MODEL, TRAINING, FORM" that the page puts against each other on every data set."""
     over: dict[str, Any] = {}
     """Recipe tables put over every cell, before those of the axes."""
-    data: dict[str, Data]
-    model: dict[str, Model]
-    training: dict[str, Training] = {"plain": Training()}
+    data: dict[FileName, Data]
+    model: dict[FileName, Model]
+    training: dict[FileName, Training] = {"plain": Training()}
     grid: list[Grid] = Field(min_length=1)
 
 
@@ -245,7 +246,7 @@ def _cell(
             table["distillation"] = {**table.get("distillation", {}), "teachers": [{"run": teacher}]}
         if wanted:
             table["export"] = {"arithmetics": wanted, "default": wanted[-1]}  # the finest one
-        recipe: Recipe | None = parse_recipe(to_toml(table), ident)
+        recipe: Recipe | None = parse_recipe(tomli_w.dumps(table), ident)
         problems: tuple[str, ...] = ()
     except (RecipeError, TypeError, tomllib.TOMLDecodeError) as error:
         recipe, problems = None, (str(error).removeprefix(f"{ident}: "),)

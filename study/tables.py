@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from tinyloc.escape import markdown_text
 from tinyloc.study import published
 from tinyloc.study.record import CellRecord
 from tinyloc.study.spec import Study, cells
@@ -57,7 +58,7 @@ def _provenance(records: Sequence[CellRecord], planned: int | None) -> list[str]
     cells_planned = len(records) if planned is None else planned
     versions = sorted({f"{name} {value}" for record in done for name, value in record.versions.items()})
     minutes = sum(record.seconds for record in done) / 60
-    licences = sorted({f"{record.data_title} ({record.licence})" for record in done})
+    licences = sorted({markdown_text(f"{record.data_title} ({record.licence})") for record in done})
     return [
         f"{len(done)} of {cells_planned} cells; {minutes:.0f} minutes of training on one thread of a shared machine. "
         f"Versions: {', '.join(versions)}. Data: {'; '.join(licences)}.",

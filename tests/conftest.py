@@ -1,11 +1,15 @@
 """Fixtures that several areas share."""
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.libraries import MISSING
+
+pytest_plugins = ["tests.needs_extras"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -24,12 +28,20 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     os.environ.pop("FORCE_COLOR", None)
 
 
+def skips_by_reason(reasons: Iterable[str]) -> list[tuple[str, int]]:
+    """Reasons of skipped tests and how many tests each skipped, the most frequent first."""
+    counts = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name what was not tested because a library is missing: a skip is one letter, and easily overlooked."""
+    """Count skipped tests by reason: a skip is one letter in the output, and easily overlooked."""
     skipped = terminalreporter.stats.get("skipped", [])
-    told = [(report.nodeid, report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)]
-    missing = sorted((reason.split(MISSING, 1)[1], test) for test, reason in told if MISSING in reason)
-    if missing:
-        terminalreporter.section("NOT TESTED: a library is missing; docs/backends.md says which", yellow=True)
-        for reason, test in missing:
-            terminalreporter.write_line(f"{test}: {reason}")
+    found = skips_by_reason(report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple))
+    if found:
+        total = sum(count for _, count in found)
+        terminalreporter.section(f"{total} not tested, by reason", yellow=True)
+        for reason, count in found:
+            terminalreporter.write_line(f"{count:5d}  {reason}")
+        if any(MISSING in reason for reason, _ in found):
+            terminalreporter.write_line("docs/backends.md describes how to provide the missing libraries.")

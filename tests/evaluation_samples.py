@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyloc.bundle.site import Room
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 
 ROOMS = [
@@ -101,7 +102,7 @@ def house_evaluation(**changes: Any) -> Evaluation:
         "classes": [str(room["name"]) for room in ROOMS],
         "confusion": confusion,
         "positions": positions,
-        "floor_plan": ROOMS,
+        "site": {"floors": [{"name": "floor 0"}], "rooms": [Room.rectangle(**room).model_dump() for room in ROOMS]},
         "cycles": {"median": 11_840.0, "p90": 12_020.0, "max": 14_551.0},
         "cycles_kind": "modelled",
         "instructions": {"median": 8_912.0, "p90": 9_040.0, "max": 10_773.0},
@@ -203,7 +204,7 @@ def uji_evaluation(**changes: Any) -> Evaluation:
         "classes": classes,
         "confusion": confusion.tolist(),
         "positions": positions,
-        "floor_plan": [],
+        "site": {},
         "device": _quality(0.781, 0.849, positions),
         "host_int": _quality(0.781, 0.849, positions),
         "float_model": _quality(0.784, 0.851, positions),

@@ -20,14 +20,14 @@ WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdouble
 SHIM = """
 #include "fusion/data.h"
 static tl_fusion_t fusion;
-void shim_init(float k, float heading);
-void shim_init(float k, float heading) {
-    tl_fusion_init(&fusion, &tl_fusion_settings, STUDENT, tl_fusion_anchors, tl_fusion_anchor_count, k, heading);
+tl_walk_status_t shim_init(float k, float heading);
+tl_walk_status_t shim_init(float k, float heading) {
+    return tl_fusion_init(&fusion, &tl_fusion_settings, STUDENT, tl_fusion_anchors, ANCHOR_COUNT, k, heading);
 }
-void shim_imu(uint32_t time_us, const float *values);
-void shim_imu(uint32_t time_us, const float *values) { tl_fusion_imu(&fusion, time_us, values, values + 3); }
-void shim_ranges(uint32_t time_us, const float *ranges, float *out);
-void shim_ranges(uint32_t time_us, const float *ranges, float *out) {
+void shim_imu(tl_time_t time_us, const float *values);
+void shim_imu(tl_time_t time_us, const float *values) { tl_fusion_imu(&fusion, time_us, values, values + 3); }
+void shim_ranges(tl_time_t time_us, const float *ranges, float *out);
+void shim_ranges(tl_time_t time_us, const float *ranges, float *out) {
     tl_fused_t fused;
     tl_fusion_ranges(&fusion, time_us, ranges, &fused);
     out[0] = fused.valid;
@@ -36,14 +36,18 @@ void shim_ranges(uint32_t time_us, const float *ranges, float *out) {
     out[3] = fused.fix_variance;
     out[4] = fused.xx;
     out[5] = fused.yy;
+    out[6] = fused.stale;
+    out[7] = fused.backwards;
+    out[8] = fused.restarted;
 }
 void shim_counts(int32_t *out);
 void shim_counts(int32_t *out) {
     const tl_fusion_counts_t *c = &fusion.counts;
     const tl_imu_counts_t *i = &fusion.reckoner.counts;
-    int32_t all[11] = {c->backwards, c->gaps, c->diverged, c->bad_ranges, c->no_fix[1], c->no_fix[2], c->no_fix[3],
-                       i->bad_samples, i->backwards, i->gaps, c->outside};
-    for (int n = 0; n < 11; n++) { out[n] = all[n]; }
+    int32_t all[13] = {c->backwards, c->gaps, c->diverged, c->bad_ranges, c->no_fix[1], c->no_fix[2], c->no_fix[3],
+                       i->bad_samples, i->backwards, i->gaps, c->outside,
+                       c->restarts, i->restarts};
+    for (int n = 0; n < 13; n++) { out[n] = all[n]; }
 }
 float shim_heading(void);
 float shim_heading(void) { return fusion.reckoner.heading; }
@@ -62,6 +66,8 @@ COUNTS = (
     "imu_backwards",
     "imu_gaps",
     "outside",
+    "restarts",
+    "imu_restarts",
 )
 
 
@@ -83,11 +89,12 @@ class HostFusion:
     def __init__(
         self, folder: Path, student: IntegerStudent | None, settings: FilterSettings,
         anchors: npt.NDArray[np.float64], k: float, heading: float, flags: tuple[str, ...] = (),
+        anchor_count: str = "tl_fusion_anchor_count",
     ) -> None:  # fmt: skip
         given = "&tl_fusion_student" if student is not None else "0"
         generated, shim, library = folder / "generated", folder / "shim.c", folder / "fusion.so"
         compile_fusion(student or any_student(), settings, anchors, generated)
-        shim.write_text(SHIM.replace("STUDENT", given))
+        shim.write_text(SHIM.replace("STUDENT", given).replace("ANCHOR_COUNT", anchor_count))
         sources = [*SOURCES, *sorted(generated.glob("*.c")), shim]
         command = ["cc", *WARNINGS, *flags, "-O2", "-shared", "-fPIC", f"-I{FIRMWARE}", f"-I{generated}"]
         command += map(str, sources)
@@ -96,20 +103,24 @@ class HostFusion:
         self._c = ctypes.CDLL(str(library))
         self._c.shim_heading.restype = ctypes.c_float
         self._anchors = len(anchors)
-        self._c.shim_init(ctypes.c_float(k), ctypes.c_float(heading))
+        self.begin(k, heading)
+
+    def begin(self, k: float, heading: float) -> int:
+        """A new walk; tl_walk_status_t."""
+        return int(self._c.shim_init(ctypes.c_float(k), ctypes.c_float(heading)))
 
     def imu(self, time_s: float, values: npt.ArrayLike) -> None:
         row = (ctypes.c_float * 6)(*np.asarray(values, dtype=float))
-        self._c.shim_imu(ctypes.c_uint32(round(time_s * 1e6) & 0xFFFFFFFF), row)
+        self._c.shim_imu(ctypes.c_uint64(round(time_s * 1e6)), row)
 
     def ranges(self, time_s: float, ranges: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """valid, x, y, variance of the fix, variances of x and y."""
-        row, out = (ctypes.c_float * self._anchors)(*np.asarray(ranges, dtype=float)), (ctypes.c_float * 6)()
-        self._c.shim_ranges(ctypes.c_uint32(round(time_s * 1e6) & 0xFFFFFFFF), row, out)
+        """valid, x, y, variance of the fix, variances of x and y, stale, backwards, restarted."""
+        row, out = (ctypes.c_float * self._anchors)(*np.asarray(ranges, dtype=float)), (ctypes.c_float * 9)()
+        self._c.shim_ranges(ctypes.c_uint64(round(time_s * 1e6)), row, out)
         return np.array(out, dtype=float)
 
     def walk(self, walk: Walk) -> npt.NDArray[np.float64]:
-        """Feed a whole recording; (N, 6) as `ranges` gives them."""
+        """Feed a whole recording; (N, 9) as `ranges` gives them."""
         rows, position = [], 0
         imu = walk.imu
         for time, ranges in zip(walk.time_s, walk.ranges_m, strict=True):
@@ -120,7 +131,7 @@ class HostFusion:
         return np.array(rows)
 
     def counts(self) -> dict[str, int]:
-        out = (ctypes.c_int32 * 11)()
+        out = (ctypes.c_int32 * 13)()
         self._c.shim_counts(out)
         return dict(zip(COUNTS, out, strict=True))
 

@@ -1,6 +1,6 @@
 """Libraries that are not ours, for the tests of the back ends: the user's own builds, and a subset from PyPI.
 
-Where one is missing its tests are skipped, and tests/conftest.py names them at the end.
+Where one is missing, its tests are skipped. tests/conftest.py counts the skips by reason at the end of a run.
 """
 
 import os

@@ -4,7 +4,20 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyloc.bundle.schema import MISSING_DBM, Bundle, ModelFile, Outputs, Preprocessing, State, TestSet, Window, sha256
+from tinyloc.bundle.provenance import Provenance, Source
+from tinyloc.bundle.schema import (
+    MISSING_DBM,
+    Bundle,
+    ModelFile,
+    Outputs,
+    Preprocessing,
+    State,
+    TestSet,
+    Window,
+    sha256,
+    write_bundle,
+)
+from tinyloc.bundle.site import Floor, Room, Site
 
 CLASSES = 4
 
@@ -52,14 +65,16 @@ def small_bundle(
         float_class=chance.integers(0, CLASSES, samples).astype(np.int32),
     ).save(directory / "test.npz")
     bundle = Bundle(
-        name="small", architecture="mlp", seed=1,
+        name="small", architecture="mlp",
         preprocessing=Preprocessing(
             access_points=[f"ap{i}" for i in range(inputs)], floor_dbm=-105, ceiling_dbm=0,
             hold_samples=1 if recurrent else 0,
         ),
         window=Window(steps=1, hop=1, rate_hz=5.0), outputs=Outputs(classes=[f"room {c}" for c in range(CLASSES)]),
         models=[file], test_sha256=sha256(directory / "test.npz"), default_arithmetic="int8", parameters=7,
-        parameters_published=7, data="made up", licence="none",
+        parameters_published=7, data=Source(name="made-up", title="made up", licence="none"),
+        site=Site(floors=[Floor(name="ground")], rooms=[Room.rectangle("room 0", 0.0, 0.0, 4.0, 3.0)]),
+        provenance=Provenance(seeds={"training": 1}, versions={"numpy": "1.26.4"}),
     )  # fmt: skip
-    (directory / "bundle.json").write_text(bundle.model_dump_json())
+    write_bundle(bundle, directory)
     return directory

@@ -3,8 +3,9 @@
 import tomllib
 from typing import Any
 
+import tomli_w
+
 from tinyloc.training.recipe import Recipe, parse_recipe
-from tinyloc.training.toml_text import to_toml
 
 TINY = """
 name = "tiny"
@@ -32,7 +33,7 @@ chunks_per_epoch = 16
 
 def tiny_recipe(changes: str = "") -> Recipe:
     """TINY with `changes`, TOML such as "seed = 4" or "training.epochs = 12", put over it."""
-    return parse_recipe(to_toml(_over(tomllib.loads(TINY), tomllib.loads(changes))), "tiny")
+    return parse_recipe(tomli_w.dumps(_over(tomllib.loads(TINY), tomllib.loads(changes))), "tiny")
 
 
 def _over(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

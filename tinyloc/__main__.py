@@ -1,5 +1,20 @@
-"""`python -m tinyloc`."""
+"""Start of `tinyloc` and of `python -m tinyloc`: refuse what cannot work in one line, then run the command line."""
 
-from tinyloc.main import run
+import sys
 
-run()
+from tinyloc.environment import start_problem
+
+
+def run() -> None:
+    """Run the command line and exit with its code."""
+    problem = start_problem()
+    if problem is not None:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)
+    from tinyloc.main import run as run_command
+
+    run_command()
+
+
+if __name__ == "__main__":
+    run()

@@ -18,8 +18,10 @@ def narrowed(data_set: DataSet, kept: Sequence[int]) -> DataSet:
     def narrow(recordings: tuple[Recording, ...]) -> tuple[Recording, ...]:
         return tuple(replace(recording, rssi_dbm=recording.rssi_dbm[:, columns]) for recording in recordings)
 
+    places = data_set.access_point_m
     return replace(
         data_set,
+        access_point_m=None if places is None else places[columns],
         access_points=tuple(data_set.access_points[index] for index in columns),
         train=narrow(data_set.train),
         validation=narrow(data_set.validation),
@@ -36,4 +38,6 @@ def without_silent(data_set: DataSet) -> DataSet:
 def fitted(settings: InputSettings, data_set: DataSet) -> Preprocessing:
     """Scaling and forward fill, measured on the training recordings. Raises DataError when nothing was heard at all."""
     hold_samples = round(settings.hold_s * data_set.rate_hz)
-    return preprocess.fit(data_set.train, data_set.access_points, settings.exponent, hold_samples)
+    return preprocess.fit(
+        data_set.train, data_set.access_points, settings.exponent, hold_samples, combine=data_set.combine
+    )

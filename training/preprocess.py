@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import MISSING_DBM, Preprocessing
+from tinyloc.bundle.schema import MISSING_DBM, Combine, Preprocessing
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import DataError
 
@@ -21,6 +21,7 @@ def fit(
     exponent: float = 1.0,
     hold_samples: int = 0,
     margin_db: float = 1.0,
+    combine: Combine = "mean",
 ) -> Preprocessing:
     """Min-max scaling from the readings of the training recordings.
 
@@ -38,6 +39,7 @@ def fit(
         ceiling_dbm=max(strongest, weakest + 1.0),
         exponent=exponent,
         hold_samples=hold_samples,
+        combine=combine,
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from tinyloc.bundle.schema import Arithmetic, Window
+from tinyloc.bundle.schema import Arithmetic, Budget, Build, Window
+from tinyloc.names import FileName, OptionalLine
 from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
 from tinyloc.training.distil.settings import Distillation
@@ -140,11 +141,8 @@ _BUILD_CHOICES = {
 }
 
 
-class BuildSettings(_Strict):
+class BuildSettings(Build):
     """[build]: what the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
-
-    optimise: Literal["Os", "O2"] = "Os"
-    reference: Literal["tinyloc", "litert"] = "tinyloc"
 
     @field_validator("optimise", "reference", mode="before")
     @classmethod
@@ -155,23 +153,11 @@ class BuildSettings(_Strict):
         return value
 
 
-class BudgetSettings(_Strict):
-    """[budget]: limits of the image; they override the board's when lower."""
-
-    flash_bytes: int | None = Field(default=None, gt=0)
-    ram_bytes: int | None = Field(default=None, gt=0)
-    latency_ms: float | None = Field(default=None, gt=0)
-
-    def limits(self) -> dict[str, float]:
-        """Those that are set."""
-        return {name: float(value) for name, value in self.model_dump().items() if value is not None}
-
-
 class Recipe(_Strict):
     """A whole recipe."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    title: str = ""
+    name: FileName
+    title: OptionalLine = ""
     seed: int = Field(default=1, ge=0)
     data: DataSettings
     input: InputSettings = InputSettings()
@@ -184,7 +170,7 @@ class Recipe(_Strict):
     compression: Compression = Compression()
     export: ExportSettings = ExportSettings()
     build: BuildSettings = BuildSettings()
-    budget: BudgetSettings = BudgetSettings()
+    budget: Budget = Budget()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":

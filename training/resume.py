@@ -78,15 +78,15 @@ def describe(data_set: DataSet) -> str:
     splits = ", ".join(f"{sum(map(len, parts))} {name}" for name, parts in data_set.splits.items())
     points, classes = len(data_set.access_points), len(data_set.classes)
     size = f"{points} access points, {classes} classes, samples: {splits}"
-    return f"{data_set.name} ({size}, sha256 {_digest(data_set)[:16]})"
+    return f"{data_set.name} ({size}, sha256 {digest(data_set)[:16]})"
 
 
-def _digest(data_set: DataSet) -> str:
+def digest(data_set: DataSet) -> str:
     """SHA-256 over names, rate, and each recording's readings, positions, labels and times with their shapes."""
-    digest = hashlib.sha256(repr((data_set.access_points, data_set.classes, data_set.rate_hz)).encode())
+    found = hashlib.sha256(repr((data_set.access_points, data_set.classes, data_set.rate_hz)).encode())
     for split, recordings in data_set.splits.items():
         for recording in recordings:
             for array in (recording.rssi_dbm, recording.position_m, recording.label, recording.time_s):
-                digest.update(repr((split, array.shape, array.dtype.str)).encode())
-                digest.update(array.tobytes())
-    return digest.hexdigest()
+                found.update(repr((split, array.shape, array.dtype.str)).encode())
+                found.update(array.tobytes())
+    return found.hexdigest()

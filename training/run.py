@@ -21,10 +21,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tomli_w
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from tinyloc.bundle.provenance import Step, step
 from tinyloc.bundle.schema import Outputs, Preprocessing, TestSet, Window, load_test_set
+from tinyloc.bundle.site import Site
+from tinyloc.bundle.version1 import site_of
 from tinyloc.files import whole_directory
 from tinyloc.training import metrics, resume
 from tinyloc.training.calibration import calibration_windows
@@ -44,7 +48,6 @@ from tinyloc.training.places import mean_position
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
-from tinyloc.training.toml_text import to_toml
 from tinyloc.training.train import Progress, deterministic, silent, validate
 
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
@@ -62,11 +65,16 @@ class RunRecord(BaseModel):
     data_title: str
     licence: str
     citation: str
+    data_sha256: str | None = None
+    """Of all that training, validation and test read."""
+    made_by: list[Step] = []
+    """Commands; None in runs of tinyloc 0.1.0."""
     samples: dict[str, int]
     """Of each split."""
     preprocessing: Preprocessing
     window: Window
     outputs: Outputs
+    site: Site = Site()
     parameters: int
     parameters_published: int
     epochs: int
@@ -78,6 +86,16 @@ class RunRecord(BaseModel):
     versions: dict[str, str]
     settings: dict[str, Any]
     """The recipe."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_site(cls, content: Any) -> Any:
+        """Runs of tinyloc 0.1.0 have the floor plan among the outputs."""
+        outputs = content.get("outputs") if isinstance(content, dict) else None
+        if not isinstance(outputs, dict) or "floor_plan" not in outputs:
+            return content
+        kept = {key: value for key, value in outputs.items() if key != "floor_plan"}
+        return {**content, "outputs": kept, "site": site_of(outputs["floor_plan"])}
 
 
 @dataclass(frozen=True)
@@ -152,7 +170,7 @@ def _known(directory: Path) -> Known:
 def _check_data(recipe: Recipe, data_set: DataSet) -> None:
     """TrainingError, with all reasons, when nothing can come of training on this."""
     needs = {"train": recipe.training.chunk, "validation": recipe.window.steps, "test": recipe.window.steps}
-    problems = lone_classes(data_set)
+    problems = [] if recipe.output.spread_m else lone_classes(data_set)  # neighbours teach a place with one scan
     for split, need in needs.items():
         longest = max(len(recording) for recording in data_set.splits[split])
         if longest < need:
@@ -168,7 +186,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     outputs = Outputs(
         classes=list(data_set.classes),
         positions_m=data_set.class_positions(),
-        floor_plan=list(data_set.floor_plan),
+        floors=data_set.class_floors(),
         position=recipe.output.position,
     )
     test_set = _test_set(model, data_set, preprocessing, window)
@@ -193,10 +211,13 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         data_title=data_set.title,
         licence=data_set.licence,
         citation=data_set.citation,
+        data_sha256=resume.digest(data_set),
+        made_by=[step("train")],
         samples={name: sum(map(len, recordings)) for name, recordings in data_set.splits.items()},
         preprocessing=preprocessing,
         window=window,
         outputs=outputs,
+        site=data_set.site(),
         parameters=live_parameters(model, window.steps),
         parameters_published=published_parameters(model),
         epochs=sum(fit.epoch for fit in outcome.fits),
@@ -209,12 +230,14 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     )
     x, label = calibration_windows(data_set, preprocessing, recipe.training.chunk, recipe.seed)
     with whole_directory(directory) as place:
-        (place / "recipe.toml").write_text(to_toml(recipe.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+        (place / "recipe.toml").write_text(
+            tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)), encoding="utf-8", newline="\n"
+        )
         torch.save(model.state_dict(), place / "checkpoint.pt")
-        (place / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
+        (place / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8", newline="\n")
         np.savez_compressed(place / "calibration.npz", x=x, label=label)
         test_set.save(place / "test.npz")
-        (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n")
+        (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
     return load_run(directory)
 
 

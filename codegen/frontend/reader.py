@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tflite
 
+from tinyloc.codegen.c_text import c_comment
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.operator_codes import operator_name
@@ -198,9 +199,8 @@ def state_positions(path: Path, states: Sequence[tuple[str, str]]) -> list[tuple
 
 
 def plain_name(name: str) -> str:
-    """A tensor's name as it may stand in a C comment: one line, no comment marks."""
-    printable = "".join(c if c.isprintable() else " " for c in name)
-    return printable.replace("/*", "/ *").replace("*/", "* /")
+    """A tensor's name as generated comments and messages show it: one line, no comment marks."""
+    return c_comment(name)
 
 
 class _Reader:
@@ -242,7 +242,7 @@ class _Reader:
         carried_in = {before for before, _ in pairs}
         carried_out = {after for _, after in pairs}
         return Graph(
-            name=self.path.stem,
+            name=plain_name(self.path.stem),
             tensors=tensors,
             operators=operators,
             inputs=tuple(i for i in inputs if i not in carried_in),

@@ -6,7 +6,7 @@ of a first dimension of 1, or before the shape. Answers keep that form.
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,7 +176,12 @@ def check_targets(targets: Sequence[Path], arguments: Sequence[ArgumentRecord]) 
         )
 
 
-def save_outputs(targets: Sequence[Path], arguments: Sequence[ArgumentRecord], values: Sequence[Array]) -> None:
+def save_outputs(
+    targets: Sequence[Path],
+    arguments: Sequence[ArgumentRecord],
+    values: Sequence[Array],
+    write: Callable[[Path, bytes], None] = write_whole,
+) -> None:
     """Write the outputs as check_targets allows them; in a .npz they have their plain names."""
     if len(targets) == 1 and targets[0].suffix == ".npz":
         stream = io.BytesIO()
@@ -184,9 +189,9 @@ def save_outputs(targets: Sequence[Path], arguments: Sequence[ArgumentRecord], v
         if len(set(names)) < len(names):
             names = [a.argument for a in arguments]
         np.savez(stream, **dict(zip(names, values, strict=True)))
-        write_whole(targets[0], stream.getvalue())
+        write(targets[0], stream.getvalue())
         return
     for target, array in zip(targets, values, strict=True):
         stream = io.BytesIO()
         np.save(stream, array)
-        write_whole(target, stream.getvalue())
+        write(target, stream.getvalue())

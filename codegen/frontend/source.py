@@ -92,7 +92,7 @@ def read_source(
                 f"{role} tensor {name!r} has {graph.tensors[tensors[0]].size} elements, the bundle names {size}"
             )
     check_graph(graph, str(path), problems)
-    if (reference or bundle_reference(bundle)) == "litert":
+    if (reference or bundle.build.reference) == "litert":
         return Source(bundle, model, graph)
     fused, decisions = fuse_selective_scan(graph)
     return Source(bundle, model, fused, "litert" if fused is graph else "tinyloc", tuple(decisions))
@@ -106,12 +106,6 @@ def reference_named(given: str | None) -> Reference | None:
         if given == known:
             return cast(Reference, known)
     raise ReferenceNameError(f"--reference {given}: there are tinyloc and litert; docs/compiler.md tells of them")
-
-
-def bundle_reference(bundle: Bundle) -> Reference:
-    """What the recipe of a bundle says in [build], "tinyloc" where it says nothing."""
-    wanted = bundle.settings.get("recipe", {}).get("build", {}).get("reference")
-    return "litert" if wanted == "litert" else "tinyloc"
 
 
 def position_rule(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> IntegerPositions | None:

@@ -4,119 +4,20 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from tinyloc.codegen.c_text import KEYWORDS
 from tinyloc.errors import UserError
 
-KEYWORDS = frozenset(
-    [
-        "alignas",
-        "alignof",
-        "and",
-        "and_eq",
-        "asm",
-        "auto",
-        "bitand",
-        "bitor",
-        "bool",
-        "break",
-        "case",
-        "catch",
-        "char",
-        "char16_t",
-        "char32_t",
-        "class",
-        "compl",
-        "concept",
-        "const",
-        "const_cast",
-        "consteval",
-        "constexpr",
-        "constinit",
-        "continue",
-        "co_await",
-        "co_return",
-        "co_yield",
-        "decltype",
-        "default",
-        "delete",
-        "do",
-        "double",
-        "dynamic_cast",
-        "else",
-        "enum",
-        "explicit",
-        "export",
-        "extern",
-        "false",
-        "final",
-        "float",
-        "for",
-        "friend",
-        "goto",
-        "if",
-        "import",
-        "inline",
-        "int",
-        "long",
-        "module",
-        "mutable",
-        "namespace",
-        "new",
-        "noexcept",
-        "not",
-        "not_eq",
-        "nullptr",
-        "operator",
-        "or",
-        "or_eq",
-        "override",
-        "private",
-        "protected",
-        "public",
-        "register",
-        "reinterpret_cast",
-        "requires",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "static_assert",
-        "static_cast",
-        "struct",
-        "switch",
-        "template",
-        "this",
-        "thread_local",
-        "throw",
-        "true",
-        "try",
-        "typedef",
-        "typeid",
-        "typename",
-        "union",
-        "unix",
-        "unsigned",
-        "using",
-        "virtual",
-        "void",
-        "volatile",
-        "wchar_t",
-        "while",
-        "xor",
-        "xor_eq",
-        "linux",
-        "main",
-    ]
-)
-"""Of C and C++, and what compilers define in lower case."""
 LONGEST_NAME = 32
 """Characters of a model's name: linkers of C99 need not tell names apart beyond 31, ours carry more behind it."""
 _SPELLED = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa", "œ": "oe", "đ": "d", "ł": "l"}
 
 
-class NameError(UserError):
+class ModelNameError(UserError):
     """A name of a model that C cannot have, or that two models share."""
+
+
+def _reserved(name: str) -> bool:
+    return name.lower() in KEYWORDS | {"unix", "linux", "main"}
 
 
 def words_of(text: str) -> str:
@@ -129,7 +30,7 @@ def words_of(text: str) -> str:
 def model_name(text: str) -> str:
     """A model's own name as a C name, where the user gives none."""
     name = words_of(text)[:LONGEST_NAME].strip("_") or "model"
-    if name[0].isdigit() or name in KEYWORDS or name == "tl" or name.startswith("tl_"):
+    if name[0].isdigit() or _reserved(name) or name == "tl" or name.startswith("tl_"):
         name = f"model_{name}"[:LONGEST_NAME].strip("_")
     return name
 
@@ -142,7 +43,7 @@ def name_problem(name: str) -> str | None:
         return f"has {len(name)} characters; at most {LONGEST_NAME}"
     if "__" in name:
         return "has two underscores in a row, which C++ keeps for itself"
-    if name.lower() in KEYWORDS:
+    if _reserved(name):
         return "is a keyword of C or C++"
     if name.lower() == "tl" or name.lower().startswith("tl_"):
         return "begins like the names of the kernels, tl_"
@@ -150,7 +51,7 @@ def name_problem(name: str) -> str | None:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise NameError with all that is wrong with the names of the models of one library."""
+    """Raise ModelNameError with all that is wrong with the names of the models of one library."""
     problems = [f"{name!r} {why}" for name in names if (why := name_problem(name))]
     lower = [name.lower() for name in names]
     for i, name in enumerate(lower):
@@ -160,7 +61,7 @@ def check_names(names: Sequence[str]) -> None:
             elif name.startswith(f"{other}_") or other.startswith(f"{name}_"):
                 problems.append(f"{other!r} and {name!r}: one begins like the other's own names")
     if problems:
-        raise NameError(f"{'; '.join(problems)}; give other names with --name, once a model")
+        raise ModelNameError(f"{'; '.join(problems)}; give other names with --name, once a model")
 
 
 def enumerators(texts: Iterable[str], prefix: str, taken: Iterable[str] = ()) -> list[str]:

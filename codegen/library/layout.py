@@ -12,7 +12,7 @@ from typing import Any
 
 from tinyloc.boards import load_board
 from tinyloc.codegen.library.about import about
-from tinyloc.codegen.library.c_names import NameError, check_names
+from tinyloc.codegen.library.c_names import check_names
 from tinyloc.codegen.library.examples import BOARDS, board_values, calls, fixed_values
 from tinyloc.codegen.library.kernels import library_kernels
 from tinyloc.codegen.library.model import LICENCE, MARK, PACKAGE, LibraryModel
@@ -33,7 +33,7 @@ class OutputError(UserError):
 def library_files(models: Sequence[LibraryModel], sizes: Sizes | None = None) -> dict[str, str]:
     """Path -> text of a library with these models. `sizes` are told in the README, the header and the JSON file.
 
-    Raises NameError for names that cannot be together.
+    Raises ModelNameError for names that cannot be together.
     """
     check_names([model.name for model in models])
     files: dict[str, str] = {}
@@ -206,4 +206,4 @@ def sentence(model: LibraryModel) -> str:
     return "A quantised neural network"
 
 
-__all__ = ["FORMAT", "NameError", "OutputError", "check_output", "library_files", "sentence", "write_library"]
+__all__ = ["FORMAT", "OutputError", "check_output", "library_files", "sentence", "write_library"]

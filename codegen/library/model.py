@@ -39,8 +39,8 @@ PACKAGE = "tinyloc.codegen.library"
 LICENCE = f"/* SPDX-License-Identifier: Apache-2.0\n * tinyloc {version('tinyloc')} */"
 Kind = Literal["localiser", "network", "fusion"]
 _ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}")
-_LOCALISE = ("localiser.c", "viterbi.c", "position.c", "scan.c")
-_LOCALISE_HEADERS = ("viterbi.h", "position.h", "localiser.h", "scan.h")
+_LOCALISE = ("localiser.c", "viterbi.c", "position.c", "margin.c", "scan.c")
+_LOCALISE_HEADERS = ("viterbi.h", "position.h", "localiser.h", "margin.h", "scan.h")
 _PUBLIC_CALLS = re.compile(r"\btl_(?:init|begin_scan|hear|end_scan|sample|sample_dense|run)\(")
 
 
@@ -127,8 +127,8 @@ def from_bundle(directory: Path, name: str, title: str, arithmetic: Arithmetic |
         sources=_finish_sources(own, sources),
         facts={
             **_common_facts(manifest),
-            "licence": bundle.licence,
-            "data": bundle.data,
+            "licence": bundle.data.licence,
+            "data": bundle.data.name,
             "classes": classes,
             "class_names_in_c": enumerators(classes, f"{own.upper}_", taken),
             "places_mm": _places_mm(bundle),

@@ -14,7 +14,6 @@ KERNELS = FIRMWARE_DIR / "kernels"
 _OURS = re.compile(r"\b(?:(?:tl|TL)_\w+|layer_\d\d+_\w+)\b(?!\.h\b)")
 _SHORT: Mapping[str, str] = {"tl_context_t": "t", "tl_model_arena_t": "arena_t", "tl_model_run": "network_run"}
 """Names that read better shorter, without the model's own."""
-_GUARD = re.compile(r"\bTL_(?:MODEL|LOCALISER|SCAN|POSITION|VITERBI|WEIGHTS)_H\b")
 
 
 @functools.cache

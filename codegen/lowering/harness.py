@@ -22,8 +22,8 @@ def add_harness(generated: Path, manifest: GraphManifest) -> None:
               "arena_split": manifest.arena_split}  # fmt: skip
     for name, text in render(_TEMPLATES, values).items():
         write_whole(generated / name, text)
-    for header in kernel_headers((generated / "model.c").read_text()):
-        write_whole(generated / KERNELS / header, (FIRMWARE_DIR / KERNELS / header).read_text())
+    for header in kernel_headers((generated / "model.c").read_text(encoding="utf-8")):
+        write_whole(generated / KERNELS / header, (FIRMWARE_DIR / KERNELS / header).read_text(encoding="utf-8"))
 
 
 def kernel_headers(source: str) -> list[str]:
@@ -35,5 +35,5 @@ def kernel_headers(source: str) -> list[str]:
         path = FIRMWARE_DIR / KERNELS / header
         if header not in found and path.is_file():
             found.add(header)
-            pending += _INCLUDE.findall(path.read_text())
+            pending += _INCLUDE.findall(path.read_text(encoding="utf-8"))
     return sorted(found)

@@ -245,7 +245,7 @@ def _layer(graph: Graph, storage: Storage, values: Mapping[int, Value], number: 
     part = part_of(graph, op)
     return Layer(
         prefix,
-        f"{f'{part}: ' if part else ''}{', '.join(op.origin)} -> {shapes}".replace("*/", "* /"),
+        f"{f'{part}: ' if part else ''}{', '.join(op.origin)} -> {shapes}",
         ", ".join(parameters),
         _lines(lowered),
         f"{prefix}({', '.join(arguments)});",

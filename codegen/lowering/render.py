@@ -65,6 +65,6 @@ def array_value(constant: Constant) -> dict[str, Any]:
         "name": constant.name,
         "ctype": constant.ctype,
         "size": constant.size,
-        "comment": constant.comment.replace("*/", "* /"),
+        "comment": constant.comment,
         "text": "\n".join("    " + ", ".join(row) + "," for row in rows),
     }

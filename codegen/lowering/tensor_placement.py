@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tinyloc.codegen.c_text import KEYWORDS
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, Graph, Operator
 from tinyloc.codegen.lowering.memory_plan import Lifetime, MemoryPlan, plan_memory
@@ -42,7 +43,7 @@ def state_names(graph: Graph) -> dict[int, str]:
     for before, _ in graph.states:
         plain = graph.tensors[before].name.split(":")[0].removeprefix("serving_default_").removesuffix("_in")
         name = "".join(c if c.isascii() and c.isalnum() else "_" for c in plain)
-        if not name or name[0].isdigit():
+        if not name or name[0].isdigit() or name in KEYWORDS or not name.strip("_"):
             name = f"state_{name}"
         names[before] = name if name not in names.values() else f"{name}_{before}"
     return names

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from tinyloc.codegen.c_text import c_comment
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.lowering.tensor_placement import Storage
 
@@ -66,7 +67,7 @@ def part_of(graph: Graph, op: Operator) -> str:
     """The part of the network that an operator belongs to: the folders that the names of all its results share."""
     folders = [graph.tensors[t].name.split(":")[0].split("/")[:-1] for t in op.outputs]
     shared = takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
-    return _comment("/".join(level[0] for level in shared))
+    return c_comment("/".join(level[0] for level in shared))
 
 
 def memory_plan(graph: Graph, storage: Storage, layers: Sequence[str]) -> list[str]:
@@ -80,7 +81,7 @@ def memory_plan(graph: Graph, storage: Storage, layers: Sequence[str]) -> list[s
 
     return [
         f"{at:{width}} .. {at + life.size - 1:{width}}  layers {layer(life.first):>3} to {layer(life.last):>3}  "
-        f"{_comment(life.name)}"
+        f"{c_comment(life.name)}"
         for at, life in rows
         if life.size
     ]
@@ -103,10 +104,6 @@ def wrapped(statement: str, indent: int, width: int = 120) -> str:
         else:
             line += ("" if line.endswith("(") else " ") + text
     return "\n".join([*lines, line])
-
-
-def _comment(text: str) -> str:
-    return text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("\n", " ").replace("\r", " ")
 
 
 def _unused(name: str, taken: set[str]) -> str:

@@ -208,6 +208,6 @@ def _lower_int8(x: Tensor, beta: float, rows: int, depth: int, prefix: str, smal
         call = f"tl_softmax_few_s8(x0, {rows}, {depth}, {entries}, {multiplier}, {shift}, y);"
         paid = f"computes its exponentials: {rows * depth} values do not pay for a table of {4 * entries} bytes"
         return Lowered((call,), (), ("tl_softmax.h",), 0, "" if small else paid)
-    table = Constant(f"{prefix}exp_function", "int32_t", exp_table(x, beta), f"exp(-difference) in 0.31: [{entries}]")
+    table = Constant(f"{prefix}_exp", "int32_t", exp_table(x, beta), f"exp(-difference) in 0.31: [{entries}]")
     call = f"tl_softmax_s8(x0, {rows}, {depth}, {table.name}, {entries}, y);"
     return Lowered((call,), (table,), ("tl_softmax.h",))

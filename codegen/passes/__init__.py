@@ -1,5 +1,6 @@
 """Graph rewrites: each a pure function graph -> graph, in the order of PASSES. The checker runs after each."""
 
+import logging
 from collections.abc import Callable
 
 from tinyloc.codegen.graph import Graph, illegalities
@@ -14,6 +15,7 @@ from tinyloc.codegen.passes.ring import use_rings
 from tinyloc.codegen.passes.sparse import mark_sparse_input
 from tinyloc.codegen.passes.tables import fold_tables
 
+LOGGER = logging.getLogger(__name__)
 Pass = Callable[[Graph], tuple[Graph, list[str]]]
 
 PASSES: tuple[Pass, ...] = (
@@ -46,5 +48,7 @@ def optimise(graph: Graph, sparse_input: bool = True, use_library: Pass | None =
         problems = illegalities(graph)
         if problems:
             raise AssertionError(f"{rewrite.__name__} made an illegal graph: {'; '.join(problems)}")
+        for line in notes:
+            LOGGER.debug("%s: %s", rewrite.__name__, line)
         decisions += notes
     return graph, decisions

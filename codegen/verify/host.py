@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.manifest import read_graph_manifest, read_manifest
+from tinyloc.codegen.manifest import read_manifest
 from tinyloc.codegen.verify.integer_localiser import Answer
 from tinyloc.errors import UserError
 from tinyloc.paths import FIRMWARE_DIR
@@ -57,11 +57,12 @@ def build_shared(generated: Path, library: Path) -> None:
     """Compile the generated model and the localiser into a shared library."""
     with tempfile.TemporaryDirectory() as work:
         shim = Path(work) / "shim.c"
-        shim.write_text("#include <string.h>\n" + _SHIM)
-        _compile(generated, [*sorted((FIRMWARE_DIR / "localise").glob("*.c")), shim], library)
+        shim.write_text("#include <string.h>\n" + _SHIM, encoding="utf-8", newline="\n")
+        compile_shared(generated, [*sorted((FIRMWARE_DIR / "localise").glob("*.c")), shim], library)
 
 
-def _compile(generated: Path, others: Sequence[Path], library: Path, flags: Sequence[str] = ()) -> None:
+def compile_shared(generated: Path, others: Sequence[Path], library: Path, flags: Sequence[str] = ()) -> None:
+    """Compile the generated model with `others` into a shared library; `flags` are added to the compiler's."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         raise HostError("no C compiler (cc) on this machine; install one, for instance with `apt install gcc`")
@@ -71,41 +72,6 @@ def _compile(generated: Path, others: Sequence[Path], library: Path, flags: Sequ
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise HostError(f"{generated}: the generated C does not compile on the host:\n{done.stderr[:2000]}")
-
-
-class HostNetwork:
-    """A plain network (`compile_tflite`), run in C. `flags` are added to the compiler's."""
-
-    def __init__(self, generated: Path, flags: Sequence[str] = ()) -> None:
-        self.manifest = read_graph_manifest(generated)
-        self._folder = tempfile.TemporaryDirectory(prefix="tinyloc-host-")
-        library = Path(self._folder.name) / "model.so"
-        _compile(generated.resolve(), [], library, flags)
-        self._library = ctypes.CDLL(str(library))
-        self._arena = ctypes.create_string_buffer(max(self.manifest.arena_bytes, 4))
-        self._state = ctypes.create_string_buffer(self.manifest.state_bytes) if self.manifest.states else None
-        self.reset()
-
-    def reset(self) -> None:
-        """States as at the start of a sequence."""
-        if self._state is not None:
-            self._library.tl_model_init(self._state)
-
-    def run(self, *inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        """The network's inputs in order -> its outputs in order."""
-        given = []
-        for record, values in zip(self.manifest.inputs, inputs, strict=True):
-            if values.dtype != record.element or values.size != record.size:
-                raise HostError(
-                    f"input {record.tensor} takes {record.size} of {record.element}, "
-                    f"not {values.size} of {values.dtype}"
-                )
-            given.append(np.ascontiguousarray(values))
-        results = [np.zeros(record.shape, record.element) for record in self.manifest.outputs]
-        pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (*given, *results)]
-        state = [] if self._state is None else [self._state]
-        self._library.tl_model_run(*state, self._arena, *pointers)
-        return results
 
 
 class HostLocaliser:

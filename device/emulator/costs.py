@@ -63,7 +63,6 @@ A single load with base update is not pipelined on the M3."""
 ADDRESS_STALL = 1
 
 _BY_NAME = {name: cost for cost in COSTS for name in cost.mnemonics.split()}
-_OTHER = Cost("(all others)", 1, 1)
 
 
 @cache
@@ -139,15 +138,3 @@ def _address_registers(name: str, operands: Sequence[Any]) -> frozenset[int]:
 
 def _register_offset(operands: Sequence[Any]) -> bool:
     return any(operand.type == ARM_OP_MEM and operand.mem.index != 0 for operand in operands)
-
-
-def table_rows() -> list[tuple[str, str, str, str]]:
-    """The table as text: instructions, Cortex-M3, Cortex-M4, note. docs/emulator.md shows it."""
-
-    def cell(base: int | None, each: int) -> str:
-        if base is None:
-            return "-"
-        return f"{base} + N" if each else str(base)
-
-    rows = [(c.mnemonics, cell(c.m3, c.per_register), cell(c.m4, c.per_register), c.note) for c in COSTS]
-    return [*rows, (_OTHER.mnemonics, "1", "1", f"a taken branch adds {REFILL}")]

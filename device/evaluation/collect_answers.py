@@ -63,7 +63,7 @@ class ExchangeLog:
         self.done = self._read()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(self.head) + "\n" + "".join(_line(i, r) for i, r in self.done.items()))
-        self._file = path.open("a")
+        self._file = path.open("a", encoding="utf-8")
 
     def _read(self) -> dict[int, Result]:
         if not self.path.is_file():

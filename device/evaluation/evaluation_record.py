@@ -4,7 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tinyloc.bundle.provenance import Step
+from tinyloc.bundle.site import Site
 from tinyloc.device.image.footprint_record import Flash, Ram
+from tinyloc.names import Line, Sha256
 
 
 class _Strict(BaseModel):
@@ -74,11 +77,11 @@ class Energy(_Strict):
 class BudgetLine(_Strict):
     """One limit and what was used of it."""
 
-    name: str  # flash, ram, latency
+    name: Line  # flash, ram, latency
     used: float
     limit: float
-    unit: str
-    source: str  # board or recipe
+    unit: Line
+    source: Line  # board or recipe
 
     @property
     def ok(self) -> bool:
@@ -105,19 +108,21 @@ class LitertDifferences(_Strict):
 class Evaluation(_Strict):
     """A test set, run on a device."""
 
-    name: str  # bundle
+    name: Line  # bundle
     model_id: str
-    data: str
-    licence: str
-    architecture: str
+    data: Line
+    licence: Line
+    data_sha256: Sha256 | None = None  # of what training read
+    made_by: list[Step] = []  # commands that made the model
+    architecture: Line
     parameters: int
     parameters_published: int
-    arithmetic: str
-    backend: str
-    board: str
-    board_title: str
+    arithmetic: Line
+    backend: Line
+    board: Line
+    board_title: Line
     clock_hz: int
-    transport: str  # "emulator (unicorn 2.1.4)" or "serial /dev/ttyACM0"
+    transport: Line  # "emulator (unicorn 2.1.4)" or "serial /dev/ttyACM0"
     samples: int
     decisions: int
     unseen_class_samples: int  # decisions whose true class was never trained: counted as errors
@@ -127,12 +132,12 @@ class Evaluation(_Strict):
     device: Quality
     host_int: Quality
     float_model: Quality
-    classes: list[str]
+    classes: list[Line]
     confusion: list[list[int]]  # [true][predicted], device
     positions: list[list[float]] | None  # a decision: true x, y, z, predicted x, y, z (m)
-    floor_plan: list[dict[str, Any]]
+    site: Site
     cycles: Distribution | None  # of one sample, modelled or counted
-    cycles_kind: str  # "modelled" or "counted by the device"
+    cycles_kind: Line  # "modelled" or "counted by the device"
     instructions: Distribution | None
     measured_samples: int  # samples whose cycles were modelled
     functions: list[Cost]

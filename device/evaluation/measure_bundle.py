@@ -1,6 +1,5 @@
 """Measure one form of a bundle: quality of the generated C over the whole test set, and figures per board."""
 
-import json
 import shutil
 import tempfile
 from dataclasses import fields
@@ -17,7 +16,9 @@ from tinyloc.bundle.schema import (
     TestSet,
     load_bundle,
     load_test_set,
+    read_bundle,
     sha256,
+    write_bundle,
 )
 from tinyloc.codegen.arithmetic.position import AXES, MM
 from tinyloc.codegen.compile import compile_bundle
@@ -95,9 +96,7 @@ def shorten(bundle: Path, out: Path, samples: int) -> None:
     shutil.copytree(bundle, out)
     whole = load_test_set(bundle)
     TestSet(**{field.name: getattr(whole, field.name)[:samples] for field in fields(TestSet)}).save(out / TEST_SET)
-    content = json.loads((out / "bundle.json").read_text(encoding="utf-8"))
-    content["test_sha256"] = sha256(out / TEST_SET)
-    (out / "bundle.json").write_text(json.dumps(content), encoding="utf-8")
+    write_bundle(read_bundle(out).model_copy(update={"test_sha256": sha256(out / TEST_SET)}), out)
 
 
 def _on_board(work: Path, image: BuildResult, board: Board) -> OnBoard:

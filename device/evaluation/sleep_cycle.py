@@ -139,7 +139,7 @@ def run_duty(
     with tempfile.TemporaryDirectory(prefix="tinyloc-duty-") as name:
         work = Path(name).resolve()
         replay = work / "replay.c"
-        replay.write_text(replay_source(test_set, count))
+        replay.write_text(replay_source(test_set, count), encoding="utf-8", newline="\n")
         image = work / "image"
         image.mkdir()
         sources = {source_name(path): path for path in firmware_sources(board, PROGRAM)}

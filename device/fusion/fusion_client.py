@@ -1,7 +1,7 @@
 """The host's end of the link to an image with fusion: walks, inertial samples, ranges, fixes."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,17 @@ import numpy.typing as npt
 from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.frames import FrameError, Hello, Message
 from tinyloc.device.link.transport import LinkError
+from tinyloc.training.fusion.filters.trilaterate import ANCHORS_MAX
 
 IMU_MAX = 8
 """Inertial samples of one frame."""
-_FIX = struct.Struct("<BB5fIH")
+LONGEST_TIME_S = 1e10
+"""Unix time fits."""
+_FIX = struct.Struct("<BB5fIH14H")
+_COUNTS = (
+    "backwards", "gaps", "restarts", "diverged", "bad_ranges", "outside", "good", "few", "collinear", "far",
+    "imu_bad_samples", "imu_backwards", "imu_gaps", "imu_restarts",
+)  # fmt: skip
 _IMU_REPLY = struct.Struct("<I")
 Floats = npt.NDArray[np.float64]
 
@@ -22,7 +29,10 @@ Floats = npt.NDArray[np.float64]
 class Fix:
     """What the device made of one epoch of ranges."""
 
-    valid: bool  # False until the first fix
+    valid: bool  # the position holds: a fix within 10 s, and time did not go back
+    stale: bool  # there is a position, but no fix for more than 10 s
+    backwards: bool  # this epoch's time did not advance; its ranges were not used
+    restarted: bool  # the filter started again at this epoch
     status: int  # of this epoch's trilateration, as training.fusion.trilaterate.Fix
     x_m: float
     y_m: float
@@ -31,21 +41,28 @@ class Fix:
     fix_variance_m2: float  # 0 when there was no fix
     cycles: int
     stack_high_water: int  # bytes
+    counts: dict[str, int]  # since the walk began: bad input that was met, epochs by status
 
 
 def parse_fix(body: bytes) -> Fix:
     """Body of a FIX. Raises FrameError when it cannot be one, a number that is not finite included."""
     if len(body) != _FIX.size:
         raise FrameError(f"a FIX of {len(body)} bytes, expected {_FIX.size}; flash this tinyloc's firmware")
-    valid, status, x, y, xx, yy, variance, cycles, stack = _FIX.unpack(body)
-    if valid > 1 or status > 3 or not np.isfinite([x, y, xx, yy, variance]).all():
-        raise FrameError(f"a FIX that no firmware of ours sends: valid {valid}, status {status}, at {x}, {y}")
-    return Fix(bool(valid), status, x, y, xx, yy, variance, cycles, stack)
+    flags, status, x, y, xx, yy, variance, cycles, stack, *counts = _FIX.unpack(body)
+    numbers = np.array([x, y, xx, yy, variance])
+    if flags > 15 or flags & 3 == 3 or status > 3 or not np.isfinite(numbers).all() or (numbers[2:] < 0).any():
+        raise FrameError(f"a FIX that no firmware of ours sends: flags {flags:#x}, status {status}, at {x}, {y}")
+    return Fix(
+        bool(flags & 1), bool(flags & 2), bool(flags & 4), bool(flags & 8), status, x, y, xx, yy, variance,
+        cycles, stack, dict(zip(_COUNTS, counts, strict=True)),
+    )  # fmt: skip
 
 
 def _microseconds(time_s: float) -> int:
-    """Device time, which wraps after 71 minutes."""
-    return round(time_s * 1e6) & 0xFFFF_FFFF
+    """Device time: microseconds in 64 bits, which do not wrap."""
+    if not 0 <= time_s < LONGEST_TIME_S:
+        raise LinkError(f"a time of {time_s} s; count from the start of the walk, from 0 to {LONGEST_TIME_S:.0f} s")
+    return round(time_s * 1e6)
 
 
 class FusionClient(DeviceClient):
@@ -58,19 +75,26 @@ class FusionClient(DeviceClient):
             raise LinkError(
                 f"{self.transport.name}: the image there classifies scans and has no fusion; build one with fusion"
             )
+        if not 3 <= hello.inputs <= ANCHORS_MAX:
+            raise LinkError(
+                f"{self.transport.name}: the device says it has {hello.inputs} anchors; 3 to {ANCHORS_MAX} are possible"
+            )
         return hello
 
     def walk(self, k: float, heading: float) -> None:
         """Begin a walk: Weinberg's constant, and the heading in rad."""
-        self._ask(Message.WALK, struct.pack("<ff", k, heading), Message.WALK_REPLY)
+        self._begin(Message.WALK, np.array([k, heading], "<f4").tobytes(), Message.WALK_REPLY)
 
     def imu(self, time_s: Floats, acceleration: Floats, rate: Floats) -> int:
         """Any number of inertial samples: (n,) s, (n, 3) m/s², (n, 3) rad/s. Gives the device's cycles for all."""
         cycles = 0
-        for rows in _batches(len(time_s)):
-            body = bytes([rows.stop - rows.start])
-            for time, a, w in zip(time_s[rows], acceleration[rows], rate[rows], strict=True):
-                body += struct.pack("<I6f", _microseconds(time), *a, *w)
+        times = [_microseconds(time) for time in time_s]
+        values = np.concatenate([acceleration, rate], axis=1).astype("<f4")
+        for rows in _batches(times):
+            first = min(times[rows])
+            body = struct.pack("<BQ", rows.stop - rows.start, first)
+            for time, row in zip(times[rows], values[rows], strict=True):
+                body += struct.pack("<I", time - first) + row.tobytes()
             answer = self._ask(Message.IMU, body, Message.IMU_REPLY)
             if len(answer.body) != _IMU_REPLY.size:
                 raise FrameError(f"an IMU reply of {len(answer.body)} bytes; flash this tinyloc's firmware")
@@ -79,10 +103,15 @@ class FusionClient(DeviceClient):
 
     def ranges(self, time_s: float, ranges_m: Floats) -> Fix:
         """One epoch: (A,) ranges in m in the order of the anchors, NaN where there is none."""
-        body = struct.pack(f"<I{len(ranges_m)}f", _microseconds(time_s), *ranges_m)
+        body = struct.pack("<Q", _microseconds(time_s)) + np.asarray(ranges_m, "<f4").tobytes()
         return parse_fix(self._ask(Message.RANGES, body, Message.FIX).body)
 
 
-def _batches(count: int) -> Iterator[slice]:
-    for start in range(0, count, IMU_MAX):
-        yield slice(start, min(start + IMU_MAX, count))
+def _batches(times: Sequence[int]) -> Iterator[slice]:
+    """Cut samples into frames: at most IMU_MAX each, their times within 32 bits of microseconds."""
+    start = 0
+    for stop in range(1, len(times) + 1):
+        cut = times[start : stop + 1]
+        if stop == len(times) or stop - start == IMU_MAX or max(cut) - min(cut) > 0xFFFF_FFFF:
+            yield slice(start, stop)
+            start = stop

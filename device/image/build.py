@@ -4,8 +4,10 @@ The image is reproducible: the same sources, board and compiler give the same by
 """
 
 import dataclasses
+import logging
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -43,6 +45,7 @@ CPP_COMPILER = "arm-none-eabi-g++"
 BUILD_AGAIN = "make it again with `tinyloc build`"
 INSTALL_HINT = "`apt install gcc-arm-none-eabi libnewlib-arm-none-eabi`"
 
+LOGGER = logging.getLogger(__name__)
 Optimise = Literal["Os", "O2"]
 
 _LANGUAGE = ("-std=c11", "-ffreestanding", "-fno-common")
@@ -149,11 +152,11 @@ def build_firmware(
         # an empty .data would lie at its address in RAM, and the gap up to there would be filled
         empty = [] if any(s.name == ".data" for s in read_sections(work / "firmware.elf")) else ["-R", ".data"]
         _run([objcopy, "-O", "binary", "--gap-fill", f"{ERASED:#x}", *empty, "firmware.elf", "firmware.bin"], work)
-        (work / "stack.txt").write_text("".join(sorted(stack_usage(work))))
+        (work / "stack.txt").write_text("".join(sorted(stack_usage(work))), encoding="utf-8", newline="\n")
         elf = work / "firmware.elf"
         sizes = Sizes(flash_bytes(elf), static_ram_bytes(elf), board.build.stack_bytes)
         record = _record(compiler, work, generated_dir, board, optimise, sizes, debug_layers)
-        (work / "build.json").write_text(record.model_dump_json(indent=2) + "\n")
+        (work / "build.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8", newline="\n")
         with whole_directory(out_dir) as final:
             for file in ("firmware.elf", "firmware.map", "firmware.bin", "stack.txt", "build.json"):
                 shutil.copyfile(work / file, final / file)
@@ -188,9 +191,9 @@ def compile_and_link(
     Raises:
         BuildError: C that does not compile, or an image that does not fit.
     """
-    (work / "board.h").write_text(board_header(board))
-    (work / "memory.ld").write_text(memory_script(board))
-    (work / "fixed.c").write_text(fixed_source(board))
+    (work / "board.h").write_text(board_header(board), encoding="utf-8", newline="\n")
+    (work / "memory.ld").write_text(memory_script(board), encoding="utf-8", newline="\n")
+    (work / "fixed.c").write_text(fixed_source(board), encoding="utf-8", newline="\n")
     given = extras or Extras()
     objects = _compile(compiler, work, sources, generated, board, optimise, given.flags)
     _link(compiler, work, objects, board, given.libraries)
@@ -347,6 +350,7 @@ def _compile(
         command = [*languages[sources[name].suffix], *common, f"-{level}", "-c", str(sources[name]), "-o", f"{name}.o"]
         if name.endswith("cortex_m/memory"):
             command.append("-fno-tree-loop-distribute-patterns")
+        LOGGER.debug("%s", shlex.join(command))
         result = subprocess.run(command, cwd=work, capture_output=True, text=True)
         return "" if result.returncode == 0 else result.stderr.strip() or f"{name}.c: the compiler failed"
 
@@ -366,6 +370,7 @@ def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, libra
         f"-T{board.directory / board.build.linker_script}", "-Wl,--gc-sections", "-Wl,--build-id=none",
         "-Wl,-Map=firmware.map", *objects, *libraries, "-lgcc", "-o", "firmware.elf",
     ]  # fmt: skip
+    LOGGER.debug("%s", shlex.join(command))
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     if result.returncode == 0:
         if problems := fixed_problems(board, flash_content(work / "firmware.elf")):
@@ -399,7 +404,7 @@ def _run(command: Sequence[str], directory: Path) -> str:
 def stack_usage(work: Path) -> Iterator[str]:
     """Lines `file function bytes` from gcc's -fstack-usage."""
     for path in work.rglob("*.su"):
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8").splitlines():
             place, size, *_ = line.split("\t")
             if "(" in place:
                 continue  # C++, whose symbols have other names

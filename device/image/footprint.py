@@ -74,7 +74,7 @@ def read_pieces(map_file: Path) -> list[Piece]:
     """The placed pieces, in order of address, from a GNU ld map file; without those that were merged into others."""
     if not map_file.is_file():
         raise FootprintError(f"{map_file}: no map file here; build the firmware again")
-    _, found, placed = map_file.read_text().partition("\nLinker script and memory map\n")
+    _, found, placed = map_file.read_text(encoding="utf-8").partition("\nLinker script and memory map\n")
     if not found:
         raise FootprintError(f"{map_file}: not a map file of GNU ld; build the firmware again")
     pieces: list[Piece] = []

@@ -31,6 +31,8 @@ from tinyloc.device.link.transport import LinkError, Transport
 
 NO_ORDER = 0xFFFF_FFFF
 """Detail of error 6 when no RESET was seen."""
+CONTROL = frozenset({Message.HELLO, Message.BAUD, Message.LAYERS})
+"""Requests that do not touch the order of samples."""
 ATTEMPTS = 6
 """A request is sent once and repeated at most five times."""
 BAUD_TRIAL_S = 1.2
@@ -85,7 +87,7 @@ class DeviceClient:
 
     def reset(self) -> None:
         """Begin a new recording."""
-        self._ask(Message.RESET, b"", Message.RESET_REPLY)
+        self._begin(Message.RESET, b"", Message.RESET_REPLY)
 
     def set_baud(self, baud: int) -> int:
         """Change the rate of both ends; gives the rate that the device set. On failure both keep the old rate."""
@@ -115,11 +117,6 @@ class DeviceClient:
         row[indices] = dbm
         return self._sample(Message.SAMPLE_DENSE, dense_body(row), device)
 
-    def sample_dense(self, dbm: npt.NDArray[np.int8]) -> Result:
-        """Classify one scan of all access points, MISSING_DBM where not heard."""
-        device = self.device or self.hello()
-        return self._sample(Message.SAMPLE_DENSE, dense_body(dbm), device)
-
     def layers(self) -> list[int]:
         """Checksums that the last sample left, in an image built with --debug-layers. None before the first sample."""
         found: list[int] = []
@@ -132,19 +129,21 @@ class DeviceClient:
                 return found
 
     def _sample(self, kind: Message, body: bytes, device: Hello) -> Result:
+        frame = self._ask(kind, body, Message.RESULT)
+        return parse_result(frame.body, device)
+
+    def _begin(self, kind: Message, body: bytes, answer: Message) -> None:
+        """Begin a recording, ahead of what another host may have sent before."""
         try:
-            frame = self._ask(kind, body, Message.RESULT)
-        except DeviceRefused:
-            self._seq = (self._seq - 1) & 0xFFFF  # the device did not take the sample: its next one has this seq
-            self._drain()  # no second refusal may be taken for the next sample's answer
-            raise
-        result = parse_result(frame.body, device.score_bytes)
-        if len(result.scores) != device.classes:
-            raise LinkError(f"the device sent {len(result.scores)} scores, it said it has {device.classes} classes")
-        return result
+            self._ask(kind, body, answer)
+        except DeviceRefused as refused:
+            if refused.error.code not in (ErrorCode.ORDER, ErrorCode.CHANGED):
+                raise
+            self._seq = (refused.error.detail - 1) & 0xFFFF
+            self._ask(kind, body, answer)
 
     def _next_seq(self, kind: Message) -> int:
-        if kind in (Message.HELLO, Message.BAUD, Message.LAYERS):
+        if kind in CONTROL:
             self._control_seq = (self._control_seq + 1) & 0xFFFF
             return self._control_seq
         self._seq = (self._seq + 1) & 0xFFFF
@@ -153,6 +152,15 @@ class DeviceClient:
     def _ask(self, kind: Message, body: bytes, answer: Message) -> Frame:
         """Send a request until it is answered. Raises LinkError, VersionError, DeviceRefused, DeviceRestarted."""
         seq = self._next_seq(kind)
+        try:
+            return self._ask_as(seq, kind, body, answer)
+        except DeviceRefused:
+            if kind not in CONTROL:
+                self._seq = (self._seq - 1) & 0xFFFF  # the device did not take it: its next one has this seq
+            self._drain()  # no second refusal may be taken for the next request's answer
+            raise
+
+    def _ask_as(self, seq: int, kind: Message, body: bytes, answer: Message) -> Frame:
         request = Frame(kind, seq, body).encode()
         self.counts.requests += 1
         wait = self.timeout

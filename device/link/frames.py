@@ -1,9 +1,10 @@
-"""Frames and messages between host and device, byte for byte as docs/link.md has them.
+"""Frames and messages between host and device, byte for byte as docs/link.md (link 2) has them.
 
 On the wire: COBS(payload) 0x00. payload = version u8, type u8, seq u16, body, CRC-16/CCITT-FALSE u16, little-endian.
 """
 
 import binascii
+import re
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -15,12 +16,12 @@ from cobs import cobs
 from tinyloc.codegen.backend_names import BACKENDS
 from tinyloc.device.link.transport import LinkError
 
-VERSION = 1
+VERSION = 2
 OVERHEAD_BYTES = 6
 """Bytes of a payload that are not body: version, type, seq, CRC."""
 _HEAD = struct.Struct("<BBH")
-_HELLO = struct.Struct("<QIHHHHBBBIIIH16s")
-_RESULT = struct.Struct("<hIHH")
+_HELLO = struct.Struct("<QIHHHHBHBIIIH16s")
+_RESULT = struct.Struct("<hBHiIHH")
 _POSITION = struct.Struct("<ii")
 
 
@@ -63,6 +64,7 @@ class ErrorCode(IntEnum):
     BAUD = 11
     FAULT = 12
     WATCHDOG = 13
+    CHANGED = 14
 
 
 TRANSIENT = frozenset({ErrorCode.UNREADABLE, ErrorCode.CRC, ErrorCode.TOO_LONG})
@@ -77,11 +79,12 @@ _TEXTS = {
     ErrorCode.ORDER: "the sample was out of order: the device expected seq {detail}",
     ErrorCode.INDEX: "access point {detail} is beyond the model's inputs",
     ErrorCode.NOT_ASCENDING: "the readings were not in ascending order of access points (at {detail})",
-    ErrorCode.VALUE: "a reading had the value that stands for not heard (access point {detail})",
+    ErrorCode.VALUE: "a value that cannot be: 127 dBm of access point {detail}, or of WALK k (1) or heading (2)",
     ErrorCode.TOO_LONG: "the frame was too long for the device",
     ErrorCode.BAUD: "the device cannot run its UART at {detail} baud",
     ErrorCode.FAULT: "the firmware faulted (CFSR {detail:#x})",
     ErrorCode.WATCHDOG: "the watchdog reset the device",
+    ErrorCode.CHANGED: "another request was sent under the last one's number; the device expects seq {detail}",
 }
 
 
@@ -121,8 +124,8 @@ def decode(encoded: bytes) -> Frame:
     version, kind, seq = _HEAD.unpack_from(payload)
     if version != VERSION:
         raise VersionError(
-            f"the other end speaks protocol version {version}, this tinyloc version {VERSION}; build and flash the "
-            "firmware of this tinyloc"
+            f"this image speaks link {version}, this tinyloc speaks link {VERSION}: build it again with this tinyloc"
+            + (" and flash it" if version < VERSION else ", or use the tinyloc that built it")
         )
     return Frame(kind, seq, payload[4:-2])
 
@@ -182,26 +185,56 @@ class Hello:
     board: str
 
 
+LIMITS = {
+    "clock_hz": (100_000, 1_000_000_000),
+    "inputs": (1, 65535),
+    "classes": (0, 32767),
+    "window": (1, 65535),
+    "hop": (1, 65535),
+    "score_bytes": (1, 2),
+    "reset_cause": (0, 5),
+    "arena_bytes": (0, 1 << 24),
+    "state_bytes": (0, 1 << 24),
+    "stack_bytes": (64, 1 << 24),
+    "max_payload": (OVERHEAD_BYTES + 4, 65535),
+}
+"""What a device may say of itself, whichever board it is."""
+_BOARD_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,15}")
+
+
 def parse_hello(body: bytes) -> Hello:
-    """Body of a HELLO reply. Raises FrameError."""
-    if len(body) != _HELLO.size:
+    """Body of a HELLO reply; bytes beyond the table are of later devices. Raises FrameError with all that cannot be."""
+    if len(body) < _HELLO.size:
         raise FrameError(f"a HELLO reply of {len(body)} bytes, expected {_HELLO.size}; flash this tinyloc's firmware")
     (
         model, clock_hz, inputs, classes, window, hop, score_bytes, flags, reset_cause,
-        arena_bytes, state_bytes, stack_bytes, max_payload, board,
-    ) = _HELLO.unpack(body)  # fmt: skip
-    if flags >> 4 & 3 >= len(BACKENDS):
-        raise FrameError(f"the device says that its back end is number {flags >> 4 & 3}; flash this tinyloc's firmware")
-    if score_bytes not in (1, 2):
-        raise FrameError(f"the device says that a score has {score_bytes} bytes; flash this tinyloc's firmware")
-    return Hello(
+        arena_bytes, state_bytes, stack_bytes, max_payload, name,
+    ) = _HELLO.unpack_from(body)  # fmt: skip
+    board = name.rstrip(b"\0").decode("ascii", "backslashreplace")
+    hello = Hello(
         model_id=f"{model:016x}", clock_hz=clock_hz, inputs=inputs, classes=classes, window=window, hop=hop,
         score_bytes=score_bytes, crf=bool(flags & 1), sparse=bool(flags & 2), counts_cycles=bool(flags & 4),
-        checks_layers=bool(flags & 8),
-        backend=BACKENDS[flags >> 4 & 3], fusion=bool(flags & 64),
-        reset_cause=reset_cause, arena_bytes=arena_bytes, state_bytes=state_bytes, stack_bytes=stack_bytes,
-        max_payload=max_payload, board=board.rstrip(b"\0").decode("ascii", "replace"),
+        checks_layers=bool(flags & 8), backend=BACKENDS[min(flags >> 4 & 3, len(BACKENDS) - 1)],
+        fusion=bool(flags & 64), reset_cause=reset_cause, arena_bytes=arena_bytes, state_bytes=state_bytes,
+        stack_bytes=stack_bytes, max_payload=max_payload, board=board,
     )  # fmt: skip
+    problems = [
+        f"{field} {getattr(hello, field):,} (possible are {low:,} to {high:,})"
+        for field, (low, high) in LIMITS.items()
+        if not low <= getattr(hello, field) <= high
+    ]
+    if flags >> 4 & 3 >= len(BACKENDS):
+        problems.append(f"back end number {flags >> 4 & 3}")
+    if hello.fusion != (classes == 0) or classes == 1:
+        problems.append(f"{classes} classes {'with' if hello.fusion else 'without'} fusion")
+    if not _BOARD_NAME.fullmatch(board):
+        problems.append(f"a board called {board!r}")
+    if problems:
+        raise FrameError(
+            f"the device says of itself what cannot be: {', '.join(problems)}. Is this port a board with tinyloc's "
+            "firmware? Flash this tinyloc's firmware"
+        )
+    return hello
 
 
 @dataclass(frozen=True)
@@ -213,19 +246,41 @@ class Result:
     stack_high_water: int  # bytes
     scores: npt.NDArray[np.int16]  # (C,), int8 scores widened
     position_mm: tuple[int, int] | None = None  # x and y, of a model that decides positions
+    margin: int = 0  # what the decision has more than the next best, see docs/link.md; 0: none due
+    heard: int = 0  # access points that counted
+    unknown: bool = False  # nothing was heard: the class means nothing
 
 
-def parse_result(body: bytes, score_bytes: int) -> Result:
-    """Body of a RESULT. Raises FrameError."""
+_UNKNOWN, _POSITIONED = 1, 2
+
+
+def parse_result(body: bytes, device: Hello) -> Result:
+    """Body of a RESULT of this device. Raises FrameError when it cannot be one."""
     if len(body) < _RESULT.size:
         raise FrameError(f"a RESULT of {len(body)} bytes is too short")
-    class_index, cycles, stack, count = _RESULT.unpack_from(body)
-    end = _RESULT.size + count * score_bytes
-    if len(body) not in (end, end + _POSITION.size):
-        raise FrameError(f"a RESULT of {len(body)} bytes does not hold {count} scores of {score_bytes} bytes")
-    scores = np.frombuffer(body, f"<i{score_bytes}", count, _RESULT.size).astype(np.int16)
-    position_mm = _POSITION.unpack_from(body, end) if len(body) > end else None
-    return Result(class_index, cycles, stack, scores, position_mm)
+    class_index, flags, heard, margin, cycles, stack, count = _RESULT.unpack_from(body)
+    end = _RESULT.size + count * device.score_bytes
+    if len(body) != end + (_POSITION.size if flags & _POSITIONED else 0):
+        raise FrameError(f"a RESULT of {len(body)} bytes does not hold {count} scores of {device.score_bytes} bytes")
+    unknown = bool(flags & _UNKNOWN)
+    possible = (
+        count == device.classes
+        and flags < 4
+        and -1 <= class_index < device.classes
+        and heard <= device.inputs
+        and margin >= 0
+        and unknown == (class_index >= 0 and heard == 0)
+        and (class_index >= 0 or margin == 0)
+        and stack <= device.stack_bytes
+    )
+    if not possible:
+        raise FrameError(
+            f"a RESULT that no firmware of ours sends: class {class_index} of {count}, flags {flags:#x}, "
+            f"{heard} heard, margin {margin}, stack {stack}"
+        )
+    scores = np.frombuffer(body, f"<i{device.score_bytes}", count, _RESULT.size).astype(np.int16)
+    position_mm = _POSITION.unpack_from(body, end) if flags & _POSITIONED else None
+    return Result(class_index, cycles, stack, scores, position_mm, margin, heard, unknown)
 
 
 @dataclass(frozen=True)

@@ -287,7 +287,7 @@ def golden(build: BuildResult, board: Board, scans: Sequence[Scan] | None = None
     for number, (indices, dbm) in enumerate(rows):
         request = _sample(indices, dbm, hello.inputs, 11 + number).encode()
         first = first or request
-        result = parse_result(ask(request).body, hello.score_bytes)
+        result = parse_result(ask(request).body, hello)
         exchanges.append(
             {
                 "name": f"sample {number}",
@@ -346,7 +346,7 @@ def prepare(
     content = json.dumps(golden(build, board, scans), indent=1) + "\n"
     with whole_directory(out) as place:
         (place / "firmware.elf").write_bytes(build.elf.read_bytes())
-        (place / "golden.json").write_text(content)
+        (place / "golden.json").write_text(content, encoding="utf-8", newline="\n")
     return out
 
 

@@ -1,5 +1,7 @@
 """Run a board's robot test with an installed Renode."""
 
+import logging
+import shlex
 import shutil
 import subprocess
 
@@ -34,4 +36,6 @@ def renode_command(board: Board) -> list[str]:
 
 def run_renode(board: Board) -> bool:
     """Run the robot test; its output goes where ours goes. Whether it passed."""
-    return subprocess.run(renode_command(board)).returncode == 0
+    command = renode_command(board)
+    logging.getLogger(__name__).debug("%s", shlex.join(command))
+    return subprocess.run(command).returncode == 0

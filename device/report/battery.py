@@ -1,4 +1,4 @@
-"""How long a cell lasts: inference and sleep, nothing else."""
+"""Lifetime of a battery cell from inference and sleep alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Cell:
 CELLS = (Cell("CR2032 coin cell", 225.0), Cell("2 x AAA alkaline in series", 1100.0))
 
 SHELF_YEARS = 10
-"""Such cells keep about so long unused: no longer life is promised."""
+"""Shelf life of such cells, which bounds their lifetime."""
 DAYS_PER_YEAR = 365.25
 _CAPPED = f"over {SHELF_YEARS} years"
 OUTLIVED = f"{_CAPPED.capitalize()}: the cell's shelf life ends first."
-LEFT_OUT = "receiving or scanning for the readings, wake-up time, conversion losses, self-discharge and ageing"
+LEFT_OUT = "radio reception and scanning, wake-up time, conversion losses, self-discharge and ageing"
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ class Quantity:
 
 QUANTITIES = (
     Quantity("flash, whole image", lambda e: e.flash.total, size, LIMITS),
-    Quantity("RAM, everything", lambda e: e.ram.total, size, LIMITS),
-    Quantity("cycles a sample", lambda e: e.cycles.median if e.cycles else None, grouped),
-    Quantity("energy a sample", lambda e: e.energy.microjoule if e.energy else None, microjoules),
+    Quantity("RAM, total", lambda e: e.ram.total, size, LIMITS),
+    Quantity("cycles per sample", lambda e: e.cycles.median if e.cycles else None, grouped),
+    Quantity("energy per sample", lambda e: e.energy.microjoule if e.energy else None, microjoules),
 )
 
 

@@ -77,7 +77,7 @@ def render_html(evaluation: Evaluation) -> str:
             stack_note=stack_note(evaluation),
             plan=plan_figure(evaluation.plan, len(evaluation.plan_steps)),
             confusion=confusion_figure(evaluation.classes, evaluation.confusion),
-            errors=error_figure(evaluation.positions, evaluation.floor_plan),
+            errors=error_figure(evaluation.positions, evaluation.site.rooms),
             flame=flame_figure(evaluation.stacks),
             functions=functions[:FUNCTIONS_SHOWN],
             functions_left=functions[FUNCTIONS_SHOWN:],

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import measured
 from tinyloc.device.report.verdict import agreement, limit_name
+from tinyloc.escape import xml_text
 
 
 def junit(evaluations: Sequence[Evaluation]) -> str:
@@ -22,11 +23,11 @@ def _total(suites: Sequence[ET.Element], count: str) -> str:
 
 
 def _suite(evaluation: Evaluation) -> ET.Element:
-    name = f"{evaluation.name} {evaluation.arithmetic} {evaluation.backend} {evaluation.board}"
+    name = xml_text(f"{evaluation.name} {evaluation.arithmetic} {evaluation.backend} {evaluation.board}")
     cases = list(_cases(evaluation))
     suite = ET.Element("testsuite", name=name, tests=str(len(cases)), errors="0", skipped="0",
                        failures=str(sum(bad for _, _, bad in cases)), time=f"{evaluation.seconds:.3f}")  # fmt: skip
-    for case, text, bad in cases:
+    for case, text, bad in ((xml_text(case), xml_text(text), bad) for case, text, bad in cases):
         element = ET.SubElement(suite, "testcase", classname=name, name=case)
         if bad:
             ET.SubElement(element, "failure", message=text)

@@ -6,6 +6,7 @@ from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import grouped, measured, microjoules, milliseconds, score, size
 from tinyloc.device.report.summary import latency_ms
 from tinyloc.device.report.verdict import agreement, headline, limit_name
+from tinyloc.escape import markdown_text
 
 COLUMNS = ("model", "board", "arithmetic", "back end", "macro F1", "accuracy", "flash", "RAM", "cycles", "time",
            "energy", "verdict")  # fmt: skip
@@ -18,28 +19,26 @@ def markdown(evaluations: Sequence[Evaluation]) -> str:
     lines += [_row(_cells(evaluation)) for evaluation in evaluations]
     wrong = [evaluation for evaluation in evaluations if not evaluation.passed]
     for evaluation in wrong:
-        lines += ["", f"**{_plain(_title(evaluation))}: {headline(evaluation)}.** {agreement(evaluation)}"]
+        lines += ["", f"**{_title(evaluation)}: {headline(evaluation)}.** {agreement(evaluation)}"]
     lines += ["", "<details><summary>Budgets</summary>", "", _row(("", "limit", "used", "allowed", "set by", ""))]
     lines.append(_row(("---", "---", "---:", "---:", "---", "---")))
     for evaluation in evaluations:
         for line in evaluation.budget:
             used, limit = measured(line.used, line.unit), measured(line.limit, line.unit)
             mark = "ok" if line.ok else "**over**"
-            lines.append(_row((_title(evaluation), limit_name(evaluation, line), used, limit, line.source, mark)))
+            name, source = markdown_text(limit_name(evaluation, line)), markdown_text(line.source)
+            lines.append(_row((_title(evaluation), name, used, limit, source, mark)))
     return "\n".join([*lines, "", "</details>", ""])
 
 
 def _title(evaluation: Evaluation) -> str:
-    return f"{evaluation.name}, {evaluation.arithmetic}, {evaluation.board}"
+    return markdown_text(f"{evaluation.name}, {evaluation.arithmetic}, {evaluation.board}")
 
 
 def _cells(evaluation: Evaluation) -> list[str]:
     latency, cycles, energy = latency_ms(evaluation), evaluation.cycles, evaluation.energy
     return [
-        evaluation.name,
-        evaluation.board,
-        evaluation.arithmetic,
-        evaluation.backend,
+        *map(markdown_text, (evaluation.name, evaluation.board, evaluation.arithmetic, evaluation.backend)),
         score(evaluation.device.macro_f1),
         score(evaluation.device.accuracy),
         size(evaluation.flash.total),
@@ -52,9 +51,5 @@ def _cells(evaluation: Evaluation) -> list[str]:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
-
-
-def _plain(text: str) -> str:
-    """Text that cannot end a cell, a line or open a tag."""
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    """A line of a table; text of users in its cells is escaped already."""
+    return f"| {' | '.join(cells)} |"

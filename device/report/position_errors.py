@@ -1,12 +1,13 @@
 """Position errors as pictures: a map of where they happen and their cumulative distribution."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.bundle.site import Room
 from tinyloc.device.report.memory_plan import tick_distance
 from tinyloc.device.report.numbers import metres
 
@@ -26,14 +27,12 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class RoomBox:
+class RoomShape:
     """A room of the floor plan; metres, y downwards."""
 
     name: str
-    x: float
-    y: float
-    width: float
-    height: float
+    corners: list[tuple[float, float]]
+    middle: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class FloorMap:
     top: float
     width: float
     height: float
-    rooms: list[RoomBox]
+    rooms: list[RoomShape]
     dots: list[Dot]
     scale_bar: float  # metres
 
@@ -75,10 +74,10 @@ def floor_levels(heights: npt.NDArray[np.float64]) -> list[float]:
     return [float(group.mean()) for group in groups]
 
 
-def storeys(heights: npt.NDArray[np.float64], floor_plan: list[dict[str, Any]]) -> list[float]:
+def storeys(heights: npt.NDArray[np.float64], floor_plan: Sequence[Room]) -> list[float]:
     """Height of each floor. With a plan of several floors they lie evenly between the lowest and the highest position
     (who stands on the stairs belongs to the nearer floor); without one the heights themselves tell."""
-    planned = len({int(room.get("floor", 0)) for room in floor_plan})
+    planned = len({room.floor for room in floor_plan})
     if planned > 1:
         return [float(height) for height in np.linspace(heights.min(), heights.max(), planned)]
     return [float(heights.mean())] if planned == 1 else floor_levels(heights)
@@ -115,22 +114,14 @@ def _dots(
     return dots
 
 
-def _room_boxes(plan: list[dict[str, Any]]) -> list[RoomBox]:
-    return [
-        RoomBox(
-            str(room["name"]),
-            float(room["x"]),
-            -float(room["y"]) - float(room["height"]),
-            float(room["width"]),
-            float(room["height"]),
-        )
-        for room in plan
-    ]
+def _room_shape(room: Room) -> RoomShape:
+    x, y = room.middle_m
+    return RoomShape(room.name, [(u, -v) for u, v in room.outline_m], (x, -y))
 
 
 def _floor_map(
     title: str,
-    rooms: list[RoomBox],
+    rooms: list[RoomShape],
     true: npt.NDArray[np.float64],
     errors: npt.NDArray[np.float64],
     extent: tuple[float, float, float, float],
@@ -151,10 +142,10 @@ def _floor_map(
     )
 
 
-def error_figure(positions: list[list[float]] | None, floor_plan: list[dict[str, Any]]) -> ErrorFigure | None:
+def error_figure(positions: list[list[float]] | None, floor_plan: Sequence[Room]) -> ErrorFigure | None:
     """Maps and distribution, None without positions.
 
-    positions: a decision, true x, y, z and predicted x, y, z in metres. floor_plan: rooms as `export.bundle.Room`.
+    positions: a decision, true x, y, z and predicted x, y, z in metres. floor_plan: rooms of the bundle.
     """
     table = np.asarray(positions or np.empty((0, 6)), dtype=np.float64)
     table = table[np.isfinite(table[:, [0, 1, 3, 4]]).all(axis=1)]
@@ -165,20 +156,21 @@ def error_figure(positions: list[list[float]] | None, floor_plan: list[dict[str,
     heights = np.nan_to_num(table[:, 2])
     levels = storeys(heights, floor_plan)
     floor_of = np.abs(heights[:, None] - np.asarray(levels)).argmin(axis=1)
-    plan_floors = sorted({int(room.get("floor", 0)) for room in floor_plan})
-    boxes = _room_boxes(floor_plan)
-    left = min([float(table[:, 0].min()), *(room.x for room in boxes)])
-    right = max([float(table[:, 0].max()), *(room.x + room.width for room in boxes)])
-    top = min([float(-table[:, 1].max()), *(room.y for room in boxes)])
-    bottom = max([float(-table[:, 1].min()), *(room.y + room.height for room in boxes)])
+    plan_floors = sorted({room.floor for room in floor_plan})
+    shapes = [_room_shape(room) for room in floor_plan]
+    edges = [(*room.low_m, *room.high_m) for room in floor_plan]
+    left = min([float(table[:, 0].min()), *(low for low, _, _, _ in edges)])
+    right = max([float(table[:, 0].max()), *(high for _, _, high, _ in edges)])
+    top = min([float(-table[:, 1].max()), *(-high for _, _, _, high in edges)])
+    bottom = max([float(-table[:, 1].min()), *(-low for _, low, _, _ in edges)])
     floors = []
     for number in range(len(levels)):
         here = floor_of == number
-        rooms = boxes
+        rooms = shapes
         if len(plan_floors) > 1:
             wanted = plan_floors[number]
-            rooms = [box for box, room in zip(boxes, floor_plan, strict=True) if int(room.get("floor", 0)) == wanted]
-        title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if boxes else "True positions"
+            rooms = [shape for shape, room in zip(shapes, floor_plan, strict=True) if room.floor == wanted]
+        title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if shapes else "True positions"
         mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
         caption = f"{title}: {int(here.sum()):,} decisions{mean}"
         floors.append(_floor_map(caption, rooms, table[here, :2], errors[here], (left, top, right, bottom), bounds))

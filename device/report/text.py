@@ -76,7 +76,7 @@ def _details(evaluation: Evaluation) -> Iterator[str]:
     latency = latency_ms(evaluation)
     if evaluation.cycles is not None and latency is not None:
         yield (
-            f"Time   {grouped(evaluation.cycles.median)} cycles a sample (median of "
+            f"Time   {grouped(evaluation.cycles.median)} cycles per sample (median of "
             f"{grouped(evaluation.measured_samples)} {evaluation.cycles_kind}; largest "
             f"{grouped(evaluation.cycles.max)}) = {milliseconds(latency)} at {evaluation.clock_hz / 1e6:g} MHz"
         )
@@ -84,29 +84,28 @@ def _details(evaluation: Evaluation) -> Iterator[str]:
         study = evaluation.energy.study_microjoule
         other = f"; {microjoules(study)} with the currents of the study" if study is not None else ""
         own = microjoules(evaluation.energy.microjoule)
-        yield f"Energy {own} an inference{other}; estimated from cycles and currents"
+        yield f"Energy {own} per inference{other}; estimated from cycles and currents"
 
 
-def verdict(evaluation: Evaluation, report: Path | None = None) -> RenderableType:
-    """Everything a person wants to know first; `report` is where the HTML page lies."""
+def short_verdict(evaluation: Evaluation) -> RenderableType:
+    """Make the verdict alone: passed or not, on which board, and why."""
     style = "bold green" if evaluation.passed else "bold red"
     title = Text.assemble(
         (headline(evaluation), style),
         f"  {evaluation.name} ({evaluation.architecture}, {evaluation.arithmetic}) on {evaluation.board_title}",
     )
-    lines: list[RenderableType] = [
-        title,
-        Text(f"{agreement(evaluation)} {fitting(evaluation)}"),
-        Text(),
-        quality_table(evaluation),
-        Text(),
-    ]
+    return Group(title, Text(f"{agreement(evaluation)} {fitting(evaluation)}"))
+
+
+def verdict(evaluation: Evaluation, report: Path | None = None) -> RenderableType:
+    """Make the verdict with tables of quality, budget, memory, time and energy; `report` is the HTML page."""
+    lines: list[RenderableType] = [short_verdict(evaluation), Text(), quality_table(evaluation), Text()]
     if evaluation.budget:
         lines += [budget_table(evaluation), Text()]
     lines += [Text(line) for line in _details(evaluation)]
     if evaluation.unseen_class_samples:
         count = grouped(evaluation.unseen_class_samples)
-        lines.append(Text(f"{count} decisions belong to classes never trained on and count as errors."))
+        lines.append(Text(f"{count} decisions belong to classes that were never trained; they count as errors."))
     if report is not None:
         lines += [Text(), Text(f"Report: {report}")]
     return Group(*lines)

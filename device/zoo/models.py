@@ -20,19 +20,32 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from tinyloc.boards import board_names, load_board
-from tinyloc.bundle.schema import MISSING_DBM, TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
+from tinyloc.bundle.schema import (
+    BUNDLE,
+    MISSING_DBM,
+    TEST_SET,
+    Arithmetic,
+    Bundle,
+    TestSet,
+    load_bundle,
+    read_bundle,
+    sha256,
+    write_bundle,
+)
 from tinyloc.device.image.build import Optimise
 from tinyloc.errors import UserError
 from tinyloc.files import whole_directory
+from tinyloc.names import FileName, Line, Sha256
 from tinyloc.paths import ZOO_DIR
+from tinyloc.strict import Strict, problems
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.test_set import as_test_set, readings_digest
 
-CARD, BUNDLE, DECISIONS, MARK = "card.json", "bundle.json", "decisions.npz", "zoo.json"
+CARD, DECISIONS, MARK = "card.json", "decisions.npz", "zoo.json"
 GOLDEN_SCANS = 64
 GOLDEN_HEARD = 18
 """Access points that a golden scan hears at most: as many as a scan of UJIIndoorLoc hears on average."""
@@ -42,47 +55,43 @@ class ZooError(UserError):
     """A model that the zoo has not, or that is damaged; the message names those that there are."""
 
 
-class Figures(BaseModel):
+class Figures(Strict):
     """Of one board: bytes of the image, RAM with the stack, modelled cycles and energy of one sample."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    flash_bytes: int
-    ram_bytes: int
-    cycles: float
-    energy_uj: float
+    flash_bytes: int = Field(gt=0)
+    ram_bytes: int = Field(gt=0)
+    cycles: float = Field(gt=0)
+    energy_uj: float = Field(ge=0)
 
 
-class Card(BaseModel):
+class Card(Strict):
     """What a model of the zoo is, and what it was measured to be."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    title: str
-    boards: dict[str, Figures]
+    name: FileName
+    title: Line
+    boards: dict[FileName, Figures] = Field(min_length=1)
     """Boards whose budget it fits; zoo:NAME-BOARD names one, zoo:NAME the first."""
     arithmetic: Arithmetic
     optimise: Optimise
-    architecture: str
-    data: str
+    architecture: FileName
+    data: FileName
     """Name in the catalogue."""
     data_options: dict[str, int | float]
-    licence: str
+    licence: Line
     """Of the data. The model itself is under tinyloc's licence."""
-    citation: str
-    seed: int
-    parameters: int
-    test_samples: int
-    test_sha256: str
+    citation: Line
+    seed: int = Field(ge=0)
+    parameters: int = Field(ge=0)
+    test_samples: int = Field(ge=1)
+    test_sha256: Sha256
     """See `readings_digest`: the figures below are of these samples."""
-    macro_f1: float
-    accuracy: float
-    float_macro_f1: float
-    float_accuracy: float
+    macro_f1: float = Field(ge=0, le=1)
+    accuracy: float = Field(ge=0, le=1)
+    float_macro_f1: float = Field(ge=0, le=1)
+    float_accuracy: float = Field(ge=0, le=1)
     errors_m: dict[str, float] | None = None
-    file_bytes: int
-    constant_bytes: int
+    file_bytes: int = Field(ge=0)
+    constant_bytes: int = Field(ge=0)
 
     @property
     def board(self) -> str:
@@ -118,7 +127,8 @@ def load_card(name: str, folder: Path = ZOO_DIR) -> Card:
     try:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError) as error:
-        raise ZooError(f"{path}: not a card of this tinyloc ({error}); take the zoo of this version") from error
+        why = "; ".join(problems(error, "card")) if isinstance(error, ValidationError) else error
+        raise ZooError(f"{path}: not a card of this tinyloc ({why}); take the zoo of this version") from error
 
 
 def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = ZOO_DIR) -> str:
@@ -137,11 +147,9 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
         for extra in (CARD, DECISIONS):
             (bundle / extra).unlink()
         test_set.save(bundle / TEST_SET)
-        content = json.loads((bundle / BUNDLE).read_text(encoding="utf-8"))
-        content |= {"test_sha256": sha256(bundle / TEST_SET)}
-        (bundle / BUNDLE).write_text(json.dumps(content), encoding="utf-8")
+        write_bundle(read_bundle(bundle).model_copy(update={"test_sha256": sha256(bundle / TEST_SET)}), bundle)
         load_bundle(bundle)
-        (place / MARK).write_text(json.dumps(mark), encoding="utf-8")
+        (place / MARK).write_text(json.dumps(mark), encoding="utf-8", newline="\n")
     return told
 
 

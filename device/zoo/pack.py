@@ -1,17 +1,17 @@
 """From a finished run to a model of the zoo. Needs torch, for the float model's answers to the golden scans."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyloc.bundle.schema import TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256
+from tinyloc.bundle.schema import TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256, write_bundle
 from tinyloc.device.evaluation.measure_bundle import measure
 from tinyloc.device.zoo.measure import exist, figures, write_card
-from tinyloc.device.zoo.models import BUNDLE, DECISIONS, Card, golden_readings
+from tinyloc.device.zoo.models import DECISIONS, Card, ZooError, golden_readings
 from tinyloc.files import whole_directory
+from tinyloc.names import file_name
 from tinyloc.paths import ZOO_DIR
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.preprocess import readings_dbm
@@ -33,6 +33,7 @@ def pack(
     """
     from tinyloc.training.run import load_run
 
+    _check_name(name)
     run, bundle = load_run(run_directory), load_bundle(run_directory / "bundle")
     form = arithmetic or bundle.default_arithmetic
     optimise = run.recipe.build.optimise
@@ -66,6 +67,13 @@ def pack(
     return card
 
 
+def _check_name(name: str) -> None:
+    try:
+        file_name(name)
+    except ValueError as error:
+        raise ZooError(f"zoo pack: {error}") from error
+
+
 def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, card: Card) -> None:
     kept = bundle.model(form)
     (place / kept.path).write_bytes((run.directory / "bundle" / kept.path).read_bytes())
@@ -78,7 +86,7 @@ def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, car
             "test_sha256": sha256(place / TEST_SET),
         }
     )  # fmt: skip
-    (place / BUNDLE).write_text(json.dumps(packed.model_dump(mode="json")) + "\n", encoding="utf-8")
+    write_bundle(packed, place)
     write_card(card, place)
     load_bundle(place)
 

@@ -4,7 +4,9 @@
 
 #include "board.h"
 #include "link/messages.h"
+#include "link/order.h"
 #include "link/session.h"
+#include "localise/margin.h"
 #include "port/port.h"
 #ifdef TL_DEBUG_LAYERS
 #include "debug/layers.h"
@@ -20,7 +22,7 @@
 #define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_CRC)
 #define READINGS_MAX ((BODY_MAX - 2u) / READING_WIRE)
 
-#define RESULT_BODY (10u + TL_CLASSES * sizeof(tl_score_t) + 8u * TL_POSITION)
+#define RESULT_BODY (17u + TL_CLASSES * sizeof(tl_score_t) + 8u * TL_POSITION)
 #ifdef TL_DEBUG_LAYERS
 #define CHECKS_MAX 16u /* of one reply */
 #define LAYERS_BODY (4u + 4u * CHECKS_MAX)
@@ -29,8 +31,6 @@
 #endif
 #define REPLY_MAX (TL_FRAME_HEAD + MAX(MAX(TL_HELLO_BODY, RESULT_BODY), LAYERS_BODY) + TL_FRAME_CRC)
 _Static_assert(PAYLOAD_MAX <= 65535u && REPLY_MAX <= 65535u, "lengths are counted by 16 bits");
-
-typedef enum { BEFORE_RESET, AFTER_RESET, AFTER_SAMPLE } progress_t;
 
 /* The received payload; a sparse scan is spread out in place, from 3 bytes a reading to a tl_reading_t each. */
 typedef union {
@@ -45,8 +45,7 @@ static received_t received;
 static tl_session_t session;
 static uint8_t reply[REPLY_MAX];
 
-static progress_t progress;
-static uint16_t last_seq;      /* of the RESET or SAMPLE that was last carried out */
+static tl_order_t order;
 static tl_estimate_t estimate; /* kept with what follows, for a host that lost the answer and asks again */
 static uint32_t estimate_cycles;
 static uint16_t estimate_stack;
@@ -58,8 +57,8 @@ static void send_empty(const tl_frame_t *request) {
     tl_frame_send(&writer);
 }
 
-static uint8_t flags(void) {
-    uint8_t set = (TL_CRF ? 1u : 0u) | (TL_SPARSE ? 2u : 0u) | (TL_BACKEND << 4);
+static uint16_t flags(void) {
+    uint16_t set = (TL_CRF ? 1u : 0u) | (TL_SPARSE ? 2u : 0u) | (TL_BACKEND << 4);
     if (tl_port_cycle_counter_works()) {
         set |= 4u;
     }
@@ -79,8 +78,12 @@ static void send_hello(uint16_t seq) {
 }
 
 static void send_result(void) {
-    tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_RESULT, last_seq);
+    bool unknown = estimate.class_index >= 0 && estimate.heard == 0;
+    tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_RESULT, order.last.seq);
     tl_put_u16(&writer, (uint16_t)estimate.class_index);
+    tl_put_u8(&writer, (unknown ? 1u : 0u) | (TL_POSITION ? 2u : 0u));
+    tl_put_u16(&writer, estimate.heard);
+    tl_put_u32(&writer, (uint32_t)tl_margin(&tl_localiser, &estimate));
     tl_put_u32(&writer, estimate_cycles);
     tl_put_u16(&writer, estimate_stack);
     tl_put_u16(&writer, TL_CLASSES);
@@ -155,12 +158,11 @@ static void take_sample(const tl_frame_t *request) {
         tl_send_error(request->seq, TL_LINK_LENGTH, request->length);
         return;
     }
-    if (progress == AFTER_SAMPLE && request->seq == last_seq) {
+    tl_place_t place = tl_order_place(&order, request, false);
+    if (place == TL_PLACE_AGAIN) {
         send_result();
-        return;
     }
-    if (progress == BEFORE_RESET || request->seq != (uint16_t)(last_seq + 1u)) {
-        tl_send_error(request->seq, TL_LINK_ORDER, progress == BEFORE_RESET ? TL_NO_ORDER : (uint16_t)(last_seq + 1u));
+    if (place != TL_PLACE_NEXT) {
         return;
     }
     tl_status_t status = TL_OK;
@@ -180,17 +182,21 @@ static void take_sample(const tl_frame_t *request) {
     }
     estimate_cycles = cycles;
     estimate_stack = tl_port_stack_high_water();
-    last_seq = request->seq;
-    progress = AFTER_SAMPLE;
+    tl_order_took(&order);
     send_result();
 }
 
 /// Requests ///
 
 static void take_reset(const tl_frame_t *request) {
-    tl_localiser_init(&tl_localiser);
-    last_seq = request->seq;
-    progress = AFTER_RESET;
+    tl_place_t place = tl_order_place(&order, request, true);
+    if (place == TL_PLACE_REFUSED) {
+        return;
+    }
+    if (place == TL_PLACE_NEXT) {
+        tl_localiser_init(&tl_localiser);
+        tl_order_took(&order);
+    }
     send_empty(request);
 }
 

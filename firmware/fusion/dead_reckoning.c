@@ -16,6 +16,9 @@
 #define BIAS_STEP 0.02f
 #define QUIET 0.15f
 #define LONGEST_GAP_S 0.1f
+#define LONGEST_SILENCE_US 10000000
+#define SILENT_US 1000000
+#define BACKWARDS_MOST 50
 #define ABSURD_ACCELERATION 160.0f
 #define ABSURD_RATE 36.0f
 
@@ -60,7 +63,7 @@ static void forget_turn(tl_reckoner_t *r) {
     r->turn_count = 0;
 }
 
-static void finish(tl_reckoner_t *r, uint32_t now, float swing, int32_t duration_us) {
+static void finish(tl_reckoner_t *r, tl_time_t now, float swing, int32_t duration_us) {
     float length = r->k * tl_sqrt(tl_sqrt(swing));
     /* the mean heading over the step, from the turn since each of its samples */
     float mean = r->heading - r->turn_sum / (float)(r->turn_count ? r->turn_count : 1);
@@ -75,8 +78,8 @@ static void finish(tl_reckoner_t *r, uint32_t now, float swing, int32_t duration
     r->low = 0.0f;
 }
 
-static void step(tl_reckoner_t *r, uint32_t now, float vertical) {
-    int32_t duration = (int32_t)(now - r->step_us);
+static void step(tl_reckoner_t *r, tl_time_t now, float vertical) {
+    int32_t duration = tl_passed_us(now, r->step_us);
     if (duration > LONGEST_US && r->walking) {
         r->walking = false;
     }
@@ -101,32 +104,56 @@ static void step(tl_reckoner_t *r, uint32_t now, float vertical) {
     } else {
         r->low = tl_real_min(r->low, vertical);
     }
-    if ((int32_t)(now - r->step_us) > STILL_US && !r->walking) {
+    if (tl_passed_us(now, r->step_us) > STILL_US && !r->walking) {
         r->high = r->low = 0.0f;
         r->rising = false;
-        /* long standing must not let the 32 bits of time wrap */
-        if (duration > 60000000) {
-            r->step_us = now - 60000000u;
-        }
     }
 }
 
-void tl_reckoner_sample(tl_reckoner_t *r, uint32_t time_us, const float acceleration[3], const float rate[3]) {
+/* From a first sample on: what the detector saw before is forgotten; heading, bias and counts stay. */
+static void start(tl_reckoner_t *r, tl_time_t now, const float acceleration[3]) {
+    r->started = true;
+    r->time_us = r->step_us = now;
+    for (uint8_t i = 0; i < 3; i++) {
+        r->gravity[i] = acceleration[i];
+    }
+    r->smooth[0] = r->smooth[1] = r->high = r->low = 0.0f;
+    r->rising = r->walking = r->fresh = false;
+    r->backwards_in_a_row = 0;
+    forget_turn(r);
+}
+
+/* Whether time has broken off, so that the detector must start again. Counts what does not fit. */
+static bool broken(tl_reckoner_t *r, int32_t passed) {
+    if (passed > 0) {
+        r->backwards_in_a_row = 0;
+        if (passed <= LONGEST_SILENCE_US) {
+            return false;
+        }
+        count_one(&r->counts.gaps);
+        return true;
+    }
+    count_one(&r->counts.backwards);
+    r->backwards_in_a_row++;
+    return r->backwards_in_a_row >= BACKWARDS_MOST;
+}
+
+void tl_reckoner_sample(tl_reckoner_t *r, tl_time_t time_us, const float acceleration[3], const float rate[3]) {
     if (!sound(acceleration, ABSURD_ACCELERATION) || !sound(rate, ABSURD_RATE)) {
         count_one(&r->counts.bad_samples);
         return;
     }
     if (!r->started) {
-        r->started = true;
-        r->time_us = r->step_us = time_us;
-        for (uint8_t i = 0; i < 3; i++) {
-            r->gravity[i] = acceleration[i];
-        }
+        start(r, time_us, acceleration);
         return;
     }
-    int32_t passed = (int32_t)(time_us - r->time_us);
-    if (passed <= 0) {
-        count_one(&r->counts.backwards);
+    int32_t passed = tl_passed_us(time_us, r->time_us);
+    if (broken(r, passed)) {
+        count_one(&r->counts.restarts);
+        start(r, time_us, acceleration);
+        return;
+    }
+    if (passed == 0) {
         return;
     }
     r->time_us = time_us;
@@ -152,4 +179,9 @@ void tl_reckoner_sample(tl_reckoner_t *r, uint32_t time_us, const float accelera
     r->smooth[0] += gain * (vertical / size - size - r->smooth[0]);
     r->smooth[1] += gain * (r->smooth[0] - r->smooth[1]);
     step(r, time_us, r->smooth[1]);
+}
+
+bool tl_reckoner_still(const tl_reckoner_t *r, tl_time_t time_us) {
+    bool heard = tl_passed_us(time_us, r->time_us) <= SILENT_US && tl_passed_us(r->time_us, time_us) <= SILENT_US;
+    return r->started && heard && !r->walking;
 }

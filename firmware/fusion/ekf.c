@@ -4,6 +4,7 @@
 
 #define START_SPEED_STD 1.0f
 #define DIVERGED_VARIANCE 900.0f
+#define LONGEST_MOVE_S 2.0f
 
 void tl_ekf_start(tl_ekf_t *ekf, float x, float y, float deviation) {
     *ekf = (tl_ekf_t){.x = {x, y, 0.0f, 0.0f}};
@@ -13,8 +14,9 @@ void tl_ekf_start(tl_ekf_t *ekf, float x, float y, float deviation) {
 
 void tl_ekf_predict(tl_ekf_t *ekf, float dt, float acceleration) {
     float(*p)[4] = ekf->p;
-    ekf->x[0] += dt * ekf->x[2];
-    ekf->x[1] += dt * ekf->x[3];
+    float move = tl_min(dt, LONGEST_MOVE_S);
+    ekf->x[0] += move * ekf->x[2];
+    ekf->x[1] += move * ekf->x[3];
     for (unsigned i = 0; i < 2; i++) {
         for (unsigned j = i; j < 2; j++) {
             p[i][j] += dt * (p[i][j + 2] + p[j][i + 2]) + dt * dt * p[i + 2][j + 2];

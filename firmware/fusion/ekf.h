@@ -12,7 +12,7 @@ typedef struct {
 /* At a position with a standard deviation in m, speed unknown by 1 m/s. */
 void tl_ekf_start(tl_ekf_t *ekf, float x, float y, float deviation);
 
-/* dt in s, acceleration noise in m/s^2/sqrt(Hz). */
+/* dt in s, acceleration noise in m/s^2/sqrt(Hz). The position moves on for at most 2 s, the covariance grows for all. */
 void tl_ekf_predict(tl_ekf_t *ekf, float dt, float acceleration);
 
 /* Components first and first + 1 were measured as value[2], each with this variance. */

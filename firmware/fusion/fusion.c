@@ -3,7 +3,12 @@
 #include "fusion/real.h"
 
 #define STILL_NOISE 0.05f
-#define LONGEST_GAP_S 2.0f
+#define LONGEST_GAP_US 2000000
+#define LONGEST_SILENCE_US 10000000
+#define BACKWARDS_MOST 5
+#define K_MOST 5.0f
+#define HEADING_MOST 12.6f
+#define TURN 6.28318531f
 #define DIVERGED_M 60.0f
 #define FIX_CLIP_M 5.0f
 #define RESIDUAL_CLIP_M 3.0f
@@ -126,13 +131,18 @@ static void move(tl_fusion_t *f, float dt, bool stepped) {
         f->walking[0] = f->reckoner.velocity[0];
         f->walking[1] = f->reckoner.velocity[1];
         tl_ekf_update(&f->ekf, 2, f->walking, f->settings->step_noise * f->settings->step_noise);
-    } else if (f->reckoner.started && !f->reckoner.walking) {
+    } else if (tl_reckoner_still(&f->reckoner, f->time_us)) {
         f->walking[0] = f->walking[1] = 0.0f;
         tl_ekf_update(&f->ekf, 2, f->walking, STILL_NOISE * STILL_NOISE);
     }
 }
 
-/* Use the fix, and the student's forecast as the settings want. Gives the variance of the fix. */
+static bool is_stale(const tl_fusion_t *f, tl_time_t time_us) {
+    return tl_passed_us(time_us, f->fixed_us) > LONGEST_SILENCE_US;
+}
+
+/* Use the fix, and the student's forecast as the settings want: forecasts alone do not keep a position alive. Gives the
+ * variance of the fix. */
 static float correct(tl_fusion_t *f, const tl_fix_t *fix) {
     bool fixed = fix->status == TL_FIX_GOOD, full = f->filled;
     bool learned = f->settings->rule == TL_RULE_ADAPTIVE || f->settings->rule == TL_RULE_VARIANCE;
@@ -144,9 +154,10 @@ static float correct(tl_fusion_t *f, const tl_fix_t *fix) {
     if (fixed) {
         float at[2] = {fix->position.x, fix->position.y};
         variance = fix_variance(f, &forecast, at);
+        f->fixed_us = f->time_us;
         tl_ekf_update(&f->ekf, 0, at, variance);
     }
-    if (learned && full && f->settings->pull > 0.0f) {
+    if (learned && full && f->settings->pull > 0.0f && !is_stale(f, f->time_us)) {
         tl_ekf_update(&f->ekf, 0, forecast.position, forecast.variance / f->settings->pull);
     }
     return variance;
@@ -160,55 +171,86 @@ static bool lost(const tl_fusion_t *f, const tl_fix_t *fix) {
                                           tl_real_abs(f->ekf.x[1] - fix->position.y) > DIVERGED_M);
 }
 
-static void begin(tl_fusion_t *f, const tl_fix_t *fix) {
+static void begin(tl_fusion_t *f, tl_time_t time_us, const tl_fix_t *fix) {
     f->started = fix->status == TL_FIX_GOOD;
+    f->time_us = f->fixed_us = time_us;
     tl_ekf_start(&f->ekf, fix->position.x, fix->position.y, f->settings->r);
 }
 
-static void epoch(tl_fusion_t *f, uint32_t time_us, const tl_fix_t *fix, tl_fused_t *out) {
+/* Whether time has broken off, so that the filter must start again. Counts what does not fit. */
+static bool broken(tl_fusion_t *f, int32_t passed) {
+    if (passed > 0) {
+        f->backwards_in_a_row = 0;
+        if (passed > LONGEST_GAP_US) {
+            count_one(&f->counts.gaps);
+        }
+        return passed > LONGEST_SILENCE_US;
+    }
+    count_one(&f->counts.backwards);
+    f->backwards_in_a_row++;
+    return f->backwards_in_a_row >= BACKWARDS_MOST;
+}
+
+static void forget(tl_fusion_t *f) {
+    f->started = f->filled = false;
+    f->backwards_in_a_row = 0;
+    f->walking[0] = f->walking[1] = 0.0f;
+}
+
+static void epoch(tl_fusion_t *f, tl_time_t time_us, const tl_fix_t *fix, tl_fused_t *out) {
     bool stepped = f->reckoner.fresh;
     f->reckoner.fresh = false;
+    int32_t passed = tl_passed_us(time_us, f->time_us);
+    out->backwards = f->started && passed == 0;
+    if (f->started && broken(f, passed)) {
+        count_one(&f->counts.restarts);
+        out->restarted = true;
+        forget(f);
+    }
     if (!f->started) {
-        begin(f, fix);
-        if (f->started) {
-            f->time_us = time_us;
-            push(f, fix, false, 0.0f);
-        }
+        begin(f, time_us, fix);
+        push(f, fix, false, 0.0f);
         return;
     }
-    int32_t passed = (int32_t)(time_us - f->time_us);
-    if (passed <= 0) {
-        count_one(&f->counts.backwards);
+    if (passed == 0) {
         return;
     }
     float dt = (float)passed * 1e-6f;
-    if (dt > LONGEST_GAP_S) {
-        count_one(&f->counts.gaps);
-        dt = LONGEST_GAP_S;
-    }
     f->time_us = time_us;
     move(f, dt, stepped);
     out->fix_variance = correct(f, fix);
     if (lost(f, fix)) {
         count_one(&f->counts.diverged);
-        begin(f, fix);
+        out->restarted = true;
+        begin(f, time_us, fix);
     }
     push(f, fix, fix->status == TL_FIX_GOOD, dt);
 }
 
 /// Interface ///
 
-void tl_fusion_init(tl_fusion_t *fusion, const tl_fusion_settings_t *settings, const tl_student_t *student,
+tl_walk_status_t tl_fusion_init(tl_fusion_t *fusion, const tl_fusion_settings_t *settings, const tl_student_t *student,
                     const tl_point_t *anchors, uint8_t anchor_count, float k, float heading) {
+    if (!(k > 0.0f && k <= K_MOST)) {
+        return TL_WALK_K;
+    }
+    if (!(tl_abs(heading) <= HEADING_MOST)) { /* NaN included */
+        return TL_WALK_HEADING;
+    }
+    if (anchor_count > TL_ANCHORS_MAX) {
+        return TL_WALK_ANCHORS;
+    }
     *fusion = (tl_fusion_t){.settings = settings, .student = student, .anchors = anchors, .anchor_count = anchor_count};
-    tl_reckoner_init(&fusion->reckoner, k, heading);
+    float turns = heading * (1.0f / TURN);
+    tl_reckoner_init(&fusion->reckoner, k, heading - TURN * (float)(int32_t)(turns + (turns < 0.0f ? -0.5f : 0.5f)));
+    return TL_WALK_OK;
 }
 
-void tl_fusion_imu(tl_fusion_t *fusion, uint32_t time_us, const float acceleration[3], const float rate[3]) {
+void tl_fusion_imu(tl_fusion_t *fusion, tl_time_t time_us, const float acceleration[3], const float rate[3]) {
     tl_reckoner_sample(&fusion->reckoner, time_us, acceleration, rate);
 }
 
-void tl_fusion_ranges(tl_fusion_t *fusion, uint32_t time_us, const float *ranges, tl_fused_t *out) {
+void tl_fusion_ranges(tl_fusion_t *fusion, tl_time_t time_us, const float *ranges, tl_fused_t *out) {
     tl_fix_t fix = tl_trilaterate(fusion->anchors, ranges, fusion->anchor_count);
     count_one(&fusion->counts.no_fix[fix.status]);
     if (fix.outside) {
@@ -220,7 +262,8 @@ void tl_fusion_ranges(tl_fusion_t *fusion, uint32_t time_us, const float *ranges
     *out = (tl_fused_t){.fix = fix.status};
     epoch(fusion, time_us, &fix, out);
     if (fusion->started) {
-        out->valid = true;
+        out->stale = is_stale(fusion, time_us);
+        out->valid = !out->stale && time_us >= fusion->time_us;
         out->x = fusion->ekf.x[0];
         out->y = fusion->ekf.x[1];
         out->xx = fusion->ekf.p[0][0];

@@ -57,7 +57,7 @@ tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t 
     tl_fix_t fix = {.status = TL_FIX_FEW};
     uint32_t usable = 0;
     float heard = 0.0f, cx = 0.0f, cy = 0.0f, sum = 0.0f;
-    for (uint8_t i = 0; i < count && i < 32; i++) {
+    for (uint8_t i = 0; i < count && i < TL_ANCHORS_MAX; i++) {
         float r = ranges[i];
         if (tl_finite(r) && r >= 0.0f && r <= MAX_RANGE_M) {
             usable |= UINT32_C(1) << i;
@@ -75,7 +75,7 @@ tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t 
     cx *= inverse;
     cy *= inverse;
     float sxx = 0.0f, sxy = 0.0f, syy = 0.0f, sx = 0.0f, sy = 0.0f, bx = 0.0f, by = 0.0f;
-    for (uint8_t i = 0; i < count && i < 32; i++) {
+    for (uint8_t i = 0; i < count && i < TL_ANCHORS_MAX; i++) {
         if (usable >> i & 1u) {
             float ox = anchors[i].x - cx, oy = anchors[i].y - cy;
             float square = ox * ox + oy * oy - ranges[i] * ranges[i];

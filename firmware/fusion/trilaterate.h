@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define TL_ANCHORS_MAX 32
+
 typedef struct {
     float x, y; /* m */
 } tl_point_t;
@@ -26,7 +28,7 @@ typedef struct {
     uint8_t bad_ranges;  /* negative, beyond 200 m or infinite; NaN stands for no range and is not bad */
 } tl_fix_t;
 
-/* `ranges` in m, one an anchor, NaN where there is none; at most 32 anchors. Never gives a NaN. */
+/* `ranges` in m, one an anchor, NaN where there is none; at most TL_ANCHORS_MAX. Never gives a NaN. */
 tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t count);
 
 #endif

@@ -4,19 +4,20 @@
 
 #include "fusion/data.h"
 #include "link/messages.h"
+#include "link/order.h"
 #include "link/session.h"
 #include "port/port.h"
 
-#define ANCHORS_MAX 32u
 #define IMU_MAX 8u   /* inertial samples of a frame */
-#define IMU_WIRE 28u /* bytes of one: time, acceleration, rate */
-#define BODY_MAX (1u + IMU_MAX * IMU_WIRE)
+#define IMU_WIRE 28u /* bytes of one: time since the first, acceleration, rate */
+#define IMU_HEAD 9u  /* before them: their count, time of the first */
+#define TIME_WIRE 8u
+#define BODY_MAX (IMU_HEAD + IMU_MAX * IMU_WIRE)
 #define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_CRC)
-#define REPLY_MAX (TL_FRAME_HEAD + TL_HELLO_BODY + TL_FRAME_CRC)
+#define FIX_BODY (28u + 2u * 14u)
+#define REPLY_MAX (TL_FRAME_HEAD + (FIX_BODY > TL_HELLO_BODY ? FIX_BODY : TL_HELLO_BODY) + TL_FRAME_CRC)
 #define FUSION_FLAG 0x40u
-_Static_assert(BODY_MAX >= 4u + 4u * ANCHORS_MAX, "ranges of all anchors fit a frame");
-
-typedef enum { BEFORE_WALK, AFTER_WALK, AFTER_EPOCH } progress_t;
+_Static_assert(BODY_MAX >= TIME_WIRE + 4u * TL_ANCHORS_MAX, "ranges of all anchors fit a frame");
 
 tl_fusion_t tl_fusion;
 
@@ -24,10 +25,8 @@ static uint8_t received[PAYLOAD_MAX];
 static uint8_t reply[REPLY_MAX];
 static tl_session_t session;
 
-static progress_t progress;
-static uint16_t last_seq;  /* of the WALK, IMU or RANGES that was last carried out */
-static uint8_t last_type;  /* IMU or RANGES; its answer is kept for a host that lost it */
-static tl_fused_t fused;
+static tl_order_t order;
+static tl_fused_t fused; /* kept with what follows, for a host that lost the answer and asks again */
 static uint32_t last_cycles;
 static uint16_t last_stack;
 
@@ -61,11 +60,29 @@ static void send_hello(uint16_t seq) {
     tl_send_hello(reply, seq, &hello);
 }
 
+static uint8_t fused_flags(void) {
+    unsigned flags = (fused.valid ? 1u : 0u) | (fused.stale ? 2u : 0u) | (fused.backwards ? 4u : 0u);
+    return (uint8_t)(flags | (fused.restarted ? 8u : 0u));
+}
+
+/* All of tl_fusion_counts_t and of tl_imu_counts_t, in the order that docs/link.md has. */
+static void put_counts(tl_writer_t *writer) {
+    const tl_fusion_counts_t *c = &tl_fusion.counts;
+    const tl_imu_counts_t *i = &tl_fusion.reckoner.counts;
+    const uint16_t counts[] = {
+        c->backwards, c->gaps, c->restarts, c->diverged, c->bad_ranges, c->outside, c->no_fix[0],
+        c->no_fix[1], c->no_fix[2], c->no_fix[3], i->bad_samples, i->backwards, i->gaps, i->restarts,
+    };
+    for (unsigned n = 0; n < sizeof counts / sizeof counts[0]; n++) {
+        tl_put_u16(writer, counts[n]);
+    }
+}
+
 /* What the last IMU or RANGES gave. */
 static void send_kept(void) {
-    tl_writer_t writer = tl_frame_begin(reply, last_type | TL_MESSAGE_REPLY, last_seq);
-    if (last_type == TL_MESSAGE_RANGES) {
-        tl_put_u8(&writer, fused.valid ? 1u : 0u);
+    tl_writer_t writer = tl_frame_begin(reply, order.last.type | TL_MESSAGE_REPLY, order.last.seq);
+    if (order.last.type == TL_MESSAGE_RANGES) {
+        tl_put_u8(&writer, fused_flags());
         tl_put_u8(&writer, (uint8_t)fused.fix);
         put_real(&writer, fused.x);
         put_real(&writer, fused.y);
@@ -74,61 +91,76 @@ static void send_kept(void) {
         put_real(&writer, fused.fix_variance);
     }
     tl_put_u32(&writer, last_cycles);
-    if (last_type == TL_MESSAGE_RANGES) {
+    if (order.last.type == TL_MESSAGE_RANGES) {
         tl_put_u16(&writer, last_stack);
+        put_counts(&writer);
     }
     tl_frame_send(&writer);
 }
 
 /// Requests ///
 
+static tl_walk_status_t begin_walk(const tl_frame_t *request) {
+    return tl_fusion_init(&tl_fusion, &tl_fusion_settings, &tl_fusion_student, tl_fusion_anchors,
+                          tl_fusion_anchor_count, get_real(request->body), get_real(request->body + 4));
+}
+
 static void take_walk(const tl_frame_t *request) {
-    tl_fusion_init(&tl_fusion, &tl_fusion_settings, &tl_fusion_student, tl_fusion_anchors, tl_fusion_anchor_count,
-                   get_real(request->body), get_real(request->body + 4));
-    last_seq = request->seq;
-    progress = AFTER_WALK;
+    tl_place_t place = tl_order_place(&order, request, true);
+    if (place == TL_PLACE_REFUSED) {
+        return;
+    }
+    if (place == TL_PLACE_NEXT) {
+        tl_walk_status_t status = begin_walk(request);
+        if (status != TL_WALK_OK) {
+            tl_send_error(request->seq, TL_LINK_VALUE, status);
+            return;
+        }
+        tl_order_took(&order);
+    }
     tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_WALK | TL_MESSAGE_REPLY, request->seq);
     tl_frame_send(&writer);
 }
 
-static void feel(const uint8_t *wire) {
+static void feel(tl_time_t first_us, const uint8_t *wire) {
     float values[6];
     for (uint8_t i = 0; i < 6; i++) {
         values[i] = get_real(wire + 4u + 4u * i);
     }
-    tl_fusion_imu(&tl_fusion, tl_get_u32(wire), values, values + 3);
+    uint32_t start = tl_port_cycles();
+    tl_fusion_imu(&tl_fusion, first_us + tl_get_u32(wire), values, values + 3);
+    last_cycles += tl_port_cycles() - start;
 }
 
 static void range(const uint8_t *wire) {
-    float ranges[ANCHORS_MAX];
+    float ranges[TL_ANCHORS_MAX];
     for (uint8_t i = 0; i < tl_fusion_anchor_count; i++) {
-        ranges[i] = get_real(wire + 4u + 4u * i);
+        ranges[i] = get_real(wire + TIME_WIRE + 4u * i);
     }
-    tl_fusion_ranges(&tl_fusion, tl_get_u32(wire), ranges, &fused);
+    tl_time_t time_us = tl_get_u64(wire);
+    uint32_t start = tl_port_cycles();
+    tl_fusion_ranges(&tl_fusion, time_us, ranges, &fused);
+    last_cycles = tl_port_cycles() - start;
 }
 
 static void take_data(const tl_frame_t *request) {
-    if (progress == AFTER_EPOCH && request->seq == last_seq && request->type == last_type) {
+    tl_place_t place = tl_order_place(&order, request, false);
+    if (place == TL_PLACE_AGAIN) {
         send_kept();
+    }
+    if (place != TL_PLACE_NEXT) {
         return;
     }
-    if (progress == BEFORE_WALK || request->seq != (uint16_t)(last_seq + 1u)) {
-        tl_send_error(request->seq, TL_LINK_ORDER, progress == BEFORE_WALK ? TL_NO_ORDER : (uint16_t)(last_seq + 1u));
-        return;
-    }
-    uint32_t start = tl_port_cycles();
+    last_cycles = 0;
     if (request->type == TL_MESSAGE_RANGES) {
         range(request->body);
     } else {
         for (uint8_t i = 0; i < request->body[0]; i++) {
-            feel(request->body + 1u + IMU_WIRE * i);
+            feel(tl_get_u64(request->body + 1), request->body + IMU_HEAD + IMU_WIRE * i);
         }
     }
-    last_cycles = tl_port_cycles() - start;
     last_stack = tl_port_stack_high_water();
-    last_type = request->type;
-    last_seq = request->seq;
-    progress = AFTER_EPOCH;
+    tl_order_took(&order);
     send_kept();
 }
 
@@ -144,10 +176,10 @@ static int32_t body_length(const tl_frame_t *request) {
     case TL_MESSAGE_IMU: {
         uint8_t count = request->length ? request->body[0] : 0;
         bool legal = count >= 1 && count <= IMU_MAX;
-        return 1 + (int32_t)IMU_WIRE * (legal ? count : 1);
+        return (int32_t)(IMU_HEAD + IMU_WIRE * (legal ? count : 1u));
     }
     case TL_MESSAGE_RANGES:
-        return 4 + 4 * (int32_t)tl_fusion_anchor_count;
+        return (int32_t)(TIME_WIRE + 4u * tl_fusion_anchor_count);
     default:
         return -1;
     }

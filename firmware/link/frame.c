@@ -12,6 +12,10 @@ uint32_t tl_get_u32(const uint8_t *bytes) {
     return tl_get_u16(bytes) | ((uint32_t)tl_get_u16(bytes + 2) << 16);
 }
 
+uint64_t tl_get_u64(const uint8_t *bytes) {
+    return tl_get_u32(bytes) | ((uint64_t)tl_get_u32(bytes + 4) << 32);
+}
+
 tl_link_error_t tl_frame_parse(uint8_t *payload, uint16_t length, tl_frame_t *frame) {
     if (length < TL_FRAME_HEAD + TL_FRAME_CRC) {
         return TL_LINK_UNREADABLE;

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define TL_LINK_VERSION 1u
+#define TL_LINK_VERSION 2u
 #define TL_FRAME_HEAD 4u
 #define TL_FRAME_CRC 2u
 
@@ -32,10 +32,12 @@ typedef enum {
     TL_LINK_BAUD = 11,
     TL_LINK_FAULT = 12,
     TL_LINK_WATCHDOG = 13,
+    TL_LINK_CHANGED = 14,
 } tl_link_error_t;
 
 uint16_t tl_get_u16(const uint8_t *bytes);
 uint32_t tl_get_u32(const uint8_t *bytes);
+uint64_t tl_get_u64(const uint8_t *bytes);
 
 /* Take a decoded payload apart; `frame` points into it. With TL_LINK_BAD_VERSION the frame is filled in as well:
  * head and CRC stay where they are in every version. */

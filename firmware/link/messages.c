@@ -44,7 +44,7 @@ void tl_send_hello(uint8_t *buffer, uint16_t seq, const tl_hello_t *hello) {
     tl_put_u16(&writer, hello->window);
     tl_put_u16(&writer, hello->hop);
     tl_put_u8(&writer, hello->score_bytes);
-    tl_put_u8(&writer, hello->flags);
+    tl_put_u16(&writer, hello->flags);
     tl_put_u8(&writer, (uint8_t)tl_port_reset_cause());
     tl_put_u32(&writer, hello->arena);
     tl_put_u32(&writer, hello->state);

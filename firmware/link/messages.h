@@ -23,13 +23,14 @@ enum {
 
 #define TL_NO_ORDER 0xFFFFFFFFu /* detail of TL_LINK_ORDER: no sample is in order before a RESET */
 
-#define TL_HELLO_BODY 53u
+#define TL_HELLO_BODY 54u
 
 /* What the application adds to the HELLO reply; the rest is the port's. */
 typedef struct {
     uint64_t model_id;
     uint16_t inputs, classes, window, hop;
-    uint8_t score_bytes, flags;
+    uint8_t score_bytes;
+    uint16_t flags;
     uint32_t arena, state; /* bytes */
     uint16_t payload_max;
 } tl_hello_t;

@@ -49,8 +49,8 @@ static void hear(tl_localiser_t *localiser, uint16_t position, uint16_t index, i
 #endif
 }
 
-/* Forward fill: a silent access point keeps its last reading for TL_HOLD further samples. Gives the count of entries
- * (sparse models only). */
+/* Forward fill: a silent access point keeps its last reading for TL_HOLD further samples. Gives the count of access
+ * points that count, for sparse models that of entries. */
 static uint16_t fill(tl_localiser_t *localiser, uint16_t heard) {
 #if TL_HOLD > 0
     heard = 0;
@@ -61,8 +61,9 @@ static uint16_t fill(tl_localiser_t *localiser, uint16_t heard) {
         }
         localiser->left[i]--;
 #if TL_SPARSE
-        localiser->entries[heard++] = (tl_entry_t){.index = i, .value = localiser->input[i]};
+        localiser->entries[heard] = (tl_entry_t){.index = i, .value = localiser->input[i]};
 #endif
+        heard++;
     }
 #else
     (void)localiser;
@@ -106,20 +107,13 @@ static uint16_t decide(tl_localiser_t *localiser, const tl_score_t *scores) {
     return tl_online_decide(&localiser->online);
 #elif TL_CRF
     (void)scores;
-#if TL_SCAN
-    return tl_viterbi_margin(&localiser->scores[0][0], localiser->head, &localiser->margin);
-#else
-    return tl_viterbi_mode(&localiser->scores[0][0], localiser->head);
-#endif
+    return tl_viterbi_mode(&localiser->scores[0][0], localiser->head, &localiser->margin);
 #elif TL_WINDOW > 1
     (void)scores;
     uint16_t votes[TL_CLASSES] = {0};
     for (uint16_t t = 0; t < TL_WINDOW; t++) {
         votes[localiser->winners[t]]++;
     }
-#if TL_SCAN
-    localiser->margin = tl_votes_margin(votes);
-#endif
     return tl_mode(votes);
 #else
     (void)localiser;
@@ -129,10 +123,10 @@ static uint16_t decide(tl_localiser_t *localiser, const tl_score_t *scores) {
 
 static void step(tl_localiser_t *localiser, tl_model_arena_t *arena, uint16_t heard, tl_estimate_t *out) {
     heard = fill(localiser, heard);
+    out->heard = heard;
 #if TL_SPARSE
     tl_model_step(&localiser->model, arena, localiser->entries, heard, out->scores);
 #else
-    (void)heard;
     tl_model_step(&localiser->model, arena, localiser->input, out->scores);
 #endif
     remember(localiser, out->scores);

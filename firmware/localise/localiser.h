@@ -17,6 +17,7 @@ typedef struct {
 
 typedef struct {
     int32_t class_index; /* -1: no decision is due at this sample */
+    uint16_t heard;      /* access points that count in this sample: heard in it, or held from an earlier one */
     tl_score_t scores[TL_CLASSES];
 #if TL_POSITION
     int32_t position_mm[2]; /* x, y of the decision */
@@ -46,11 +47,9 @@ typedef struct {
     tl_online_t online;
 #elif TL_CRF
     tl_score_t scores[TL_WINDOW][TL_CLASSES]; /* ring */
+    int32_t margin;                           /* of the last decision */
 #elif TL_WINDOW > 1
     uint16_t winners[TL_WINDOW]; /* ring of the best classes */
-#endif
-#if TL_SCAN && TL_WINDOW > 1 && !TL_ONLINE
-    int32_t margin; /* of the last decision */
 #endif
     uint16_t head;  /* of the ring: where the next sample goes, so the oldest once it is full */
     uint16_t until; /* samples until a decision is due */

@@ -1,45 +1,9 @@
 #include "localise/scan.h"
 
+#include "localise/margin.h"
 #include "localise/position.h"
 
 #if TL_SCAN
-
-/* best less second best of values[TL_CLASSES] */
-#define TL_MARGIN(NAME, VALUE)                                                                                         \
-    static int32_t NAME(const VALUE *values)                                                                           \
-    {                                                                                                                  \
-        int32_t best = values[0] > values[1] ? values[0] : values[1];                                                  \
-        int32_t second = values[0] > values[1] ? values[1] : values[0];                                                \
-        for (uint16_t c = 2; c < TL_CLASSES; c++) {                                                                    \
-            if (values[c] > best) {                                                                                    \
-                second = best;                                                                                         \
-                best = values[c];                                                                                      \
-            } else if (values[c] > second) {                                                                           \
-                second = values[c];                                                                                    \
-            }                                                                                                          \
-        }                                                                                                              \
-        return best - second;                                                                                          \
-    }
-
-#if TL_ONLINE
-TL_MARGIN(margin_of, int32_t)
-#elif TL_WINDOW == 1
-TL_MARGIN(margin_of, tl_score_t)
-#endif
-
-static int32_t margin(const tl_context_t *context, const tl_estimate_t *estimate)
-{
-#if TL_ONLINE
-    (void)estimate;
-    return margin_of(context->localiser.online.paths);
-#elif TL_WINDOW == 1
-    (void)context;
-    return margin_of(estimate->scores);
-#else
-    (void)estimate;
-    return context->localiser.margin;
-#endif
-}
 
 #if TL_SPARSE && TL_HOLD == 0
 /* Where the access point stands among those heard; `count` when it is new. */
@@ -97,13 +61,11 @@ static int32_t noted(const tl_context_t *context, uint16_t at)
 #endif
 
 #if TL_COMBINE == TL_COMBINE_MEAN
-/* sum / times to the nearest, halves up */
+/* sum / times to the nearest, halves away from zero */
 static int8_t mean_of(int32_t sum, int32_t times)
 {
-    const int32_t above = 2 * sum + times;
-    const int32_t below = 2 * times;
-    const int32_t toward_zero = above / below;
-    return (int8_t)(above < 0 && toward_zero * below != above ? toward_zero - 1 : toward_zero);
+    const int32_t half = sum < 0 ? -times : times;
+    return (int8_t)((2 * sum + half) / (2 * times));
 }
 #endif
 
@@ -124,7 +86,8 @@ void tl_begin_scan(tl_context_t *context)
 
 void tl_init(tl_context_t *context)
 {
-    context->least = 1;
+    context->least_heard = TL_LEAST_HEARD;
+    context->least_margin = TL_LEAST_MARGIN;
     tl_localiser_init(&context->localiser);
     tl_begin_scan(context);
 }
@@ -160,24 +123,9 @@ void tl_hear(tl_context_t *context, uint16_t access_point, int8_t dbm)
 #endif
 }
 
-/* Access points that count in the sample that is about to be taken. */
-static uint16_t present(const tl_context_t *context)
-{
-#if TL_HOLD > 0
-    uint16_t count = 0;
-    for (uint16_t i = 0; i < TL_INPUTS; i++) {
-        count = (uint16_t)(count + (context->dbm[i] != TL_MISSING_DBM || context->localiser.left[i] > 0 ? 1u : 0u));
-    }
-    return count;
-#else
-    return context->count;
-#endif
-}
-
 tl_outcome_t tl_end_scan(tl_context_t *context, tl_decision_t *out)
 {
     tl_estimate_t estimate;
-    out->heard = present(context);
     out->ignored = context->ignored;
 #if TL_SPARSE && TL_HOLD == 0
     tl_localiser_heard(&context->localiser, &context->arena, context->count, &estimate);
@@ -188,10 +136,12 @@ tl_outcome_t tl_end_scan(tl_context_t *context, tl_decision_t *out)
     for (uint16_t c = 0; c < TL_CLASSES; c++) {
         out->scores[c] = estimate.scores[c];
     }
-    const int decided = estimate.class_index >= 0 && out->heard >= context->least;
+    out->heard = estimate.heard;
+    out->margin = tl_margin(&context->localiser, &estimate);
+    const int decided = estimate.class_index >= 0 && out->heard >= context->least_heard &&
+                        out->margin >= context->least_margin;
     out->outcome = estimate.class_index < 0 ? TL_PENDING : decided ? TL_DECIDED : TL_UNKNOWN;
     out->class_index = decided ? estimate.class_index : -1;
-    out->margin = decided ? margin(context, &estimate) : 0;
 #if TL_POSITION
     out->position_mm[0] = decided ? estimate.position_mm[0] : 0;
     out->position_mm[1] = decided ? estimate.position_mm[1] : 0;

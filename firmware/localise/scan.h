@@ -17,14 +17,14 @@
 typedef enum {
     TL_DECIDED = 0,
     TL_PENDING = 1, /* no decision is due: the window is not full, or the last decision was less than a hop ago */
-    TL_UNKNOWN = 2  /* a decision is due, and fewer access points were heard than `least` asks for */
+    TL_UNKNOWN = 2  /* a decision is due, and too few access points were heard, or its margin is too small */
 } tl_outcome_t;
 
 typedef struct {
     tl_outcome_t outcome;
     int32_t class_index; /* -1 unless decided */
-    /* best less second best: of the sample's scores where TL_WINDOW is 1, of the scores of the paths that end in
-     * different classes with a CRF, of the votes else; 0 unless decided */
+    /* best less second best: of the sample's scores where TL_WINDOW is 1, of the scores of the best paths that end in
+     * different classes with a CRF, of votes else; 0 when no decision is due */
     int32_t margin;
     uint16_t heard;   /* access points that count in this sample: heard in the scan, or held from an earlier one */
     uint16_t ignored; /* readings of this scan of unknown access points, or without a value */
@@ -37,7 +37,9 @@ typedef struct {
 
 /* All that a localiser needs. Each has a state of its own, so two run side by side. */
 typedef struct {
-    uint16_t least; /* access points that a decision needs, from 1 on; tl_init() sets 1, the caller may change it */
+    /* What a decision needs, else it is "unknown". tl_init() sets what the model was made with; the caller may change it. */
+    uint16_t least_heard; /* access points */
+    int32_t least_margin; /* see tl_decision_t */
     /* what follows is not for the caller */
     uint16_t count;   /* access points heard in this scan */
     uint16_t ignored; /* readings of this scan */

@@ -1,7 +1,5 @@
 #include "localise/viterbi.h"
 
-#include <stddef.h>
-
 uint16_t tl_mode(const uint16_t *votes) {
     uint16_t best = 0;
     for (uint16_t c = 1; c < TL_CLASSES; c++) {
@@ -11,19 +9,6 @@ uint16_t tl_mode(const uint16_t *votes) {
     }
     return best;
 }
-
-#if TL_SCAN && TL_WINDOW > 1 && !TL_CRF
-int32_t tl_votes_margin(const uint16_t *votes) {
-    const uint16_t best = tl_mode(votes);
-    int32_t second = 0;
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
-        if (c != best && votes[c] > second) {
-            second = votes[c];
-        }
-    }
-    return votes[best] - second;
-}
-#endif
 
 #if TL_CRF
 
@@ -91,8 +76,19 @@ uint16_t tl_online_decide(const tl_online_t *online) {
 
 #else
 
-/* `margin` may be NULL; inlined, so that only who asks for it pays for it */
-static inline __attribute__((always_inline)) uint16_t decode(const tl_score_t *ring, uint16_t oldest, int32_t *margin) {
+/* What values[best] has more than the largest of the others. */
+static int32_t ahead(const int32_t *values, uint16_t best) {
+    int32_t least = INT32_MAX;
+    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+        int32_t behind = values[best] - values[c];
+        if (c != best && behind < least) {
+            least = behind;
+        }
+    }
+    return least;
+}
+
+uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest, int32_t *margin) {
     int32_t paths[2][TL_CLASSES];
     tl_origin_t back[TL_WINDOW][TL_CLASSES]; /* row 0 is not used */
     uint16_t votes[TL_CLASSES] = {0};
@@ -119,15 +115,7 @@ static inline __attribute__((always_inline)) uint16_t decode(const tl_score_t *r
             best = c;
         }
     }
-    if (margin != NULL) {
-        const int32_t end = paths[now][best];
-        *margin = INT32_MAX;
-        for (uint16_t c = 0; c < TL_CLASSES; c++) {
-            if (c != best && end - paths[now][c] < *margin) {
-                *margin = end - paths[now][c];
-            }
-        }
-    }
+    *margin = ahead(paths[now], best);
     for (uint16_t t = TL_WINDOW; t-- > 0;) {
         votes[best]++;
         if (t > 0) {
@@ -136,16 +124,6 @@ static inline __attribute__((always_inline)) uint16_t decode(const tl_score_t *r
     }
     return tl_mode(votes);
 }
-
-#if TL_SCAN
-uint16_t tl_viterbi_margin(const tl_score_t *ring, uint16_t oldest, int32_t *margin) {
-    return decode(ring, oldest, margin);
-}
-#else
-uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest) {
-    return decode(ring, oldest, NULL);
-}
-#endif
 
 #endif
 

@@ -9,11 +9,6 @@
 /* The class with most votes, the smallest of several; votes[TL_CLASSES]. */
 uint16_t tl_mode(const uint16_t *votes);
 
-#if TL_SCAN && TL_WINDOW > 1 && !TL_CRF
-/* Votes of the class with most less those of the next; votes[TL_CLASSES]. */
-int32_t tl_votes_margin(const uint16_t *votes);
-#endif
-
 #if TL_CRF
 #if TL_CLASSES <= 256
 typedef uint8_t tl_origin_t;
@@ -43,12 +38,8 @@ uint16_t tl_online_decide(const tl_online_t *online);
 #elif TL_CRF
 /* The most frequent class (smallest of several) on the best path through a ring of scores [TL_WINDOW][TL_CLASSES]
  * whose oldest row is `oldest`. Path scores are int32; of equal ones the smallest class wins, at every step. `margin`
- * becomes what the best path has more than the best one that ends in another class. */
-#if TL_SCAN
-uint16_t tl_viterbi_margin(const tl_score_t *ring, uint16_t oldest, int32_t *margin);
-#else
-uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest);
-#endif
+ * becomes what the best path has more than the best that ends in another class. */
+uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest, int32_t *margin);
 #endif
 
 #endif

@@ -1,12 +1,16 @@
-"""Directories that are written whole or not at all, whenever the process is killed."""
+"""Files and directories that are written whole or not at all, whenever the process is killed."""
 
+import errno
 import os
+import stat
 import sys
+import threading
+import tty
 from pathlib import Path
 
 import pytest
 
-from tinyloc.files import put_back, whole_directory
+from tinyloc.files import put_back, whole_directory, write_whole
 
 
 def write(path: Path, text: str) -> None:
@@ -100,3 +104,108 @@ def test_a_file_in_the_way_is_not_touched(tmp_path: Path) -> None:
         write(tmp_path / "run", "new")
     assert (tmp_path / "run").read_text() == "mine"
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    write_whole(pipe, "content")
+    reader.join(10)
+    assert read == ["content"] and pipe.is_fifo()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_character_device_is_written_to_and_stays(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    device = Path(os.ttyname(theirs))
+    before = device.stat()
+    link = tmp_path / "link"
+    link.symlink_to(device)
+    for number, path in enumerate((device, link)):
+        write_whole(path, f"content {number}")
+        assert os.read(ours, 100) == f"content {number}".encode()
+    after = device.stat()
+    assert stat.S_ISCHR(after.st_mode) and os.path.samestat(before, after) and link.is_symlink()
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_an_open_descriptor_is_appended_to(tmp_path: Path) -> None:
+    with (tmp_path / "out.txt").open("w") as file:
+        file.write("before ")
+        file.flush()
+        write_whole(Path(f"/dev/fd/{file.fileno()}"), "content")
+        assert os.path.samestat(os.fstat(file.fileno()), (tmp_path / "out.txt").stat())
+    assert (tmp_path / "out.txt").read_text() == "before content"
+
+
+def test_links_stay_and_their_target_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "real").write_text("old")
+    (tmp_path / "disk" / "real").chmod(0o600)
+    (tmp_path / "second").symlink_to("disk/real")
+    (tmp_path / "first").symlink_to("second")
+    write_whole(tmp_path / "first", "new")
+    (tmp_path / "dangling").symlink_to("disk/later")
+    write_whole(tmp_path / "dangling", "made")
+    assert (tmp_path / "disk" / "real").read_text() == "new" and (tmp_path / "disk" / "later").read_text() == "made"
+    assert all((tmp_path / name).is_symlink() for name in ("first", "second", "dangling"))
+    assert stat.S_IMODE((tmp_path / "disk" / "real").stat().st_mode) == 0o600
+
+
+def test_content_is_on_the_disk_before_a_rename_and_the_directory_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    sync, replace = os.fsync, Path.replace
+    names = {tmp_path: "parent"}
+
+    def synced(descriptor: int) -> None:
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
+        steps.append(names.get(place, "file" if place.is_file() else "directory"))
+        sync(descriptor)
+
+    def renamed(old: Path, new: Path) -> Path:
+        steps.append("rename")
+        return replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    write_whole(tmp_path / "a", "a")
+    assert steps == ["file", "rename", "parent"]
+    steps.clear()
+    write(tmp_path / "run", "new")
+    assert steps == ["file", "directory", "rename", "parent"]
+
+
+def test_leftovers_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        with whole_directory(tmp_path / "run") as place:
+            (place / "half").write_text("half")
+            os._exit(9)
+    os.waitpid(child, 0)
+    assert len(list(tmp_path.glob(".run.*.partial"))) == 1
+    (tmp_path / ".run.mine").write_text("not ours")
+    with whole_directory(tmp_path / "run") as living:
+        (living / "a.txt").write_text("living")
+        write(tmp_path / "run", "other")
+        assert (living / "a.txt").read_text() == "living"
+    assert text(tmp_path / "run") == "living"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".run.mine", "run"]
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for work in (write_whole, write):
+        with pytest.raises(OSError, match="No space left") as error:
+            work(tmp_path / "target", "content")
+        assert error.value.filename == str(tmp_path / "target")
+    assert not list(tmp_path.iterdir())

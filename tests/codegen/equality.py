@@ -10,13 +10,13 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tests.codegen.tflite_models import TFLiteModel
+from tests.host_network import HostNetwork
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.frontend.source import check_graph
 from tinyloc.codegen.graph import RANGE, Graph
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.semantics.integer_graph import run_graph
-from tinyloc.codegen.verify.host import HostNetwork
 
 Array = npt.NDArray[Any]
 

@@ -39,7 +39,7 @@ from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.semantics.integer_graph import run_graph
 
-pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 CORES: list[Core] = ["cortex-m4f", "cortex-m3"]
 
 

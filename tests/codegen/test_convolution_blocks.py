@@ -167,7 +167,7 @@ def test_on_the_host(kind: str, seed: int) -> None:
     assert len(fast) == len(graph.operators), "a plain kernel was tested in place of a fast one"
 
 
-@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 @pytest.mark.parametrize("variant", [*VARIANTS, "dsp -O2", "m3 -O2"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_on_each_core(kind: str, variant: str, tmp_path: Path) -> None:

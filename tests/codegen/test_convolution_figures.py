@@ -21,7 +21,7 @@ from tinyloc.device.network.run_network import compiled_network
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine"),
+    pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}"),
 ]
 
 

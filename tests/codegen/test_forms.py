@@ -8,6 +8,7 @@ import pytest
 from tests.bench import form_costs
 from tests.codegen.equality import assert_same, litert, load, random_inputs, reference_outputs
 from tests.codegen.tflite_models import TFLiteModel
+from tests.host_network import HostNetwork
 from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.frontend.samples import Samples
@@ -15,7 +16,6 @@ from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.lowering.kernel_costs import FUNCTIONS
 from tinyloc.codegen.lowering.kernel_selection import FormOptions, apply_forms
 from tinyloc.codegen.passes import optimise
-from tinyloc.codegen.verify.host import HostNetwork
 from tinyloc.device.network.flash_budget import BudgetError
 from tinyloc.device.network.run_network import answer, compiled_network
 

@@ -59,7 +59,7 @@ def test_the_largest_sums(element: str, fill: str) -> None:
     assert_all_equal(limits(element, fill))
 
 
-@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 @pytest.mark.parametrize("fill", ["lowest", "either"])
 @pytest.mark.parametrize("element", ["int8", "int16"])
 def test_the_largest_sums_on_each_core(element: str, fill: str, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.fusion_host import any_student
+from tests.host_network import HostNetwork
 from tinyloc.codegen.fusion import compile_fusion, student_graph
 from tinyloc.codegen.semantics.integer_graph import run_graph
-from tinyloc.codegen.verify.host import HostNetwork
 from tinyloc.training.fusion.filters.settings import FilterSettings
 from tinyloc.training.fusion.students.quantised import INPUT_SCALE, OUTPUT_SCALE
 from tinyloc.training.fusion.students.scaling import INPUTS

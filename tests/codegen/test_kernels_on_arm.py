@@ -16,7 +16,7 @@ from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
 
 VARIANTS = {"dsp": ("cortex-m4", []), "portable": ("cortex-m4", ["-DTL_PORTABLE"]), "m3": ("cortex-m3", [])}
-pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 
 
 def everything(element: str) -> TFLiteModel:

@@ -9,13 +9,13 @@ import pytest
 from tests.codegen.arm_cores import COMPILER, ArmNetwork
 from tests.codegen.equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
 from tests.codegen.tflite_models import TFLiteModel
+from tests.host_network import HostNetwork
 from tinyloc.codegen.arithmetic import gates16
 from tinyloc.codegen.compile import compile_graph, compile_tflite
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.frontend.window_to_step import as_step
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.semantics.integer_graph import Stepper
-from tinyloc.codegen.verify.host import HostNetwork
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 
@@ -101,7 +101,7 @@ def test_only_the_last_row_is_kept() -> None:
     assert any("only the last row is read" in note for note in notes)
 
 
-@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 def test_every_core_gives_the_reference(tmp_path: Path) -> None:
     """More than eight units, and inputs that fill no word."""
     model, chance = TFLiteModel(), np.random.default_rng(7)

@@ -52,7 +52,7 @@ def test_wider_weights_are_bytes() -> None:
     assert not any("two a byte" in line for line in native(assert_all_equal(model)).manifest.decisions)
 
 
-@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 def test_every_core_gives_the_reference(tmp_path: Path) -> None:
     graph = load(with_nibbles())
     compile_graph(graph, tmp_path / "generated")

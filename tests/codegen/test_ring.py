@@ -118,7 +118,7 @@ def test_a_causal_convolution_turns_its_filter(element: str, slots: int) -> None
     assert "RING_CONV" in kinds(rewritten) and "DEPTHWISE_CONV_2D" not in kinds(rewritten)
 
 
-@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 @pytest.mark.parametrize("element", ["int8", "int16"])
 def test_the_turned_filter_on_each_core(element: str, tmp_path: Path) -> None:
     """Any head, extreme values: NumPy == C on the Cortex-M4 in both forms, and on the Cortex-M3."""

@@ -131,7 +131,7 @@ def test_the_scales_reach_both_ends() -> None:
     assert of("a sum far above")[1] > of("usual")[1] >= of("a sum far below what it could be")[1]
 
 
-@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no {COMPILER} on this machine")
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
 @pytest.mark.parametrize("shape", [(3, 16), (4, 27)], ids=str)
 def test_numpy_equals_every_core(shape: tuple[int, int], tmp_path: Path) -> None:
     names = ("what is driven is large beside the state", "a sum far above")

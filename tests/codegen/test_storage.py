@@ -9,13 +9,13 @@ import pytest
 from tests.codegen.equality import load, native
 from tests.codegen.test_passes import selective_scan
 from tests.codegen.tflite_models import TFLiteModel
+from tests.host_network import HostNetwork
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.lowering.tensor_placement import Storage, assign_storage
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.semantics.integer_graph import Stepper
-from tinyloc.codegen.verify.host import HostNetwork
 
 
 def stored(graph: Graph) -> tuple[Graph, Storage]:

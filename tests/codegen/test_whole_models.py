@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.codegen.equality import assert_same, litert, random_inputs, reference_outputs
+from tests.host_network import HostNetwork
 from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.verify.host import HostNetwork
 
 NAMES = ("ds_cnn", "residual_cnn", "mobilenet", "autoencoder", "conv_autoencoder", "temporal")
 NOT_IN_16_BITS = {(name, "int16x8") for name in ("conv_autoencoder", "mobilenet", "temporal")}

@@ -56,7 +56,7 @@ def firmware(tmp_path: Path) -> Compile:
     """Compile C for the STM32L4 with registers, UART and vectors at hand; gives the ELF."""
     compiler = shutil.which("arm-none-eabi-gcc")
     if compiler is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: the emulator is not tested")
+        pytest.skip("needs arm-none-eabi-gcc")
 
     def build(source: str, *, optimise: str = "-O1", cpu: str = "cortex-m4", prelude: str = PRELUDE) -> Path:
         script = tmp_path / "test.ld"

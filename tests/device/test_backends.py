@@ -27,7 +27,7 @@ from tinyloc.device.report.summary import summary
 from tinyloc.main import main
 
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")
-pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no cross compiler: nothing to run")
+pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 
 
 @pytest.fixture(scope="module")

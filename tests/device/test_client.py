@@ -10,6 +10,7 @@ from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.device.hellos import hello_body
 from tinyloc.device.link.client import ATTEMPTS, DeviceClient, DeviceRefused, DeviceRestarted
 from tinyloc.device.link.frames import Frame, Message, Receiver, VersionError
 from tinyloc.device.link.transport import LinkError
@@ -27,6 +28,7 @@ class PlainDevice:
         self.steps = 0
         self.reply: tuple[int, bytes] | None = None
         self.total = 0
+        self.taken: Frame | None = None
 
     def take(self, data: bytes) -> None:
         spoilt = self.receiver.spoilt
@@ -45,9 +47,15 @@ class PlainDevice:
 
     def answer(self, frame: Frame) -> None:
         if frame.type == Message.HELLO:
-            numbers = (0x1234, 80_000_000, INPUTS, CLASSES, 1, 1, 2, 2, 1, 10, 20, 2048, 134, b"fake")
-            self.send(Message.HELLO_REPLY, frame.seq, struct.pack("<QIHHHHBBBIIIH16s", *numbers))
+            body = hello_body(inputs=INPUTS, classes=CLASSES, score_bytes=2, max_payload=134, board=b"fake")
+            self.send(Message.HELLO_REPLY, frame.seq, body)
         elif frame.type == Message.RESET:
+            if self.last is not None and (frame.seq - self.last) & 0xFFFF >= 0x8000:
+                self.send(Message.ERROR, frame.seq, struct.pack("<BI", 6, (self.last + 1) & 0xFFFF))
+                return
+            if self.reply is not None and frame.seq == self.last:
+                self.send(Message.ERROR, frame.seq, struct.pack("<BI", 14, (self.last + 1) & 0xFFFF))
+                return
             self.last, self.steps, self.total, self.reply = frame.seq, 0, 0, None
             self.send(Message.RESET_REPLY, frame.seq)
         elif frame.type in (Message.SAMPLE_SPARSE, Message.SAMPLE_DENSE):
@@ -57,7 +65,10 @@ class PlainDevice:
 
     def sample(self, frame: Frame) -> None:
         if self.reply is not None and self.reply[0] == frame.seq:
-            self.send(Message.RESULT, *self.reply)
+            if frame == self.taken:
+                self.send(Message.RESULT, *self.reply)
+            else:
+                self.send(Message.ERROR, frame.seq, struct.pack("<BI", 14, (frame.seq + 1) & 0xFFFF))
             return
         if self.last is None or frame.seq != (self.last + 1) & 0xFFFF:
             expected = 0xFFFF_FFFF if self.last is None else (self.last + 1) & 0xFFFF
@@ -76,8 +87,9 @@ class PlainDevice:
             values = [value for _, value in pairs]
         self.steps += 1
         self.total += sum(values)
-        self.last = frame.seq
-        self.reply = (frame.seq, struct.pack("<hIHH3h", self.steps % 3, 100, 600, 3, self.steps, self.total % 999, 7))
+        self.last, self.taken = frame.seq, frame
+        head = (self.steps % 3, not values, len(values), 7, 100, 600, 3)
+        self.reply = (frame.seq, struct.pack("<hBHiIHH3h", *head, self.steps, self.total % 999, 7))
         self.send(Message.RESULT, *self.reply)
 
 
@@ -156,6 +168,29 @@ def test_sequence_numbers_wrap():
     talk._seq = 0xFFFD
     talk.reset()
     assert [talk.sample(*scan((2, -9))).scores[0] for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 7, 500, 40_000])
+def test_a_second_host_begins_ahead_of_what_the_first_one_sent(ahead):
+    device = PlainDevice()
+    first = client(Line(device))
+    first.reset()
+    first._seq = device.last = ahead
+    for step in range(1, 4):
+        assert first.sample(*scan((1, -1))).scores[0] == step
+    second = client(Line(device))
+    for _ in range(2):
+        second.reset()
+        assert [second.sample(*scan((1, -1))).scores[0] for _ in range(3)] == [1, 2, 3]
+
+
+def test_another_scan_under_the_last_number_is_refused():
+    talk = client(Line(PlainDevice()))
+    talk.reset()
+    talk.sample(*scan((1, -1)))
+    talk._seq -= 1
+    with pytest.raises(DeviceRefused, match="another request was sent under the last one's number"):
+        talk.sample(*scan((1, -2)))
 
 
 def flaky(seed: int, rate: float):
@@ -259,9 +294,11 @@ def test_samples_after_a_refused_one_are_taken(start):
 
 
 def test_a_device_of_another_protocol_version_is_no_noise():
-    line = Line(PlainDevice(), lambda data: data and of_version(2, data))
+    line = Line(PlainDevice(), lambda data: data and of_version(1, data))
     talk = client(line)
-    with pytest.raises(VersionError, match=r"test line: .* version 2, this tinyloc version 1; build and flash"):
+    with pytest.raises(
+        VersionError, match=r"test line: this image speaks link 1, this tinyloc speaks link 2: build it again"
+    ):
         talk.hello()
     assert talk.counts.retries == talk.counts.spoilt_frames == 0
 

@@ -16,7 +16,7 @@ from tinyloc.device.image.build import build_firmware
 from tinyloc.device.link.client import DeviceClient, DeviceRefused
 
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")
-pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no cross compiler: nothing to run")
+pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 
 
 class Run:

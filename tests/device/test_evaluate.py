@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from tests.firmware.fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeModel, FakeReference
+from tests.scans import sample_row
 from tinyloc.boards import Board, load_board
+from tinyloc.bundle.provenance import Source
 from tinyloc.bundle.schema import (
+    Budget,
     Bundle,
     ModelFile,
     Outputs,
@@ -99,7 +102,7 @@ def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
         float_class=random.integers(0, model.classes, total).astype(np.int32),
     ).save(directory / "test.npz")
     bundle = Bundle(
-        name="fake", architecture="mlp", seed=1,
+        name="fake", architecture="mlp",
         preprocessing=Preprocessing(
             access_points=[f"ap{i}" for i in range(model.inputs)], floor_dbm=-105, ceiling_dbm=0,
             hold_samples=model.hold,
@@ -111,7 +114,8 @@ def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
         ),
         models=[file], test_sha256=sha256(directory / "test.npz"),
         default_arithmetic=arithmetic, parameters=7, parameters_published=9,
-        budget={"ram_bytes": 4096, "flash_bytes": 1 << 30}, data="made up", licence="none",
+        budget=Budget(ram_bytes=4096, flash_bytes=1 << 30),
+        data=Source(name="made-up", title="made up", licence="none"),
     )  # fmt: skip
     (directory / "bundle.json").write_text(bundle.model_dump_json())
     return directory
@@ -119,7 +123,7 @@ def write_bundle(directory: Path, model: FakeModel, lengths: list[int]) -> Path:
 
 def make_case(directory: Path, model: FakeModel, lengths: list[int]) -> Case:
     if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: no firmware to evaluate")
+        pytest.skip("needs arm-none-eabi-gcc")
     board = load_board("stm32l4")
     place = write_bundle(directory / "bundle", model, lengths)
     bundle = load_bundle(place)
@@ -176,7 +180,7 @@ def test_the_devices_own_count_is_the_modelled_one(dense):
     client = DeviceClient(device)
     client.reset()
     for _ in range(5):
-        result = client.sample_dense(np.full(5, -50, np.int8))
+        result = sample_row(client, np.full(5, -50, np.int8))
         assert abs(result.cycles - device.runs[-1].cycles) < 60  # reading the counter itself, whole blocks
 
 
@@ -310,10 +314,10 @@ def test_the_firmware_refuses_bad_frames_and_takes_the_next(dense):
     for bad in (good[:-3] + b"\0", good[:4] + b"\x77" + good[5:], b"\xff" * 400 + b"\0"):
         device.write(bad)
         device.read(0.1)
-        assert client.sample_dense(np.full(5, -50, np.int8)).scores.shape == (3,)
+        assert sample_row(client, np.full(5, -50, np.int8)).scores.shape == (3,)
     with pytest.raises(DeviceRefused, match="access point 9 is beyond"):
         client.sample(np.array([9], np.uint16), np.array([-50], np.int8))
-    assert client.sample_dense(np.full(5, -50, np.int8)).scores.shape == (3,)  # the refused one was not counted
+    assert sample_row(client, np.full(5, -50, np.int8)).scores.shape == (3,)  # the refused one was not counted
 
 
 def test_the_rate_can_be_raised_and_falls_back(dense):

@@ -13,7 +13,7 @@ from tinyloc.device.fusion.fusion_image import FusionImage, build_fusion
 from tinyloc.device.fusion.fusion_walk import TOLERANCE_M, costs_by_entry, run_walk
 from tinyloc.device.image.build import build_firmware
 from tinyloc.device.link.client import DeviceClient, DeviceRefused, DeviceRestarted
-from tinyloc.device.link.frames import FrameError, Message
+from tinyloc.device.link.frames import ErrorCode, FrameError, Message
 from tinyloc.device.link.transport import LinkError
 from tinyloc.training.fusion.filters.settings import FilterSettings
 from tinyloc.training.fusion.simulation.simulate import Walk, simulate
@@ -88,25 +88,24 @@ def test_frames_that_do_not_fit_are_refused(image: FusionImage, walk: Walk) -> N
     client.hello()
     client.walk(0.5, 0.0)
     bad = {
-        Message.IMU: [b"", b"\0", bytes([IMU_MAX + 1]) + bytes(28 * (IMU_MAX + 1)), b"\2" + bytes(28)],
-        Message.RANGES: [b"", bytes(4 + 4 * len(walk.anchors_m) + 1)],
+        Message.IMU: [b"", b"\0", bytes([IMU_MAX + 1]) + bytes(8 + 28 * (IMU_MAX + 1)), b"\2" + bytes(8 + 28)],
+        Message.RANGES: [b"", bytes(8 + 4 * len(walk.anchors_m) + 1)],
         Message.WALK: [bytes(7)],
     }
     for kind, bodies in bad.items():
         for body in bodies:
             with pytest.raises(LinkError, match=r"length did not fit|too long"):
                 client._ask(kind, body, Message.FIX)
-            client._seq -= 1
+            client._seq = 1  # of the WALK: nothing was taken, nor given up as lost
     with pytest.raises(DeviceRefused, match="does not know frame type"):
         client.reset()
-    client._seq -= 1
     assert client.ranges(0.1, walk.ranges_m[0]).status in range(4)
 
 
 @pytest.mark.parametrize("spoilt", [np.nan, np.inf, -3.0, 3e38])
 def test_spoilt_ranges_and_samples_never_reach_the_answer(image: FusionImage, walk: Walk, spoilt: float) -> None:
     client = talk(image)
-    client.walk(0.5, spoilt)
+    client.walk(0.5, 0.0)
     for n in range(20):
         ranges = walk.ranges_m[n].copy()
         ranges[n % len(ranges)] = spoilt
@@ -116,10 +115,67 @@ def test_spoilt_ranges_and_samples_never_reach_the_answer(image: FusionImage, wa
         assert np.isfinite([fix.x_m, fix.y_m, fix.xx_m2, fix.yy_m2]).all()
 
 
+@pytest.mark.parametrize(
+    ("k", "heading", "detail"),
+    [
+        (0.0, 0.0, 1),
+        (-1.0, 0.0, 1),
+        (np.nan, 0.0, 1),
+        (1e38, 0.0, 1),
+        (1.0, np.inf, 2),
+        (1.0, np.nan, 2),
+        (1.0, 1e4, 2),
+    ],
+)
+def test_a_walk_that_cannot_be_is_refused_and_the_one_before_goes_on(
+    image: FusionImage, walk: Walk, k: float, heading: float, detail: int
+) -> None:
+    client = talk(image)
+    client.walk(0.5, 0.0)
+    client.ranges(0.1, walk.ranges_m[0])
+    with pytest.raises(DeviceRefused) as refused:
+        client.walk(k, heading)
+    assert (refused.value.error.code, refused.value.error.detail) == (ErrorCode.VALUE, detail)
+    assert client.ranges(0.3, walk.ranges_m[1]).counts["good"] == 2
+
+
+def test_an_epoch_half_an_hour_ahead_and_a_silence_do_not_freeze_the_position(image: FusionImage, walk: Walk) -> None:
+    client = talk(image)
+    client.walk(0.5, 0.0)
+    times = [0.2, 0.4, 1800.4, *(0.6 + 0.2 * n for n in range(6)), 2400.0 + 1.6]
+    fixes = [client.ranges(time, walk.ranges_m[0]) for time in times]
+    assert [fix.valid for fix in fixes] == [True] * 3 + [False] * 4 + [True] * 3
+    assert [n for n, fix in enumerate(fixes) if fix.restarted] == [2, 7, 9]
+    assert [n for n, fix in enumerate(fixes) if fix.backwards] == [3, 4, 5, 6, 7]
+    counts = fixes[-1].counts
+    assert (counts["restarts"], counts["backwards"], counts["gaps"], counts["good"]) == (3, 5, 2, len(times))
+
+
+@pytest.mark.parametrize("time", [-0.1, np.nan, np.inf, 1e10])
+def test_a_time_that_is_none_is_not_sent(image: FusionImage, walk: Walk, time: float) -> None:
+    client = talk(image)
+    client.walk(0.5, 0.0)
+    with pytest.raises(LinkError, match="count from the start"):
+        client.ranges(time, walk.ranges_m[0])
+    with pytest.raises(LinkError, match="count from the start"):
+        client.imu(np.array([time]), np.zeros((1, 3)), np.zeros((1, 3)))
+    assert client.ranges(0.2, walk.ranges_m[0]).counts["good"] == 1
+
+
+def test_samples_hours_apart_go_into_frames_of_their_own(image: FusionImage) -> None:
+    client = talk(image)
+    client.walk(0.5, 0.0)
+    before = client.counts.requests
+    client.imu(np.array([0.0, 0.01, 9000.0, 9000.01]), np.ones((4, 3)), np.zeros((4, 3)))
+    assert client.counts.requests == before + 2
+
+
 def test_a_fix_that_no_firmware_sends_is_refused() -> None:
-    good = bytes(2) + bytes(20) + bytes(6)
+    good = bytes(2) + bytes(20) + bytes(6) + bytes(28)
     assert not parse_fix(good).valid
-    for body in (good[:-1], b"\2" + good[1:], b"\1\4" + good[2:], good[:2] + b"\0\0\xc0\x7f" + good[6:]):
+    negative = good[:10] + b"\0\0\x80\xbf" + good[14:]
+    spoilt = [good[:-1], b"\x10" + good[1:], b"\3" + good[1:], b"\1\4" + good[2:], negative]
+    for body in (*spoilt, good[:2] + b"\0\0\xc0\x7f" + good[6:]):
         with pytest.raises(FrameError):
             parse_fix(body)
 

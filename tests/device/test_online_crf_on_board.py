@@ -15,7 +15,7 @@ from tinyloc.device.image.build import build_firmware
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")
 
 
-@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no cross compiler: nothing to run")
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 def test_an_image_that_decides_with_a_lag_answers_as_the_host(tmp_path: Path, board: Board) -> None:
     bundle = online_bundle(tmp_path / "bundle", lag=5, hop=1)
     compile_bundle(bundle, tmp_path / "generated")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.pty_bridge import PtyBridge
 from tinyloc.boards import load_board
 from tinyloc.bundle.schema import MISSING_DBM, TestSet
 from tinyloc.device.emulator import EmulatedDevice
@@ -16,7 +17,6 @@ from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.persistent_port import PersistentPort
 from tinyloc.device.link.serial_port import SerialPort
 from tinyloc.device.link.transport import LinkError
-from tinyloc.device.pty_bridge import PtyBridge
 
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 
@@ -24,7 +24,7 @@ FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> dict[str, Path]:
     if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: no firmware behind the pseudo-terminal")
+        pytest.skip("needs arm-none-eabi-gcc")
     board = load_board("stm32l4")
     return {
         path.name: build_firmware(path, board, tmp_path_factory.mktemp("image")).elf

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.device.hellos import hello
 from tests.small_bundle import small_bundle
 from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_bundle
@@ -20,7 +22,7 @@ from tinyloc.device.link.frames import FrameError, parse_result
 from tinyloc.training.places import mean_position
 
 pytest.importorskip("ai_edge_litert", reason="tests make their TFLite files with its schema")
-pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no cross compiler: nothing to run")
+pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
 
 PLACES = [(-250.0, 3.5, 30.0), (12.345, -80.0, 0.0), (13.0, -79.0, 4.0), (401.5, 0.25, 9.0)]  # on several floors
 
@@ -68,8 +70,10 @@ def test_the_float_model_decides_the_mean_too(found: tuple[Path, Evaluation]) ->
 
 
 def test_a_result_of_another_length_is_no_result() -> None:
-    head = bytes.fromhex("01000500000020000200")
-    assert parse_result(head + b"\x01\xff", 1).position_mm is None
-    assert parse_result(head + b"\x01\xff" + bytes.fromhex("e803000018fcffff"), 1).position_mm == (1000, -1000)
-    with pytest.raises(FrameError, match="does not hold 2 scores"):
-        parse_result(head + b"\x01\xff" + bytes(4), 1)
+    device = hello(classes=2, score_bytes=1)
+    bare, placed = (struct.pack("<hBHiIHH2b", 1, flags, 3, 2, 5, 32, 2, -1, 1) for flags in (0, 2))
+    assert parse_result(bare, device).position_mm is None
+    assert parse_result(placed + bytes.fromhex("e803000018fcffff"), device).position_mm == (1000, -1000)
+    for wrong in (placed, placed + bytes(4), bare + bytes(8)):
+        with pytest.raises(FrameError, match="does not hold 2 scores"):
+            parse_result(wrong, device)

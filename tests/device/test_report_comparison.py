@@ -2,7 +2,6 @@
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,8 +41,8 @@ def test_a_front_is_one_of_its_own_data_set() -> None:
     dear = house_evaluation(name="dear", flash={**cheap.flash.model_dump(), "total": 30_000})
     other = house_evaluation(name="other", data="another", flash={**cheap.flash.model_dump(), "total": 60_000})
     page = render_comparison([cheap, dear, other])
-    assert "beaten" in page
-    flash = page[page.index("flash, whole image</h3>") : page.index("RAM, everything</h3>")]
+    assert "dominated" in page
+    flash = page[page.index("flash, whole image</h3>") : page.index("RAM, total</h3>")]
     assert flash.count('<circle class="t0"') == 2 and flash.count('<circle class="t6"') == 1
 
 
@@ -61,11 +60,11 @@ def test_what_is_not_on_the_front_is_beaten_by_what_is(points: list[tuple[int, i
 
 
 def test_names_cannot_break_out_of_page_or_table() -> None:
-    evil: dict[str, Any] = {"name": "<script>|x\ny", "data": "<script>"}
-    text = markdown([house_evaluation(**evil)])
-    assert "<script>" not in text and "\\|x y" in text
-    assert "<script" not in render_comparison([house_evaluation(**evil)])
-    ET.fromstring(junit([house_evaluation(**evil)]))
+    evil = house_evaluation().model_copy(update={"name": "<script>|x\ny", "data": "<script>"})
+    text = markdown([evil])
+    assert "\\<script\\>\\|x y" in text
+    assert "<script" not in render_comparison([evil])
+    ET.fromstring(junit([evil]))
 
 
 def test_markdown_names_what_is_wrong_first() -> None:
@@ -84,7 +83,7 @@ def test_junit_counts_its_failures() -> None:
     assert root.attrib["failures"] == "2" == str(len(root.findall(".//failure")))
     assert int(root.attrib["tests"]) == len(root.findall(".//testcase"))
     messages = [failure.attrib["message"] for failure in root.iter("failure")]
-    assert messages[0].startswith("2 of 24,020 samples") and messages[1] == "4.9 KB of 4.0 KB (recipe)"
+    assert messages[0].startswith("2 of 24,020 answers") and messages[1] == "4.9 KB of 4.0 KB (recipe)"
 
 
 @needs_chromium

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation_samples import house_evaluation, uji_evaluation
+from tinyloc.bundle.site import Room
 from tinyloc.device.evaluation.evaluation_record import Buffer, Energy
 from tinyloc.device.report.battery import CELLS, battery_life, lifetime
 from tinyloc.device.report.confusion import confusion_figure
@@ -65,7 +66,7 @@ def test_confusion_rows_know_recall_precision_and_the_worst_mistake() -> None:
 
 def test_every_decision_is_in_the_error_map_once() -> None:
     evaluation = uji_evaluation()
-    figure = error_figure(evaluation.positions, evaluation.floor_plan)
+    figure = error_figure(evaluation.positions, evaluation.site.rooms)
     assert figure is not None and len(figure.floors) == 4
     shown = [int(dot.title.split()[0]) for floor in figure.floors for dot in floor.dots]
     assert sum(shown) == evaluation.decisions
@@ -103,7 +104,7 @@ def test_floors_are_cut_where_heights_jump() -> None:
 
 
 def test_a_stair_case_joins_no_floors_when_there_is_a_plan() -> None:
-    plan = [{"name": "kitchen", "floor": 0}, {"name": "bedroom", "floor": 1}]
+    plan = [Room.rectangle(f"room {floor}", 0, 0, 1, 1, floor) for floor in (0, 1)]
     assert storeys(np.linspace(1.0, 3.7, 50), plan) == pytest.approx([1.0, 3.7])
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser import Page, needs_chromium, show
 from tests.evaluation_samples import LAYERS, house_evaluation, uji_evaluation
+from tinyloc.bundle.site import Room
 from tinyloc.device.report.html import parity_stages, render_html
 
 
@@ -65,7 +66,8 @@ def test_all_text_is_escaped() -> None:
         plan=[{"name": evil, "offset": 0, "size": 64, "first": 0, "last": 3}],
         plan_steps=[evil],
         layers=[{"name": evil, "operators": [evil], "macs": 1, "constant_bytes": 1, "cycles": 1.0}],
-        floor_plan=[{"name": evil, "x": 0, "y": 0, "width": 1, "height": 1}],
+        site={"floors": [{"name": evil}], "rooms": [Room.rectangle(evil, 0, 0, 1, 1).model_dump()]},
+        made_by=[{"stage": "train", "date": "2026-11-30T12:00:00Z", "command": evil}],
         settings={evil: evil},
         versions={evil: evil},
         stacks={evil: 5.0, f"{evil};{evil}": 5.0},
@@ -89,18 +91,18 @@ def test_what_was_not_measured_is_left_out_in_words() -> None:
         plan=[],
         plan_steps=[],
         positions=None,
-        floor_plan=[],
+        site={},
         budget=[],
     )
     words = Page(render_html(bare)).words()
-    assert "No cycles were counted" in words and "No budget was set" in words
+    assert "counted no cycles" in words and "No budget was set" in words
     assert "Position error" not in words and "Battery" not in words and "Memory plan" not in words
 
 
 def test_heights_are_named_only_where_they_differ() -> None:
     assert "height included" not in Page(render_html(house_evaluation())).words()
     upstairs = [[1.0, 1.0, 4.0, 2.0, 1.0, 1.0]]
-    assert "stands for, height included." in Page(render_html(house_evaluation(positions=upstairs))).words()
+    assert "of the decided class, height included." in Page(render_html(house_evaluation(positions=upstairs))).words()
 
 
 def test_no_cell_outlives_its_shelf() -> None:

@@ -53,7 +53,7 @@ def test_verdict_names_every_key_figure() -> None:
         "latency (largest of 500 modelled)",
         "median of 500 modelled; largest 14,551",
         "; estimated from cycles",
-        "counted is the stack's measured high-water mark, 512 B; the image reserves 2.0 KB for it",
+        "the stack counts with its measured high-water mark, 512 B; the image reserves 2.0 KB for it",
         "runs/house/report-stm32l4.html",
     ):
         assert figure in text
@@ -74,11 +74,11 @@ def test_a_latency_over_budget_is_the_largest_that_was_counted():
 def test_mismatches_outweigh_the_budget() -> None:
     text = shown(house_evaluation(mismatches=3, budget=[OVER]))
     assert text.startswith("Answers differ")
-    assert "3 of 24,020 samples" in text
+    assert "3 of 24,020 answers" in text
 
 
 def test_unseen_classes_are_reported() -> None:
-    assert "3 decisions belong to classes never trained on" in shown(uji_evaluation())
+    assert "3 decisions belong to classes that were never trained" in shown(uji_evaluation())
 
 
 def test_names_are_not_read_as_markup() -> None:

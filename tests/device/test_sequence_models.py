@@ -98,8 +98,8 @@ def test_a_step_runs_as_numpy_and_litert_say_on_both_cores(step: Step, arithmeti
 def test_a_sample_costs_a_sixth_of_the_window_at_most(tmp_path: Path, arithmetic: str) -> None:
     """MDCSA H16L1, T = 20: one row against twenty."""
     pytest.importorskip("onnx2tf")
+    from tests.window_form import window_files
     from tinyloc.export.pipeline import export_model
-    from tinyloc.export.window_form import window_files
 
     model = shaken(architecture="mdcsa", hidden=16)
     exported = export_model(model, walk(300, 1), [walk(60, 2)], tmp_path / "step.onnx", [arithmetic])

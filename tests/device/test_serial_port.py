@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import serial
 
+from tests.pty_bridge import PtyBridge
+from tests.scans import sample_row
 from tinyloc.boards import load_board
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.image.build import build_firmware
@@ -16,7 +18,6 @@ from tinyloc.device.link import serial_port
 from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.serial_port import SerialPort, find_port
 from tinyloc.device.link.transport import LinkError
-from tinyloc.device.pty_bridge import PtyBridge
 
 FIXTURE = Path(__file__).parent.parent / "firmware" / "fixtures" / "dense_int16"
 
@@ -24,7 +25,7 @@ FIXTURE = Path(__file__).parent.parent / "firmware" / "fixtures" / "dense_int16"
 @pytest.fixture(scope="module")
 def elf(tmp_path_factory) -> Path:
     if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: no firmware behind the pseudo-terminal")
+        pytest.skip("needs arm-none-eabi-gcc")
     return build_firmware(FIXTURE, load_board("stm32l4"), tmp_path_factory.mktemp("image")).elf
 
 
@@ -40,10 +41,10 @@ def test_the_firmware_answers_through_pyserial(bridge):
     client = DeviceClient(port, timeout=5.0)
     assert client.hello().board == "stm32l4"
     client.reset()
-    scores = [client.sample_dense(np.full(5, -50 - step, np.int8)).scores.tolist() for step in range(20)]
+    scores = [sample_row(client, np.full(5, -50 - step, np.int8)).scores.tolist() for step in range(20)]
     assert len({tuple(row) for row in scores}) > 1
     client.reset()
-    assert client.sample_dense(np.full(5, -50, np.int8)).scores.tolist() == scores[0]
+    assert sample_row(client, np.full(5, -50, np.int8)).scores.tolist() == scores[0]
     assert client.counts.retries == 0
     port.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.scans import sample_row
 from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.lowering.harness import add_harness
@@ -92,5 +93,5 @@ def test_the_painted_stack_of_the_firmware(board_name: str, tmp_path: Path) -> N
     client = DeviceClient(EmulatedDevice(build.elf, board))
     client.hello()
     client.reset()
-    used = max(client.sample_dense(np.full(5, -60, np.int8)).stack_high_water for _ in range(3))
+    used = max(sample_row(client, np.full(5, -60, np.int8)).stack_high_water for _ in range(3))
     assert bound is not None and used <= bound < board.build.stack_bytes

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from tinyloc.bundle.provenance import Source
 from tinyloc.bundle.schema import (
     MISSING_DBM,
     Bundle,
@@ -45,7 +46,6 @@ def directory(tmp_path):
     bundle = Bundle(
         name="b",
         architecture="mlp",
-        seed=1,
         preprocessing=Preprocessing(access_points=["a", "b", "c"], floor_dbm=-100, ceiling_dbm=-50, exponent=2.0),
         window=Window(steps=1, hop=1, rate_hz=1.0),
         outputs=Outputs(classes=["x", "y"]),
@@ -54,8 +54,7 @@ def directory(tmp_path):
         default_arithmetic="int8",
         parameters=5,
         parameters_published=5,
-        data="d",
-        licence="l",
+        data=Source(name="d", title="d", licence="l"),
     )
     (tmp_path / "bundle.json").write_text(bundle.model_dump_json())
     return tmp_path
@@ -92,7 +91,10 @@ def test_a_sample_is_given_sparsely(directory):
 
 def test_another_version_is_named_before_anything_else(directory):
     change(directory, version=99, surprise=1)
-    with pytest.raises(BundleError, match="bundle format 99, this tinyloc reads 1; export the run again"):
+    with pytest.raises(
+        BundleError,
+        match="bundle format 99 is of a newer tinyloc, this one reads 1 and 2; update",
+    ):
         load_bundle(directory)
 
 
@@ -104,8 +106,8 @@ def test_all_problems_are_told_at_once(directory):
 
 
 def test_wrong_keys_are_named(directory):
-    change(directory, surprise=1, seed="x")
-    with pytest.raises(BundleError, match=r"seed:.*surprise:"):
+    change(directory, surprise=1, parameters="x")
+    with pytest.raises(BundleError, match=r"parameters:.*surprise:"):
         load_bundle(directory)
 
 
@@ -157,7 +159,8 @@ def test_no_test_set_is_told(directory):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"{", "not JSON"), (b"[]", "bundle format None"), (b'{"name": "caf\xe9"}', "not JSON")]
+    ("content", "message"),
+    [(b"{", "not JSON"), (b"[]", "not a bundle of tinyloc"), (b'{"name": "caf\xe9"}', "not JSON")],
 )
 def test_a_damaged_file_says_so(directory, content, message):
     (directory / "bundle.json").write_bytes(content)

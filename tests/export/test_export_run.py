@@ -15,8 +15,9 @@ from tinyloc.bundle.schema import load_bundle, load_test_set
 from tinyloc.export import contract, parity, pipeline
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import constant, dump, graph, load, operator_name, scales, set_constant, tensor_name
-from tinyloc.export.litert import StepRunner, open_runner
+from tinyloc.export.litert import StepRunner
 from tinyloc.export.quantised import measure_ranges
+from tinyloc.export.to_onnx import StepNames
 from tinyloc.training.run import load_run, train
 
 CHANGES = """
@@ -83,7 +84,7 @@ def test_the_bundle_is_complete_and_describes_the_run(finished):
     assert bundle.parameters == run.record.parameters
     assert bundle.crf is not None
     np.testing.assert_allclose(bundle.crf.transitions, run.model.crf.transitions.detach().numpy())
-    assert {"onnx2tf", "torch", "tensorflow"} <= bundle.versions.keys()
+    assert {"onnx2tf", "torch", "tensorflow"} <= bundle.provenance.versions.keys()
     assert {path.name for path in finished.bundle.iterdir()} == {
         "bundle.json",
         "model.onnx",
@@ -96,7 +97,8 @@ def test_the_bundle_is_complete_and_describes_the_run(finished):
 
 def test_the_bundle_names_tensors_that_the_files_have(finished):
     for entry in load_bundle(finished.bundle).models:
-        runner = open_runner(finished.bundle, entry.arithmetic)
+        names = StepNames(tuple(state.name for state in entry.states))
+        runner = StepRunner((finished.bundle / entry.path).read_bytes(), names)
         assert [list(value.shape) for value in runner.state] == [state.shape for state in entry.states]
         assert [state.name for state in entry.states] == ["conv_0", "scan_0"]
 

@@ -86,6 +86,8 @@ class FakeModel:
 #define TL_BACKEND 0u
 #define TL_SCAN {int(self.scan)}
 #define TL_COMBINE {self.combine}
+#define TL_LEAST_HEARD 1
+#define TL_LEAST_MARGIN 0
 #define TL_ARENA_BYTES {4 * self.classes}
 typedef {kind} tl_input_t;
 typedef {kind} tl_score_t;
@@ -251,6 +253,16 @@ def best_path(model: FakeModel, scores: Sequence[Sequence[int]]) -> list[int]:
     return max(paths, key=lambda known: (known[1], -known[0][-1]))[0]
 
 
+def path_totals(model: FakeModel, scores: Sequence[Sequence[int]], end: bool) -> list[int]:
+    """Of each class the score of the best path through (T, C) scores that ends in it."""
+    totals = [model.start(c) + scores[0][c] for c in range(model.classes)]
+    for row in scores[1:]:
+        totals = [
+            max(totals[i] + model.transition(i, c) for i in range(model.classes)) + row[c] for c in range(model.classes)
+        ]
+    return [total + model.end(c) * end for c, total in enumerate(totals)]
+
+
 class FakeReference:
     """The fake model and firmware/localise in plain Python."""
 
@@ -262,12 +274,14 @@ class FakeReference:
         self.rows: list[list[int]] = []
         self.scores: list[list[int]] = []
         self.memory = [0] * self.model.classes
+        self.heard = self.margin = 0
 
     def sample(self, row: Sequence[int]) -> tuple[int, list[int]]:
         """One dense row in dBm -> (class or -1, scores)."""
         m = self.model
         self.rows.append(list(row))
         filled = forward_fill(self.rows, m.hold)[-1]
+        self.heard, self.margin = sum(dbm != MISSING for dbm in filled), 0
         scores = []
         for c in range(m.classes):
             total = self.memory[c] if m.state else 0
@@ -280,11 +294,26 @@ class FakeReference:
         seen = len(self.scores)
         if seen < m.window or (seen - m.window) % m.hop:
             return -1, scores
+        self.margin = self._margin(self.scores[-m.window :])
         if m.online:
             return best_path(m, self.scores)[-m.window], scores
         window = self.scores[-m.window :]
         path = brute_force_path(m, window) if m.crf else [argmax(s) for s in window]
         return mode(path), scores
+
+    def _margin(self, window: Sequence[Sequence[int]]) -> int:
+        """What the decision has more than the next best."""
+        m = self.model
+        if m.online:
+            values = path_totals(m, self.scores, end=False)
+        elif m.crf:
+            values = path_totals(m, window, end=True)
+        elif m.window > 1:
+            values = [[argmax(s) for s in window].count(c) for c in range(m.classes)]
+        else:
+            values = list(window[0])
+        second, best = sorted(values)[-2:]
+        return best - second
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def compile_host(
     return out
 
 
-def payload(kind: int, seq: int, body: bytes = b"", version: int = 1) -> bytes:
+def payload(kind: int, seq: int, body: bytes = b"", version: int = 2) -> bytes:
     data = struct.pack("<BBH", version, kind, seq) + body
     return data + struct.pack("<H", binascii.crc_hqx(data, 0xFFFF))
 
@@ -43,7 +43,7 @@ def wire(data: bytes) -> bytes:
     return bytes(cobs.encode(data)) + b"\0"
 
 
-def frame(kind: int, seq: int, body: bytes = b"", version: int = 1) -> bytes:
+def frame(kind: int, seq: int, body: bytes = b"", version: int = 2) -> bytes:
     return wire(payload(kind, seq, body, version))
 
 
@@ -68,6 +68,9 @@ class Reply:
 @dataclass(frozen=True)
 class Result:
     class_index: int
+    flags: int
+    heard: int
+    margin: int
     cycles: int
     stack: int
     scores: list[int]
@@ -104,17 +107,17 @@ class HostDevice:
             data = cobs.decode(part)
             assert binascii.crc_hqx(data[:-2], 0xFFFF) == struct.unpack("<H", data[-2:])[0]
             version, kind, seq = struct.unpack("<BBH", data[:4])
-            assert version == 1
+            assert version == 2
             out.append(Reply(kind, seq, data[4:-2]))
         return out
 
-    def ask(self, kind: int, seq: int, body: bytes = b"", version: int = 1) -> Reply:
+    def ask(self, kind: int, seq: int, body: bytes = b"", version: int = 2) -> Reply:
         (reply,) = self.exchange(frame(kind, seq, body, version))
         return reply
 
     def result(self, reply: Reply, bits: int) -> Result:
         assert reply.kind == RESULT, reply
-        class_index, cycles, stack, count = struct.unpack_from("<hIHH", reply.body)
-        scores = struct.unpack_from(f"<{count}{'b' if bits == 8 else 'h'}", reply.body, 10)
-        assert len(reply.body) == 10 + count * bits // 8
-        return Result(class_index, cycles, stack, list(scores))
+        *head, count = struct.unpack_from("<hBHiIHH", reply.body)
+        scores = struct.unpack_from(f"<{count}{'b' if bits == 8 else 'h'}", reply.body, 17)
+        assert len(reply.body) == 17 + count * bits // 8
+        return Result(*head, list(scores))

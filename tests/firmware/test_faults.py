@@ -67,11 +67,11 @@ def fault_at(elf: Path, board: Board, stack_pointer: int | None) -> tuple[list[b
 def test_a_fault_is_told_and_the_device_restarts(elf, board, stack_pointer, pc, lr):
     (told,), machine = fault_at(elf, board, stack_pointer)
     version, kind, seq, code, _, told_pc, told_lr = struct.unpack_from("<BBHBIII", told)
-    assert (version, kind, seq, code) == (1, ERROR, 0, 12)
+    assert (version, kind, seq, code) == (2, ERROR, 0, 12)
     assert (told_pc, told_lr) == (pc, lr)
 
     machine.part.uart.received += frame(HELLO, 5)
     machine.run()
     (hello,) = [cobs.decode(part) for part in bytes(machine.part.uart.sent).split(b"\0") if part]
     assert hello[1] == 0x81
-    assert hello[4 + 22] == 3, "reset cause: software"
+    assert hello[4 + 23] == 3, "reset cause: software"

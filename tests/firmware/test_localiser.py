@@ -49,14 +49,17 @@ def test_device_equals_the_plain_reference(name, make_device):
     device, reference = make_device(model), FakeReference(model)
     decisions = []
     for recording in range(3):
-        device.ask(RESET, 100)
+        begin = 100 + 30 * recording
+        device.ask(RESET, begin)
         reference.reset()
         for t, row in enumerate(rows(model, 24, seed=recording)):
             dense = (t + recording) % 2 == 0  # both forms of a scan, mixed
             body = bytes(v & 0xFF for v in row) if dense else sparse_body(heard(row))
-            reply = device.ask(DENSE if dense else SPARSE, 101 + t, body)
+            reply = device.ask(DENSE if dense else SPARSE, begin + 1 + t, body)
             got = device.result(reply, model.bits)
             assert (got.class_index, got.scores) == reference.sample(row), (recording, t)
+            assert (got.margin, got.heard) == (reference.margin, reference.heard), (recording, t)
+            assert got.flags == (got.class_index >= 0 and got.heard == 0)
             decisions.append(got.class_index)
     due = [c for c in decisions if c >= 0]
     assert len(set(due)) > 1 or model.inputs == 1, "the test data should not always give the same class"

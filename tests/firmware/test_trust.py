@@ -13,6 +13,7 @@ from unicorn import UC_HOOK_CODE, Uc
 from tests.firmware.fake_model import DENSE_INT16, MISSING, SPARSE_INT8, FakeReference
 from tests.firmware.garbage import garbage
 from tests.firmware.host_device import DENSE, ERROR, HELLO, RESET, RESULT, compile_host, frame
+from tests.scans import sample_row
 from tinyloc.boards import load_board
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.image.build import build_firmware
@@ -25,7 +26,7 @@ DAY_AT_5_HZ = 24 * 3600 * 5
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
     if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed: no firmware")
+        pytest.skip("needs arm-none-eabi-gcc")
     directory = tmp_path_factory.mktemp("trust")
     return build_firmware(DENSE_INT16.write(directory / "model"), load_board("stm32l4"), directory / "firmware").elf
 
@@ -79,7 +80,7 @@ def test_noise_does_not_crash_the_emulated_device(image, frames):
     client.reset()
     for step in range(12):
         row = [-40 - step, MISSING, -70, MISSING, -90 + step]
-        answer = client.sample_dense(np.array(row, np.int8))
+        answer = sample_row(client, np.array(row, np.int8))
         assert (answer.class_index, answer.scores.tolist()) == reference.sample(row)
 
 
@@ -109,17 +110,17 @@ def test_power_fails_inside_the_firmware(image, place):
     chance = random.Random(place)
     rows = [[chance.randint(-99, -30) if chance.random() < 0.7 else MISSING for _ in range(5)] for _ in range(8)]
     for row in rows[:5]:
-        client.sample_dense(np.array(row, np.int8))
+        sample_row(client, np.array(row, np.int8))
     cut = power_fails_once_at(device, place)
     with pytest.raises(DeviceRestarted):
         for row in rows:
-            client.sample_dense(np.array(row, np.int8))
+            sample_row(client, np.array(row, np.int8))
     assert len(cut) == 1
     assert client.hello().board == "stm32l4"
     client.reset()
     reference = FakeReference(DENSE_INT16)
     for row in rows:
-        answer = client.sample_dense(np.array(row, np.int8))
+        answer = sample_row(client, np.array(row, np.int8))
         assert (answer.class_index, answer.scores.tolist()) == reference.sample(row)
 
 

@@ -221,10 +221,12 @@ def test_golden_exchanges_hold_when_played_again(prepared):
     keywords.load_golden(out / "golden.json")
     capture = Path(keywords.new_capture_file())
     capture.write_bytes(b"")
-    device = EmulatedDevice(out / "firmware.elf", board, measure=True)
-    names = ["hello", "reset", *keywords.sample_names(), "reset", "corrupted", "sample 0"]
+    names = ["power on", "hello", "reset", *keywords.sample_names(), "power on", "reset", "corrupted", "sample 0"]
     assert len(keywords.sample_names()) >= 6
     for exchange in names:
+        if exchange == "power on":
+            device = EmulatedDevice(out / "firmware.elf", board, measure=True)
+            continue
         device.write(bytes(int(byte, 16) for byte in keywords.request_bytes(exchange)))
         with capture.open("ab") as file:
             file.write(device.read(0))
@@ -244,7 +246,7 @@ def patch_cycles(capture: Path, instructions: int) -> None:
     data = capture.read_bytes()
     *before, last, _ = data.split(b"\0")
     payload = bytearray(cobs.decode(last)[:-2])
-    payload[6:10] = struct.pack("<I", instructions)
+    payload[13:17] = struct.pack("<I", instructions)
     checked = bytes(payload) + struct.pack("<H", binascii.crc_hqx(bytes(payload), 0xFFFF))
     assert len(cobs.encode(checked)) == len(last)
     capture.write_bytes(b"\0".join([*before, cobs.encode(checked), b""]))
@@ -299,7 +301,7 @@ def test_a_wrong_reply_is_told(change, told):
     import struct
 
     got = {"type": 0x90, "seq": 11, "class": 1, "scores": [3, -4], "cycles": 10_000, **change}
-    body = struct.pack("<hIHH2h", got["class"], got["cycles"], 300, 2, *got["scores"])
+    body = struct.pack("<hBHiIHH2h", got["class"], 0, 3, 7, got["cycles"], 300, 2, *got["scores"])
     keywords = Keywords()
     keywords._tolerance = 0.02
     if told is None:

@@ -29,6 +29,7 @@ def test_the_issue_s_commands_are_there() -> None:
     groups |= {(group, name) for group in ("fusion", "study") for name in ("run", "table")}
     groups |= {("zoo", "list"), ("zoo", "pack"), ("zoo", "refresh"), ("fusion", "build"), ("fusion", "emulate")}
     stages = (
+        "init",
         "recipes",
         "train",
         "export",

@@ -31,19 +31,19 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, capsys: pytest.CaptureF
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130
-    assert rest.splitlines()[-1] == "interrupted; the same command goes on where it stopped"
+    assert rest.splitlines()[-1] == "interrupted; run the same command again to continue"
     assert "Traceback" not in rest and "rror" not in rest
 
     assert main(command) == 0
-    (epoch,) = re.findall(r"^model: going on at epoch (\d+) of 40$", capsys.readouterr().err, re.MULTILINE)
+    (epoch,) = re.findall(r"^model: continuing at epoch (\d+) of 40$", capsys.readouterr().err, re.MULTILINE)
     assert 5 <= int(epoch) <= 40
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["train", "uji-mlp"], "interrupted; the same command goes on where it stopped"),
-        (["evaluate", "house"], "interrupted; the same command goes on where it stopped"),
+        (["train", "uji-mlp"], "interrupted; run the same command again to continue"),
+        (["evaluate", "house"], "interrupted; run the same command again to continue"),
         (["train", "uji-mlp", "--fresh"], "interrupted"),
         (["emulate", "house"], "interrupted"),
         (["export", "house"], "interrupted"),

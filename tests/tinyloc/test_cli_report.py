@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation_samples import house_evaluation
-from tinyloc.cli.layout import find_run
+from tinyloc.cli.runs import find_run
 from tinyloc.device.report.record import save_evaluation
 from tinyloc.main import main
 

@@ -54,5 +54,5 @@ def test_teachers_of_teachers_come_too(tmp_path: Path) -> None:
 
 
 def test_no_such_cell_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"no cell has nowhere in its name; --dry-run lists them"):
+    with pytest.raises(StudyError, match=r"no cell has nowhere in its name; list the cells with --dry-run"):
         run(tmp_path, "nowhere")

@@ -1,6 +1,7 @@
 """The wheel holds everything that works outside the clone."""
 
 import shutil
+import stat
 import subprocess
 import sys
 import zipfile
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = {"training", "export", "codegen", "firmware", "boards", "device", "zoo"}
+
+def parts(repository: Path) -> set[str]:
+    """The top-level folders that tinyloc/ links to."""
+    return {path.name for path in (repository / "tinyloc").iterdir() if path.is_symlink()}
 
 
 def tracked(repository: Path) -> list[str]:
@@ -17,16 +21,26 @@ def tracked(repository: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = tmp_path_factory.mktemp("source")
+def source(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What git would check out, without the tests."""
+    place = tmp_path_factory.mktemp("source")
     for name in tracked(repository):
-        if (repository / name).is_file() and not name.startswith("tests/"):
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(repository / name, source / name)
-    out = source / "dist"
+        path = repository / name
+        if (path.is_file() or path.is_symlink()) and not name.startswith("tests/"):
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place / name, follow_symlinks=False)
+    return place
+
+
+def built_wheel(source: Path, out: Path) -> Path:
     subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(out), str(source)], check=True)
     (built,) = out.glob("tinyloc-*.whl")
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path) -> Path:
+    return built_wheel(source, source / "dist")
 
 
 def test_the_wheel_holds_every_file_of_the_packages(wheel: Path, repository: Path) -> None:
@@ -34,9 +48,9 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path, repository: Pat
     expected = []
     for name in tracked(repository):
         top, _, rest = name.partition("/")
-        if top == "tinyloc":
+        if top == "tinyloc" and not (repository / name).is_symlink():
             expected.append(name)
-        elif top in PACKAGES and not rest.endswith(".md"):
+        elif top in parts(repository) and not rest.endswith(".md"):
             expected.append(f"tinyloc/{name}")
     assert len(expected) > 50
     assert not [name for name in expected if name not in content]
@@ -53,10 +67,25 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path, repository: Pat
         "tinyloc/device/report/templates/style.css",
         "tinyloc/device/report/templates/report.html.j2",
         "tinyloc/training/recipes/house-a-mamba.toml",
+        "tinyloc/renode/stm32l4.robot",
     ],
 )
 def test_what_is_read_as_data_is_in_the_wheel(wheel: Path, name: str) -> None:
     assert name in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_wheel_holds_no_links(wheel: Path) -> None:
+    modes = {entry.filename: entry.external_attr >> 16 for entry in zipfile.ZipFile(wheel).infolist()}
+    assert not [name for name, mode in modes.items() if stat.S_ISLNK(mode)]
+
+
+@pytest.mark.slow
+def test_a_wheel_from_the_source_distribution_holds_the_same_files(source: Path, wheel: Path, tmp_path: Path) -> None:
+    make = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", make, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("tinyloc-*.tar.gz")
+    other = built_wheel(archive, tmp_path / "dist")
+    assert set(zipfile.ZipFile(other).namelist()) == set(zipfile.ZipFile(wheel).namelist())
 
 
 def test_the_wheel_holds_no_tests(wheel: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.integer_mlp import integer_scores
 from tinyloc.bundle.schema import Preprocessing
 from tinyloc.export.flatbuffer import constant, graph, load, scales, tensor_name
 from tinyloc.export.litert import StepRunner
@@ -17,7 +18,7 @@ from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.compress import prune, rounding, select
 from tinyloc.training.compress.footprint import least_constant_bytes
 from tinyloc.training.compress.forms import Int8Linear, dynamic, serialised_bytes, static
-from tinyloc.training.compress.integers import activation_scales, integer_scores, linear_layers, snapped
+from tinyloc.training.compress.integers import activation_scales, linear_layers, snapped
 from tinyloc.training.compress.level import level_scores
 from tinyloc.training.compress.qat import QuantisedMlp, fake_activation, fake_weight
 from tinyloc.training.compress.scales import SCORE_MARGIN, affine, score_range, weight_integers, weight_scales

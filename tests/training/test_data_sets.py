@@ -13,6 +13,7 @@ import pytest
 
 from tinyloc.training.data import ble_flat, ble_tracks, catalogue, files, in_home, movement_aal, uji, uji_blocks, uts
 from tinyloc.training.data.dataset import UNSEEN, Recording, alternating
+from tinyloc.training.data.table import Dialect, read_table
 from tinyloc.training.errors import DataError
 
 
@@ -50,18 +51,40 @@ def test_all_missing_members_are_named(tmp_path: Path) -> None:
         ("a,b\n", "no data rows"),
         ("a,b\n1\n1,2\n3,4,5\n", "2 rows are not of 2 cells as the header: line 2 has 1, line 4 has 3"),
         ("a,a,b\n1,2,3\n", "more than one column is called a"),
+        ("a,a,c\n1,2\n", r"1 column is missing: b; .*; more than one column is called a; .*; 1 row is not of 3 cells"),
+        ("a;b\n1;2\n", r'it has a;b; semicolons seem to separate its cells: declare delimiter = ";"'),
+        (f"a,b\n\n1,{'2' * 130_000}\n", "line 3, cell 2 has 130,000 characters"),
+        (f"a,b\n1,{'2' * 140_000}\n", "t.csv, line 2: field larger than field limit"),
+        ("a\0,b\n1,2\n", "holds NUL characters"),
     ],
 )
 def test_tables_say_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        files.read_table(text, "t.csv", ["a", "b"])
+        read_table(text, "t.csv", ["a", "b"])
 
 
 def test_cells_that_are_no_numbers_are_named_and_missing_ones_are_nan() -> None:
-    table = files.read_table("\ufeff #a , b\n1,100\n,x\n", "t.csv", ["a", "b"])
+    table = read_table("\ufeff #a , b\n1,100\n,x\n".encode(), "t.csv", ["a", "b"])
     assert np.isnan(table.numbers(["a"], missing=[""])).tolist() == [[False], [True]]
     with pytest.raises(DataError, match=r"2 cells are no numbers: line 3 a = '', line 3 b = 'x'"):
         table.numbers(["a", "b"])
+
+
+def test_lines_are_named_as_an_editor_counts_them_whatever_ends_them() -> None:
+    for end in ("\n", "\r\n", "\r"):
+        table = read_table(end.join(["a,b", "1,2", "", '"3",x', ""]), "t.csv", ["a", "b"])
+        assert table.texts("a") == ["1", "3"] and table.blank_lines == 1
+        with pytest.raises(DataError, match="line 4 b = 'x'"):
+            table.numbers(["b"])
+
+
+def test_decimal_commas_are_read_when_declared_and_hinted_at_otherwise() -> None:
+    text = "a;b\n-51,5;1\n"
+    with pytest.raises(DataError, match=r"line 2 a = '-51,5'.*decimal = \",\""):
+        read_table(text, "t.csv", ["a"], Dialect(";")).numbers(["a"])
+    assert read_table(text, "t.csv", ["a"], Dialect(";", ",")).numbers(["a", "b"]).tolist() == [[-51.5, 1]]
+    with pytest.raises(DataError, match=r"2 cells are no numbers: line 2 a = '1\.5', line 2 b = '1_0'"):
+        read_table("a;b\n1.5;1_0\n", "t.csv", ["a"], Dialect(";", ",")).numbers(["a", "b"])
 
 
 def test_stretches_alternate_and_lose_no_sample() -> None:

@@ -95,10 +95,10 @@ seeds = [1]
 
 
 def test_a_study_tells_of_its_own_teachers_before_it_begins(tmp_path: Path) -> None:
-    from tinyloc.training.toml_text import to_toml
+    import tomli_w
 
     recipe = tiny_recipe().model_dump(mode="json", exclude_none=True)
-    (tmp_path / "tiny.toml").write_text(to_toml(recipe))
+    (tmp_path / "tiny.toml").write_text(tomli_w.dumps(recipe))
     (tmp_path / "study.toml").write_text(STUDY)
     why = check.impossible(cells(load_study(tmp_path / "study.toml"), tmp_path))
     by_training = {name.split("--")[2]: text for name, text in why.items()}

@@ -90,7 +90,7 @@ def seen(fix: tuple[float, float], batch: int = 1) -> Seen:
     return Seen(
         state, np.full(batch, 0.2), np.array([fix] * batch), np.ones(batch, bool), np.zeros(batch),
         np.zeros((batch, 2)),
-        np.zeros(batch, bool), np.zeros(batch, bool), np.zeros((batch, 2)),
+        np.zeros(batch, bool), np.zeros(batch, bool), np.zeros((batch, 2)), np.zeros(batch, bool),
     )  # fmt: skip
 
 
@@ -159,7 +159,8 @@ def test_bad_times_are_counted_and_survived() -> None:
     batch = broken(simulate(ROOM, 3))
     track = run(batch, FilterSettings(), make_rule(FilterSettings(), None, 1))
     assert np.isfinite(track.position_m).all()
-    assert (track.trouble.backwards[0], track.trouble.gaps[0]) == (2, 1)
+    trouble = track.trouble
+    assert (trouble.backwards[0], trouble.gaps[0], trouble.restarts[0]) == (2, 1, 1)
 
 
 def test_no_fix_at_all_is_no_track() -> None:

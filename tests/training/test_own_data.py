@@ -7,13 +7,14 @@ import pytest
 
 from tinyloc.training.data import catalogue, own
 from tinyloc.training.data.dataset import UNSEEN
+from tinyloc.training.data.radio_map.splits import SPLITS
 from tinyloc.training.errors import DataError
 
 ABOUT = """
 name = "my-flat"
 licence = "mine"
 file = "scans.csv"
-rate_hz = 2
+rate_hz = 1
 time_unit = "ms"
 missing = [100, ""]
 [columns]
@@ -52,7 +53,7 @@ def test_whole_recordings_are_held_out_and_sorted_by_time(tmp_path: Path) -> Non
 
 
 def test_a_column_says_which_rows_are_whose_and_unknown_rooms_are_unseen(tmp_path: Path) -> None:
-    rows = "".join(f"{n},{split},{room},0,0,-50,-60,-70\n" for n, (split, room) in enumerate(
+    rows = "".join(f"{1000 * n},{split},{room},0,0,-50,-60,-70\n" for n, (split, room) in enumerate(
         [("train", "a"), ("train", "b"), ("validation", "a"), ("test", "c"), ("test", "b")]
     ))  # fmt: skip
     about = ABOUT.replace('recording = "walk"', 'split = "walk"')
@@ -62,9 +63,9 @@ def test_a_column_says_which_rows_are_whose_and_unknown_rooms_are_unseen(tmp_pat
 
 def test_three_files(tmp_path: Path) -> None:
     write(tmp_path)
-    for split in own.SPLITS:
+    for split in SPLITS:
         (tmp_path / f"{split}.csv").write_text((tmp_path / "scans.csv").read_text())
-    about = ABOUT.replace('file = "scans.csv"', "".join(f'{split} = "{split}.csv"\n' for split in own.SPLITS))
+    about = ABOUT.replace('file = "scans.csv"', "".join(f'{split} = "{split}.csv"\n' for split in SPLITS))
     (tmp_path / "data.toml").write_text(about)
     data = own.load(tmp_path / "data.toml")
     assert [len(split) for split in data.splits.values()] == [5, 5, 5]
@@ -79,10 +80,10 @@ def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('file = "scans.csv"', ""), "name file, or all of train, validation and test"),
-        (('file = "scans.csv"', 'train = "a.csv"'), r"validation, test missing"),
+        (('file = "scans.csv"', ""), "name file, or train and test"),
+        (('file = "scans.csv"', 'train = "a.csv"'), r"name file, or train and test \(test missing\)"),
         (('licence = "mine"', ""), "licence: Field required"),
-        (("rate_hz = 2", "rate_hz = 0\nspeed = 1"), r"rate_hz: .*; speed: Extra inputs"),
+        (("rate_hz = 1", "rate_hz = 0\nspeed = 1"), r"rate_hz: .*; speed: Extra inputs"),
         (('y = "y"', ""), "needs both columns.x and columns.y"),
         (('"ap_*"', '"room"'), "access_points has room, which is another column"),
         (('"ap_*"', '"wifi_*"'), r"no column matches access_points 'wifi_\*'"),
@@ -96,14 +97,14 @@ def test_a_wrong_description_is_told(tmp_path: Path, change: tuple[str, str], me
 
 
 def test_a_star_takes_no_column_that_is_something_else(tmp_path: Path) -> None:
-    rows = "".join(f"{n},{walk},{n // 3},{n},{walk},-50,-60,-70\n" for walk in range(5) for n in range(6))
+    rows = "".join(f"{1000 * n},{walk},{n // 3},{n},{walk},-50,-60,-70\n" for walk in range(5) for n in range(6))
     about = ABOUT.replace('["hall", "ap_*"]', '["*"]')
     assert own.load(write(tmp_path, about, rows)).access_points == ("ap_1", "ap_2", "hall")
 
 
 def test_too_few_recordings_and_labels_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="1 recordings are too few"):
-        own.load(write(tmp_path, rows="0,w,a,0,0,-50,-60,-70\n1,w,b,0,0,-50,-60,-70\n"))
+    with pytest.raises(DataError, match=r"too few to hold out 0.2 of them twice .*: 1 recording;"):
+        own.load(write(tmp_path, rows="0,w,a,0,0,-50,-60,-70\n1000,w,b,0,0,-50,-60,-70\n"))
     rows = "".join(f"0,w{n},a,0,0,-50,-60,-70\n" for n in range(5))
     with pytest.raises(DataError, match="the training rows have 1 label"):
         own.load(write(tmp_path, rows=rows))
@@ -122,3 +123,183 @@ def test_readings_that_no_receiver_reports_are_named(tmp_path: Path) -> None:
     message = r"20 readings are above 0 or below -127 dBm: line 2 ap_1 = 200, line 2 ap_2 = -130.*under missing"
     with pytest.raises(DataError, match=message):
         catalogue.load("csv", {}, write(tmp_path, rows=rows))
+
+
+def umlauts(folder: Path, encoding: str, about: str = ABOUT) -> Path:
+    """Two rooms whose names differ in one letter outside of ASCII."""
+    rooms = ("K\u00fcche", "K\u00e8che")
+    rows = "".join(f"{1000 * n},w{walk},{rooms[n % 2]},0,0,-50,-70,-60\n" for walk in range(5) for n in range(6))
+    path = write(folder, about)
+    (folder / "scans.csv").write_bytes((HEADER + rows).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_utf_8_is_read_with_and_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    assert own.load(umlauts(tmp_path, encoding)).classes == ("K\u00e8che", "K\u00fcche")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("latin-1", r'scans.csv, line 2, byte 37 of the file: 0xfc is not utf-8 .*declare .*encoding = "latin-1"'),
+        ("utf-16", r'line 1, byte 0 of the file: 0xff is not utf-8 .*encoding = "utf-16"'),
+    ],
+)
+def test_another_encoding_is_named_and_read_when_declared(tmp_path: Path, encoding: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        own.load(umlauts(tmp_path, encoding))
+    declared = umlauts(tmp_path, encoding, f'encoding = "{encoding}"\n{ABOUT}')
+    assert own.load(declared).classes == ("K\u00e8che", "K\u00fcche")
+
+
+@pytest.mark.parametrize("name", ["rot13", "hex", "unicode_escape", "nosuch", "utf-7"])
+def test_an_encoding_that_is_no_character_set_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=f"encoding: '{name}' is not a known encoding; known are utf-8"):
+        own.load(umlauts(tmp_path, "utf-8", f'encoding = "{name}"\n{ABOUT}'))
+
+
+# --- what contradicts itself is named, all at once ---
+
+PLAIN = """
+name = "plain"
+licence = "mine"
+file = "scans.csv"
+missing = [""]
+[columns]
+access_points = ["ap*"]
+label = "room"
+recording = "walk"
+time = "t"
+"""
+
+
+def plain(folder: Path, rows: list[str], about: str = PLAIN, header: str = "t,walk,room,ap1,ap2") -> Path:
+    (folder / "scans.csv").write_text("\n".join([header, *rows]) + "\n")
+    (folder / "data.toml").write_text(about)
+    return folder / "data.toml"
+
+
+def walks(step_s: float = 1.0, count: int = 5, samples: int = 6) -> list[str]:
+    return [
+        f"{n * step_s:g},w{walk},{'ab'[n % 2]},{-50 - n},{-60 - walk}" for walk in range(count) for n in range(samples)
+    ]
+
+
+def notes(path: Path) -> str:
+    return "\n".join(own.load(path).notes)
+
+
+def test_all_problems_of_all_files_are_named_at_once(tmp_path: Path) -> None:
+    rows = walks()
+    rows[0] = "0,w0,,-50,-60"
+    rows[1] = "1,,a,-50,7"
+    rows[2] = "x,w0,a,quiet,-60"
+    about = PLAIN.replace('file = "scans.csv"', 'train = "scans.csv"\ntest = "none.csv"')
+    with pytest.raises(DataError) as error:
+        own.load(plain(tmp_path, rows, about))
+    for words in (
+        "none.csv: no such file",
+        "1 cell is no number: line 4 ap1 = 'quiet'",
+        "1 reading is above 0 or below -127 dBm: line 3 ap2 = 7",
+        "1 cell is no number: line 4 t = 'x'",
+        "1 empty cell in column walk (line 3)",
+    ):
+        assert words in str(error.value)
+
+
+def test_columns_with_one_name_are_named_although_a_star_takes_them(tmp_path: Path) -> None:
+    rows = [f"{row},-70" for row in walks()]
+    with pytest.raises(DataError, match="more than one column is called ap1; rename all but one"):
+        own.load(plain(tmp_path, rows, header="t,walk,room,ap1,ap2,ap1"))
+
+
+def test_empty_labels_are_named_or_left_out_and_counted(tmp_path: Path) -> None:
+    rows = walks()
+    rows[3] = "3,w0,,-50,-60"
+    with pytest.raises(DataError, match=r'1 row has no label \(line 5\); .* unlabelled = "drop"'):
+        own.load(plain(tmp_path, rows))
+    path = plain(tmp_path, rows, f'unlabelled = "drop"\n{PLAIN}')
+    assert sum(len(part) for split in own.load(path).splits.values() for part in split) == len(rows) - 1
+    assert "1 row without a label left out (line 5)" in notes(path)
+
+
+@pytest.mark.parametrize(
+    ("step_s", "setting", "message"),
+    [
+        (1000, "rate_hz = 1", r'step by 1000 s \(median\), rate_hz = 1 expects 1 s; .* declare time_unit = "ms"'),
+        (1, "rate_hz = 5", r"step by 1 s \(median\), rate_hz = 5 expects 0.2 s; declare the rate of the file"),
+        (1000, "", r'step by 1000 s \(median\) with time_unit = "s"; correct the unit'),
+        (0, "", r"all times of recording w0, w1, w2, w3, w4 are equal; correct column t"),
+    ],
+)
+def test_times_that_contradict_the_rate_are_named(tmp_path: Path, step_s: float, setting: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        own.load(plain(tmp_path, walks(step_s), f"{setting}\n{PLAIN}"))
+
+
+def test_the_rate_is_seen_and_pauses_are_named_and_cut(tmp_path: Path) -> None:
+    rows = walks(0.2, samples=20)
+    rows[10] = rows[10].replace("2,w0", "60,w0", 1)
+    rows[11:20] = [f"{60 + n / 5:g},w0,a,-50,-60" for n in range(1, 10)]
+    data = own.load(plain(tmp_path, rows))
+    assert data.rate_hz == 5
+    said = "\n".join(data.notes)
+    assert "scans.csv: 100 rows, 5 recordings, 2 access points" in said
+    assert "times span 61.8 s; median step 0.2 s (5 Hz)" in said
+    assert "1 pause longer than 3 steps inside recordings, the longest 58.2 s before line 12; pause_s" in said
+    cut = own.load(plain(tmp_path, rows, f"pause_s = 10\n{PLAIN}"))
+    assert sum(map(len, cut.splits.values())) == 6
+    assert max(np.diff(part.time_s).max() for split in cut.splits.values() for part in split) < 0.3
+
+
+def test_rows_out_of_order_and_blank_lines_are_counted(tmp_path: Path) -> None:
+    rows = walks()
+    rows[0], rows[1] = rows[1], rows[0]
+    rows.insert(4, "")
+    said = notes(plain(tmp_path, rows))
+    assert "time goes back at 1 row; recordings are sorted by time" in said
+    assert "30 rows (1 blank line skipped)" in said
+
+
+def test_lines_that_end_with_cr_only_are_read(tmp_path: Path) -> None:
+    path = plain(tmp_path, walks())
+    (tmp_path / "scans.csv").write_bytes((tmp_path / "scans.csv").read_bytes().replace(b"\n", b"\r"))
+    assert own.load(path).classes == ("a", "b")
+
+
+def test_semicolons_and_decimal_commas_are_named_and_read_when_declared(tmp_path: Path) -> None:
+    rows = [row.replace(",", ";").replace("-50;", "-50,4;") for row in walks()]
+    header = "t;walk;room;ap1;ap2"
+    with pytest.raises(DataError, match=r'semicolons seem to separate its cells: declare delimiter = ";"'):
+        own.load(plain(tmp_path, rows, header=header))
+    with pytest.raises(DataError, match=r"5 cells are no numbers: line 2 ap1 = '-50,4'.*decimal = \",\""):
+        own.load(plain(tmp_path, rows, f'delimiter = ";"\n{PLAIN}', header))
+    path = plain(tmp_path, rows, f'delimiter = ";"\ndecimal = ","\n{PLAIN}', header)
+    assert own.load(path).train[0].rssi_dbm[0, 0] == -50 and "5 readings rounded to whole dBm" in notes(path)
+
+
+@pytest.mark.parametrize("code", [-110, -100, 0])
+def test_a_frequent_extreme_reading_is_asked_about(tmp_path: Path, code: int) -> None:
+    rows = [
+        row.replace(f",{-60 - walk}", f",{code}") for row, walk in zip(walks(), np.repeat(range(5), 6), strict=True)
+    ]
+    with pytest.raises(
+        DataError, match=rf"of the readings are {code} dBm: add {code} to missing .* heard = \[{code}\]"
+    ):
+        own.load(plain(tmp_path, rows))
+    coded = own.load(plain(tmp_path, rows, PLAIN.replace('missing = [""]', f"missing = [{code}]")))
+    assert np.isnan(coded.train[0].rssi_dbm[:, 1]).all()
+    kept = own.load(plain(tmp_path, rows, f"heard = [{code}]\n{PLAIN}"))
+    assert (kept.train[0].rssi_dbm[:, 1] == code).all()
+
+
+def test_a_label_for_each_scan_is_refused_and_doubtful_labels_are_noted(tmp_path: Path) -> None:
+    rows = [f"{n},w{walk},{walk}-{n},{-50 - n},-60" for walk in range(5) for n in range(6)]
+    with pytest.raises(DataError, match="30 labels for 30 scans: choose another column"):
+        own.load(plain(tmp_path, rows))
+    rows = [f"{n},w{walk},{('bath', 'Bath')[n % 2]},{-50 - n},-60,{n // 2},0" for walk in range(5) for n in range(6)]
+    header = "t,walk,room,ap1,ap2,x,y"
+    said = notes(plain(tmp_path, rows, f'{PLAIN}x = "x"\ny = "y"\n', header))
+    assert "labels 'Bath' and 'bath' differ in case or spaces only" in said
+    assert "3 places with more than one label, as 0, 0 with Bath and bath" in said

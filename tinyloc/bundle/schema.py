@@ -13,43 +13,97 @@ Importing this module needs neither torch nor TFLite tools.
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from tinyloc.bundle.json_text import parse_json
+from tinyloc.bundle.provenance import Provenance, Source
+from tinyloc.bundle.quantities import (
+    Bytes,
+    Count,
+    Dbm,
+    Exponent,
+    Figure,
+    Flag,
+    Held,
+    Hertz,
+    Index,
+    Milliseconds,
+    Once,
+    Place,
+    Samples,
+    Score,
+    Size,
+)
+from tinyloc.bundle.site import Site
+from tinyloc.bundle.version1 import from_version_1
 from tinyloc.errors import UserError, counted
+from tinyloc.files import write_whole
+from tinyloc.names import FileName, Line, Sha256, printable, repeated
+from tinyloc.strict import Strict, problems
 
-FORMAT_VERSION = 1
+FORMAT = "tinyloc-bundle"
+FORMAT_VERSION = 2
 MISSING_DBM = 127
 """In int8 readings (bundle, link): this access point was not heard. Real readings are -128..126 dBm."""
+WIDEST_MEAN_M = 2_000_000
+DEEPEST_SETTING = 12
+"""Tables within tables of `settings`."""
 
+BUNDLE = "bundle.json"
 TEST_SET = "test.npz"
 
 Arithmetic = Literal["int8", "int16x8"]
+Combine = Literal["mean", "max", "last"]
+Width = Annotated[str, Field(pattern=r"^w(4|8|16)a(8|16)$")]
+TfliteName = Annotated[FileName, Field(pattern=r"\.tflite$")]
 
 
 class BundleError(UserError):
     """A bundle that is missing, damaged or of another version; the message says what to do."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def plain_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Give back settings of plain JSON: finite numbers, not nested too deeply. Raises ValueError."""
+    _check_plain(settings, "settings", 0)
+    return settings
 
 
-class Preprocessing(_Strict):
+def _check_plain(value: Any, place: str, depth: int) -> None:
+    if depth > DEEPEST_SETTING:
+        raise ValueError(f"{printable(place)} is nested more than {DEEPEST_SETTING} deep")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_plain(inner, f"{place}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            _check_plain(inner, f"{place}.{number}", depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{printable(place)} is {value}; it must be a finite number")
+
+
+class Preprocessing(Strict):
     """From raw dBm to model input: x = clip((dBm - floor) / (ceiling - floor), 0, 1) ** exponent; not heard = 0."""
 
-    access_points: list[str] = Field(min_length=1)
-    floor_dbm: float
-    ceiling_dbm: float
-    exponent: float = Field(default=1.0, gt=0)
-    hold_samples: int = Field(default=0, ge=0, le=254)
+    access_points: Annotated[list[Line], Once, Field(min_length=1, max_length=65535)]
+    """Their ids, as a radio reports them where the data have such ids, in the order of the network's inputs."""
+    floor_dbm: Dbm
+    """Reading that becomes 0."""
+    ceiling_dbm: Dbm
+    """Reading that becomes 1."""
+    exponent: Exponent = 1.0
+    hold_samples: Held = 0
     """A silent access point keeps its last reading for so many further samples (forward fill)."""
+    combine: Combine = "mean"
+    """What several readings of one access point within a sample become: their mean in dBm, rounded to a whole dBm,
+    halves away from zero; the strongest; or the latest. Training data were combined so, a device has to do the same."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Preprocessing":
@@ -63,111 +117,183 @@ class Preprocessing(_Strict):
         return np.nan_to_num(x**self.exponent, nan=0.0).astype(np.float32)
 
 
-class Window(_Strict):
+class Window(Strict):
     """A decision is due at sample t of a recording (from 0) when t >= steps - 1 and (t - steps + 1) % hop == 0.
 
     It is the most frequent class of the best path through the last `steps` samples. Online, it is the class of the
     oldest of them, sample t - (steps - 1), on the best path through the whole recording up to t: a fixed lag.
     """
 
-    steps: int = Field(ge=1)
-    hop: int = Field(ge=1)
-    rate_hz: float = Field(gt=0)
-    online: bool = False
+    steps: Samples
+    """Samples that a decision looks at."""
+    hop: Samples
+    """Samples from one decision to the next."""
+    rate_hz: Hertz
+    """Samples a second."""
+    online: Flag = False
 
 
-class Room(_Strict):
-    """A rectangle of the floor plan, metres; drawn behind the error map."""
+class Unknown(Strict):
+    """When a decision is "unknown" instead of a class."""
 
-    name: str
-    x: float
-    y: float
-    width: float = Field(gt=0)
-    height: float = Field(gt=0)
-    floor: int = 0
+    margin: Annotated[float, Field(strict=True, ge=0, le=1e5)] = 0.0
+    """Least distance from the best score to the second best, in units of the float scores."""
+    least_heard: Annotated[int, Field(strict=True, ge=0, le=65535)] = 1
+    """Least number of access points that the sample hears, held readings included."""
 
 
-class Outputs(_Strict):
+class Outputs(Strict):
     """What the scores mean."""
 
-    classes: list[str] = Field(min_length=2)
-    positions_m: list[tuple[float, float, float]] | None = None
-    """Position (x, y, z) in metres that a decision for the class stands for."""
-    floor_plan: list[Room] = []
+    classes: Annotated[list[Line], Once, Field(min_length=2, max_length=32767)]
+    """Names, in the order of the network's scores."""
+    positions_m: list[Place] | None = None
+    """Position x, y, z in metres that a decision for each class stands for."""
+    floors: list[Index] | None = None
+    """Index in `site.floors` of each class."""
     position: Literal["class", "mean"] = "class"
     """Where a decision puts the user: at its class, or at the mean of all classes' positions, weighted by their squared
     probabilities (codegen/arithmetic/position.py)."""
+    unknown: Unknown | None = None
+    """Null: every sample gets a class, also one that hears nothing."""
 
     @model_validator(mode="after")
     def _aligned(self) -> "Outputs":
-        if self.positions_m is not None and len(self.positions_m) != len(self.classes):
-            positions = counted(len(self.positions_m), "position")
-            raise ValueError(f"{positions} for {len(self.classes)} classes")
-        if self.positions_m is None and self.position == "mean":
-            raise ValueError("position = 'mean' needs positions_m")
+        wrong = []
+        for values, what in ((self.positions_m, "position"), (self.floors, "floor")):
+            if values is not None and len(values) != len(self.classes):
+                wrong.append(f"{counted(len(values), what)} for {len(self.classes)} classes")
+        if self.position == "mean":
+            if self.positions_m is None:
+                wrong.append("position = 'mean' needs positions_m")
+            elif any(abs(metres) > WIDEST_MEAN_M for place in self.positions_m for metres in place[:2]):
+                wrong.append(
+                    f"position = 'mean' is computed in whole millimetres of 32 bits: positions_m must lie within "
+                    f"{WIDEST_MEAN_M:,} m of the origin; move the origin of the data set to the site"
+                )
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
 
-class State(_Strict):
+class State(Strict):
     """A tensor the step carries from sample to sample; starts at zero. `input` and `output` name TFLite tensors."""
 
-    name: str
-    input: str
-    output: str
-    shape: list[int]
+    name: Line
+    input: Line
+    output: Line
+    shape: Annotated[list[Size], Field(min_length=1, max_length=8)]
 
 
-class Crf(_Strict):
+class Crf(Strict):
     """Linear-chain CRF: transitions[i][j] from class i to class j, in units of the float scores."""
 
-    transitions: list[list[float]]
-    start: list[float]
-    end: list[float]
+    transitions: list[list[Score]]
+    start: list[Score]
+    end: list[Score]
+
+    @model_validator(mode="after")
+    def _square(self) -> "Crf":
+        classes = len(self.transitions)
+        rows = {f"row {number} of transitions": row for number, row in enumerate(self.transitions)}
+        vectors = {**rows, "start": self.start, "end": self.end}
+        wrong = [f"{name} has {len(values)}" for name, values in vectors.items() if len(values) != classes]
+        if wrong:
+            raise ValueError(f"transitions has {counted(classes, 'row')}, but {'; '.join(wrong[:5])}")
+        return self
 
 
-class ModelFile(_Strict):
+class ModelFile(Strict):
     """One TFLite file. `input` and `output` name its reading and score tensors."""
 
     arithmetic: Arithmetic
-    path: str
-    sha256: str
-    input: str
-    output: str
-    states: list[State] = []
+    path: TfliteName
+    """Of the file beside bundle.json."""
+    sha256: Sha256
+    input: Line
+    output: Line
+    states: list[State] = Field(default_factory=list)
+    widths: dict[Line, Width] = Field(default_factory=dict)
+    """Bits of weights and activations by pattern of layer names, the first that matches: {"*": "w8a16"}."""
 
 
-class Bundle(_Strict):
-    """bundle.json. `versions` and `settings` record what made it."""
+class Budget(Strict):
+    """Limits of the image; they override the board's when lower. Null is no limit of its own."""
+
+    flash_bytes: Bytes | None = None
+    ram_bytes: Bytes | None = None
+    latency_ms: Milliseconds | None = None
+
+    def limits(self) -> dict[str, float]:
+        """Those that are set."""
+        return {name: float(value) for name, value in self.model_dump().items() if value is not None}
+
+
+class Build(Strict):
+    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
+
+    optimise: Literal["Os", "O2"] = "Os"
+    reference: Literal["tinyloc", "litert"] = "tinyloc"
+
+
+class Bundle(Strict):
+    """bundle.json. Everything after training reads it and nothing else."""
 
     format: Literal["tinyloc-bundle"] = "tinyloc-bundle"
-    version: int = FORMAT_VERSION
-    name: str
-    architecture: str
-    seed: int
+    version: Literal[2] = 2
+    name: FileName
+    architecture: FileName
     preprocessing: Preprocessing
     window: Window
     outputs: Outputs
+    site: Site = Site()
     crf: Crf | None = None
     models: list[ModelFile] = Field(min_length=1)
-    test_sha256: str
-    """Of test.npz."""
     default_arithmetic: Arithmetic
-    parameters: int
+    """Of the model that is built when none is asked for."""
+    build: Build = Build()
+    budget: Budget = Budget()
+    data: Source
+    provenance: Provenance = Provenance()
+    test_sha256: Sha256
+    """Of test.npz."""
+    parameters: Count
     """Live trainable parameters (what is deployed)."""
-    parameters_published: int
+    parameters_published: Count
     """Counted as the study counts them, dead weights included."""
-    float_metrics: dict[str, float] = {}
-    budget: dict[str, float] = {}
-    """Optional limits of the recipe: flash_bytes, ram_bytes, latency_ms; they override the board's when lower."""
-    data: str
-    licence: str
-    versions: dict[str, str] = {}
-    settings: dict[str, Any] = {}
+    float_metrics: dict[Line, Figure] = Field(default_factory=dict)
+    """Of the float model on the test set."""
+    settings: Annotated[dict[str, Any], AfterValidator(plain_settings)] = Field(default_factory=dict)
+    """The recipe and the table of parity, for the report; nothing is decided by them."""
 
     @model_validator(mode="after")
-    def _online_has_a_path(self) -> "Bundle":
+    def _fits_together(self) -> "Bundle":
+        wrong = []
+        classes, points = len(self.outputs.classes), len(self.preprocessing.access_points)
         if self.window.online and (self.crf is None or self.window.steps < 2):
-            raise ValueError("an online window needs a CRF and a lag of at least one sample (steps >= 2)")
+            wrong.append("an online window needs a CRF and a lag of at least one sample (steps >= 2)")
+        if self.crf is not None and len(self.crf.start) != classes:
+            wrong.append(f"crf is of {counted(len(self.crf.start), 'class', 'classes')}, outputs has {classes}")
+        if self.outputs.position == "mean" and self.window.steps != 1:
+            wrong.append("outputs.position = 'mean' is there for models of one sample only (window.steps = 1)")
+        known = self.site.access_point_m
+        if known is not None and len(known) != points:
+            wrong.append(f"site.access_point_m has {counted(len(known), 'position')} for {points} access points")
+        lost = [floor for floor in self.outputs.floors or [] if floor >= len(self.site.floors)]
+        if lost:
+            wrong.append(f"outputs.floors names floor {max(lost)} of {counted(len(self.site.floors), 'floor')}")
+        for what in ("arithmetic", "path"):
+            if twice := repeated(str(getattr(entry, what)) for entry in self.models):
+                wrong.append(f"models have the same {what} twice: {', '.join(twice)}")
+        for entry in self.models:
+            ends = [(state.input, state.output) for state in entry.states]
+            for names in zip(*ends, strict=True) if ends else ():
+                if twice := repeated(names):
+                    wrong.append(f"{entry.path}: states share the tensor {', '.join(twice)}")
+        if self.default_arithmetic not in {entry.arithmetic for entry in self.models}:
+            wrong.append(f"default_arithmetic is {self.default_arithmetic}, of which there is no model")
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
     def model(self, arithmetic: Arithmetic | None = None) -> ModelFile:
@@ -221,36 +347,61 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def load_bundle(directory: Path) -> Bundle:
-    """Read and validate `directory/bundle.json`, and check that its files are there and whole.
+def read_bundle(directory: Path) -> Bundle:
+    """Read and validate `directory/bundle.json`, of this format or of format 1; its files are not looked at.
 
     Raises BundleError with every problem at once.
     """
-    path = directory / "bundle.json"
+    path = directory / BUNDLE
     if not path.is_file():
         raise BundleError(f"{directory}: no bundle.json here; make one with `tinyloc export`")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        content = parse_json(path.read_bytes())
+    except ValueError as error:
         raise BundleError(f"{path}: not JSON ({error}); export the run again") from error
-    version = content.get("version") if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
-        raise BundleError(f"{path}: bundle format {version}, this tinyloc reads {FORMAT_VERSION}; export the run again")
     try:
-        bundle = Bundle.model_validate(content)
+        return Bundle.model_validate(_of_this_version(path, content))
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise BundleError(f"{path}: {problems}; export the run again") from error
-    problems_found = []
+        raise BundleError(f"{path}: {'; '.join(problems(error))}; export the run again") from error
+
+
+def _of_this_version(path: Path, content: Any) -> dict[str, Any]:
+    """The content in format FORMAT_VERSION; BundleError when it is no bundle, or of a format that is not known."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise BundleError(f'{path}: not a bundle of tinyloc (no "format": "{FORMAT}"); export the run again')
+    version = content.get("version")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise BundleError(f"{path}: its format has no number ({printable(repr(version))}); export the run again")
+    if version > FORMAT_VERSION:
+        raise BundleError(
+            f"{path}: bundle format {version} is of a newer tinyloc, this one reads 1 and {FORMAT_VERSION}; "
+            "update tinyloc, or export the run again with this one"
+        )
+    return from_version_1(content) if version == 1 else content
+
+
+def load_bundle(directory: Path) -> Bundle:
+    """Read `directory/bundle.json` as `read_bundle` does, and check that its files are there and whole.
+
+    Raises BundleError with every problem at once.
+    """
+    bundle = read_bundle(directory)
+    wrong = []
     hashes = {entry.path: entry.sha256 for entry in bundle.models} | {TEST_SET: bundle.test_sha256}
     for name, made in hashes.items():
         if not (directory / name).is_file():
-            problems_found.append(f"{name} is missing")
+            wrong.append(f"{name} is missing")
         elif sha256(directory / name) != made:
-            problems_found.append(f"{name} is not the file the bundle was made with (sha256 differs)")
-    if problems_found:
-        raise BundleError(f"{directory}: {'; '.join(problems_found)}; export the run again")
+            wrong.append(f"{name} is not the file the bundle was made with (sha256 differs)")
+    if wrong:
+        raise BundleError(f"{directory}: {'; '.join(wrong)}; export the run again")
     return bundle
+
+
+def write_bundle(bundle: Bundle, directory: Path) -> None:
+    """Write `directory/bundle.json`: in ASCII, a line for each key."""
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in bundle.model_dump(mode="json").items()]
+    write_whole(directory / BUNDLE, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def load_test_set(directory: Path) -> TestSet:

@@ -4,18 +4,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinyloc.cli.layout import (
+from tinyloc.cli import complete
+from tinyloc.cli.console import note, output, quiet
+from tinyloc.cli.options import (
     DEFAULT_BOARD,
     RUNS_DIR,
     TABLE_WIDTH,
+    AllMeasuredOption,
     ArithmeticOption,
     BoardOption,
-    JsonOption,
+    LevelOption,
     RunArgument,
     RunsDirOption,
-    find_run,
-    write_json,
 )
+from tinyloc.cli.outputs import JsonOption, write_json
+from tinyloc.cli.runs import find_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,26 +34,26 @@ def compare(
     board: BoardOption = DEFAULT_BOARD,
     arithmetic: ArithmeticOption = None,
     backends: Annotated[
-        str, typer.Option("--backends", help="Which, separated by commas, in the order of the table.")
+        str,
+        typer.Option(
+            "--backends",
+            metavar="NAME,...",
+            help="Back ends to compare, separated by commas, in the order of the table.",
+            autocompletion=complete.backend_lists,
+        ),
     ] = "native,cmsis_nn,tflm",
-    optimise: Annotated[
-        str | None, typer.Option("--optimise", help="Os (size) or O2 (speed); without it what the recipe says.")
-    ] = None,
-    all_measured: Annotated[
-        bool, typer.Option("--all-measured", help="Model the cycles of every sample, not of 200 of them.")
-    ] = False,
+    optimise: LevelOption = None,
+    all_measured: AllMeasuredOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
-    """Generate, build and emulate a run's model on each back end, and show what each costs and equals.
+    """Compare the cost of a run's model on each back end. Exit code 1: an answer differs from the reference.
 
-    Code, firmware and evaluations are kept in the run directory as `codegen`, `build` and `emulate` keep them. Exit
-    code 1: a back end answers otherwise than its own reference, or crashed.
+    Generates, builds and emulates the model on each back end. Code, images and evaluations stay in the run directory,
+    as `codegen`, `build` and `emulate` leave them.
     """
-    from rich.console import Console
-
     from tinyloc.boards import load_board
-    from tinyloc.cli.publish import FOUND_WANTING
+    from tinyloc.cli.publish import FAILED
     from tinyloc.codegen.backend_names import backend_named
     from tinyloc.device.evaluation.evaluate import MEASURED_SAMPLES
     from tinyloc.device.report.compare_backends import compare_backends, figures
@@ -68,24 +71,25 @@ def compare(
         chosen,
         lambda backend: (layout.generated(form, backend), layout.firmware(board, backend)),
         measured=0 if all_measured else MEASURED_SAMPLES,
-        tell=lambda text: typer.echo(text, err=True),
+        tell=note,
     )
     for row in rows:
         if row.evaluation is not None:
             save_evaluation(row.evaluation, layout.evaluation(board, row.backend))
     write_json(json, figures(rows))
-    console = Console(width=max(Console().width, TABLE_WIDTH))
-    console.print(f"{layout.path.name}, {form}, on {found.title}; cycles are modelled, the median of a sample")
-    console.print(table(rows))
+    console = output(TABLE_WIDTH)
+    if not quiet():
+        console.print(f"{layout.path.name}, {form}, on {found.title}; modelled cycles per sample, median")
+        console.print(table(rows))
     for row in rows:
         console.print(f"{row.backend}: {row.reason}" if row.reason else f"{row.backend} equals {row.equality}.",
                       soft_wrap=True, markup=False, highlight=False)  # fmt: skip
     if any(row.evaluation is not None and row.evaluation.mismatches for row in rows):
-        raise typer.Exit(FOUND_WANTING)
+        raise typer.Exit(FAILED)
 
 
 def table(rows: "list[Row]") -> "Table":
-    """A row a back end: cycles, instructions, flash, RAM; ratios to native in brackets."""
+    """Make a table with one row per back end: cycles, instructions, flash, RAM; ratios to native in brackets."""
     from rich.table import Table
 
     from tinyloc.device.report.compare_backends import times_native

@@ -5,33 +5,54 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.cli.layout import JsonOption, write_json
+from tinyloc.cli import complete
+from tinyloc.cli.console import output
+from tinyloc.cli.outputs import JsonOption, write_json
 
-app = typer.Typer(help="Data sets: list, download, describe.", no_args_is_help=True)
-NameArgument = Annotated[str, typer.Argument(metavar="DATA", help="Name of a data set; `tinyloc data list` has them.")]
+app = typer.Typer(help="List, download and describe data sets.", no_args_is_help=True)
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA", help="Name of a data set, as in `tinyloc data list`.", autocompletion=complete.data_sets
+    ),
+]
 
 
 @app.command("list")
-def list_data() -> None:
-    """List the data sets, their licences and where they are on this machine."""
-    from rich.console import Console
+def list_data(json: JsonOption = None) -> None:
+    """List the data sets, their licences and their places on this machine."""
     from rich.markup import escape
     from rich.table import Table
 
     from tinyloc.training.data.catalogue import listing
 
-    table = Table("data", "what", "licence", "where", box=None, header_style="bold", pad_edge=False)
-    for row in listing():
+    rows = listing()
+    table = Table("data", "title", "licence", "place", box=None, header_style="bold", pad_edge=False)
+    for row in rows:
         table.add_row(row.entry.name, escape(row.entry.title), escape(row.entry.licence), escape(row.place))
-    Console().print(table)
+    output().print(table)
+    write_json(
+        json,
+        [
+            {
+                "name": row.entry.name,
+                "title": row.entry.title,
+                "licence": row.entry.licence,
+                "citation": row.entry.citation,
+                "place": row.place,
+                "available": row.available,
+            }
+            for row in rows
+        ],
+    )
 
 
 @app.command("get")
 def get(
     name: NameArgument,
-    to: Annotated[Path | None, typer.Option("--to", help="Folder to put it in; without it the cache.")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write to. Default: the user's cache.")] = None,
 ) -> None:
-    """Download a data set from its publisher and check it against its sha256."""
+    """Download a data set from its publisher and check its SHA-256."""
     from tinyloc.training.data import catalogue
 
     typer.echo(f"{name} is at {catalogue.get(name, to)}")
@@ -41,14 +62,14 @@ def get(
 def describe(
     name: NameArgument,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Its file or folder; for csv the TOML file that describes yours.")
+        Path | None,
+        typer.Option("--data", help="File or folder of the data set; for csv, the TOML file that describes yours."),
     ] = None,
     json: JsonOption = None,
 ) -> None:
     """Show splits, classes, access points and citation of a data set."""
     from dataclasses import asdict
 
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -57,7 +78,7 @@ def describe(
     data_set = catalogue.load(name, path=data)
     found = catalogue.describe(data_set)
     table = Table("split", box=None, header_style="bold", pad_edge=False)
-    for column in ("recordings", "samples", "minutes", "heard a sample", "classes", "never trained"):
+    for column in ("recordings", "samples", "minutes", "heard per sample", "classes", "untrained samples"):
         table.add_column(column, justify="right")
     for split, counts in found.splits.items():
         minutes = f"{counts.minutes:.1f}" if data_set.sequential else "-"
@@ -70,21 +91,28 @@ def describe(
             f"{counts.classes}",
             f"{counts.unseen:,}",
         )
-    console = Console()
+    console = output()
     console.print(f"[bold]{escape(data_set.title)}[/bold]")
     console.print(
         f"{len(data_set.access_points)} access points, {found.access_points_heard} of them heard in training; "
         f"{len(data_set.classes)} classes; {found.weakest_dbm:.0f} to {found.strongest_dbm:.0f} dBm"
     )
     console.print(table)
+    for note in data_set.notes:
+        console.print(note, soft_wrap=True, markup=False, highlight=False)
     console.print(f"Licence: {escape(data_set.licence)}\nCite: {escape(data_set.citation)}")
     write_json(
         json,
         {
             "name": data_set.name,
+            "title": data_set.title,
+            "licence": data_set.licence,
+            "citation": data_set.citation,
             "access_points": len(data_set.access_points),
             "access_points_heard": found.access_points_heard,
             "classes": list(data_set.classes),
+            "rate_hz": data_set.rate_hz,
+            "notes": list(data_set.notes),
             "splits": {split: asdict(counts) for split, counts in found.splits.items()},
         },
     )

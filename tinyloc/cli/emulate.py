@@ -4,38 +4,38 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.cli.layout import (
+from tinyloc.cli.choices import BackendChoice
+from tinyloc.cli.options import (
     DEFAULT_BOARD,
-    NATIVE,
     RUNS_DIR,
+    AllMeasuredOption,
     ArithmeticOption,
     BackendOption,
     BoardOption,
     BudgetOption,
     DebugLayersOption,
-    JsonOption,
     RunArgument,
     RunsDirOption,
     board_within,
-    find_run,
 )
+from tinyloc.cli.outputs import JsonOption
+from tinyloc.cli.runs import find_run
 
 
 def emulate(
     run: RunArgument,
     board: BoardOption = DEFAULT_BOARD,
     arithmetic: ArithmeticOption = None,
-    all_measured: Annotated[
-        bool, typer.Option("--all-measured", help="Model the cycles of every sample, not of 200 of them.")
-    ] = False,
+    all_measured: AllMeasuredOption = False,
     wait_states: Annotated[
-        int, typer.Option("--wait-states", min=0, max=15, help="Core cycles that a read of the flash waits.")
+        int, typer.Option("--wait-states", min=0, max=15, help="Wait states of a flash read, in core cycles.")
     ] = 0,
     flash_cache: Annotated[
-        bool, typer.Option("--flash-cache/--no-flash-cache", help="With --wait-states: the board's flash cache is on.")
+        bool,
+        typer.Option("--flash-cache/--no-flash-cache", help="With --wait-states: switch the board's flash cache on."),
     ] = True,
     budget: BudgetOption = None,
-    backend: BackendOption = NATIVE,
+    backend: BackendOption = BackendChoice.NATIVE,
     debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
@@ -45,7 +45,7 @@ def emulate(
     With --debug-layers: compare every layer with the host's, and name the first that differs.
     """
     from tinyloc.cli.progress import samples_shown
-    from tinyloc.cli.publish import publish, tell_layers
+    from tinyloc.cli.publish import FAILED, publish, publish_layers
     from tinyloc.codegen.backend_names import backend_named
     from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
     from tinyloc.device.emulator.flash_reads import timing_of
@@ -61,11 +61,11 @@ def emulate(
     device = EmulatedDevice(image.elf, found, timing=timing_of(found, wait_states, flash_cache))
     try:
         if debug_layers:
-            tell_layers(layout, generated, found, device, json)
+            publish_layers(layout, generated, found, device, json)
             return
         with samples_shown("emulated samples") as progress:
             outcome = evaluate(layout.bundle, generated, image, found, device, measured=measured, progress=progress)
     except EmulatorCrash as crash:  # what the firmware did is the result
         typer.echo(str(crash), err=True)
-        raise typer.Exit(1) from crash
+        raise typer.Exit(FAILED) from crash
     publish(outcome, layout, json)

@@ -4,48 +4,50 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.cli.layout import (
+from tinyloc.cli.choices import BackendChoice
+from tinyloc.cli.console import note
+from tinyloc.cli.options import (
     DEFAULT_BOARD,
-    NATIVE,
     RUNS_DIR,
     ArithmeticOption,
     BackendOption,
     BoardOption,
     BudgetOption,
     DebugLayersOption,
-    JsonOption,
     RunArgument,
     RunsDirOption,
     board_within,
-    find_run,
 )
+from tinyloc.cli.outputs import JsonOption
+from tinyloc.cli.runs import find_run
 
 
 def evaluate(
     run: RunArgument,
     board: BoardOption = DEFAULT_BOARD,
     port: Annotated[
-        str | None, typer.Option("--port", help="Serial port, as /dev/ttyACM0; without it found by the board's USB id.")
+        str | None,
+        typer.Option("--port", help="Serial port, such as /dev/ttyACM0 or COM3. Default: found by the board's USB id."),
     ] = None,
     baud: Annotated[
-        int | None, typer.Option("--baud", help="Raise the rate to this for the test set; without it the board's rate.")
+        int | None, typer.Option("--baud", help="Baud rate for the test set. Default: the board's rate.")
     ] = None,
     arithmetic: ArithmeticOption = None,
     budget: BudgetOption = None,
-    backend: BackendOption = NATIVE,
+    backend: BackendOption = BackendChoice.NATIVE,
     debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
-    """Run the test set on a flashed board. Exit code 1: over budget, or answers differ.
+    """Evaluate on a board over a serial port. Exit code 1: over budget, or answers differ.
 
-    An evaluation that was interrupted goes on where it stopped, and a board that was unplugged is waited for. With
-    --debug-layers: compare every layer with the host's, and name the first that differs.
+    Continues an interrupted evaluation, and reconnects if the cable is unplugged. With --debug-layers: compare every
+    layer with the host's, and name the first that differs.
     """
     from contextlib import closing
 
     from tinyloc.cli.progress import samples_shown
-    from tinyloc.cli.publish import publish, tell_layers
+    from tinyloc.cli.publish import publish, publish_layers
     from tinyloc.codegen.backend_names import backend_named
     from tinyloc.device.evaluation import evaluate as evaluation
     from tinyloc.device.image.build import load_build
@@ -61,15 +63,12 @@ def evaluate(
     def open_port() -> SerialPort:
         return SerialPort(port or find_port(found), found.uart.baud)
 
-    def tell(text: str) -> None:
-        typer.echo(text, err=True)
-
     if debug_layers:
         with closing(open_port()) as bare:
-            tell_layers(layout, generated, found, bare, json)
+            publish_layers(layout, generated, found, bare, json)
         return
     log = layout.path / f"exchange-{board}.jsonl"
-    with closing(PersistentPort(open_port, tell=tell)) as device, samples_shown("samples") as progress:
+    with closing(PersistentPort(open_port, tell=note)) as device, samples_shown("samples") as progress:
         outcome = evaluation.evaluate(
             layout.bundle, generated, image, found, device, baud=baud, progress=progress, log=log
         )

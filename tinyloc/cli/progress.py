@@ -1,4 +1,4 @@
-"""Progress on the terminal: a live bar there, a line now and then in a log."""
+"""Progress on standard error: a live bar on a terminal, a few lines in a log, nothing with --quiet."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,16 +17,18 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from tinyloc.cli.console import note, quiet
+
 if TYPE_CHECKING:
     from tinyloc.study.run import Progress as CellStep
     from tinyloc.training.train import EpochDone
 
 LOG_LINES = 10
-"""Lines a stage when the output is a file."""
+"""Lines per stage when the output is a file."""
 
 
 def _with_figures(console: Console) -> Progress:
-    """A bar whose tasks tell figures of their own; nothing when the output is a file."""
+    """Make a bar whose tasks show their own figures; it shows nothing when the output is a file."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,13 +36,13 @@ def _with_figures(console: Console) -> Progress:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
+        disable=quiet() or not console.is_terminal,
     )
 
 
 @contextmanager
 def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
-    """Gives what `training.run.train` wants to be told epoch by epoch."""
+    """Give the callback of `training.run.train` that shows each epoch."""
     console = Console(stderr=True)
     bar = _with_figures(console)
     tasks: dict[str, TaskID] = {}
@@ -50,17 +52,17 @@ def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
         if done.stage not in tasks:
             tasks[done.stage] = bar.add_task(done.stage, total=done.epochs, figures="")
             if done.epoch > 1:
-                bar.console.print(f"{done.stage}: going on at epoch {done.epoch} of {done.epochs}")
+                note(f"{done.stage}: continuing at epoch {done.epoch} of {done.epochs}")
         bar.update(tasks[done.stage], completed=done.epoch, figures=figures)
         if not console.is_terminal and done.epoch % max(1, done.epochs // LOG_LINES) == 0:
-            print(f"{done.stage}, epoch {done.epoch} of {done.epochs}: {figures}", file=console.file, flush=True)
+            note(f"{done.stage}, epoch {done.epoch} of {done.epochs}: {figures}")
 
     with bar:
         yield show
 
 
 class _Rate(ProgressColumn):
-    """Samples a second."""
+    """Samples per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -69,7 +71,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int], None]]:
-    """Gives a function of (done, total) that is called as samples are answered."""
+    """Give a callback of (done, total) that shows how many samples are answered."""
     console = Console(stderr=True)
     bar = Progress(
         TextColumn(total_label),
@@ -79,7 +81,7 @@ def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int],
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=quiet() or not console.is_terminal,
     )
     task = bar.add_task(total_label, total=None)
 
@@ -92,7 +94,7 @@ def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int],
 
 @contextmanager
 def cells_shown(total: int) -> Iterator[Callable[["CellStep"], None]]:
-    """Gives what is told of the cells of a study: a bar of all, a line for each at work, a line for each that ended."""
+    """Give the callback that shows the cells of a study: a bar for all, a line per running and per finished cell."""
     console = Console(stderr=True)
     bar = _with_figures(console)
     whole = bar.add_task("cells", total=total, figures="")
@@ -109,10 +111,10 @@ def cells_shown(total: int) -> Iterator[Callable[["CellStep"], None]]:
         bar.update(whole, completed=step.done)
         figures = ", ".join(f"{name} {form.macro_f1:.3f}" for name, form in step.record.forms.items())
         line = f"{step.done} of {step.total}: {step.cell}: {figures or step.text}"
-        if console.is_terminal:
+        if console.is_terminal and not quiet():
             bar.console.print(line, markup=False)
         else:
-            print(line, file=console.file, flush=True)
+            note(line)
 
     with bar:
         yield show

@@ -1,29 +1,35 @@
-"""What both evaluations end with: record, report, verdict, exit code."""
+"""The end of an evaluation: record, report, verdict, exit code."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from tinyloc.cli.layout import RunLayout, write_json
+from tinyloc.cli.console import output, quiet
+from tinyloc.cli.outputs import write_json
+from tinyloc.cli.run_layout import RunLayout
 
 if TYPE_CHECKING:
     from tinyloc.boards import Board
     from tinyloc.device.evaluation.evaluation_record import Evaluation
     from tinyloc.device.link.transport import Transport
 
-FOUND_WANTING = 1
-"""Exit code: over budget, or the device answered otherwise than the host."""
+FAILED = 1
+"""Exit code: over budget, or the device's answers differ from the host's."""
+
+
+def show_verdict(evaluation: "Evaluation", page: Path) -> None:
+    """Print the verdict of an evaluation; with --quiet only its first lines."""
+    from tinyloc.device.report.text import short_verdict, verdict
+
+    output().print(short_verdict(evaluation) if quiet() else verdict(evaluation, page), soft_wrap=True)
 
 
 def publish(evaluation: "Evaluation", layout: RunLayout, json: Path | None) -> None:
-    """Write record, HTML page and JSON, print the verdict, and end with FOUND_WANTING when it is not a pass."""
-    from rich.console import Console
-
+    """Write record, HTML page and JSON, print the verdict, and exit with FAILED if it is not a pass."""
     from tinyloc.device.report.html import render_html
     from tinyloc.device.report.record import save_evaluation
     from tinyloc.device.report.summary import summary
-    from tinyloc.device.report.text import verdict
     from tinyloc.files import write_whole
 
     backend = evaluation.backend
@@ -31,13 +37,13 @@ def publish(evaluation: "Evaluation", layout: RunLayout, json: Path | None) -> N
     save_evaluation(evaluation, layout.evaluation(evaluation.board, backend))
     write_whole(page, render_html(evaluation))
     write_json(json, summary(evaluation))
-    Console().print(verdict(evaluation, page), soft_wrap=True)
+    show_verdict(evaluation, page)
     if not evaluation.passed:
-        raise typer.Exit(FOUND_WANTING)
+        raise typer.Exit(FAILED)
 
 
-def tell_layers(layout: RunLayout, generated: Path, board: "Board", device: "Transport", json: Path | None) -> None:
-    """Compare the device layer by layer, say where it first differs, and then end with FOUND_WANTING."""
+def publish_layers(layout: RunLayout, generated: Path, board: "Board", device: "Transport", json: Path | None) -> None:
+    """Compare the device with the host layer by layer, print the first difference, and exit with FAILED if any."""
     from dataclasses import asdict
 
     from tinyloc.cli.progress import samples_shown
@@ -48,4 +54,4 @@ def tell_layers(layout: RunLayout, generated: Path, board: "Board", device: "Tra
     write_json(json, {**asdict(comparison), "equal": comparison.equal})
     typer.echo(comparison.text())
     if not comparison.equal:
-        raise typer.Exit(FOUND_WANTING)
+        raise typer.Exit(FAILED)

@@ -5,26 +5,34 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.cli.layout import DEFAULT_BOARD, RUNS_DIR, BoardOption, RunsDirOption, find_run
+from tinyloc.cli import complete
+from tinyloc.cli.console import say
+from tinyloc.cli.options import DEFAULT_BOARD, RUNS_DIR, BoardOption, RunsDirOption
+from tinyloc.cli.runs import find_run
 
 
 def renode(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="Run directory, or its name below --runs-dir.")
+        str | None,
+        typer.Argument(
+            metavar="[RUN]", help="Run directory, or its name below --runs-dir.", autocompletion=complete.runs
+        ),
     ] = None,
     board: BoardOption = DEFAULT_BOARD,
     generated: Annotated[
-        Path | None, typer.Option("--generated", help="Generated C to build instead of a run; the scans are made up.")
+        Path | None,
+        typer.Option("--generated", help="Build this directory of generated C instead of a run; scans are synthetic."),
     ] = None,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Only put image and expected answers into renode/build.")
+        bool, typer.Option("--prepare", help="Write image and expected answers to renode/build, and stop.")
     ] = False,
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
-    """Run a board's robot test in an installed Renode. Exit code 1: it failed."""
+    """Run the Robot test of a board in an installed Renode. Exit code 1: the test failed."""
     import tempfile
 
     from tinyloc.boards import load_board
+    from tinyloc.cli.publish import FAILED
     from tinyloc.device.image.build import build_firmware, load_build
     from tinyloc.device.renode.files import bundle_scans
     from tinyloc.device.renode.files import prepare as put
@@ -40,6 +48,6 @@ def renode(
         layout = find_run(str(run), runs_dir)
         image = load_build(layout.need_firmware(board))
         place = put(image, found, bundle_scans(layout.bundle))
-    typer.echo(f"image and expected answers in {place}")
+    say(f"image and expected answers in {place}")
     if not prepare and not run_renode(found):
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)

@@ -5,22 +5,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tinyloc.cli.layout import JsonOption, write_json
+from tinyloc.cli.choices import AimChoice, NetworkBackendChoice
+from tinyloc.cli.console import say
 from tinyloc.cli.network_options import (
+    AimOption,
     BoardName,
     FlashBudgetOption,
     KeepInputsOption,
     KernelsOption,
     ModelArgument,
-    OptimiseOption,
     StateOption,
     StepOption,
     network_of,
-    sizes_lines,
+    print_sizes,
 )
+from tinyloc.cli.outputs import JsonOption, checked_outputs, write_json, write_output
 
 if TYPE_CHECKING:
-    from tinyloc.device.network.run_network import Answers, Network
+    from tinyloc.device.network.run_network import Answers, Comparison, Network
 
 
 def run(
@@ -28,24 +30,32 @@ def run(
     board: BoardName,
     given: Annotated[
         list[str],
-        typer.Option("--input", metavar="X.npy", help="Samples; once for each input (NAME=X.npy), or one .npz."),
+        typer.Option("--input", metavar="X.npy", help="Samples: once per input (NAME=X.npy), or one .npz."),
     ],
     output: Annotated[
-        list[Path], typer.Option("--output", metavar="Y.npy", help="Answers; once for each output, or one .npz.")
+        list[Path],
+        typer.Option(
+            "--output",
+            metavar="Y.npy",
+            help="File for the answers: once per output, or one .npz; - is standard output.",
+            callback=checked_outputs,
+        ),
     ],
     real: Annotated[
-        bool, typer.Option("--float", help="Inputs and outputs are real numbers where the model has integers.")
+        bool, typer.Option("--float", help="Read and write real numbers; quantise inputs and dequantise outputs.")
     ] = False,
     state: StateOption = None,
     step: StepOption = False,
     keep_inputs: KeepInputsOption = False,
-    measured: Annotated[int, typer.Option("--measured", min=1, help="Samples whose cycles are modelled.")] = 1,
-    optimise: OptimiseOption = "budget",
+    measured: Annotated[
+        int, typer.Option("--measured", min=1, help="Number of samples whose cycles are modelled.")
+    ] = 1,
+    optimise: AimOption = AimChoice.BUDGET,
     flash_budget: FlashBudgetOption = None,
-    backend: KernelsOption = "native",
+    backend: KernelsOption = NetworkBackendChoice.NATIVE,
     json: JsonOption = None,
 ) -> None:
-    """Run a quantised .tflite on an emulated board. Exit code 1: it does not fit, crashes, or answers otherwise."""
+    """Run a quantised .tflite on an emulated board. Exit code 1: it does not fit, crashes, or answers differ."""
     from tinyloc.codegen.frontend.samples import check_targets, save_outputs
     from tinyloc.device.emulator.crash import EmulatorCrash
     from tinyloc.device.network.run_network import answer, read_samples
@@ -56,25 +66,27 @@ def run(
     ) as network:  # fmt: skip
         samples = read_samples(network, given, real)
         check_targets(output, network.manifest.outputs)
-        lines = list(sizes_lines(network))
         if not network.image.fits:
             write_json(json, network.figures())
-            typer.echo("\n".join(lines), err=True)
+            print_sizes(network, err=True)
             raise typer.Exit(1)
         try:
             answers = answer(network, samples, real, measured)
         except EmulatorCrash as crash:  # what the network did is the result
             typer.echo(str(crash), err=True)
             raise typer.Exit(1) from crash
-        save_outputs(output, network.manifest.outputs, answers.outputs)
+        save_outputs(output, network.manifest.outputs, answers.outputs, write_output)
         write_json(json, figures(network, answers, len(samples.rows)))
-        typer.echo("\n".join([*lines, *answer_lines(network, answers)]))
+        print_sizes(network)
+        say(cost_line(network, answers))
+        for comparison in answers.comparisons:
+            typer.echo(f"{comparison.reference}: {comparison_text(comparison)}")
         if not answers.equal:
             raise typer.Exit(1)
 
 
 def figures(network: "Network", answers: "Answers", samples: int) -> dict[str, Any]:
-    """The JSON of a run: cycles and instructions are the median of the measured samples."""
+    """Make the JSON of a run; cycles and instructions are the median of the measured samples."""
     from statistics import median
 
     costs, macs = answers.result.costs, network.manifest.macs
@@ -107,14 +119,16 @@ def figures(network: "Network", answers: "Answers", samples: int) -> dict[str, A
     }
 
 
-def answer_lines(network: "Network", answers: "Answers") -> list[str]:
-    """Cycles, and what the references say."""
+def cost_line(network: "Network", answers: "Answers") -> str:
+    """Describe cycles, time and stack of the first measured sample."""
     cost = answers.result.costs[0]
-    lines = [
-        f"{cost.cycles:,} cycles and {cost.instructions:,} instructions a sample, modelled without wait states; "
+    return (
+        f"{cost.cycles:,} cycles and {cost.instructions:,} instructions per sample, modelled without wait states; "
         f"{cost.cycles / network.board.clock.hz * 1e3:.3f} ms at {network.board.clock.hz / 1e6:g} MHz; "
         f"{answers.result.stack_bytes:,} bytes of stack used"
-    ]
-    for c in answers.comparisons:
-        lines.append(f"{c.reference}: {c.note or f'{c.equal:,} of {c.samples:,} samples equal on every byte'}")
-    return lines
+    )
+
+
+def comparison_text(comparison: "Comparison") -> str:
+    """Say how many samples equal a reference."""
+    return comparison.note or f"{comparison.equal:,} of {comparison.samples:,} samples equal on every byte"

@@ -5,26 +5,39 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Studies: run a grid of trainings, show its tables and plots.", no_args_is_help=True)
-ResultsOption = Annotated[Path, typer.Option("--results", help="Where results of studies are kept.")]
+from tinyloc.cli import complete
+from tinyloc.cli.console import say
+from tinyloc.cli.outputs import JsonOption, write_json
+
+app = typer.Typer(help="Run a grid of trainings, and show its tables and plots.", no_args_is_help=True)
+ResultsOption = Annotated[Path, typer.Option("--results", help="Directory that holds the results of studies.")]
 RESULTS = Path("results")
 FAILED = 1
-"""Exit code: a cell failed or cannot be."""
+"""Exit code: a cell failed or is impossible."""
 
 
 @app.command("run")
 def run(
-    study: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="What to train and to measure.")],
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes at once, one thread each.")] = 1,
-    work: Annotated[Path, typer.Option("--work", help="Where the cells' runs are kept.")] = Path("runs/studies"),
-    only: Annotated[list[str] | None, typer.Option("--only", help="Cells with this in their name; repeatable.")] = None,
+    study: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="File that describes the grid.")],
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Processes to run at the same time, one thread each.")
+    ] = 1,
+    work: Annotated[Path, typer.Option("--work", help="Directory that holds the runs of the cells.")] = Path(
+        "runs/studies"
+    ),
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Run only cells with this text in their name; may be given more than once."),
+    ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Measure finished cells anew; runs that --work keeps are not trained again.")
+        bool, typer.Option("--again", help="Measure finished cells again; trained runs in --work are kept.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and what cannot be.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the cells to run and the impossible ones, and stop.")
+    ] = False,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Train and measure every cell of a study; goes on where it stopped. Exit code 1 when a cell failed."""
+    """Train and measure every cell of a study; continues an interrupted one. Exit code 1: a cell failed."""
     from tinyloc.cli.progress import cells_shown
     from tinyloc.study.record import cells_directory
     from tinyloc.study.run import plan, run_study
@@ -35,7 +48,7 @@ def run(
     if only:
         wanted = {cell.id for cell in found if any(text in cell.id for text in only)}
         if not wanted:
-            raise StudyError(f"{study}: no cell has {' or '.join(only)} in its name; --dry-run lists them")
+            raise StudyError(f"{study}: no cell has {' or '.join(only)} in its name; list the cells with --dry-run")
         for cell in reversed(found):  # teachers stand before those that they teach
             if cell.id in wanted and cell.teacher:
                 wanted.add(cell.teacher)
@@ -44,10 +57,10 @@ def run(
     planned = plan(found, place, again)
     for why in dict.fromkeys(planned.impossible.values()):
         named = [name for name, reason in planned.impossible.items() if reason == why]
-        typer.echo(f"cannot be: {', '.join(named)}: {why}", err=True)
-    typer.echo(
+        typer.echo(f"impossible: {', '.join(named)}: {why}", err=True)
+    say(
         f"{chosen.name}: {len(found)} cells; {len(planned.finished)} finished, {len(planned.todo)} to run, "
-        f"{len(planned.impossible)} cannot be"
+        f"{len(planned.impossible)} impossible"
     )
     if dry_run:
         for cell in planned.todo:
@@ -71,11 +84,19 @@ def run(
 
 @app.command("table")
 def table(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="STUDY.toml, or the name of a study with results.")],
-    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw Pareto plots as well (matplotlib).")] = True,
+    study: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY",
+            help="STUDY.toml, or the name of a study with results.",
+            autocompletion=complete.studies,
+        ),
+    ],
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw Pareto plots (needs matplotlib).")] = True,
     results: ResultsOption = RESULTS,
+    json: JsonOption = None,
 ) -> None:
-    """Write tables (Markdown, CSV) and plots (SVG) of a study from its JSON; nothing is computed anew."""
+    """Show the tables of a study, and write them (Markdown, CSV) and its plots (SVG), from recorded results."""
     from tinyloc.files import write_whole
     from tinyloc.study.record import cells_directory, load_all
     from tinyloc.study.spec import load_study
@@ -97,4 +118,5 @@ def table(
         for board in boards:
             written += draw(records, board, place)
     typer.echo(text)
-    typer.echo(f"wrote {', '.join(map(str, written))}")
+    say(f"wrote {', '.join(map(str, written))}")
+    write_json(json, [record.model_dump(mode="json") for record in records])

@@ -5,21 +5,34 @@ from typing import Annotated
 
 import typer
 
-from tinyloc.cli.layout import RUNS_DIR, JsonOption, RunsDirOption, new_run, write_json
+from tinyloc.cli import complete
+from tinyloc.cli.console import say
+from tinyloc.cli.options import RUNS_DIR, RunsDirOption
+from tinyloc.cli.outputs import JsonOption, write_json
+from tinyloc.cli.run_layout import new_run
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name (`tinyloc recipes`) or a TOML file.")],
-    run: Annotated[str | None, typer.Option("--run", help="Name of the run; without it the recipe's name.")] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Zip or folder of the data set, if elsewhere.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed in place of the recipe's.")] = None,
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="Name of a recipe (`tinyloc recipes`), or a TOML file.",
+            autocompletion=complete.recipes,
+        ),
+    ],
+    run: Annotated[str | None, typer.Option("--run", help="Name of the run. Default: the recipe's name.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="File or folder of the data set. Default: the usual places.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Replace the seed of the recipe.")] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh/--resume", help="Start anew, or go on with an interrupted training.")
+        bool, typer.Option("--fresh/--resume", help="Start again, or continue an interrupted training.")
     ] = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
-    """Train the model of a recipe and keep everything about it in runs/NAME."""
+    """Train the model of a recipe and keep the result in runs/NAME."""
     from tinyloc.cli.progress import epochs_shown
     from tinyloc.training.recipe import load_recipe
 
@@ -34,7 +47,7 @@ def train(
         trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh)
     record = trained.record
     write_json(json, record.model_dump(mode="json"))
-    typer.echo(
+    say(
         f"{directory}: {record.parameters:,} parameters, best epoch {record.best_epoch} of {record.epochs}; "
         f"test macro F1 {record.test['macro_f1']:.3f}, accuracy {record.test['accuracy']:.3f} (float)"
     )

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import Room
+from tinyloc.bundle.site import Room
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import DataSet, Recording, alternating
+from tinyloc.training.data.table import read_table
 from tinyloc.training.errors import DataError
 
 NAME = "ble_flat_kolakowski"
@@ -32,12 +33,12 @@ PAUSE_S = 10.0
 TRAINED, HELD = 120, 40
 """Samples of a drive in a row that are trained on, and that validate after them."""
 ROOMS = (
-    Room(name="bedroom", x=0.0, y=2.12, width=2.64, height=4.98),
-    Room(name="bathroom", x=0.0, y=0.0, width=2.0, height=2.12),
-    Room(name="hall", x=2.0, y=0.0, width=1.96, height=2.12),
-    Room(name="kitchen", x=3.96, y=0.0, width=2.26, height=2.0),
-    Room(name="living room", x=2.64, y=2.12, width=3.68, height=4.98),
-    Room(name="study", x=6.32, y=4.19, width=2.75, height=2.91),
+    Room.rectangle("bedroom", 0.0, 2.12, 2.64, 4.98),
+    Room.rectangle("bathroom", 0.0, 0.0, 2.0, 2.12),
+    Room.rectangle("hall", 2.0, 0.0, 1.96, 2.12),
+    Room.rectangle("kitchen", 3.96, 0.0, 2.26, 2.0),
+    Room.rectangle("living room", 2.64, 2.12, 3.68, 4.98),
+    Room.rectangle("study", 6.32, 4.19, 2.75, 2.91),
 )
 """Names are guesses from the shape; x, y of the south-west corner, metres."""
 
@@ -59,7 +60,7 @@ def load(path: Path) -> DataSet:
         citation=CITATION,
         access_points=tuple(f"anchor {number}" for number in range(1, 7)),
         classes=tuple(room.name for room in ROOMS),
-        class_position_m=np.array([(r.x + r.width / 2, r.y + r.height / 2, 0.0) for r in ROOMS], np.float32),
+        class_position_m=np.array([(*room.middle_m, 0.0) for room in ROOMS], np.float32),
         rate_hz=RATE_HZ,
         sequential=True,
         train=train,
@@ -71,15 +72,15 @@ def load(path: Path) -> DataSet:
 
 def rooms_of(x_m: files.Floats, y_m: files.Floats) -> npt.NDArray[np.int32]:
     """(N,) index in ROOMS of the room at each point, the nearest where a point lies in none (in a wall)."""
-    low = np.array([(room.x, room.y) for room in ROOMS])
-    high = low + [(room.width, room.height) for room in ROOMS]
+    low = np.array([room.low_m for room in ROOMS])
+    high = np.array([room.high_m for room in ROOMS])
     points = np.stack([x_m, y_m], axis=1)[:, None]
     outside = np.maximum(np.maximum(low - points, points - high), 0.0)  # (N, rooms, 2)
     return np.linalg.norm(outside, axis=2).argmin(axis=1).astype(np.int32)
 
 
 def _drives(content: bytes, source: str, name: str) -> tuple[Recording, ...]:
-    table = files.read_table(content, source, ["ts", "x", "y", *ANCHORS])
+    table = read_table(content, source, ["ts", "x", "y", *ANCHORS])
     time_s = table.numbers(["ts"])[:, 0] * 1e-9
     x, y = table.numbers(["x", "y"]).T
     rssi = files.whole_dbm(table.numbers(ANCHORS, missing=[""]))

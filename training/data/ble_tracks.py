@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
+from tinyloc.training.data.table import read_table
+from tinyloc.training.data.text import decoded
 from tinyloc.training.errors import DataError
 
 NAME = "ble_position_annotated_danis"
@@ -85,7 +87,7 @@ def _read(path: Path) -> dict[str, Packets]:
         content = files.read_members(path, (CONVERTED_FILE,), NAME)[CONVERTED_FILE]
     except DataError:
         return _read_published(files.read_members(path, (PUBLISHED_FILES, SENSOR_FILE), NAME), path)
-    table = files.read_table(content, f"{path}: {CONVERTED_FILE}", ["track", "ts", "sensor", "rssi", "x", "y", "z"])
+    table = read_table(content, f"{path}: {CONVERTED_FILE}", ["track", "ts", "sensor", "rssi", "x", "y", "z"])
     numbers = table.numbers(["ts", "rssi", "x", "y", "z"])
     sensors = _sensor_numbers(table.texts("sensor"), str(path))
     rows = sorted(range(len(table)), key=lambda row: table.texts("track")[row])
@@ -94,12 +96,13 @@ def _read(path: Path) -> dict[str, Packets]:
 
 
 def _read_published(members: dict[str, bytes], path: Path) -> dict[str, Packets]:
-    aliases = dict(_DONGLE.findall(members[SENSOR_FILE].decode()))
+    aliases = dict(_DONGLE.findall(decoded(members[SENSOR_FILE], f"{path}: {SENSOR_FILE}")))
     tracks = {}
     for name in files.matching([PUBLISHED_FILES], members):
         header = "ts,sensor,beacon,rssi,x,y,z," + ",".join(f"r{i}{j}" for i in range(3) for j in range(3)) + "\n"
-        table = files.read_table(header + members[name].decode(), f"{path}: {name}", ["ts", "sensor", "rssi"])
-        sensors = _sensor_numbers([aliases.get(mac, mac) for mac in table.texts("sensor")], f"{path}: {name}")
+        source = f"{path}: {name}"
+        table = read_table(header + decoded(members[name], source), source, ["ts", "sensor", "rssi"])
+        sensors = _sensor_numbers([aliases.get(mac, mac) for mac in table.texts("sensor")], source)
         packets = _sorted(table.numbers(["ts", "rssi", "x", "y", "z"]), sensors)
         tracks[name.removesuffix(PUBLISHED_FILES.removeprefix("*"))] = packets
     return tracks

@@ -18,8 +18,23 @@ import numpy as np
 
 from tinyloc.files import write_whole
 from tinyloc.paths import CLONE_DIR
-from tinyloc.training.data import ble_flat, ble_tracks, files, house, in_home, movement_aal, own, uji, uji_blocks, uts
-from tinyloc.training.data.dataset import UNSEEN, DataSet
+from tinyloc.training.data import (
+    ble_flat,
+    ble_tracks,
+    files,
+    home_rooms,
+    house,
+    in_home,
+    movement_aal,
+    own,
+    rtt_walk,
+    sphere_house,
+    tut_floors,
+    uji,
+    uji_blocks,
+    uts,
+)
+from tinyloc.training.data.dataset import UNSEEN, DataSet, with_good_names
 from tinyloc.training.data.floor_plans import HOUSES
 from tinyloc.training.errors import DataError
 
@@ -106,6 +121,14 @@ def _table() -> dict[str, Entry]:
         source = Source(in_home.URL, f"{in_home.FOLDER}.zip", {}, ((f"house_{letter}",),), in_home.FOLDER)
         title = f"Residential wearable RSSI, house {letter} (a real house)"
         entries.append(_entry(f"in-home-{letter.lower()}", title, in_home, partial(in_home.load, letter), source))
+    for number in tut_floors.COLLECTIONS:
+        source = _converted(tut_floors.FOLDER, "darwinquezada/SURIMI", tut_floors.file_of(number))
+        title = f"TUT {number}: WiFi, a campus with floors, one scan a place"
+        entries.append(_entry(f"tut{number}", title, tut_floors, partial(tut_floors.load, number), source))
+    for scene in rtt_walk.SCENES:
+        source = _converted(rtt_walk.FOLDER, "haiyaoyu/RTT-Indoor-localization-data-set", rtt_walk.FILE)
+        title = f"Laps of two phones through a {scene}: WiFi, 6 or 8 anchors"
+        entries.append(_entry(f"rtt-{scene}", title, rtt_walk, partial(rtt_walk.load, scene), source))
     for name, plan in HOUSES.items():
         entries.append(
             Entry(
@@ -151,6 +174,13 @@ _UJI_SOURCE = Source(
     folder="ujiindoorloc",
 )
 _GITHUB = "https://github.com/{}/archive/{}.zip"
+
+
+def _converted(folder: str, repository: str, file: str) -> Source:
+    """A set that is read in a converted form only: folder/file, made from a repository on GitHub."""
+    return Source(f"https://github.com/{repository}", f"{folder}.zip", {}, ((file,),), folder)
+
+
 _PUBLISHED: list[tuple[ModuleType, str, Source]] = [
     (uji, "UJIIndoorLoc: WiFi, 520 access points, 3 buildings", _UJI_SOURCE),
     (
@@ -196,6 +226,16 @@ _PUBLISHED: list[tuple[ModuleType, str, Source]] = [
             },
             layouts=(movement_aal.CONVERTED_FILES, movement_aal.PUBLISHED_FILES),
         ),
+    ),
+    (
+        home_rooms,
+        "A real house with 14 rooms: WiFi of a phone, 6 access points, 66 sessions",
+        _converted(home_rooms.NAME, "akualab/gjoa", home_rooms.FILE),
+    ),
+    (
+        sphere_house,
+        "A real house with 9 rooms: BLE at the wrist, 4 receivers that change, 10 recordings",
+        _converted(sphere_house.NAME, "smartHomeDataScience/dataset1", sphere_house.FILE),
     ),
     (
         uts,
@@ -290,11 +330,11 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
         if path is None:
             way = "name their TOML description (data.path, or --data FILE.toml)"
             raise DataError(f"data set {name} is your own files: {way}")
-        return item.load(path, **(options or {}))
+        return with_good_names(item.load(path, **(options or {})))
     if item.source is None:
         if path is not None:
             raise DataError(f"{name} is simulated and is not read from a file; leave out the path {path}")
-        return item.load(**(options or {}))
+        return with_good_names(item.load(**(options or {})))
     place = path or find(name)
     if place is None:
         searched = ", ".join(str(directory / (item.source.folder or name)) for directory in search_places())
@@ -303,7 +343,7 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
             f"data set {name} is not on this machine (searched {searched}); {way}"
             f"download {item.source.url} elsewhere and set {ENVIRONMENT} to the folder you put it in"
         )
-    return item.load(place, **(options or {}))
+    return with_good_names(item.load(place, **(options or {})))
 
 
 def get(name: str, destination: Path | None = None) -> Path:

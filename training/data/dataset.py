@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import Room
+from tinyloc.bundle.schema import Combine
+from tinyloc.bundle.site import Floor, Room, Site
+from tinyloc.names import line_of_text, printable, repeated
+from tinyloc.training.errors import DataError
 
 UNSEEN = -1
 """Label of a sample whose class was never trained: any decision there is an error."""
@@ -61,6 +64,12 @@ class DataSet:
     floor_plan: tuple[Room, ...] = field(default=())
     class_group: tuple[str, ...] = field(default=())
     """C names of what each class is part of, such as a floor; empty where classes have no groups."""
+    notes: tuple[str, ...] = field(default=())
+    """What the loader read, left out, guessed or doubts, a sentence each, for people."""
+    access_point_m: npt.NDArray[np.float64] | None = None
+    """(P, 3) x, y, z in metres, NaN where unknown."""
+    combine: Combine = "mean"
+    """What the loader made of several readings of an access point within a sample."""
 
     def __post_init__(self) -> None:
         wrong = [each.name for split in self.splits.values() for each in split if each.apart == self.sequential]
@@ -73,9 +82,43 @@ class DataSet:
             return None
         return [(float(x), float(y), float(z)) for x, y, z in self.class_position_m]
 
+    def class_floors(self) -> list[int] | None:
+        """Index of each class's floor in `site`: its group, else that of the room of its name; None where unknown."""
+        if self.class_group:
+            groups = list(dict.fromkeys(self.class_group))
+            return [groups.index(group) for group in self.class_group]
+        rooms = {room.name: room.floor for room in self.floor_plan}
+        return [rooms[name] for name in self.classes] if set(self.classes) <= rooms.keys() else None
+
+    def site(self) -> Site:
+        """Floors, rooms and access points as a bundle carries them."""
+        names = list(dict.fromkeys(self.class_group))
+        if not names:
+            highest = max((room.floor for room in self.floor_plan), default=-1)
+            names = [f"floor {number}" for number in range(highest + 1)]
+        places = self.access_point_m
+        known = None if places is None else [None if np.isnan(row).any() else tuple(row.tolist()) for row in places]
+        return Site(floors=[Floor(name=name) for name in names], rooms=list(self.floor_plan), access_point_m=known)
+
     @property
     def splits(self) -> dict[str, tuple[Recording, ...]]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def with_good_names(data_set: DataSet) -> DataSet:
+    """Give back the data set. Raises DataError with every name that a bundle may not hold, before training starts."""
+    problems = []
+    for kind, names in (("access point", data_set.access_points), ("class", data_set.classes)):
+        for number, name in enumerate(names):
+            try:
+                line_of_text(name)
+            except ValueError as error:
+                problems.append(f"{kind} {number}: {error}")
+        problems += [f"{kind} {printable(name)!r} is named twice" for name in repeated(names)]
+    if problems:
+        more = f"; and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise DataError(f"data set {data_set.name}: {'; '.join(problems[:10])}{more}; rename them in the data")
+    return data_set
 
 
 def alternating(recording: Recording, trained: int, held: int) -> tuple[list[Recording], list[Recording]]:

@@ -1,20 +1,16 @@
-"""Files of data sets: the members of a zip or a folder, and tables of text with named columns."""
+"""Files of data sets: the members of a zip or a folder; and readings as the device gets them."""
 
-import csv
 import fnmatch
-import io
 import lzma
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.errors import counted
 from tinyloc.training.errors import DataError
 
 Floats = npt.NDArray[np.float64]
@@ -90,69 +86,6 @@ def _content(path: Path) -> bytes:
         return lzma.decompress(path.read_bytes())
     except lzma.LZMAError as error:
         raise DataError(f"{path}: not a whole xz file ({error}); copy it again") from error
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text under named columns."""
-
-    source: str
-    columns: Mapping[str, Sequence[str]]
-    """Name -> N cells."""
-
-    def __len__(self) -> int:
-        return len(next(iter(self.columns.values()), ()))
-
-    def texts(self, name: str) -> Sequence[str]:
-        """The cells of a column."""
-        return self.columns[name]
-
-    def numbers(self, names: Sequence[str], missing: Sequence[str] = ()) -> Floats:
-        """Columns as (N, len(names)); cells equal to one of `missing` become NaN. DataError names cells that are no
-        finite numbers."""
-        values = np.full((len(self), len(names)), np.nan)
-        bad = []
-        for place, name in enumerate(names):
-            for row, cell in enumerate(self.columns[name]):
-                if cell in missing:
-                    continue
-                try:
-                    values[row, place] = float(cell)
-                except ValueError:
-                    values[row, place] = np.inf
-                if not np.isfinite(values[row, place]):
-                    bad.append(f"line {row + 2} {name} = {cell!r}")
-        if bad:
-            cells = counted(len(bad), "cell is no number", "cells are no numbers")
-            raise DataError(f"{self.source}: {cells}: {some(bad)}; correct them or say what stands for a missing value")
-        return values
-
-
-def read_table(content: bytes | str, source: str, needed: Sequence[str]) -> Table:
-    """Comma-separated text with a header line. Names are stripped of spaces, a byte-order mark and a leading `#`.
-
-    DataError names all `needed` columns that are missing, rows of another length, or that there are no rows.
-    """
-    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
-    rows = [row for row in csv.reader(io.StringIO(text.lstrip("\ufeff"))) if row]
-    if not rows:
-        raise DataError(f"{source}: empty; take the file again")
-    names = [name.strip().removeprefix("#").strip() for name in rows[0]]
-    missing = [name for name in needed if name not in names]
-    if missing:
-        columns = counted(len(missing), "column is missing", "columns are missing")
-        raise DataError(f"{source}: {columns}: {', '.join(missing)}; it has {some(names)}")
-    twice = sorted({name for name in needed if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{source}: more than one column is called {', '.join(twice)}; rename all but one")
-    wrong = [f"line {n} has {len(row)}" for n, row in enumerate(rows[1:], start=2) if len(row) != len(names)]
-    if wrong:
-        rows_text = counted(len(wrong), "row is", "rows are")
-        raise DataError(f"{source}: {rows_text} not of {len(names)} cells as the header: {some(wrong)}; correct them")
-    if len(rows) == 1:
-        raise DataError(f"{source}: no data rows; take the file again")
-    cells = list(zip(*rows[1:], strict=True))
-    return Table(source, {name: [cell.strip() for cell in column] for name, column in zip(names, cells, strict=True)})
 
 
 def whole_dbm(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:

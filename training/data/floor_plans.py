@@ -7,7 +7,7 @@ the plans themselves are ours. Floor 0 has z = 0 at its boards, floor 1 z = STOR
 from dataclasses import dataclass
 from typing import Literal
 
-from tinyloc.bundle.schema import Room
+from tinyloc.bundle.site import Room
 
 STOREY_M = 2.7
 
@@ -35,7 +35,7 @@ class Space:
         return self.x + self.width / 2, self.y + self.height / 2, z
 
     def room(self) -> Room:
-        return Room(name=self.name, x=self.x, y=self.y, width=self.width, height=self.height, floor=self.floor)
+        return Room.rectangle(self.name, self.x, self.y, self.width, self.height, self.floor)
 
 
 @dataclass(frozen=True)

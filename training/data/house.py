@@ -67,6 +67,7 @@ def load(
         validation=(scripted(training_walks),),
         test=tuple(living(number) for number in range(living_recordings)),
         floor_plan=tuple(space.room() for space in house.spaces),
+        access_point_m=np.array(house.access_points, np.float64),
     )
 
 

@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
+from tinyloc.training.data.table import read_table
+from tinyloc.training.data.text import decoded
 from tinyloc.training.errors import DataError
 
 FOLDER = "ble-accelerometer-indoor-localisation-measurements"
@@ -99,7 +101,7 @@ def _numbered_rows(path: Path) -> dict[int, list[str]]:
     if not path.is_file():
         raise DataError(f"{path}: missing; unpack the whole archive of {URL}")
     rows = {}
-    for row in csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))):
+    for row in csv.reader(io.StringIO(decoded(path.read_bytes(), str(path)))):
         cells = [cell.strip() for cell in row if cell.strip()]
         if cells and cells[0].lstrip("-").isdigit():
             rows[int(cells[0])] = cells[1:]
@@ -144,10 +146,10 @@ class _Packets:
 
 def _wearables(path: Path) -> list[_Packets]:
     """The packets of each wearable of an experiment, in the order of their first packets."""
-    table = files.read_table(_text(path), str(path), ["timestamp", "ap_id", "rssi"])
+    table = read_table(_text(path), str(path), ["timestamp", "ap_id", "rssi"])
     time_s = np.array([_seconds(text, str(path)) for text in table.texts("timestamp")])
     heard_by, rssi = list(table.texts("ap_id")), table.numbers(["rssi"])[:, 0]
-    whose = table.texts("wearable_id") if "wearable_id" in table.columns else [""] * len(table)
+    whose = table.texts("wearable_id") if "wearable_id" in table.names else [""] * len(table)
     found = []
     for wearable in dict.fromkeys(whose):
         rows = np.flatnonzero(np.array(whose) == wearable)
@@ -172,7 +174,7 @@ def _stretches(
 ) -> list[Recording]:
     """The experiment as recordings of annotated samples in a row."""
     source = str(folder / TAG_FILE)
-    table = files.read_table(_text(folder / TAG_FILE), source, ["timestamp", "tag"])
+    table = read_table(_text(folder / TAG_FILE), source, ["timestamp", "tag"])
     annotated = np.array([_seconds(text, source) for text in table.texts("timestamp")])
     tags = table.numbers(["tag"])[:, 0].astype(int)
     unknown = sorted(set(tags.tolist()) - set(rooms) - activities)

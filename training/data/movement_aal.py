@@ -13,6 +13,7 @@ import numpy as np
 
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import DataSet, Recording
+from tinyloc.training.data.table import read_table
 from tinyloc.training.errors import DataError
 
 NAME = "movementaal"
@@ -98,11 +99,11 @@ def _read(path: Path) -> Sequences:
         members = files.read_members(path, CONVERTED_FILES, NAME)
     except DataError:
         return _checked(_read_published(path), path)
-    steps = files.read_table(
+    steps = read_table(
         members[CONVERTED_FILES[0]], f"{path}: {CONVERTED_FILES[0]}",
         ["sequence_id", "step", *(f"rss_anchor{number}" for number in range(1, 5))],
     )  # fmt: skip
-    table = files.read_table(
+    table = read_table(
         members[CONVERTED_FILES[1]], f"{path}: {CONVERTED_FILES[1]}", ["sequence_id", "class_label", "dataset_id"]
     )
     ids, order = steps.numbers(["sequence_id", "step"]).T
@@ -118,13 +119,13 @@ def _read_published(path: Path) -> Sequences:
     members = files.read_members(path, PUBLISHED_FILES, NAME)
     facts = []
     for name, column in (("MovementAAL_target.csv", "class_label"), ("MovementAAL_DatasetGroup.csv", "dataset_ID")):
-        pairs = files.read_table(members[name], f"{path}: {name}", ["sequence_ID", column])
+        pairs = read_table(members[name], f"{path}: {name}", ["sequence_ID", column])
         facts.append(dict(pairs.numbers(["sequence_ID", column]).astype(int).tolist()))
     found = {}
     for name in files.matching(["MovementAAL_RSS_*.csv"], members):
         number = files.natural(name)[0]
         columns = [f"RSS_anchor{anchor}" for anchor in range(1, 5)]
-        table = files.read_table(members[name], f"{path}: {name}", columns)
+        table = read_table(members[name], f"{path}: {name}", columns)
         found[number] = (table.numbers(columns), facts[0].get(number, 0), facts[1].get(number, 0))
     return found
 

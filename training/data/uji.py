@@ -18,6 +18,7 @@ from tinyloc.errors import counted
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
 from tinyloc.training.data.files import some
+from tinyloc.training.data.text import decoded
 from tinyloc.training.errors import DataError
 
 TRAINING_FILE = "trainingData.csv"
@@ -61,7 +62,7 @@ def parse_csv(text: str, source: str) -> Scans:
 
     Raises DataError that lists all the problems of the file.
     """
-    header, _, body = text.lstrip("\ufeff").partition("\n")
+    header, _, body = text.partition("\n")
     names = [name.strip().strip('"').upper() for name in header.split(",")]
     missing = [name for name in (*ACCESS_POINTS, *PLACE_COLUMNS, TIME_COLUMN) if name not in names]
     if missing:
@@ -157,8 +158,8 @@ def read_members(path: Path) -> dict[str, bytes]:
 def read(path: Path) -> tuple[Scans, Scans]:
     """The publisher's training and validation scans, see `read_members`."""
     members = read_members(path)
-    texts = {name: content.decode("utf-8", "replace") for name, content in members.items()}
-    training, test = (parse_csv(texts[name], f"{path}: {name}") for name in (TRAINING_FILE, TEST_FILE))
+    places = {name: f"{path}: {name}" for name in (TRAINING_FILE, TEST_FILE)}
+    training, test = (parse_csv(decoded(members[name], place), place) for name, place in places.items())
     return training, test
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinyloc.training.data import files, uji
 from tinyloc.training.data.dataset import DataSet
+from tinyloc.training.data.table import read_table
 from tinyloc.training.errors import DataError
 
 NAME = "utsindoorloc"
@@ -44,16 +45,17 @@ def load(path: Path, split_seed: int = 0, cell_m: float = 15.0) -> DataSet:
 
 def parse_csv(content: bytes, source: str) -> uji.Scans:
     """Read one of the publisher's files; columns are found by name."""
-    table = files.read_table(content, source, [*ACCESS_POINTS, *PLACE_COLUMNS])
+    table = read_table(content, source, [*ACCESS_POINTS, *PLACE_COLUMNS])
     rssi = table.numbers(ACCESS_POINTS, missing=[NOT_HEARD])
     x, y, floor = table.numbers(PLACE_COLUMNS).T
+    times = table.texts("Time") if "Time" in table.names else [""] * len(table)
     return uji.Scans(
         rssi_dbm=files.whole_dbm(rssi),
         longitude_m=x,
         latitude_m=y,
         floor=floor.astype(np.int64),
         building=np.zeros(len(table), np.int64),
-        time_s=np.array([_seconds(text) for text in table.columns.get("Time", [""] * len(table))]),
+        time_s=np.array([_seconds(text) for text in times]),
         recorder=np.zeros(len(table), np.int64),
     )
 

@@ -89,7 +89,7 @@ def _call(graph: Graph, op: Operator) -> LibraryCall:
 
 def _check_functions(library: CmsisNn, calls: Sequence[LibraryCall]) -> None:
     wanted = {name for call in calls for name in re.findall(r"\barm_\w+(?=\()", f"{call.call} {call.size}")}
-    known = set(re.findall(r"\barm_\w+(?=\()", (library.headers / "arm_nnfunctions.h").read_text()))
+    known = set(re.findall(r"\barm_\w+(?=\()", (library.headers / "arm_nnfunctions.h").read_text(encoding="utf-8")))
     if missing := sorted(wanted - known):
         raise BackendError(
             f"{library.headers / 'arm_nnfunctions.h'} has no {', '.join(missing)}, which this model needs; build a "
@@ -105,7 +105,7 @@ def library_sizes(library: CmsisNn, calls: Sequence[LibraryCall]) -> list[int]:
         return sizes
     with tempfile.TemporaryDirectory(prefix="tinyloc-sizes-") as name:
         work = Path(name)
-        (work / "probe.c").write_text(_probe_text([calls[number] for number in asked]))
+        (work / "probe.c").write_text(_probe_text([calls[number] for number in asked]), encoding="utf-8", newline="\n")
         values = _run_on_host(library, work) if library.archive.core == "host" else _run_on_core(library, work)
     for number, value in zip(asked, values[: len(asked)], strict=True):
         if value < 0:

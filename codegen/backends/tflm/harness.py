@@ -106,7 +106,7 @@ def compile_tflm(bundle_directory: Path, output: Path, arithmetic: Arithmetic | 
 
 def resolver_methods(library: Tflm, content: bytes, path: Path) -> list[str]:
     """Names of the functions of MicroMutableOpResolver that add this model's operators, without their "Add", sorted."""
-    text = next((h / RESOLVER).read_text() for h in library.headers if (h / RESOLVER).is_file())
+    text = next((h / RESOLVER).read_text(encoding="utf-8") for h in library.headers if (h / RESOLVER).is_file())
     added = re.findall(r"TfLiteStatus Add(\w+)\([^{]*\{\s*return AddBuiltin\(BuiltinOperator_(\w+)", text)
     known = {kind: method for method, kind in added}
     kinds = operator_kinds(content)

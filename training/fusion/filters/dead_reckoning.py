@@ -5,6 +5,7 @@ Step length: Weinberg (Analog Devices AN-602), K * (max - min)^(1/4) of the vert
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,10 @@ BIAS_STEP, QUIET = 0.02, 0.15
 """rad/s and m/s²: once learned, a bias follows only smaller changes, and only while nothing swings."""
 LONGEST_GAP_S = 0.1
 """A longer silence of the sensor is counted; the heading is held beyond it."""
+LONGEST_SILENCE_S, BACKWARDS_MOST = 10.0, 50
+"""After a longer silence, or so many samples in a row whose time did not advance, the detector starts again."""
+SILENT_S = 1.0
+"""Nobody is known to stand when the last sample is older."""
 ABSURD_ACCELERATION, ABSURD_RATE = 160.0, 36.0
 """Beyond the sensor's widest ranges: ±16 g, ±2000 °/s."""
 
@@ -41,6 +46,7 @@ class Counts:
     bad_samples: int = 0  # not finite or absurd
     backwards: int = 0  # time did not advance
     gaps: int = 0
+    restarts: int = 0  # fresh starts of the detector
 
 
 @dataclass(frozen=True)
@@ -69,13 +75,13 @@ class DeadReckoner:
         self.rising = False
         self.last_step_s = 0.0
         self.walking = False
+        self.backwards_in_a_row = 0
         self.turn_sum = 0.0
         self.turn_count = 0
 
-    @property
-    def still(self) -> bool:
-        """Whether the wearer stands."""
-        return not self.walking
+    def still(self, now: float) -> bool:
+        """Whether the wearer is known to stand at this time: no step, and a sample within SILENT_S."""
+        return self.started and not self.walking and round(abs(now - self.time_s), 6) <= SILENT_S
 
     def sample(self, time_s: float, acceleration: Floats, rate: Floats) -> Step | None:
         """Take one sample: acceleration in m/s² and rate in rad/s, three each. Gives the step that it ends."""
@@ -86,18 +92,17 @@ class DeadReckoner:
             return None
         ax, ay, az, wx, wy, wz = values
         if not self.started:
-            self.started = True
-            self.time_s = self.last_step_s = time_s
-            self.gravity = [ax, ay, az]
+            self._start(time_s, values[:3])
             return None
         dt = time_s - self.time_s
+        if self._broken(dt):
+            self.counts.restarts += 1
+            self._start(time_s, values[:3])
+            return None
         if dt <= 0:
-            self.counts.backwards += 1
             return None
         self.time_s = time_s
-        if dt > LONGEST_GAP_S:
-            self.counts.gaps += 1
-            dt = LONGEST_GAP_S
+        dt = min(dt, LONGEST_GAP_S)
         gain = dt / GRAVITY_TAU_S
         g = self.gravity
         g[0] += gain * (ax - g[0])
@@ -115,6 +120,27 @@ class DeadReckoner:
         self.smooth[1] += gain * (self.smooth[0] - self.smooth[1])
         return self._step(time_s, self.smooth[1])
 
+    def _start(self, now: float, acceleration: Sequence[float]) -> None:
+        """From a first sample on: what the detector saw before is forgotten; heading, bias and counts stay."""
+        self.started = True
+        self.time_s = self.last_step_s = now
+        self.gravity = list(acceleration)
+        self.smooth = [0.0, 0.0]
+        self.high = self.low = 0.0
+        self.rising = self.walking = False
+        self.backwards_in_a_row = 0
+        self.turn_sum, self.turn_count = 0.0, 0
+
+    def _broken(self, dt: float) -> bool:
+        """Whether time has broken off, so that the detector must start again. Counts what does not fit."""
+        if dt > 0:
+            self.backwards_in_a_row = 0
+            self.counts.gaps += dt > LONGEST_GAP_S
+            return round(dt, 6) > LONGEST_SILENCE_S
+        self.counts.backwards += 1
+        self.backwards_in_a_row += 1
+        return self.backwards_in_a_row >= BACKWARDS_MOST
+
     def _turn(self, yaw: float, dt: float) -> None:
         near = BIAS_START if self.still_samples < BIAS_START_SAMPLES else BIAS_STEP
         if not self.walking and abs(yaw - self.bias) < near and abs(self.smooth[1]) < QUIET:
@@ -129,13 +155,13 @@ class DeadReckoner:
         self.turn_count += 1
 
     def _step(self, now: float, vertical: float) -> Step | None:
-        if now - self.last_step_s > LONGEST_S and self.walking:
+        duration = round(now - self.last_step_s, 6)  # of microseconds, as in the firmware
+        if duration > LONGEST_S and self.walking:
             self.walking = False
         if vertical > LEVEL and not self.rising:  # a swing from below to above: the step before it is over
             self.rising = True
             high, low = self.high, self.low
             self.high = vertical
-            duration = now - self.last_step_s
             if low < -LEVEL and high > LEVEL and duration >= SHORTEST_S:
                 return self._finish(now, high - low, duration)
             if high <= LEVEL:  # the first swing after standing
@@ -148,7 +174,7 @@ class DeadReckoner:
             self.high = max(self.high, vertical)
         else:
             self.low = min(self.low, vertical)
-        if now - self.last_step_s > STILL_S and not self.walking:
+        if round(now - self.last_step_s, 6) > STILL_S and not self.walking:
             self.high = self.low = 0.0
             self.rising = False
         return None
@@ -204,5 +230,5 @@ def reckon(imu: Inertial, epochs_s: Floats, k: float, heading: float) -> Reckoni
             velocity[epoch] = speed * math.cos(last.heading), speed * math.sin(last.heading)
             fresh[epoch] = True
             last = None
-        still[epoch], headings[epoch] = reckoner.still, reckoner.heading
+        still[epoch], headings[epoch] = reckoner.still(now), reckoner.heading
     return Reckoning(velocity, fresh, still, headings, tuple(steps), reckoner.counts)

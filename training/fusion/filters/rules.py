@@ -65,6 +65,7 @@ class History:
 
     def push(self, seen: Seen, state: State) -> None:
         """Note an epoch after its fix was used. A walk that started only now fills all its rows with this one."""
+        self.filled[seen.again] = 0
         row = np.zeros((len(seen.dt), CHANNELS))
         row[:, :2] = state.x[:, :2]
         away = np.clip(seen.fix_m - state.x[:, :2], -FIX_CLIP_M, FIX_CLIP_M)

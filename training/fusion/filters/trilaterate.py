@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+ANCHORS_MAX = 32
+"""TL_ANCHORS_MAX of firmware/fusion/trilaterate.h: usable ranges are bits of a word."""
 ITERATIONS = 6
 RANGE_NOISE_M = 0.10
 """Least standard deviation of a range that the covariance assumes."""

@@ -136,7 +136,7 @@ def _lias(folder: Path) -> list[Recording]:
 
 def _lias_rows(path: Path, header: int) -> tuple[Floats, Floats]:
     """Unix time (n,) and the other columns (n, c), NaN where empty."""
-    with lzma.open(path, "rt") as file:
+    with lzma.open(path, "rt", encoding="utf-8") as file:
         lines = file.read().splitlines()[header:]
     times, rows = [], []
     width = max(line.count(",") for line in lines)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.filters.settings import FilterSettings
-from tinyloc.training.fusion.filters.trilaterate import Floats
+from tinyloc.training.fusion.filters.trilaterate import ANCHORS_MAX, Floats
 from tinyloc.training.fusion.students.quantised import IntegerStudent
 
 RULES = {
@@ -15,7 +16,16 @@ RULES = {
 
 
 def fusion_source(student: IntegerStudent, settings: FilterSettings, anchors: Floats) -> str:
-    """A C file that defines what firmware/fusion/data.h declares."""
+    """Write a C file that defines what firmware/fusion/data.h declares.
+
+    Raises:
+        FusionError: the anchors (A, 2) are not 3 to 32 finite points.
+    """
+    if not 3 <= len(anchors) <= ANCHORS_MAX:
+        raise FusionError(f"{len(anchors)} anchors; the fusion takes 3 to {ANCHORS_MAX}. Add some or leave some out")
+    finite = np.isfinite(anchors).all(axis=1)
+    if not finite.all():
+        raise FusionError(f"anchor {int(finite.argmin())} has a coordinate that is no number")
     x, y = student.frame.centre_m
     half = 1.0 / student.frame.half_m if student.frame.half_m else 0.0
     named = ", ".join(f".{key} = {_field(key, value)}" for key, value in settings.model_dump().items())
@@ -25,6 +35,7 @@ def fusion_source(student: IntegerStudent, settings: FilterSettings, anchors: Fl
 
 const tl_student_t tl_fusion_student = {{{{{_real(x)}, {_real(y)}}}, {_real(half)}}};
 const tl_fusion_settings_t tl_fusion_settings = {{{named}}};
+_Static_assert({len(anchors)} <= TL_ANCHORS_MAX, "usable ranges are bits of a word");
 const uint8_t tl_fusion_anchor_count = {len(anchors)};
 const tl_point_t tl_fusion_anchors[{len(anchors)}] = {{{points}}};
 """

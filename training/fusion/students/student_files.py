@@ -31,7 +31,7 @@ def save_student(student: IntegerStudent, path: Path) -> None:
 def load_student(path: Path) -> IntegerStudent:
     """Read a student. Raises FusionError when there is none or it is damaged."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         layers = tuple(
             Layer(
                 weights=np.array(row["weights"], dtype=np.int8),

@@ -66,6 +66,6 @@ def load_record(results: Path, site: str) -> StudyRecord:
     if not path.is_file():
         raise FusionError(f"{path}: no results here; make them with `tinyloc fusion run {site}`")
     try:
-        return StudyRecord.model_validate_json(path.read_text())
+        return StudyRecord.model_validate_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise FusionError(f"{path}: not results of this version ({error}); run `tinyloc fusion run` again") from None

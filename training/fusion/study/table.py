@@ -21,9 +21,11 @@ def load_records(results: Path) -> tuple[list[StudyRecord], RealRecord | None]:
     """What `tinyloc fusion run` wrote. Raises FusionError when there is nothing."""
     sites = [results / f"{name}.json" for name in ("corridor", "loop")]
     try:
-        records = [StudyRecord.model_validate_json(path.read_text()) for path in sites if path.is_file()]
+        records = [
+            StudyRecord.model_validate_json(path.read_text(encoding="utf-8")) for path in sites if path.is_file()
+        ]
         real = results / "real.json"
-        recordings = RealRecord.model_validate_json(real.read_text()) if real.is_file() else None
+        recordings = RealRecord.model_validate_json(real.read_text(encoding="utf-8")) if real.is_file() else None
     except ValueError as error:
         raise FusionError(f"{results}: not results of this version ({error}); run `tinyloc fusion run` again") from None
     if not records and recordings is None:
@@ -111,7 +113,7 @@ def tables(results: Path) -> str:
     parts = [site_table(record) for record in records]
     variants = results / "variants.json"
     if variants.is_file():
-        parts.append(variant_table(VariantRecord.model_validate_json(variants.read_text())))
+        parts.append(variant_table(VariantRecord.model_validate_json(variants.read_text(encoding="utf-8"))))
     if real is not None:
         parts.append(real_table(real))
     return "\n".join(parts)

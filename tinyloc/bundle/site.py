@@ -1,0 +1,79 @@
+"""Where the data were taken: floors, rooms, access points. Drawn in reports; a device reads none of it."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from tinyloc.bundle.quantities import Index, Metres, Place, Point
+from tinyloc.names import Line
+from tinyloc.strict import Strict
+
+
+class Floor(Strict):
+    """A storey of a building."""
+
+    name: Line
+    building: Line | None = None
+    """Where the data tell several buildings apart."""
+    height_m: Metres | None = None
+    """z of its boards, where known."""
+
+
+class Room(Strict):
+    """A room of the floor plan."""
+
+    name: Line
+    outline_m: list[Point] = Field(min_length=3)
+    """Corners x, y in metres, in order around the room, the first not repeated."""
+    floor: Index = 0
+    """Index in `site.floors`."""
+
+    @model_validator(mode="after")
+    def _encloses_something(self) -> "Room":
+        if not self.area_m2 > 0:
+            raise ValueError(f"the outline of {self.name!r} encloses no area; list its corners in order")
+        return self
+
+    @classmethod
+    def rectangle(cls, name: str, x: float, y: float, width: float, height: float, floor: int = 0) -> "Room":
+        """A room with walls along the axes; x, y is its corner of the smallest coordinates, all in metres."""
+        corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+        return cls(name=name, outline_m=corners, floor=floor)
+
+    @property
+    def area_m2(self) -> float:
+        """Enclosed area. Source: the shoelace formula."""
+        around = zip(self.outline_m, [*self.outline_m[1:], self.outline_m[0]], strict=True)
+        return abs(sum(x * v - u * y for (x, y), (u, v) in around)) / 2
+
+    @property
+    def low_m(self) -> tuple[float, float]:
+        """Smallest x and y."""
+        return min(x for x, _ in self.outline_m), min(y for _, y in self.outline_m)
+
+    @property
+    def high_m(self) -> tuple[float, float]:
+        """Largest x and y."""
+        return max(x for x, _ in self.outline_m), max(y for _, y in self.outline_m)
+
+    @property
+    def middle_m(self) -> tuple[float, float]:
+        """Middle of the smallest rectangle around it."""
+        (x, y), (u, v) = self.low_m, self.high_m
+        return (x + u) / 2, (y + v) / 2
+
+
+class Site(Strict):
+    """Floors, rooms and access points, as far as the data set knows them."""
+
+    floors: Annotated[list[Floor], Field(max_length=1000)] = Field(default_factory=list)
+    rooms: Annotated[list[Room], Field(max_length=10_000)] = Field(default_factory=list)
+    access_point_m: list[Place | None] | None = None
+    """Position x, y, z in metres of each of `preprocessing.access_points`, null where unknown."""
+
+    @model_validator(mode="after")
+    def _floors_are_there(self) -> "Site":
+        lost = sorted({room.floor for room in self.rooms if room.floor >= len(self.floors)})
+        if lost:
+            raise ValueError(f"rooms lie on floors {', '.join(map(str, lost))} of {len(self.floors)} floors")
+        return self

@@ -1,0 +1,79 @@
+"""The interpreter, the checkout and the installed extras. An older Python reads this file too, to refuse itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+OLDEST = (3, 11)
+NEWEST = (3, 13)
+"""Interpreters that tinyloc was tested with, both included."""
+PACKAGE = Path(__file__).resolve().parent
+EXTRA_OF_MODULE = {
+    "torch": "train",
+    "torchcrf": "train",
+    "matplotlib": "train",
+    "onnx": "export",
+    "onnx2tf": "export",
+    "onnxscript": "export",
+    "tensorflow": "export",
+    "ai_edge_litert": "export",
+    "transformers": "llm",
+}
+"""Modules that only an extra of pyproject.toml installs."""
+
+
+def version() -> str:
+    """Give the version of the checkout or of the installed package."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    project = PACKAGE.parent / "pyproject.toml"
+    if project.is_file():  # a checkout, installed or not, goes before another tinyloc in the environment
+        import tomllib
+
+        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+    try:
+        return installed("tinyloc")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def start_problem(version: tuple[int, int] = sys.version_info[:2], package: Path = PACKAGE) -> str | None:
+    """Find what keeps tinyloc from starting here.
+
+    Args:
+        version: Major and minor version of the interpreter.
+        package: Directory of the package `tinyloc`.
+
+    Returns:
+        One line that says what was found and what to do, or None.
+    """
+    if not OLDEST <= version <= NEWEST:
+        found, oldest, newest = (".".join(map(str, one)) for one in (version, OLDEST, NEWEST))
+        return f"tinyloc runs on Python {oldest} to {newest}; {sys.executable} is Python {found}"
+    for entry in sorted(package.iterdir()):
+        if entry.is_file() and not entry.suffix and entry.read_bytes().startswith(b"../"):
+            return (
+                f"{entry} is a text file in place of a symbolic link. Run `git config core.symlinks true` and "
+                "`git checkout -- tinyloc` in the clone; on Windows, switch on the developer mode first"
+            )
+    return None
+
+
+def missing_module(module: str, package: Path = PACKAGE) -> str | None:
+    """Name the pip command that installs a missing module.
+
+    Args:
+        module: Dotted name of the module.
+        package: Directory of the package `tinyloc`. Beside a pyproject.toml it belongs to a clone, else to a wheel.
+
+    Returns:
+        One line with the command, or None when no extra of tinyloc installs the module.
+    """
+    extra = EXTRA_OF_MODULE.get(module.split(".")[0])
+    if extra is None:
+        return None
+    in_clone = (package.parent / "pyproject.toml").is_file()
+    wanted = f'-e "{package.parent}[{extra}]"' if in_clone else f'"tinyloc[{extra}]"'
+    return f"this command needs {module}, which is not installed; run `{sys.executable} -m pip install {wanted}`"

@@ -1,0 +1,1 @@
+"""Radio maps: scans with labels or positions as a data set, whoever recorded them."""

@@ -1,0 +1,131 @@
+"""A first recipe for a data set and a board: what was learnt on other sets, sized to fit; a start, not an optimum."""
+
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from tinyloc.training.data.dataset import DataSet, stacked
+from tinyloc.training.recipe import Recipe, parse_recipe
+
+MANY_ACCESS_POINTS = 40
+"""Wi-Fi of a site and no few anchors of a home: phones differ, most access points are silent."""
+IMAGE_BYTES = 32_768
+POSITION_IMAGE_BYTES = 65_536
+RAM_BYTES = 8_192
+FIRMWARE_BYTES = 13_000
+"""Program beside the weights, in the images of the zoo."""
+HIDDEN = (64, 48, 32, 24, 16, 12, 8, 4)
+STEPS = 2_400
+"""Optimiser steps, as UJIIndoorLoc's recipe has."""
+BATCH = 256
+WINDOW = 20
+"""Samples of a window of a sequence model."""
+NEIGHBOURS = 1.5
+"""Standard deviation of spread labels, in distances from a place to the nearest."""
+
+
+def suggest(data_set: DataSet, name: str, data_path: str, flash_bytes: int, ram_bytes: int) -> tuple[str, Recipe]:
+    """Choose a recipe.
+
+    Args:
+        data_set: Own data, loaded from `data_path`.
+        flash_bytes: Of the board; the image may take all of it up to 32 KB, or 64 KB for positions.
+        ram_bytes: Of the board.
+
+    Returns:
+        Its TOML text, and the recipe.
+    """
+    heard = int((~np.isnan(stacked(data_set.train).rssi_dbm)).any(axis=0).sum())
+    positions = _are_places(data_set)
+    flash = min(flash_bytes, POSITION_IMAGE_BYTES if positions else IMAGE_BYTES)
+    table: dict[str, Any] = {
+        "name": name,
+        "title": f"{data_set.title}: a first recipe of `tinyloc init`",
+        "seed": 1,
+        "data": {"name": "csv", "path": data_path},
+        "input": {"drop_silent": heard < len(data_set.access_points), "exponent": 1.0},
+    }
+    if heard > MANY_ACCESS_POINTS:
+        table["input"]["exponent"] = 2.0
+        table["augmentation"] = {"reading_dropout": 0.3, "gain_db": 6.0, "noise_db": 2.0, "deafness_db": 25.0}
+    else:
+        table["augmentation"] = {"noise_db": 2.0}
+    sizes = flash - FIRMWARE_BYTES
+    if data_set.sequential and not positions and _longest(data_set) >= WINDOW:
+        table |= _sequence(data_set, heard, sizes)
+    else:
+        table |= _single(data_set, heard, sizes, positions)
+    table["build"] = {"optimise": "O2"}
+    table["budget"] = {"flash_bytes": flash, "ram_bytes": min(ram_bytes, 2 * RAM_BYTES if positions else RAM_BYTES)}
+    text = tomli_w.dumps(table)
+    return text, parse_recipe(text, name)
+
+
+def _are_places(data_set: DataSet) -> bool:
+    """Whether classes are places whose mean is a position: numbered on their floor, not named by a person."""
+    places = data_set.class_position_m
+    named = [name.rsplit(" ", 1)[-1] for name in data_set.classes]
+    return places is not None and all(name.isdigit() for name in named)
+
+
+def _longest(data_set: DataSet) -> int:
+    return min(max(map(len, split)) for split in data_set.splits.values())
+
+
+def _single(data_set: DataSet, heard: int, sizes: int, positions: bool) -> dict[str, Any]:
+    """An MLP on one scan."""
+    classes, scans = len(data_set.classes), len(stacked(data_set.train))
+    hidden = next((h for h in HIDDEN if h * (heard + classes) + 8 * (h + classes) <= sizes), HIDDEN[-1])
+    batch = int(min(BATCH, max(16, 2 ** int(np.log2(max(16, scans / 8))))))
+    table: dict[str, Any] = {
+        "model": {"architecture": "mlp", "hidden": [hidden]},
+        "training": {
+            "epochs": int(max(20, np.ceil(STEPS * batch / scans))),
+            "batch": batch,
+            "learning_rate": 0.01,
+            "weight_decay": 0.01,
+        },
+        "export": {"arithmetics": ["int8"], "default": "int8"},
+    }
+    if data_set.class_group:
+        table["training"]["group_loss"] = 0.5
+    if positions:
+        table["output"] = {"position": "mean", "spread_m": _spread_m(data_set)}
+    most = (sizes - 8 * (hidden + classes)) // hidden - classes
+    if heard > most > 0:
+        table["compression"] = {"access_points": most}
+    return table
+
+
+def _spread_m(data_set: DataSet) -> float:
+    """A little more than the way to the nearest place of the same floor."""
+    places = data_set.class_position_m
+    assert places is not None
+    group = np.array(data_set.class_group or [""] * len(places))
+    away = np.linalg.norm(places[:, None] - places[None], axis=2)
+    away[(group[:, None] != group[None]) | np.eye(len(places), dtype=bool)] = np.inf
+    nearest = away.min(axis=1)
+    known = nearest[np.isfinite(nearest)]
+    return round(float(np.clip(NEIGHBOURS * np.median(known), 0.5, 10.0)), 1) if len(known) else 1.0
+
+
+def _sequence(data_set: DataSet, heard: int, sizes: int) -> dict[str, Any]:
+    """An LSTM with a CRF over a window."""
+    hidden = next((h for h in (16, 12, 8) if 4 * h * (heard + h + 2) + h * (h + len(data_set.classes)) <= sizes), 8)
+    samples = sum(map(len, data_set.train))
+    chunk = WINDOW * max(1, min(6, _longest(data_set) // WINDOW))
+    return {
+        "window": {"steps": WINDOW, "hop": WINDOW // 2},
+        "model": {"architecture": "lstm", "hidden": hidden, "dense": hidden, "crf": True, "dropout": 0.1},
+        "training": {
+            "epochs": 60,
+            "batch": 8,
+            "learning_rate": 0.01,
+            "weight_decay": 0.02,
+            "patience": 30,
+            "chunk": chunk,
+            "chunks_per_epoch": int(np.clip(samples // chunk, 64, 512)),
+        },
+        "export": {"arithmetics": ["int8", "int16x8"], "default": "int8"},
+    }
