@@ -53,15 +53,15 @@ def name_problem(name: str) -> str | None:
 def check_names(names: Sequence[str]) -> None:
     """Raise ModelNameError with all that is wrong with the names of the models of one library."""
     problems = [f"{name!r} {why}" for name in names if (why := name_problem(name))]
-    lower = [name.lower() for name in names]
-    for i, name in enumerate(lower):
-        for other in lower[:i]:
-            if name == other:
+    for i, name in enumerate(names):
+        for other in names[:i]:
+            one, two = name.lower(), other.lower()
+            if one == two:
                 problems.append(f"two models have the name {name!r}")
-            elif name.startswith(f"{other}_") or other.startswith(f"{name}_"):
+            elif one.startswith(f"{two}_") or two.startswith(f"{one}_"):
                 problems.append(f"{other!r} and {name!r}: one begins like the other's own names")
     if problems:
-        raise ModelNameError(f"{'; '.join(problems)}; give other names with --name, once a model")
+        raise ModelNameError(f"{'; '.join(dict.fromkeys(problems))}; give other names with --name, once a model")
 
 
 def enumerators(texts: Iterable[str], prefix: str, taken: Iterable[str] = ()) -> list[str]:

@@ -16,7 +16,7 @@ from tinyloc.training.fusion.filters.settings import FilterSettings
 from tinyloc.training.fusion.students.c_source import fusion_source
 from tinyloc.training.fusion.students.quantised import IntegerStudent
 
-_HEADERS = ("dead_reckoning.h", "ekf.h", "trilaterate.h", "student.h", "fusion.h")
+_HEADERS = ("time.h", "dead_reckoning.h", "ekf.h", "trilaterate.h", "student.h", "fusion.h")
 _INSIDE = ("real.h", "data.h")
 _SOURCES = ("dead_reckoning.c", "ekf.c", "trilaterate.c", "student.c", "fusion.c", "real.c")
 NAMES = {

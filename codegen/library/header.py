@@ -39,7 +39,7 @@ def paragraphs(body: str) -> list[str]:
 def is_internal(paragraph: str) -> bool:
     """Whether a paragraph only declares functions or tables."""
     code = re.sub(r"/\*.*?\*/", "", paragraph, flags=re.S).strip()
-    return bool(_PROTOTYPE.search(code) or code.startswith("extern")) and "typedef" not in code
+    return bool(_PROTOTYPE.search(code) or code.startswith(("extern", "static inline"))) and "typedef" not in code
 
 
 def split(bodies: Iterable[str]) -> tuple[list[str], list[str]]:

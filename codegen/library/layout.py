@@ -184,9 +184,9 @@ def _templates(models: Sequence[LibraryModel], sizes: Sizes) -> dict[str, str]:
 
 def _platformio(models: Sequence[LibraryModel], package: str, text: str) -> dict[str, Any]:
     return {
-        "name": package,
+        "name": package.replace("_", "-")[:50].strip("-"),
         "version": "1.0.0",
-        "description": text,
+        "description": text[:255],
         "keywords": ["localisation", "tinyml", "ble"],
         "license": "Apache-2.0",
         "headers": [f"{model.name}.h" for model in models],

@@ -234,7 +234,7 @@ tl_walk_status_t tl_fusion_init(tl_fusion_t *fusion, const tl_fusion_settings_t 
     if (!(k > 0.0f && k <= K_MOST)) {
         return TL_WALK_K;
     }
-    if (!(tl_abs(heading) <= HEADING_MOST)) { /* NaN included */
+    if (!(tl_real_abs(heading) <= HEADING_MOST)) { /* NaN included */
         return TL_WALK_HEADING;
     }
     if (anchor_count > TL_ANCHORS_MAX) {

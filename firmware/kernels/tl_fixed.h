@@ -13,14 +13,17 @@
 #pragma clang diagnostic ignored "-Woverlength-strings"
 #endif
 
-/* The only library functions that generated code calls. A program without them names its own with -DTL_MEMCPY=... and
- * -DTL_MEMSET=...; compilers call memcpy and memset of their own accord as well, also in a freestanding build. */
+/* The only library functions that generated code calls, declared here: a freestanding compiler has no string.h. A program
+ * without them names its own with -DTL_MEMCPY=... and -DTL_MEMSET=...; compilers call memcpy and memset of their own
+ * accord as well. */
 #ifndef TL_MEMCPY
-#define TL_MEMCPY __builtin_memcpy
+#define TL_MEMCPY memcpy
 #endif
 #ifndef TL_MEMSET
-#define TL_MEMSET __builtin_memset
+#define TL_MEMSET memset
 #endif
+void *TL_MEMCPY(void *to, const void *from, size_t size);
+void *TL_MEMSET(void *to, int value, size_t size);
 
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
 #define TL_DSP 1 /* Cortex-M4: SSAT, SMMULR, SMLAD, SXTB16 */
