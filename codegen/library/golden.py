@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.bundle.schema import MISSING_DBM, Bundle
+from tinyloc.codegen.backend_names import backend_named
 from tinyloc.codegen.compile import PreparedGraph
 from tinyloc.codegen.manifest import Manifest
 from tinyloc.codegen.semantics.integer_graph import run_graph
@@ -60,7 +61,7 @@ def golden_scans(bundle_directory: Path, bundle: Bundle, manifest: Manifest) -> 
     """Random scans in the range of the scaling: one recording, long enough for a decision."""
     layers = LayerReference(bundle_directory, bundle_arithmetic(bundle, manifest), manifest)
     localiser = LocaliserReference(
-        bundle_directory, bundle_arithmetic(bundle, manifest), manifest.backend, manifest.reference
+        bundle_directory, bundle_arithmetic(bundle, manifest), backend_named(manifest.backend), manifest.reference
     )
     generator = np.random.default_rng(0)
     points, hold = len(bundle.preprocessing.access_points), bundle.preprocessing.hold_samples
