@@ -93,7 +93,8 @@ def wrapped(statement: str, indent: int, width: int = 120) -> str:
     if indent + len(statement) <= width or not opened or not statement.endswith(");"):
         return statement
     under = " " * (indent + opened)
-    lines, line = [], statement[:opened]
+    lines: list[str] = []
+    line = statement[:opened]
     pieces = statement[opened:].split(", ")
     for number, piece in enumerate(pieces):
         text = piece + ("," if number < len(pieces) - 1 else "")

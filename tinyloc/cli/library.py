@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinyloc.cli.layout import RUNS_DIR, ZOO_PREFIX, JsonOption, RunsDirOption, find_run, write_json
+from tinyloc.cli.complete import ZOO_PREFIX
+from tinyloc.cli.console import say
+from tinyloc.cli.options import RUNS_DIR, RunsDirOption
+from tinyloc.cli.outputs import JsonOption, write_json
+from tinyloc.cli.runs import find_run
 
 if TYPE_CHECKING:
     from tinyloc.codegen.library.model import LibraryModel
@@ -39,7 +43,7 @@ def library(
 
     Exit code 1: the self-test differs in the emulator.
     """
-    from tinyloc.cli.publish import FOUND_WANTING
+    from tinyloc.cli.publish import FAILED
     from tinyloc.codegen.library.c_names import check_names, model_name
     from tinyloc.codegen.library.layout import check_output, library_files, write_library
     from tinyloc.errors import UserError
@@ -61,15 +65,15 @@ def library(
     for model in made:
         for board, found in figures.get(model.name, {}).items():
             cycles = f"{found['cycles']:,} cycles per sample" if found["cycles"] is not None else "no cycles measured"
-            typer.echo(
+            say(
                 f"{model.name}, {found['core']} ({board}): {found['code_bytes']:,} bytes of code, "
                 f"{found['constant_bytes']:,} of constants, {found['context_bytes']:,} of RAM, a stack of at most "
                 f"{found['largest_stack_bytes']:,}, {cycles}; self-test {found['selftest']}"
             )
-    typer.echo(f"{out}: {len(files)} files, {', '.join(f'{n}::{n}' for n in names)}")
+    say(f"{out}: {len(files)} files, {', '.join(f'{n}::{n}' for n in names)}")
     write_json(json, {"models": names, "sizes": figures, "seconds": round(time.monotonic() - began, 2)})
     if any(found["selftest"] != "equal" for each in figures.values() for found in each.values()):
-        raise typer.Exit(FOUND_WANTING)
+        raise typer.Exit(FAILED)
 
 
 def _title(model: str) -> str:
