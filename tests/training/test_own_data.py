@@ -113,7 +113,7 @@ def test_too_few_recordings_and_labels_are_told(tmp_path: Path) -> None:
 def test_without_a_description_the_way_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="name their TOML description"):
         catalogue.load("csv")
-    with pytest.raises(DataError, match="TOML file that describes it"):
+    with pytest.raises(DataError, match="describe your CSV in a TOML file"):
         catalogue.load("csv", {}, tmp_path / "none.toml")
 
 

@@ -240,7 +240,7 @@ def test_packets_are_gathered_into_scans_with_silent_ones_between(tmp_path: Path
     )
     said = "\n".join(data.notes)
     assert "24 readings of 2 access points are 24 scans" in said and "12 scans in which nothing was heard" in said
-    assert "6 access points heard more than once in a scan, taken by the mean" in said
+    assert "6 access points heard more than once in a scan, combined by the mean" in said
 
 
 def test_a_table_without_header_is_named_by_number_and_a_range_takes_columns(tmp_path: Path) -> None:

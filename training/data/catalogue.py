@@ -148,7 +148,7 @@ def _table() -> dict[str, Entry]:
     entries.append(
         Entry(
             name=own.NAME,
-            title="your own CSV, described by a TOML file (docs/data.md)",
+            title="your own CSV, described by a TOML file (docs/reference/data.md)",
             licence="yours",
             citation="",
             load=own.load,
@@ -354,10 +354,19 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
 
 
 def get(name: str, destination: Path | None = None) -> Path:
-    """Download a data set from its publisher, check it, and put it where it will be found: the zip's path.
+    """Download a data set from its publisher, check it, and store it in the cache.
 
-    Nothing is left behind when the download fails or its content is not what was published. A whole copy that is
-    there already is kept.
+    Leaves nothing behind when the download fails or its content is wrong. Keeps a whole copy that is there already.
+
+    Args:
+        name: of the catalogue.
+        destination: folder for the zip; without it the cache.
+
+    Returns:
+        Path of the zip.
+
+    Raises:
+        DataError: nothing to download, no network, or a content with other checksums.
     """
     item = entry(name)
     if item.described:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyloc.bundle.combine import Combine
 from tinyloc.errors import counted
 from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.data.files import some
@@ -24,6 +25,8 @@ class Facts:
     title: str
     licence: str
     citation: str
+    combine: Combine = "mean"
+    """What several readings of an access point within a sample became."""
 
 
 def build(
@@ -79,6 +82,7 @@ def build(
         test=test,
         class_group=classes.group,
         notes=tuple(findings.notes),
+        combine=facts.combine,
     )
 
 
