@@ -11,6 +11,7 @@ runs/<name>/
 """
 
 import json
+import logging
 import platform
 import time
 from collections.abc import Mapping
@@ -50,6 +51,7 @@ from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
 from tinyloc.training.train import Progress, deterministic, silent, validate
 
+LOGGER = logging.getLogger(__name__)
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
 
 
@@ -155,6 +157,8 @@ def train(
     saved = resume.find(recipe, directory, fresh)
     path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
     data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
+    for note in data_set.notes:
+        LOGGER.info("%s", note)
     if recipe.input.drop_silent:
         data_set = without_silent(data_set)
     described = resume.describe(data_set)
