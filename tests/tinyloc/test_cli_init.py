@@ -61,7 +61,7 @@ def test_a_survey_with_positions_is_described_and_gets_a_recipe(
     assert recipe.data.path == str(tmp_path / "site.data.toml") and recipe.output.position == "mean"
     assert recipe.input.drop_silent and recipe.budget.flash_bytes == 65536
     for words in (
-        "site.csv: 128 rows, 1 recording, 5 access points",
+        "site.csv: 128 rows, 1 recording, 5 access points, 4 days, 2 devices",
         "5 access points, 4 of them heard in training",
         "32 classes; training scans of a class: 3 (F0 1) to 3 (F0 1), median 3",
         "site.recipe.toml; next: tinyloc deploy",
