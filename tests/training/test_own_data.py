@@ -8,6 +8,7 @@ import pytest
 
 from tinyloc.training.data import catalogue, own
 from tinyloc.training.data.dataset import UNSEEN
+from tinyloc.training.data.own.guess import guess
 from tinyloc.training.data.radio_map.splits import SPLITS
 from tinyloc.training.errors import DataError
 from tinyloc.training.recipe import Recipe
@@ -354,3 +355,18 @@ def test_training_says_what_was_left_out(tmp_path: Path) -> None:
         logger.removeHandler(handler)
         logger.setLevel(level)
     assert any("1 row without a label left out (line 5)" in text for text in said)
+
+
+def test_damaged_utf_8_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
+    path = umlauts(tmp_path, "utf-8")
+    file = tmp_path / "scans.csv"
+    file.write_bytes(file.read_bytes().replace("\u00fc".encode(), b"\xfc", 1))
+    with pytest.raises(DataError, match=r"0xfc is not utf-8 .*; correct it in the file$"):
+        own.load(path)
+    with pytest.raises(DataError, match="0xfc is not utf-8"):
+        guess(file)
+
+
+def test_utf_8_that_is_declared_as_something_else_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is UTF-8 and not latin-1; leave encoding out"):
+        own.load(umlauts(tmp_path, "utf-8", f'encoding = "latin-1"\n{ABOUT}'))

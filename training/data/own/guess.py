@@ -18,7 +18,7 @@ from tinyloc.training.data.own.checks import likely_codes
 from tinyloc.training.data.radio_map.scans import runs
 from tinyloc.training.data.radio_map.splits import SPLITS
 from tinyloc.training.data.table import DELIMITERS, Dialect, Table, read_table
-from tinyloc.training.data.text import decoded, likely_encoding
+from tinyloc.training.data.text import UTF_8, decoded, likely_encoding
 from tinyloc.training.errors import DataError
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -96,6 +96,8 @@ def guess(path: Path) -> Guess:
         text = decoded(content, str(path))
     except DataError:
         name = likely_encoding(content)
+        if name == UTF_8:
+            raise
         text = decoded(content, str(path), name)
         found.settings["encoding"], found.encoding_sure = name, False
     dialect = likely_dialect(text)

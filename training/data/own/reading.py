@@ -18,7 +18,7 @@ from tinyloc.training.data.radio_map.findings import Findings
 from tinyloc.training.data.radio_map.scans import Scans, Texts, numbered
 from tinyloc.training.data.radio_map.splits import SPLITS
 from tinyloc.training.data.table import Table, read_table, twice
-from tinyloc.training.data.text import decoded, likely_encoding
+from tinyloc.training.data.text import UTF_8, decoded, likely_encoding
 from tinyloc.training.errors import DataError
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -37,8 +37,13 @@ def open_table(path: Path, about: OwnData) -> Table:
     if not path.is_file():
         raise DataError(f"{path}: no such file; file names are beside the TOML file that names them")
     content = path.read_bytes()
-    cure = f'correct it, or declare the file\'s encoding, as encoding = "{likely_encoding(content)}", in the TOML file'
+    likely = likely_encoding(content)
+    cure = "correct it in the file"
+    if likely != UTF_8:
+        cure = f'correct it, or declare the file\'s encoding, as encoding = "{likely}", in the TOML file'
     text = decoded(content, str(path), about.encoding, cure)
+    if about.encoding != UTF_8 and likely == UTF_8 and not content.isascii():
+        raise DataError(f"{path}: is UTF-8 and not {about.encoding}; leave encoding out of the TOML file")
     return read_table(text, str(path), about.columns.plain(), about.dialect)
 
 
