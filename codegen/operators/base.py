@@ -129,7 +129,7 @@ def shape_problems(graph: Graph, tensor: int, expected: Sequence[int]) -> list[s
     found = graph.tensors[tensor]
     if found.shape == tuple(expected):
         return []
-    return [f"{found.name} has shape {found.shape}, its operands give {tuple(expected)}: damaged or dynamic"]
+    return [f"{found.name} has shape {found.shape}, its operands give {tuple(expected)}; convert it with fixed sizes"]
 
 
 def broadcast(graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[npt.NDArray[np.int64]]:
