@@ -130,7 +130,7 @@ def _range(ranges: dict[str, Range], name: str, headroom: float) -> Range:
         return READING_RANGE
     found = ranges.get(name.removesuffix("/requantised"))
     if found is None:
-        raise ExportError(f"no range was measured for {name}; this is a fault of tinyloc, please report it")
+        raise ExportError(f"no range was measured for {name}; this is a bug of tinyloc; please report it")
     return found[0] * headroom, found[1] * headroom
 
 

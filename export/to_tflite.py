@@ -42,9 +42,7 @@ def to_tflite(onnx: Path, inputs: dict[str, npt.NDArray[np.float32]]) -> Convert
     """
     program = Path(sys.executable).parent / "onnx2tf"
     if not program.is_file():
-        raise ExportError(
-            f"onnx2tf is not installed beside {sys.executable}; install it with: pip install 'tinyloc[export]'"
-        )
+        raise ExportError(f'onnx2tf is not installed beside {sys.executable}; run `pip install "tinyloc[export]"`')
     count = len(next(iter(inputs.values())))
     chosen = np.linspace(0, count - 1, min(count, CALIBRATION_SAMPLES)).astype(int)
     with tempfile.TemporaryDirectory(prefix="tinyloc-onnx2tf-") as name:
@@ -61,7 +59,9 @@ def to_tflite(onnx: Path, inputs: dict[str, npt.NDArray[np.float32]]) -> Convert
                 command, capture_output=True, text=True, env=environment, timeout=TIMEOUT_S, cwd=work, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise ExportError(f"onnx2tf did not finish within {TIMEOUT_S} s; is the machine overloaded?") from error
+            raise ExportError(
+                f"onnx2tf did not finish within {TIMEOUT_S} s; the machine may be overloaded; run again"
+            ) from error
         log = (done.stdout + done.stderr).strip().splitlines()
         files = {kind: work / "out" / f"{onnx.stem}{suffix}" for kind, suffix in SUFFIXES.items()}
         missing = [kind for kind, file in files.items() if not file.is_file()]

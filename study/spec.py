@@ -134,7 +134,7 @@ def load_study(path: Path) -> Study:
     try:
         study = Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise StudyError(f"{path}: no such file; name a STUDY.toml (docs/study.md has an example)") from None
+        raise StudyError(f"{path}: no such file; name a STUDY.toml") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
@@ -200,7 +200,7 @@ def _with_teacher_problem(cell: Cell, found: Mapping[str, Cell]) -> Cell:
     if cell.teacher not in found:
         problems.append(f"its teacher {cell.teacher} is not in the grid")
     elif _depth(cell, found) > len(found):
-        problems.append(f"its teacher {cell.teacher} waits for this cell: a circle")
+        problems.append(f"its teacher {cell.teacher} waits for this cell; the teachers form a circle")
     return Cell(**{**cell.__dict__, "problems": tuple(problems)})
 
 

@@ -77,7 +77,7 @@ def score(
     label (D,) from -1, decision (D,) from 0, position_m (D, 3) true metres, class_position_m (C, 3).
     """
     if not len(label):
-        raise ValueError("no decision to score: the recordings are shorter than one window")
+        raise ValueError("no decision to score; the recordings are shorter than one window")
     errors = None
     if position_m is not None and class_position_m is not None:
         errors = position_errors(np.asarray(class_position_m)[decision], position_m)

@@ -233,7 +233,7 @@ class _Reader:
             for name, index, of in ((before, found[0], inputs), (after, found[1], outputs)):
                 if index is None:
                     have = ", ".join(tensors[i].name for i in of)
-                    self.problems.append(f"state tensor {name!r} is not there; the graph has {have}")
+                    self.problems.append(f"state tensor {name!r} does not exist; the graph has {have}")
             if found[0] is not None and found[1] is not None:
                 pairs.append((found[0], found[1]))
         if self.problems:
@@ -452,11 +452,11 @@ def _storage_faults(source: Any, buffer: Any, size: int) -> list[str]:
     """What of a tensor's form cannot be: its size in bytes, how its constant is kept, scales without zero points."""
     faults = []
     if size > LARGEST_TENSOR:
-        faults.append(f"takes {size:,} bytes, more than any board has; the file is damaged, or the model far too large")
+        faults.append(f"takes {size:,} bytes, more than any board has; the file is damaged, or the model is too large")
     if source.Sparsity() is not None:
-        faults.append("is stored sparse; convert the model without a sparsity of its own, or densify it")
+        faults.append("is stored sparse; convert the model without sparsity, or densify it")
     if buffer is not None and buffer.Offset() > 1 and not buffer.DataLength():
-        faults.append("is kept outside of the flatbuffer; write the model as one file below 2 GB")
+        faults.append("is stored outside the flatbuffer; write the model as one file below 2 GB")
     quantisation = source.Quantization()
     if quantisation is not None and quantisation.ScaleLength():
         scales, zeros = quantisation.ScaleLength(), quantisation.ZeroPointLength()

@@ -57,7 +57,7 @@ def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
         return problems
     # a rule may take for granted that TFLite wrote the file: number of operands, rank, sizes that fit
     except (ValueError, IndexError, TypeError, KeyError, AttributeError, AssertionError, ArithmeticError) as error:
-        return [f"its operands are not what {op.kind} takes ({error}); the file is damaged"]
+        return [f"{op.kind} does not take these operands ({error}); the file is damaged"]
 
 
 def check_graph(graph: Graph, where: str, known: Sequence[str] = ()) -> None:
@@ -105,7 +105,7 @@ def reference_named(given: str | None) -> Reference | None:
     for known in get_args(Reference):
         if given == known:
             return cast(Reference, known)
-    raise ReferenceNameError(f"--reference {given}: there are tinyloc and litert; docs/compiler.md tells of them")
+    raise ReferenceNameError(f"--reference {given}: choose tinyloc or litert")
 
 
 def position_rule(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> IntegerPositions | None:

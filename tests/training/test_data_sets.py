@@ -39,7 +39,7 @@ def test_all_missing_members_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.csv and b_\*\.csv missing here"):
         files.read_members(tmp_path, ["a.csv", "b_*.csv"], "it")
     (tmp_path / "a.csv.xz").write_bytes(b"not xz")
-    with pytest.raises(DataError, match="not a whole xz file"):
+    with pytest.raises(DataError, match="not a complete xz file"):
         files.read_members(tmp_path, ["a.csv"], "it")
 
 
@@ -66,7 +66,7 @@ def test_tables_say_what_is_wrong(text: str, message: str) -> None:
 def test_cells_that_are_no_numbers_are_named_and_missing_ones_are_nan() -> None:
     table = read_table("\ufeff #a , b\n1,100\n,x\n".encode(), "t.csv", ["a", "b"])
     assert np.isnan(table.numbers(["a"], missing=[""])).tolist() == [[False], [True]]
-    with pytest.raises(DataError, match=r"2 cells are no numbers: line 3 a = '', line 3 b = 'x'"):
+    with pytest.raises(DataError, match=r"2 cells are not numbers: line 3 a = '', line 3 b = 'x'"):
         table.numbers(["a", "b"])
 
 
@@ -83,7 +83,7 @@ def test_decimal_commas_are_read_when_declared_and_hinted_at_otherwise() -> None
     with pytest.raises(DataError, match=r"line 2 a = '-51,5'.*decimal = \",\""):
         read_table(text, "t.csv", ["a"], Dialect(";")).numbers(["a"])
     assert read_table(text, "t.csv", ["a"], Dialect(";", ",")).numbers(["a", "b"]).tolist() == [[-51.5, 1]]
-    with pytest.raises(DataError, match=r"2 cells are no numbers: line 2 a = '1\.5', line 2 b = '1_0'"):
+    with pytest.raises(DataError, match=r"2 cells are not numbers: line 2 a = '1\.5', line 2 b = '1_0'"):
         read_table("a;b\n1.5;1_0\n", "t.csv", ["a"], Dialect(";", ",")).numbers(["a", "b"])
 
 
@@ -233,7 +233,7 @@ def test_a_walk_is_as_long_as_is_asked_and_ends_at_the_marker(sequences: Path) -
         silent = max(0, 32 - len(all_of_it))
         assert np.isnan(cut.rssi_dbm[:silent]).all()
         assert np.array_equal(cut.rssi_dbm[silent:], all_of_it.rssi_dbm[-32:])
-    with pytest.raises(DataError, match=r"last_s = 0.01 is not a sample; take at least 0.125 s"):
+    with pytest.raises(DataError, match=r"last_s = 0.01 is shorter than a sample; use at least 0.125 s"):
         movement_aal.load(sequences / "joined", last_s=0.01)
 
 

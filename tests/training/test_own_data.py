@@ -200,9 +200,9 @@ def test_all_problems_of_all_files_are_named_at_once(tmp_path: Path) -> None:
         own.load(plain(tmp_path, rows, about))
     for words in (
         "none.csv: no such file",
-        "1 cell is no number: line 4 ap1 = 'quiet'",
+        "1 cell is not a number: line 4 ap1 = 'quiet'",
         "1 reading is above 0 or below -127 dBm: line 3 ap2 = 7",
-        "1 cell is no number: line 4 t = 'x'",
+        "1 cell is not a number: line 4 t = 'x'",
         "1 empty cell in column walk (line 3)",
     ):
         assert words in str(error.value)
@@ -273,7 +273,7 @@ def test_semicolons_and_decimal_commas_are_named_and_read_when_declared(tmp_path
     header = "t;walk;room;ap1;ap2"
     with pytest.raises(DataError, match=r'semicolons seem to separate its cells: declare delimiter = ";"'):
         own.load(plain(tmp_path, rows, header=header))
-    with pytest.raises(DataError, match=r"5 cells are no numbers: line 2 ap1 = '-50,4'.*decimal = \",\""):
+    with pytest.raises(DataError, match=r"5 cells are not numbers: line 2 ap1 = '-50,4'.*decimal = \",\""):
         own.load(plain(tmp_path, rows, f'delimiter = ";"\n{PLAIN}', header))
     path = plain(tmp_path, rows, f'delimiter = ";"\ndecimal = ","\n{PLAIN}', header)
     assert own.load(path).train[0].rssi_dbm[0, 0] == -50 and "5 readings rounded to whole dBm" in notes(path)
