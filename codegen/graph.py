@@ -1,6 +1,7 @@
 """The compiler's graph: tensors with quantisation, operators named as in TFLite, and what makes a graph legal."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -113,15 +114,28 @@ class Graph:
         return self.tensors[tensor].data is not None
 
     def consumers(self, tensor: int) -> list[int]:
-        """Indices of the operators that read a tensor."""
-        return [i for i, op in enumerate(self.operators) if tensor in op.inputs]
+        """Indices of the operators that read a tensor, ascending."""
+        return list(self._readers.get(tensor, ()))
 
     def producer(self, tensor: int) -> int | None:
         """Index of the operator that writes a tensor, None for sources and constants."""
+        return self._writers.get(tensor)
+
+    @functools.cached_property
+    def _readers(self) -> dict[int, list[int]]:
+        readers: dict[int, list[int]] = {}
         for i, op in enumerate(self.operators):
-            if tensor in op.outputs:
-                return i
-        return None
+            for t in dict.fromkeys(op.inputs):
+                readers.setdefault(t, []).append(i)
+        return readers
+
+    @functools.cached_property
+    def _writers(self) -> dict[int, int]:
+        writers: dict[int, int] = {}
+        for i, op in enumerate(self.operators):
+            for t in op.outputs:
+                writers.setdefault(t, i)
+        return writers
 
     def with_operators(self, operators: Iterable[Operator]) -> "Graph":
         return dataclasses.replace(self, operators=tuple(operators))

@@ -16,6 +16,7 @@ from tinyloc.device.emulator.memory_map import PAGE
 from tinyloc.device.image import build as building
 from tinyloc.device.renode.files import UART_LINES, files
 from tinyloc.files import write_whole
+from tinyloc.names import line_of_text
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,14}")
 """HELLO carries 15 bytes of it; it names directories and C files."""
@@ -49,6 +50,8 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
         raise BoardError(f"{name!r} is no name for a board; use at most 15 small letters, digits and underscores")
     if core not in get_args(Core):
         raise BoardError(f"unknown core {core!r}; there are: {', '.join(get_args(Core))}")
+    for option, text in (("--part", part), ("--title", title or part)):
+        _check_text(option, text)
     directory = paths.BOARDS_DIR / name
     port = paths.FIRMWARE_DIR / "port" / name
     if directory.exists() or port.exists():
@@ -64,6 +67,16 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
     for path, text in written.items():
         write_whole(path, text)
     return list(written)
+
+
+def _check_text(option: str, text: str) -> None:
+    """Raises BoardError for a text that would not stay in its string of TOML or its comment of C."""
+    try:
+        line_of_text(text)
+    except ValueError as error:
+        raise BoardError(f"{option}: {error}") from error
+    if any(mark in text for mark in ('"', "\\", "*/")):
+        raise BoardError(f"{option} {text}: leave out quotes, backslashes and comment marks")
 
 
 def port_functions() -> dict[str, tuple[str, str]]:

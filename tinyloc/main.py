@@ -23,6 +23,7 @@ from tinyloc.cli import (
     codegen,
     compare,
     data,
+    deploy,
     duty,
     emulate,
     evaluate,
@@ -46,7 +47,7 @@ from tinyloc.errors import UserError
 
 OUR_FAULT = 3
 INTERRUPTED = 130
-GO_ON = ("train", "evaluate")
+GO_ON = ("train", "deploy", "evaluate")
 """Commands that continue an interrupted run."""
 OUTSIDE = frozenset(
     {
@@ -93,6 +94,7 @@ app.command("init", rich_help_panel=TRAIN)(init.init)
 app.command("recipes", rich_help_panel=TRAIN)(recipes.recipes)
 app.add_typer(data.app, name="data", rich_help_panel=TRAIN)
 app.command("train", rich_help_panel=TRAIN)(train.train)
+app.command("deploy", rich_help_panel=TRAIN)(deploy.deploy)
 app.command("export", rich_help_panel=TRAIN)(export.export)
 app.command("codegen", rich_help_panel=DEPLOY)(codegen.codegen)
 app.command("build", rich_help_panel=DEPLOY)(build.build)

@@ -64,4 +64,6 @@ def clamped(text: str, zero_point: int, low: int, high: int) -> str:
         return f"tl_sat8({moved})"
     if (low, high) == (-32768, 32767):
         return f"tl_sat16({moved})"
+    if (low, high) == (-(2**31), 2**31 - 1):
+        return moved
     return f"tl_clamp({moved}, {low}, {high})"

@@ -12,16 +12,18 @@ import tflite
 
 from tinyloc.codegen.c_text import c_comment
 from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.frontend.operator_codes import operator_name
+from tinyloc.codegen.frontend.signatures import several
+from tinyloc.codegen.frontend.variables import CALL_ONCE, bind_variables, initial_values
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
-from tinyloc.codegen.operator_codes import operator_name
 from tinyloc.codegen.passes.dilations import fold_dilations
 from tinyloc.codegen.passes.recurrent import detach_states
-from tinyloc.codegen.passes.shapes import FOLDED, fold_shapes, settle_shapes
+from tinyloc.codegen.passes.shapes import FOLDED, MOVERS, fold_shapes, settle_shapes
 from tinyloc.codegen.passes.split_space_to_batch import split_borders
+from tinyloc.codegen.passes.whose_arithmetic import choose_arithmetic
 from tinyloc.codegen.passes.zeros import scale_zeros
 from tinyloc.codegen.semantics.operator_table import supported
 from tinyloc.codegen.semantics.result_shapes import REDUCTIONS
-from tinyloc.codegen.variables import CALL_ONCE, bind_variables, initial_values
 from tinyloc.errors import counted
 
 LARGEST_TENSOR = 1 << 26
@@ -39,6 +41,10 @@ _ELEMENTS: dict[int, ElementType] = {
     tflite.TensorType.INT64: "int64",
 }
 _BORDERS = {**_ELEMENTS, tflite.TensorType.FLOAT32: "float32", tflite.TensorType.UINT8: "uint8"}
+_SIGN = 128
+"""UINT8 is read as int8: values and zero points are so much less."""
+_UNSIGNED_KINDS = frozenset((*MOVERS, "QUANTIZE", "PAD", "PADV2", "MIRROR_PAD", "REVERSE_V2", "TILE", "BROADCAST_TO"))
+"""Operators that mean the same on UINT8 as on int8."""
 _TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
 ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
 
@@ -60,7 +66,12 @@ _ONE_BY_DEFAULT = ("stride", "dilation", "depth", "beta", "filter")
 _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "FULLY_CONNECTED": (
         "FullyConnectedOptions",
-        {"activation": "FusedActivationFunction", "weights_format": "WeightsFormat", "keep_dims": "KeepNumDims"},
+        {
+            "activation": "FusedActivationFunction",
+            "weights_format": "WeightsFormat",
+            "keep_dims": "KeepNumDims",
+            "bias_type": "QuantizedBiasType",
+        },
     ),
     "ADD": ("AddOptions", {"activation": "FusedActivationFunction", "powers_of_two": "PotScaleInt16"}),
     "SUB": ("SubOptions", {"activation": "FusedActivationFunction", "powers_of_two": "PotScaleInt16"}),
@@ -99,6 +110,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "stride_w": "StrideW",
             "dilation_h": "DilationHFactor",
             "dilation_w": "DilationWFactor",
+            "bias_type": "QuantizedBiasType",
         },
     ),
     "TRANSPOSE_CONV": (
@@ -108,6 +120,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "padding": "Padding",
             "stride_h": "StrideH",
             "stride_w": "StrideW",
+            "bias_type": "QuantizedBiasType",
         },
     ),
     "AVERAGE_POOL_2D": ("Pool2DOptions", _POOL),
@@ -125,6 +138,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "L2_NORMALIZATION": ("L2NormOptions", {"activation": "FusedActivationFunction"}),
     "GELU": ("GeluOptions", {"approximate": "Approximate"}),
     "GATHER": ("GatherOptions", {"axis": "Axis", "batch_dims": "BatchDims"}),
+    "SVDF": ("SVDFOptions", {"activation": "FusedActivationFunction", "rank": "Rank"}),
     "VAR_HANDLE": ("VarHandleOptions", {"container": "Container", "shared_name": "SharedName"}),
     "CALL_ONCE": ("CallOnceOptions", {"subgraph": "InitSubgraphIndex"}),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (
@@ -154,11 +168,16 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
     if content[4:8] != b"TFL3":
         raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
     try:
-        reader = _Reader(tflite.Model.GetRootAs(content, 0), path)
+        model = tflite.Model.GetRootAs(content, 0)
+        if names := several(model):
+            raise CompileError(
+                str(path), [f"{len(names)} signatures ({', '.join(names)}): choose one with --signature"]
+            )
+        reader = _Reader(model, path)
         graph, problems = fold_shapes(reader.graph(states), reader.signatures)
         if problems:
             raise CompileError(str(path), problems)
-        return split_borders(fold_dilations(scale_zeros(detach_states(settle_shapes(graph)))))
+        return split_borders(fold_dilations(scale_zeros(choose_arithmetic(detach_states(settle_shapes(graph))))))
     except CompileError:
         raise
     except (
@@ -175,14 +194,13 @@ def read_borders(path: Path, states: Sequence[tuple[str, str]] = ()) -> tuple[li
     integers inside. The file must be one that read_tflite takes.
     """
     subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
-    carried = {plain_name(name) for pair in states for name in pair}
-
-    def types(indices: Any) -> list[str]:
-        ends = [subgraph.Tensors(int(i)) for i in indices]
-        names = [plain_name((end.Name() or b"").decode(errors="replace")) for end in ends]
-        return [_BORDERS[end.Type()] for end, name in zip(ends, names, strict=True) if name not in carried]
-
-    return types(subgraph.InputsAsNumpy()), types(subgraph.OutputsAsNumpy())
+    positions = state_positions(path, states)
+    carried = {before for before, _ in positions}, {after for _, after in positions}
+    inputs, outputs = (
+        [_BORDERS[subgraph.Tensors(int(t)).Type()] for i, t in enumerate(ends) if i not in gone]
+        for ends, gone in zip((subgraph.InputsAsNumpy(), subgraph.OutputsAsNumpy()), carried, strict=True)
+    )
+    return inputs, outputs
 
 
 def state_positions(path: Path, states: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
@@ -190,12 +208,30 @@ def state_positions(path: Path, states: Sequence[tuple[str, str]]) -> list[tuple
 
     The file must be one that read_tflite takes with these states.
     """
-    subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
-    ends = [
-        [plain_name((subgraph.Tensors(int(i)).Name() or b"").decode(errors="replace")) for i in indices]
-        for indices in (subgraph.InputsAsNumpy(), subgraph.OutputsAsNumpy())
-    ]
-    return [(ends[0].index(plain_name(before)), ends[1].index(plain_name(after))) for before, after in states]
+    inputs, outputs = end_names(tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0))
+    pairs = [(_position(inputs, before), _position(outputs, after)) for before, after in states]
+    return [(before, after) for before, after in pairs if before is not None and after is not None]
+
+
+def end_names(subgraph: Any) -> tuple[list[str], list[str]]:
+    """Names of a subgraph's inputs and outputs: their own, or input0, output1... where those are missing or alike."""
+
+    def names(ends: Any, role: str) -> list[str]:
+        found = [_tensor_name(subgraph.Tensors(int(t)), "") for t in ends]
+        return [n if n and found.count(n) == 1 else f"{role}{i}" for i, n in enumerate(found)]
+
+    return names(subgraph.InputsAsNumpy(), "input"), names(subgraph.OutputsAsNumpy(), "output")
+
+
+def _position(names: Sequence[str], name: str) -> int | None:
+    """Where a name stands among others, or the position that it is the number of."""
+    if plain_name(name) in names:
+        return names.index(plain_name(name))
+    return int(name) if name.isascii() and name.isdigit() and int(name) < len(names) else None
+
+
+def _tensor_name(tensor: Any, unnamed: str) -> str:
+    return plain_name((tensor.Name() or b"").decode(errors="replace")) or unnamed
 
 
 def plain_name(name: str) -> str:
@@ -221,6 +257,8 @@ class _Reader:
             )
         inputs = [int(i) for i in self.subgraph.InputsAsNumpy()]
         outputs = [int(i) for i in self.subgraph.OutputsAsNumpy()]
+        named = dict(zip((*inputs, *outputs), (n for names in end_names(self.subgraph) for n in names), strict=True))
+        tensors = tuple(dataclasses.replace(t, name=named.get(i, t.name)) for i, t in enumerate(tensors))
         operators = self._without_empty(tensors, operators, [*inputs, *outputs])
         bound = bind_variables(tensors, operators, self._initial(operators))
         self.problems += bound.problems
@@ -228,14 +266,14 @@ class _Reader:
         tensors, operators = self._cut_borders(tuple(bound.tensors), tuple(bound.operators), inputs, outputs)
         self._check_elements(tensors, operators, inputs, outputs)
         pairs = []
+        names = end_names(self.subgraph)
         for before, after in states:
-            found = _named(tensors, inputs, before), _named(tensors, outputs, after)
-            for name, index, of in ((before, found[0], inputs), (after, found[1], outputs)):
-                if index is None:
-                    have = ", ".join(tensors[i].name for i in of)
-                    self.problems.append(f"state tensor {name!r} does not exist; the graph has {have}")
+            found = _position(names[0], before), _position(names[1], after)
+            for name, position, have in zip((before, after), found, names, strict=True):
+                if position is None:
+                    self.problems.append(f"state tensor {name!r} does not exist; the graph has {', '.join(have)}")
             if found[0] is not None and found[1] is not None:
-                pairs.append((found[0], found[1]))
+                pairs.append((inputs[found[0]], outputs[found[1]]))
         if self.problems:
             self._check_kinds(operators)
             raise CompileError(str(self.path), self.problems)
@@ -275,9 +313,10 @@ class _Reader:
         return values
 
     def _tensor(self, source: Any, index: int) -> Tensor:
-        name = plain_name((source.Name() or b"").decode(errors="replace"))
+        name = _tensor_name(source, f"tensor{index}")
         shape = tuple(int(n) for n in source.ShapeAsNumpy()) if source.ShapeLength() else ()
-        element = _ELEMENTS.get(source.Type())
+        unsigned = source.Type() == tflite.TensorType.UINT8
+        element = "int8" if unsigned else _ELEMENTS.get(source.Type())
         if element is None:
             # only tensors that operators use are reported, by _check_elements
             return Tensor(name, shape, "int8", None, None)
@@ -301,6 +340,9 @@ class _Reader:
             data.flags.writeable = False
         truth = source.Type() == tflite.TensorType.BOOL
         quantisation = Quantisation((1.0,), (0,)) if truth else _quantisation(source.Quantization())
+        if unsigned and quantisation is not None:
+            zero_points = tuple(z - _SIGN for z in quantisation.zero_point)
+            quantisation = dataclasses.replace(quantisation, zero_point=zero_points)
         return Tensor(name, shape, element, quantisation, data)
 
     def _operator(self, source: Any, index: int, tensors: Sequence[Tensor]) -> Operator:
@@ -405,14 +447,27 @@ class _Reader:
         by_type: dict[str, list[str]] = {}
         for tensor, user in sorted(kinds.items()):
             number = subgraph.Tensors(tensor).Type()
-            if number not in _ELEMENTS:
+            if number not in _ELEMENTS and number != tflite.TensorType.UINT8:
                 name = _TYPE_NAMES.get(number, str(number))
                 by_type.setdefault(name, []).append(f"{tensors[tensor].name} ({user})")
         for name, where in by_type.items():
-            more = f" and {len(where) - NAMED_AT_ONCE} more" if len(where) > NAMED_AT_ONCE else ""
             self.problems.append(
-                f"{name} where integers are needed: {', '.join(where[:NAMED_AT_ONCE])}{more}; only fully quantised "
-                "models run in integers: export with int8 or int16x8 inputs, outputs and operators"
+                f"{name} where integers are needed: {_some(where)}; only fully quantised models run in integers: "
+                "export with int8 or int16x8 inputs, outputs and operators"
+            )
+        unsigned = [
+            op.origin[0]
+            for op in operators
+            if op.kind not in _UNSIGNED_KINDS
+            and any(
+                t != -1 and subgraph.Tensors(t).Type() == tflite.TensorType.UINT8 for t in (*op.inputs, *op.outputs)
+            )
+        ]
+        if unsigned:
+            self.problems.append(
+                f"{counted(len(unsigned), 'operator')} on uint8 ({_some(unsigned)}): the quantisation of before 2020, "
+                "with zero points in weights and kernels of its own; quantise the float model again with int8 "
+                "operators (representative_dataset; inputs and outputs may stay uint8)"
             )
 
     def _check_kinds(self, operators: Sequence[Operator]) -> None:
@@ -421,6 +476,12 @@ class _Reader:
         for op in operators:
             if op.kind not in known:
                 self.problems.append(f"{op.origin[0]}: {op.kind} is not supported")
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - NAMED_AT_ONCE} more" if len(names) > NAMED_AT_ONCE else ""
+    return f"{', '.join(names[:NAMED_AT_ONCE])}{more}"
 
 
 def _option(name: str, value: Any) -> int | float | str:
@@ -445,6 +506,8 @@ def _values(content: bytes, element: str, number: int, size: int) -> "np.ndarray
     if number == tflite.TensorType.INT4:
         pairs = np.frombuffer(content, np.int8)
         return np.stack([np.left_shift(pairs, 4) >> 4, pairs >> 4], axis=1).ravel()[:size]
+    if number == tflite.TensorType.UINT8:
+        return (np.frombuffer(content, np.uint8) ^ np.uint8(_SIGN)).view(np.int8)
     return np.frombuffer(content, dtype=np.dtype(element).newbyteorder("<")).astype(element)
 
 
@@ -472,10 +535,3 @@ def _quantisation(source: Any) -> Quantisation | None:
     scale = tuple(float(s) for s in source.ScaleAsNumpy())
     zero = tuple(int(z) for z in source.ZeroPointAsNumpy()) if source.ZeroPointLength() else ()
     return Quantisation(scale, zero, int(source.QuantizedDimension()))
-
-
-def _named(tensors: Sequence[Tensor], among: Sequence[int], name: str) -> int | None:
-    for index in among:
-        if tensors[index].name == plain_name(name):
-            return index
-    return None

@@ -45,7 +45,8 @@ def load_samples(given: Sequence[str], arguments: Sequence[ArgumentRecord], type
     """Read the samples for a model's inputs.
 
     Args:
-        given: one .npz with an array an input by its name; or .npy files in the order of the inputs, or `NAME=file`.
+        given: one .npz with an array an input by its name; or .npy files in the order of the inputs, or `NAME=file`;
+            a name may be the number of the input.
         types: NumPy type that each input must have; "real" takes any floating type.
     Raises:
         SampleError: with everything that is wrong.
@@ -118,10 +119,11 @@ def _by_argument(given: Sequence[str], arguments: Sequence[ArgumentRecord]) -> d
                     raise SampleError(f"{item}: one file too many; {takes}")
                 name, file = positional[0], item
             named[name] = _load(Path(file), np.ndarray)
-            positional = [tensor for tensor in positional if name not in (tensor, plain(tensor))]
+            numbers = {a.tensor: str(i) for i, a in enumerate(arguments)}
+            positional = [tensor for tensor in positional if name not in (tensor, plain(tensor), numbers[tensor])]
     arrays, unknown = {}, []
     for name, values in named.items():
-        found_names = [a for a in arguments if name in (a.tensor, plain(a.tensor), a.argument)]
+        found_names = [a for i, a in enumerate(arguments) if name in (a.tensor, plain(a.tensor), a.argument, str(i))]
         if found_names:
             arrays[found_names[0].argument] = values
         else:

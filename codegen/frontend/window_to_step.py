@@ -17,7 +17,7 @@ from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.operators.base import ElementWise, ViewRule
 from tinyloc.codegen.operators.lstm import CELL, HIDDEN
-from tinyloc.codegen.passes.recurrent import LSTM
+from tinyloc.codegen.passes.recurrent import FRESH, LSTM
 from tinyloc.codegen.semantics.operator_table import rule_of
 
 ALONG_LAST_AXIS = ("SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION")
@@ -173,7 +173,7 @@ class _Stepping:
             tensors=tuple(self.tensors),
             operators=tuple(self.operators),
             states=tuple(self.states),
-            notes=(),
+            notes=tuple(n for n in self.graph.notes if n != FRESH),
         )
 
 

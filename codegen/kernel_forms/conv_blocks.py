@@ -22,6 +22,11 @@ def suffix_of(x: Tensor) -> str:
     return "s16" if x.element == "int16" else "s8"
 
 
+def plain_suffix(x: Tensor, r: Requantisation) -> str:
+    """Of plain kernels: int16 sums of 64 or of 32 bits."""
+    return "s16_narrow" if x.element == "int16" and r.rounding == "twice" else suffix_of(x)
+
+
 def form_costs(fast: str, small: str, x: Tensor, products: int, own_bytes: int = 0) -> tuple[FormCost, FormCost]:
     """Of a convolution whose kernels have these names, without the element type."""
     suffix = suffix_of(x)

@@ -4,7 +4,7 @@ Greedy by size places the largest buffer first, each at the lowest offset where 
 time. Local search then tries other orders, as long as the arena is larger than the largest live set, which no plan can
 beat. Up to `PROVEN` buffers, all orders are tried that could be better: some order gives the smallest arena there is,
 since in the smallest one the buffers, taken by offset, can each be moved down to where this placement puts them.
-Cost: O(n^2) a placement; at most `SEARCH_ROUNDS` placements.
+Cost of a placement: the pairs of buffers that are alive together; at most `SEARCH_ROUNDS` placements.
 
 Memory in banks, such as 2 x 32 KB at distant addresses, is planned by `plan_banks`: no buffer crosses.
 """
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from tinyloc.codegen.layer_code import ALIGNMENT
 
 SEARCH_ROUNDS = 2000
+SEARCH_WORK = 1 << 24
+"""Pairs of buffers alive together that all rounds may look at: fewer rounds for thousands of buffers."""
 SEARCH_SEED = 20241121
 PROVEN = 7
 BANK_ROUNDS = 300
@@ -55,28 +57,47 @@ def aligned(size: int) -> int:
 
 def lower_bound(lifetimes: Sequence[Lifetime]) -> int:
     """The largest live set in bytes: no plan is smaller."""
-    steps = {lifetime.first for lifetime in lifetimes}
-    return max((sum(aligned(b.size) for b in lifetimes if b.first <= step <= b.last) for step in steps), default=0)
+    changes: dict[int, int] = {}
+    for b in lifetimes:
+        changes[b.first] = changes.get(b.first, 0) + aligned(b.size)
+        changes[b.last + 1] = changes.get(b.last + 1, 0) - aligned(b.size)
+    live = largest = 0
+    for step in sorted(changes):
+        live += changes[step]
+        largest = max(largest, live)
+    return largest
 
 
-def place(lifetimes: Sequence[Lifetime], order: Sequence[int]) -> tuple[list[int], int]:
-    """Offsets when buffers are placed in this order, each at the lowest free offset, and the arena's size."""
+def neighbours(lifetimes: Sequence[Lifetime]) -> list[list[int]]:
+    """For each buffer the others that are alive with it."""
+    found: list[list[int]] = [[] for _ in lifetimes]
+    alive: list[int] = []
+    for index in sorted(range(len(lifetimes)), key=lambda i: lifetimes[i].first):
+        alive = [i for i in alive if lifetimes[i].last >= lifetimes[index].first]
+        for other in alive:
+            found[other].append(index)
+            found[index].append(other)
+        alive.append(index)
+    return found
+
+
+def place(lifetimes: Sequence[Lifetime], order: Sequence[int], near: Sequence[Sequence[int]]) -> tuple[list[int], int]:
+    """Offsets when buffers are placed in this order, each at the lowest free offset, and the arena's size.
+
+    near: neighbours(lifetimes).
+    """
     offsets = [-1] * len(lifetimes)
     for index in order:
-        offsets[index] = _lowest(lifetimes, offsets, index)
+        offsets[index] = _lowest(lifetimes, offsets, index, near)
     return offsets, max((at + aligned(b.size) for b, at in zip(lifetimes, offsets, strict=True)), default=0)
 
 
-def _lowest(lifetimes: Sequence[Lifetime], offsets: Sequence[int], index: int) -> int:
+def _lowest(lifetimes: Sequence[Lifetime], offsets: Sequence[int], index: int, near: Sequence[Sequence[int]]) -> int:
     """The lowest offset at which a buffer meets none that is placed (offset >= 0) and alive at the same time."""
-    buffer, at = lifetimes[index], 0
-    taken = sorted(
-        (begin, begin + aligned(other.size))
-        for other, begin in zip(lifetimes, offsets, strict=True)
-        if begin >= 0 and buffer.overlaps(other)
-    )
+    size, at = aligned(lifetimes[index].size), 0
+    taken = sorted((offsets[i], offsets[i] + aligned(lifetimes[i].size)) for i in near[index] if offsets[i] >= 0)
     for begin, end in taken:
-        if begin - at >= aligned(buffer.size):
+        if begin - at >= size:
             break
         at = max(at, end)
     return at
@@ -106,25 +127,27 @@ def plan_memory(lifetimes: Sequence[Lifetime], banks: tuple[int, int] | None = N
 
 def _plan_one(lifetimes: Sequence[Lifetime]) -> MemoryPlan:
     bound = lower_bound(lifetimes)
-    order = greedy_order(lifetimes)
-    offsets, size = place(lifetimes, order)
+    order, near = greedy_order(lifetimes), neighbours(lifetimes)
+    offsets, size = place(lifetimes, order, near)
     chance = random.Random(SEARCH_SEED)
-    rounds = SEARCH_ROUNDS if len(lifetimes) > 2 else 0
+    rounds = min(SEARCH_ROUNDS, SEARCH_WORK // (1 + sum(map(len, near)))) if len(lifetimes) > 2 else 0
     for _ in range(rounds):
         if size == bound:
             break
         candidate = list(order)
         i, j = chance.randrange(len(order)), chance.randrange(len(order))
         candidate.insert(j, candidate.pop(i))
-        tried, tried_size = place(lifetimes, candidate)
+        tried, tried_size = place(lifetimes, candidate, near)
         if tried_size <= size:
             order, offsets, size = candidate, tried, tried_size
     if size > bound and len(lifetimes) <= PROVEN:
-        offsets, size = _best_of_all(lifetimes, offsets, size, bound)
+        offsets, size = _best_of_all(lifetimes, offsets, size, bound, near)
     return MemoryPlan(tuple(lifetimes), tuple(offsets), size, bound)
 
 
-def _best_of_all(lifetimes: Sequence[Lifetime], known: Sequence[int], size: int, bound: int) -> tuple[list[int], int]:
+def _best_of_all(
+    lifetimes: Sequence[Lifetime], known: Sequence[int], size: int, bound: int, near: Sequence[Sequence[int]]
+) -> tuple[list[int], int]:
     """The smallest arena over all orders; a partial order that is no smaller than the best known one is left."""
     best, best_size = list(known), size
     offsets = [-1] * len(lifetimes)
@@ -138,7 +161,7 @@ def _best_of_all(lifetimes: Sequence[Lifetime], known: Sequence[int], size: int,
             best, best_size = list(offsets), top
             return
         for index in pending:
-            at = _lowest(lifetimes, offsets, index)
+            at = _lowest(lifetimes, offsets, index, near)
             reached = max(top, at + aligned(lifetimes[index].size))
             if reached < best_size:
                 offsets[index] = at
@@ -169,14 +192,14 @@ def plan_banks(lifetimes: Sequence[Lifetime], capacities: Sequence[int]) -> Bank
     if capacities and whole.size <= capacities[0]:
         unused = (0,) * (len(capacities) - 1)
         return BankedPlan(whole.lifetimes, (0,) * len(lifetimes), whole.offsets, (whole.size, *unused))
-    order = greedy_order(lifetimes)
+    order, near = greedy_order(lifetimes), neighbours(lifetimes)
     chance = random.Random(SEARCH_SEED)
     best, best_left = None, len(lifetimes) + 1
     for _ in range(BANK_ROUNDS):
         candidate = list(order)
         if best_left <= len(lifetimes):
             candidate.insert(chance.randrange(len(order)), candidate.pop(chance.randrange(len(order))))
-        plan, left = _banked(lifetimes, candidate, capacities)
+        plan, left = _banked(lifetimes, candidate, capacities, near)
         if left <= best_left:
             order, best, best_left = candidate, plan, left
         if not best_left:
@@ -184,14 +207,16 @@ def plan_banks(lifetimes: Sequence[Lifetime], capacities: Sequence[int]) -> Bank
     return None
 
 
-def _banked(lifetimes: Sequence[Lifetime], order: Sequence[int], capacities: Sequence[int]) -> tuple[BankedPlan, int]:
+def _banked(
+    lifetimes: Sequence[Lifetime], order: Sequence[int], capacities: Sequence[int], near: Sequence[Sequence[int]]
+) -> tuple[BankedPlan, int]:
     """Buffers in this order, each in the first bank in which it fits, and the number that fit in none."""
     places = [[-1] * len(lifetimes) for _ in capacities]
     banks = [-1] * len(lifetimes)
     for index in order:
         size = aligned(lifetimes[index].size)
         for bank, capacity in enumerate(capacities):
-            at = _lowest(lifetimes, places[bank], index)
+            at = _lowest(lifetimes, places[bank], index, near)
             if at + size <= capacity:
                 places[bank][index], banks[index] = at, bank
                 break

@@ -42,10 +42,14 @@ class Rescale(ElementWise):
         )
 
     def problems(self, graph: Graph, op: Operator) -> list[str]:
-        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
+        problems = quantised_problems(graph, op.inputs, ("int8", "int16"))
+        results = ("int8", "int16", "int32") if op.kind == "QUANTIZE" else ("int8", "int16")
+        problems += quantised_problems(graph, op.outputs, results)
         if not problems:
             x, y = (graph.tensors[t] for t in (op.inputs[0], op.outputs[0]))
             problems = scale_problems([x.scale / y.scale], reach(x))
+            if y.element == "int32" and y.zero_point:
+                problems.append(f"int32 tensor {y.name} has zero point {y.zero_point}: only 0 is supported")
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:

@@ -12,7 +12,7 @@ import numpy as np
 from tinyloc.codegen.arithmetic.geometry import Geometry, geometry, output_size
 from tinyloc.codegen.arithmetic.requantise import Requantisation, scaling
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.kernel_forms.conv_blocks import form_costs, in_blocks, lower_blocks, suffix_of, window_bytes
+from tinyloc.codegen.kernel_forms.conv_blocks import form_costs, in_blocks, lower_blocks, plain_suffix, window_bytes
 from tinyloc.codegen.kernel_forms.depthwise_rows import lower_rows, rows_bytes
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
 from tinyloc.codegen.operators.base import is_small, shape_problems
@@ -118,5 +118,5 @@ def lower_convolution(
         *arrays,
     )
     arguments = f"{prefix}_weights, {prefix}_bias, &scaling, &shape, {depth}, {x.zero_point}, y"
-    call = f"tl_conv_{suffix_of(x)}(x0, {arguments});"
+    call = f"tl_conv_{plain_suffix(x, r)}(x0, {arguments});"
     return Lowered((how, g.declaration, call), constants, ("tl_conv.h",), g.output[0] * g.output[1] * taps.size)

@@ -9,11 +9,14 @@ import numpy as np
 from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
 from tinyloc.codegen.arithmetic.geometry import LARGEST, Geometry
 from tinyloc.codegen.arithmetic.overflow_checks import scale_problems
-from tinyloc.codegen.arithmetic.requantise import Requantisation, sum_bound
+from tinyloc.codegen.arithmetic.requantise import Requantisation, Rounding, sum_bound
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.layer_code import Array
 from tinyloc.codegen.operators.base import KernelRule, quantised_problems
 from tinyloc.codegen.operators.fully_connected import bias_of, channel_problems
+
+INT32 = 2
+"""Of TFLite's tensor types."""
 
 
 def size_problems(g: Geometry) -> list[str]:
@@ -42,9 +45,20 @@ def filter_problems(graph: Graph, op: Operator, x: int, w: int, bias_position: i
     if len(op.inputs) > bias_position and op.inputs[bias_position] != -1:
         bias = graph.tensors[op.inputs[bias_position]]
         wanted = "int64" if image.element == "int16" else "int32"
-        if bias.element != wanted:
+        if bias.element != wanted and not is_narrow(graph, op, x, bias_position):
             problems.append(f"the bias {bias.name} is {bias.element}: {image.element} convolutions take {wanted}")
     return problems
+
+
+def is_narrow(graph: Graph, op: Operator, x: int, bias_position: int) -> bool:
+    """Whether sums of int16 products have 32 bits: the operator says that its bias has, or TFLM takes it as it is."""
+    if graph.tensors[x].element != "int16":
+        return False
+    bias = op.inputs[bias_position] if len(op.inputs) > bias_position else -1
+    if bias == -1:
+        return op.attributes.get("bias_type") == INT32 and not op.attributes.get("as_tflm")
+    said = op.attributes.get("bias_type") == INT32 or bool(op.attributes.get("as_tflm"))
+    return said and graph.tensors[bias].element == "int32"
 
 
 def filter_channel_problems(graph: Graph, op: Operator, w: int, channels: int, bias_position: int = 2) -> list[str]:
@@ -66,7 +80,7 @@ def sum_problems(rows: Array, bias: Array | None, x: Tensor, r: Requantisation) 
     The kernels for int16 that blocks do not do have sums of 64 bits.
     """
     bound = sum_bound(rows, bias, x)
-    if x.element == "int8" and bound >= 2**31:
+    if r.rounding == "twice" and bound >= 2**31:
         return [f"sums reach {bound}: they overflow 32 bits; use a smaller kernel"]
     if bias is not None and int(np.abs(bias).max()) >= 2**31:
         return [f"a bias of {int(np.abs(bias).max())}: it does not fit 32 bits; calibrate the model again"]
@@ -74,14 +88,15 @@ def sum_problems(rows: Array, bias: Array | None, x: Tensor, r: Requantisation) 
 
 
 @functools.cache
-def requantisation(x: Tensor, w: Tensor, y: Tensor, activation: int) -> Requantisation:
-    """int8 sums are rounded twice, int16 sums `wide`."""
+def requantisation(x: Tensor, w: Tensor, y: Tensor, activation: int, narrow: bool = False) -> Requantisation:
+    """Sums of 32 bits are rounded twice, int16 sums `wide` unless they are `narrow`."""
     assert w.quantisation is not None
     factor = tuple(
         float(np.float32(x.scale)) * float(np.float32(s)) / float(np.float32(y.scale)) for s in w.quantisation.scale
     )
     low, high = activation_range(y, activation)
-    return Requantisation("wide" if x.element == "int16" else "twice", factor, y.zero_point, low, high, y.element)
+    rounding: Rounding = "wide" if x.element == "int16" and not narrow else "twice"
+    return Requantisation(rounding, factor, y.zero_point, low, high, y.element)
 
 
 def factors(r: Requantisation) -> list[tuple[int, int]]:
@@ -127,7 +142,8 @@ class Convolution(KernelRule):
 
     def _requantisation(self, graph: Graph, op: Operator) -> Requantisation:
         x, w, y = (graph.tensors[t] for t in (op.inputs[self.IMAGE], op.inputs[self.FILTER], op.outputs[0]))
-        return requantisation(x, w, y, op.attributes.get("activation", 0))
+        narrow = is_narrow(graph, op, op.inputs[self.IMAGE], self.BIAS)
+        return requantisation(x, w, y, op.attributes.get("activation", 0), narrow)
 
     @abstractmethod
     def _geometry(self, graph: Graph, op: Operator) -> Geometry: ...

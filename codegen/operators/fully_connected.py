@@ -5,12 +5,14 @@ On the device the zero point of the input is folded into the bias, and weights a
 loop of firmware/kernels/tl_fully_connected.h reads them.
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
+from tinyloc.codegen.arithmetic.overflow_checks import scale_problems
 from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, scaling, sum_bound
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.kernel_forms.nibbles import fits_nibbles, pack_nibbles
@@ -64,9 +66,14 @@ def sums(graph: Graph, op: Operator, x: Array) -> Int64s:
 
 
 def requantisation(graph: Graph, op: Operator) -> Requantisation:
-    """How LiteRT's reference kernel scales this layer's sums."""
+    """How LiteRT's reference kernel scales this layer's sums, or TFLM's."""
     x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
-    return _requantisation(x, w, y, op.attributes.get("activation", 0))
+    r = _requantisation(x, w, y, op.attributes.get("activation", 0))
+    if not op.attributes.get("as_tflm"):
+        return r
+    bias = op.inputs[2] if len(op.inputs) > 2 else -1
+    wide = x.element == "int16" and (bias == -1 or graph.tensors[bias].element == "int64")
+    return dataclasses.replace(r, rounding="wide" if wide else "twice")
 
 
 @functools.cache
@@ -103,8 +110,11 @@ class FullyConnected(KernelRule):
         if bound >= 2**31:
             problems.append(f"sums reach {bound}: they overflow 32 bits; make the layer narrower or use int8")
             return problems
+        r = requantisation(graph, op)
+        if r.rounding != "once":
+            return scale_problems(r.factor, bound, wide=r.rounding == "wide")
         try:
-            requantisation(graph, op).once_factors(bound)
+            r.once_factors(bound)
         except ArithmeticError as error:
             problems.append(str(error))
         return problems

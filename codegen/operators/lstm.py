@@ -1,7 +1,8 @@
 """UNIDIRECTIONAL_SEQUENCE_LSTM, fully quantised: int8 activations and weights, an int16 cell state.
 
 A gate is two sums, of the input and of the hidden state, each scaled to 3.12 with two roundings and limited to 16 bits
-as it is added; sigmoid and tanh are those of gates16.py. TFLite: LstmStepInteger8x8_16.
+as it is added; sigmoid and tanh are those of gates16.py. TFLite: LstmStepInteger8x8_16. With the attribute `as_tflm`
+the arithmetic is TFLM's, see lstm_tflm.py: passes/recurrent.py sets it where LiteRT's has no tanh of the cell state.
 
 Operands are TFLite's, the states at 18 and 19 absent: the sequence starts from real zero. passes/recurrent.py brings
 an operator of a file into this form. Outputs: the sequence, the last cell state and, with the attribute `last`, a
@@ -21,6 +22,7 @@ from tinyloc.codegen.arithmetic.requantise import Int64s, sum_bound
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.kernel_forms.packing import pack_blocks
 from tinyloc.codegen.layer_code import Array, Constant, Lowered
+from tinyloc.codegen.operators import logistic16, lstm_tflm
 from tinyloc.codegen.operators.base import KernelRule, operand_names, quantised_problems
 
 GATES = ("input", "forget", "cell", "output")
@@ -144,8 +146,8 @@ class Lstm(KernelRule):
         ]
         if "state_scale" not in op.attributes:
             problems.append("its states have no scale: quantise the whole model to int8, the cell state to int16")
-        elif math.frexp(op.attributes["cell_scale"])[0] != 0.5 or cell_bits(op) not in gates16.CELL_BITS:
-            problems.append(f"the cell state's scale {op.attributes['cell_scale']} is not one of 2**-15 to 2**-9")
+        elif math.frexp(op.attributes["cell_scale"])[0] != 0.5 or cell_bits(op) not in lstm_tflm.CELL_BITS:
+            problems.append(f"the cell state's scale {op.attributes['cell_scale']} is not one of 2**-23 to 2**-9")
         return problems
 
     @staticmethod
@@ -169,7 +171,7 @@ class Lstm(KernelRule):
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
-        return rows_of(graph, op, values, _step)
+        return rows_of(graph, op, values, _step_by_tables if by_tables(op) else _step)
 
     def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         return () if op.inputs[CELL] == -1 else ((op.inputs[CELL], op.outputs[1]),)
@@ -200,7 +202,9 @@ class Lstm(KernelRule):
             call = f"tl_lstm_sequence(&lstm, {x}, {steps}, y0, {units}, NULL, y1);"
             note = f"{steps} samples, each leaves its row"
         macs = steps * 4 * units * (inputs + units)
-        return Lowered((*layers, _fields(op, gates, inputs, units), call), tuple(constants), ("tl_lstm.h",), macs, note)
+        header = "tl_lstm_tables.h" if by_tables(op) else "tl_lstm.h"
+        constants += [logistic16.SIGMOID_TABLE] if by_tables(op) else []
+        return Lowered((*layers, _fields(op, gates, inputs, units), call), tuple(constants), (header,), macs, note)
 
 
 def rows_of(graph: Graph, op: Operator, values: Sequence[Array | None], step: Step) -> list[Array]:
@@ -223,11 +227,16 @@ def rows_of(graph: Graph, op: Operator, values: Sequence[Array | None], step: St
     return [result.reshape(graph.tensors[t].shape) for result, t in zip(results, op.outputs, strict=True)]
 
 
-def gate_sum(gate: Gate, x: Int64s, hidden: Int64s) -> Int64s:
-    """In 3.12, of all units."""
+def _gate_sums(gate: Gate, x: Int64s, hidden: Int64s) -> tuple[Int64s, Int64s]:
+    """What the input and what the hidden state add to a gate, in 3.12."""
     of_input, of_state = gate.input_weights @ x + gate.input_bias, gate.recurrent_weights @ hidden + gate.recurrent_bias
     from_input = fixedpoint.scale_twice_rounded(of_input, *gate.input_factor)
-    from_state = fixedpoint.scale_twice_rounded(of_state, *gate.recurrent_factor)
+    return from_input, fixedpoint.scale_twice_rounded(of_state, *gate.recurrent_factor)
+
+
+def gate_sum(gate: Gate, x: Int64s, hidden: Int64s) -> Int64s:
+    """In 3.12, of all units."""
+    from_input, from_state = _gate_sums(gate, x, hidden)
     return _limited(_limited(from_input) + from_state)
 
 
@@ -243,6 +252,21 @@ def _step(op: Operator, gates: Sequence[Gate], x: Int64s, hidden: Int64s, cell: 
     seen = out * gates16.look_up(cell, gates16.tanh(bits))
     hidden = fixedpoint.scale_twice_rounded(seen, *hidden_factor(op)) + op.attributes["hidden_zero"]
     return cell, np.clip(hidden, -128, 127)
+
+
+def by_tables(op: Operator) -> bool:
+    """Whether the arithmetic is TFLM's, see lstm_tflm.py; LiteRT's otherwise."""
+    return bool(op.attributes.get("as_tflm"))
+
+
+def _step_by_tables(
+    op: Operator, gates: Sequence[Gate], x: Int64s, hidden: Int64s, cell: Int64s
+) -> tuple[Int64s, Int64s]:
+    """The same in the arithmetic of TFLM."""
+    sums = [_gate_sums(g, x, hidden) for g in gates]
+    cell, out = lstm_tflm.next_cell(sums, cell, cell_bits(op), cell_clip(op))
+    seen = fixedpoint.scale_twice_rounded(out * lstm_tflm.tanh_of_cell(cell, cell_bits(op)), *hidden_factor(op))
+    return cell, np.clip(seen + op.attributes["hidden_zero"], -128, 127)
 
 
 def _gate_list(values: Sequence[int]) -> str:
@@ -266,6 +290,7 @@ def _fields(op: Operator, gates: Sequence[Gate], inputs: int, units: int) -> str
         "hidden_multiplier": multiplier,
         "hidden_shift": shift,
         "hidden_zero": op.attributes["hidden_zero"],
+        **({"sigmoid": logistic16.SIGMOID_TABLE.name} if by_tables(op) else {}),
     }
     lines = "\n".join(f"    .{name} = {value}," for name, value in fields.items())
     return f"static const tl_lstm_t lstm = {{\n{lines}\n}};"

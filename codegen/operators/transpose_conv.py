@@ -19,7 +19,7 @@ from tinyloc.codegen.kernel_forms.conv_blocks import (
     lower_phases,
     phases,
     phases_bytes,
-    suffix_of,
+    plain_suffix,
 )
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
 from tinyloc.codegen.operators.base import is_small
@@ -100,6 +100,6 @@ class TransposeConv(Convolution):
         )
         own = Geometry((*x.shape[1:],), (*y.shape[1:],), g.kernel, g.stride, g.dilation, g.padding)  # type: ignore[arg-type]
         arguments = f"x0, {prefix}_weights, {prefix}_bias, &scaling, &shape, {x.zero_point}, y"
-        call = f"tl_transpose_conv_{suffix_of(x)}({arguments});"
+        call = f"tl_transpose_conv_{plain_suffix(x, r)}({arguments});"
         macs = x.shape[1] * x.shape[2] * taps.size
         return Lowered((how, own.declaration, call), constants, ("tl_transpose_conv.h",), macs)

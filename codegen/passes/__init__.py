@@ -10,6 +10,7 @@ from tinyloc.codegen.passes.copy_scattered_views import copy_parts
 from tinyloc.codegen.passes.frames import fold_frames
 from tinyloc.codegen.passes.identities import drop_dead, drop_identities
 from tinyloc.codegen.passes.loops import fuse_loops
+from tinyloc.codegen.passes.pointwise import convolve_rows
 from tinyloc.codegen.passes.recurrent import keep_last_step
 from tinyloc.codegen.passes.ring import use_rings
 from tinyloc.codegen.passes.sparse import mark_sparse_input
@@ -19,6 +20,7 @@ LOGGER = logging.getLogger(__name__)
 Pass = Callable[[Graph], tuple[Graph, list[str]]]
 
 PASSES: tuple[Pass, ...] = (
+    convolve_rows,
     fold_constants,
     drop_identities,
     fuse_activations,

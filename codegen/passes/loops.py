@@ -7,6 +7,7 @@ selective scan of Mamba (decay, state update, read-out, gate) is a single loop. 
 all this holds.
 """
 
+import heapq
 import itertools
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from tinyloc.codegen.semantics.operator_table import rule_of
 Mapping_ = dict[int, tuple[int, ...]]
 
 VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
+LARGEST_GROUP = 256
+"""Operators of one loop: the work of joining them grows with the square."""
 
 
 def extent(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -103,6 +106,11 @@ class _Fusion:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.producer = {t: i for i, op in enumerate(graph.operators) for t in op.outputs}
+        self.depends = [{self.producer[t] for t in op.inputs if t in self.producer} for op in graph.operators]
+        self.users: list[list[int]] = [[] for _ in graph.operators]
+        for i, sources in enumerate(self.depends):
+            for source in sources:
+                self.users[source].append(i)
         self.groups: dict[int, Group] = {}
         self.group_of: dict[int, int] = {}
         for i, op in enumerate(graph.operators):
@@ -121,28 +129,36 @@ class _Fusion:
         return self.producer.get(matrix) not in self.groups
 
     def _depends(self, i: int) -> set[int]:
-        return {self.producer[t] for t in self.graph.operators[i].inputs if t in self.producer}
+        return self.depends[i]
 
     def _detour(self, members: set[int]) -> bool:
         """Whether a value leaves the members and comes back through an operator outside of them."""
+        last = max(members)
+        pending = [user for i in members for user in self.users[i] if user not in members]
         tainted: set[int] = set()
-        order = self._node_order(members)
-        for i in order:
-            inside = i in members
-            sources = self._depends(i)
+        while pending:
+            i = pending.pop()
+            if i in tainted:
+                continue
             # operators of one other group count as one node: they run together
-            if not inside and (sources & members or sources & tainted):
-                group = self.group_of.get(i)
-                tainted.update(self.groups[group].members if group is not None else [i])
-        return any(self._depends(i) & tainted for i in members)
+            group = self.group_of.get(i)
+            node = self.groups[group].members if group is not None else [i]
+            tainted.update(node)
+            for inner in node:
+                if inner < last and not members.isdisjoint(self.users[inner]):
+                    return True
+                pending += [user for user in self.users[inner] if user <= last or self._begins_before(user, last)]
+        return False
 
-    def _node_order(self, members: set[int]) -> list[int]:
-        # twice: taint that a group picks up late reaches its earlier members too
-        order = list(range(len(self.graph.operators)))
-        return order + order
+    def _begins_before(self, i: int, last: int) -> bool:
+        """Whether an operator runs together with one that comes before `last`."""
+        group = self.group_of.get(i)
+        return group is not None and min(self.groups[group].members) < last
 
     def merge(self, a: int, b: int) -> bool:
         """Merge the group of consumer b into that of producer a, when that is legal."""
+        if len(self.groups[a].members) + len(self.groups[b].members) > LARGEST_GROUP:
+            return False
         joined = _join(self.groups[a], self.groups[b])
         if joined is None or self._detour(set(joined.members)):
             return False
@@ -159,12 +175,13 @@ class _Fusion:
     def _nests(self, group: Group) -> bool:
         """Every output is indexed by the outer axes; sums run over the innermost; nothing inner waits for a sum."""
         after: set[int] = set()
+        members = set(group.members)
         for i in group.members:
             op = self.graph.operators[i]
             own = group.mapping[op.outputs[0]]
             if sorted(own) != list(range(len(own))):
                 return False
-            inside = self._depends(i) & set(group.members)
+            inside = self._depends(i) & members
             level = len(own)
             if is_reduction(self.graph, op):
                 depth_axis = set(group.mapping[op.inputs[0]] + group.mapping[op.inputs[1]]) - set(own)
@@ -210,18 +227,22 @@ def fuse_loops(graph: Graph) -> tuple[Graph, list[str]]:
     for i in range(len(graph.operators)):
         nodes.setdefault(min(fusion.groups[fusion.group_of[i]].members) if i in fusion.group_of else i, []).append(i)
     node_of = {i: node for node, members in nodes.items() for i in members}
-    pending = dict(nodes)
-    done: set[int] = set()
+    waits = {node: {node_of[s] for i in members for s in fusion.depends[i]} - {node} for node, members in nodes.items()}
+    followers: dict[int, list[int]] = {}
+    for node, sources in waits.items():
+        for source in sources:
+            followers.setdefault(source, []).append(node)
+    ready = [node for node, sources in waits.items() if not sources]
+    heapq.heapify(ready)
     operators: list[Operator] = []
     notes: list[str] = []
-    while pending:
-        ready = min(
-            node
-            for node, members in pending.items()
-            if all(node_of[s] in done or node_of[s] == node for i in members for s in fusion._depends(i))
-        )
-        members = pending.pop(ready)
-        done.add(ready)
+    while ready:
+        node = heapq.heappop(ready)
+        for follower in followers.get(node, ()):
+            waits[follower].discard(node)
+            if not waits[follower]:
+                heapq.heappush(ready, follower)
+        members = nodes[node]
         if members[0] not in fusion.group_of:
             operators.append(graph.operators[members[0]])
             continue

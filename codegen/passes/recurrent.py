@@ -5,10 +5,13 @@ import dataclasses
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.operators.base import ViewRule
 from tinyloc.codegen.operators.lstm import CELL, HIDDEN
+from tinyloc.codegen.operators.svdf import STATE as SVDF_STATE
 from tinyloc.codegen.semantics.operator_table import rule_of
 
+SVDF = "SVDF"
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 OPERANDS = 24
+FRESH = "each run is a sequence from its start; LiteRT and TFLM go on from an LSTM's last state unless it is reset"
 HIDDEN_SCALE = 4
 """The intermediate tensor that tells the scale of the hidden state."""
 
@@ -20,15 +23,21 @@ def _scale(tensor: Tensor | None) -> tuple[float, int] | None:
 
 
 def detach_states(graph: Graph) -> Graph:
-    """Make the states of a file's LSTMs, which it keeps in variable tensors, part of the graph.
+    """Make what a file's LSTMs and SVDFs keep in variable tensors part of the graph.
 
     Over a window of samples they are absent operands: the sequence starts from real zero in every run. A network over
-    one sample a run would forget all: its LSTMs keep their states, which become states of the graph. Their scales
+    one sample a run would forget all: its LSTMs keep their states, which become states of the graph, as does what an
+    SVDF remembers. Their scales
     become attributes, the last cell state an output. Runs on the graph as read, before it is checked.
     """
     lasting = all(_samples(graph, op) == 1 for op in graph.operators if _has_states(op))
     operators, states = [], list(graph.states)
     for op in graph.operators:
+        if op.kind == SVDF and len(op.inputs) > SVDF_STATE and len(op.outputs) == 1:
+            memory = graph.tensors[op.inputs[SVDF_STATE]]
+            graph, after = graph.with_tensor(dataclasses.replace(memory, name=f"{memory.name} after"))
+            states.append((op.inputs[SVDF_STATE], after))
+            op = dataclasses.replace(op, outputs=(*op.outputs, after))
         if not _has_states(op):
             operators.append(op)
             continue
@@ -57,10 +66,7 @@ def detach_states(graph: Graph) -> Graph:
         operators.append(dataclasses.replace(op, inputs=tuple(inputs), outputs=outputs, attributes=attributes))
     notes = graph.notes
     if not lasting:
-        notes = (
-            *notes,
-            "each run is a sequence from its start; LiteRT and TFLM go on from an LSTM's last state unless it is reset",
-        )
+        notes = (*notes, FRESH)
     return dataclasses.replace(graph, operators=tuple(operators), states=tuple(states), notes=notes)
 
 

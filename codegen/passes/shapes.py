@@ -37,7 +37,7 @@ ARITHMETIC: dict[str, Callable[[Array, Array], Array]] = {
 }
 """Of two constants, on int32 and int64."""
 
-FOLDED = ("SHAPE", "REDUCE_PROD", "FILL", "FLOOR_DIV", "FLOOR_MOD")
+FOLDED = ("SHAPE", "FILL", "FLOOR_DIV", "FLOOR_MOD")
 """Operators that exist on constants only: what of them is left is refused."""
 
 _RESIZED = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")

@@ -40,21 +40,30 @@ def _roots(graph: Graph) -> dict[int, int]:
 
 def _cone(graph: Graph, result: int, root: int) -> list[Operator]:
     """Operators from root to result, in order."""
-    wanted, cone = {result}, []
-    for op in reversed(graph.operators):
-        if op.outputs[0] in wanted:
-            cone.append(op)
-            wanted.update(t for t in op.inputs if t != root and not graph.is_constant(t))
-    return cone[::-1]
+    found: set[int] = set()
+    pending = [result]
+    while pending:
+        producer = graph.producer(pending.pop())
+        if producer is not None and producer not in found:
+            found.add(producer)
+            pending += [t for t in graph.operators[producer].inputs if t != root]
+    return [graph.operators[i] for i in sorted(found)]
 
 
 def _tabulate(graph: Graph, cone: list[Operator], root: int, result: int) -> np.ndarray:  # type: ignore[type-arg]
     """The cone on all inputs, in the order of the input cast to uint8."""
     inputs = np.concatenate([np.arange(128), np.arange(-128, 0)]).astype(np.int8)
     inside = {root, *(op.outputs[0] for op in cone)}
-    tensors = tuple(dataclasses.replace(t, shape=(256,)) if i in inside else t for i, t in enumerate(graph.tensors))
-    small = Graph("cone", tensors, tuple(cone), (root,), (result,))
-    return run_graph(small, {root: inputs})[result]
+    used = sorted({*inside, *(t for op in cone for t in op.inputs)} - {-1})
+    place = {t: i for i, t in enumerate(used)} | {-1: -1}
+    kept = ((i, graph.tensors[i]) for i in used)
+    tensors = (dataclasses.replace(t, shape=(256,)) if i in inside else t for i, t in kept)
+    operators = (
+        dataclasses.replace(op, inputs=tuple(place[t] for t in op.inputs), outputs=(place[op.outputs[0]],))
+        for op in cone
+    )
+    small = Graph("cone", tuple(tensors), tuple(operators), (place[root],), (place[result],))
+    return run_graph(small, {place[root]: inputs})[place[result]]
 
 
 def fold_tables(graph: Graph) -> tuple[Graph, list[str]]:
@@ -69,7 +78,7 @@ def fold_tables(graph: Graph) -> tuple[Graph, list[str]]:
         inner_only = (
             all(graph.operators[user].outputs[0] in roots for user in graph.consumers(y)) and y not in graph.results
         )
-        cone = _cone(graph, y, roots[y])
+        cone = [] if inner_only else _cone(graph, y, roots[y])
         if inner_only or (len(cone) == 1 and op.kind in CHEAP_ALONE):
             operators.append(op)
             continue

@@ -20,6 +20,7 @@ from tinyloc.codegen.operators.index_map import MirrorPad, ResizeNearest
 from tinyloc.codegen.operators.join import Join
 from tinyloc.codegen.operators.l2_normalization import L2Normalization
 from tinyloc.codegen.operators.leaky_relu import LeakyRelu, Prelu
+from tinyloc.codegen.operators.log_softmax import LogSoftmax
 from tinyloc.codegen.operators.logistic16 import Logistic16, Tanh16
 from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.operators.lstm import Lstm
@@ -31,6 +32,7 @@ from tinyloc.codegen.operators.pool_2d import Pool2D
 from tinyloc.codegen.operators.rearrange import REARRANGEMENTS
 from tinyloc.codegen.operators.reduce import Reduce
 from tinyloc.codegen.operators.reduce_min_max import ReduceExtreme
+from tinyloc.codegen.operators.reduce_prod import ReduceProd
 from tinyloc.codegen.operators.resize_bilinear import ResizeBilinear
 from tinyloc.codegen.operators.ring import RING_RULES
 from tinyloc.codegen.operators.ring_conv import RingConv
@@ -38,6 +40,7 @@ from tinyloc.codegen.operators.selective_scan import SelectiveScan
 from tinyloc.codegen.operators.softmax import Softmax
 from tinyloc.codegen.operators.sqrt import Sqrt8
 from tinyloc.codegen.operators.squared_difference import SquaredDifference
+from tinyloc.codegen.operators.svdf import Svdf
 from tinyloc.codegen.operators.table import ELU, EXP, LOG, LOGISTIC_INT8, RSQRT_INT16, TANH_INT8, Gelu, Table
 from tinyloc.codegen.operators.transpose_conv import TransposeConv
 from tinyloc.codegen.operators.view import Part, Reshape
@@ -66,6 +69,7 @@ RULES: dict[str, Rule] = {
     "L2_NORMALIZATION": L2Normalization(),
     "LEAKY_RELU": LeakyRelu(),
     "LOG": LOG,
+    "LOG_SOFTMAX": LogSoftmax(),
     "MAXIMUM": Extreme(largest=True),
     "MAX_POOL_2D": Pool2D(average=False),
     "MEAN": Reduce(divide=True),
@@ -80,6 +84,7 @@ RULES: dict[str, Rule] = {
     "QUANTIZE": Rescale(),
     "REDUCE_MAX": ReduceExtreme(largest=True),
     "REDUCE_MIN": ReduceExtreme(largest=False),
+    "REDUCE_PROD": ReduceProd(),
     "RELU": Rescale(low=0.0),
     "RELU6": Rescale(low=0.0, high=6.0),
     "RELU_0_TO_1": Rescale(low=0.0, high=1.0),
@@ -100,6 +105,7 @@ RULES: dict[str, Rule] = {
     "STRIDED_SLICE": Part(),
     "SUB": Add(-1),
     "SUM": Reduce(divide=False),
+    "SVDF": Svdf(),
     "TABLE": Table(),
     "TRANSPOSE": Part(),
     "TRANSPOSE_CONV": TransposeConv(),

@@ -164,6 +164,10 @@ def _lstm(graph: Graph, op: Operator) -> Sequence[int]:
     return (*graph.tensors[op.inputs[0]].shape[:-1], units)
 
 
+def _svdf(graph: Graph, op: Operator) -> Sequence[int]:
+    return graph.tensors[op.inputs[0]].shape[0], graph.tensors[op.inputs[1]].shape[0] // max(op.attributes["rank"], 1)
+
+
 _SHAPES: dict[str, Callable[[Graph, Operator], Sequence[int] | None]] = {
     "ARG_MAX": _arg_max,
     "AVERAGE_POOL_2D": _pooled,
@@ -187,6 +191,7 @@ _SHAPES: dict[str, Callable[[Graph, Operator], Sequence[int] | None]] = {
     "RESIZE_NEAREST_NEIGHBOR": _resized,
     "SPACE_TO_BATCH_ND": _blocks,
     "SPACE_TO_DEPTH": _depth,
+    "SVDF": _svdf,
     "TILE": _tiled,
     "TRANSPOSE_CONV": _given(0),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,

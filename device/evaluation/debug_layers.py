@@ -64,7 +64,8 @@ def compare_layers(
     Raises DebugError when the image was built without checksums; EvaluationError, LinkError, BundleError,
     ManifestError as the evaluation does.
     """
-    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    bundle = load_bundle(bundle_dir)
+    test_set = load_test_set(bundle_dir, bundle)
     generated = read_manifest(generated_dir)
     arithmetic = check_generated(generated, bundle, generated_dir)
     client = DeviceClient(transport, timeout=timeout)

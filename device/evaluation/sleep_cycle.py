@@ -131,7 +131,8 @@ def run_duty(
     period_ms = round(1e3 / rate_hz)
     if not 10 <= period_ms <= 3000:
         raise DutyError(f"{rate_hz:g} Hz: the rate must be between 0.34 and 100 Hz, for timer and watchdog")
-    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    bundle = load_bundle(bundle_dir)
+    test_set = load_test_set(bundle_dir, bundle)
     first = next(test_set.recordings())
     count = min(samples, len(test_set.label) if test_set.apart else first.stop - first.start)
     generated = generated_dir.resolve()

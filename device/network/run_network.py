@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +20,13 @@ from tinyloc.codegen.compile import compile_tflite
 from tinyloc.codegen.frontend.io_quantisation import from_network, to_network
 from tinyloc.codegen.frontend.reader import read_borders, read_tflite
 from tinyloc.codegen.frontend.samples import Samples, joined, load_samples
-from tinyloc.codegen.litert import LiteRTError
+from tinyloc.codegen.frontend.signatures import UnknownSignature, with_signature
 from tinyloc.codegen.lowering.harness import add_harness
 from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions
 from tinyloc.codegen.lowering.tensor_placement import ArenaOptions
 from tinyloc.codegen.manifest import GraphManifest
-from tinyloc.codegen.verify.network_reference import litert_outputs, litert_window, numpy_outputs
+from tinyloc.codegen.verify.network_reference import engine_of, numpy_outputs, outside_outputs, outside_window
+from tinyloc.codegen.verify.outside_reference import TITLES, Engine, OutsideError
 from tinyloc.device.image.backends import extras_of
 from tinyloc.device.image.build import Optimise
 from tinyloc.device.network.flash_budget import Attempt, checked, flash_limit, within_budget
@@ -101,6 +103,7 @@ def compiled_network(
     backend: Backend = "native",
     aim: Aim = "speed",
     flash_budget: int | None = None,
+    signature: str | None = None,
 ) -> Iterator[Network]:
     """Compile, complete with the harness, and link for the board.
 
@@ -113,6 +116,8 @@ def compiled_network(
     limit = flash_limit(board, flash_budget)
     with tempfile.TemporaryDirectory(prefix="tinyloc-network-") as name:
         work = Path(name).resolve()
+        if signature is not None:
+            model = _chosen(model, signature, work)
         library = find_cmsis_nn() if backend == "cmsis_nn" else None
 
         def build(forms: FormOptions) -> Attempt:
@@ -140,6 +145,21 @@ def compiled_network(
             model, board, made.forms.level, states, made.generated, made.manifest, image, step, backend, aim,
             limit if flash_budget is not None or aim == "budget" else None,
         )  # fmt: skip
+
+
+def _chosen(model: Path, signature: str, work: Path) -> Path:
+    """A copy of the file that has the chosen signature only."""
+    (work / "chosen").mkdir()
+    copy = work / "chosen" / model.name
+    try:
+        copy.write_bytes(with_signature(model.read_bytes(), signature))
+    except OSError as error:
+        raise NetworkError(f"{model}: cannot be read: {error.strerror}") from error
+    except UnknownSignature as error:
+        raise NetworkError(f"{model}: {error}") from error
+    except (struct.error, IndexError, TypeError, ValueError) as error:
+        raise NetworkError(f"{model}: damaged flatbuffer ({error}); export the model again") from error
+    return copy
 
 
 def arena_banks(board: Board, manifest: GraphManifest) -> tuple[int, int] | None:
@@ -236,39 +256,39 @@ def answer(network: Network, samples: Samples, real: bool = False, measured: int
         ]
         for row, numbers in zip(samples.rows, inputs, strict=True)
     ]
-    comparisons = (numpy, replace(_litert(network, own, answers), binding=network.backend == "native"))
+    comparisons = (numpy, replace(_outside(network, own, answers), binding=network.backend == "native"))
     if real:
         kinds = ["float32" if a.scale is not None else kind for a, kind in zip(manifest.outputs, kinds, strict=True)]
         answers = outside(result.outputs, kinds)
     return Answers(joined(answers, samples), result, comparisons)
 
 
-def _litert(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]) -> Comparison:
-    name = "LiteRT BUILTIN_REF"
-    if network.step and not read_tflite(network.model, network.states).states:
-        return _litert_window(network, name, rows, answers)
-    if any(operator.startswith("SUM #") for layer in network.manifest.layers for operator in layer.operators):
+def _outside(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]) -> Comparison:
+    """What LiteRT says, or TFLM where it is the reference."""
+    engine = engine_of(network.model, network.states)
+    name = TITLES[engine]
+    windowed = network.step and not read_tflite(network.model, network.states).states
+    summed = any(operator.startswith("SUM #") for layer in network.manifest.layers for operator in layer.operators)
+    if engine == "litert" and summed and not windowed:
         return Comparison(name, 0, 0, "not comparable: it reads the values of a SUM as uint8")
     try:
-        expected = litert_outputs(network.model, rows, network.states)
-    except LiteRTError as error:
+        if windowed:
+            return _outside_window(network, engine, rows, answers)
+        return _equal(name, outside_outputs(network.model, rows, network.states, engine), answers)
+    except OutsideError as error:
         return Comparison(name, 0, 0, str(error))
-    return _equal(name, expected, answers)
 
 
-def _litert_window(
-    network: Network, name: str, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]
+def _outside_window(
+    network: Network, engine: Engine, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]
 ) -> Comparison:
     """The first samples as a window of the file: its answers are those of the steps, or that of its last step."""
-    try:
-        windows = litert_window(network.model, rows)
-    except LiteRTError as error:
-        return Comparison(name, 0, 0, str(error))
+    windows = outside_window(network.model, rows, engine)
     if windows is None:
-        return Comparison(name, 0, 0, "not compared: there are fewer samples than steps in the window")
+        return Comparison(TITLES[engine], 0, 0, "not compared: there are fewer samples than steps in the window")
     steps, expected = windows
     found = [[np.concatenate([row[i].ravel() for row in answers[:steps]]) for i in range(len(expected))]]
-    return _equal(name, [expected], [[a.ravel()[-b.size :] for a, b in zip(found[0], expected, strict=True)]])
+    return _equal(TITLES[engine], [expected], [[a.ravel()[-b.size :] for a, b in zip(found[0], expected, strict=True)]])
 
 
 def _equal(name: str, expected: Sequence[Sequence[Array]], found: Sequence[Sequence[Array]]) -> Comparison:

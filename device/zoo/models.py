@@ -16,7 +16,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,10 +58,10 @@ class ZooError(UserError):
 class Figures(Strict):
     """Of one board: bytes of the image, RAM with the stack, modelled cycles and energy of one sample."""
 
-    flash_bytes: int = Field(gt=0)
-    ram_bytes: int = Field(gt=0)
-    cycles: float = Field(gt=0)
-    energy_uj: float = Field(ge=0)
+    flash_bytes: int = Field(gt=0, lt=1 << 32)
+    ram_bytes: int = Field(gt=0, lt=1 << 32)
+    cycles: float = Field(gt=0, le=1e12)
+    energy_uj: float = Field(ge=0, le=1e9)
 
 
 class Card(Strict):
@@ -76,22 +76,22 @@ class Card(Strict):
     architecture: FileName
     data: FileName
     """Name in the catalogue."""
-    data_options: dict[str, int | float]
+    data_options: dict[FileName, Annotated[int | float, Field(ge=-1e9, le=1e9)]]
     licence: Line
     """Of the data. The model itself is under tinyloc's licence."""
     citation: Line
-    seed: int = Field(ge=0)
-    parameters: int = Field(ge=0)
-    test_samples: int = Field(ge=1)
+    seed: int = Field(ge=0, lt=1 << 32)
+    parameters: int = Field(ge=0, le=10**12)
+    test_samples: int = Field(ge=1, le=10**9)
     test_sha256: Sha256
     """See `readings_digest`: the figures below are of these samples."""
     macro_f1: float = Field(ge=0, le=1)
     accuracy: float = Field(ge=0, le=1)
     float_macro_f1: float = Field(ge=0, le=1)
     float_accuracy: float = Field(ge=0, le=1)
-    errors_m: dict[str, float] | None = None
-    file_bytes: int = Field(ge=0)
-    constant_bytes: int = Field(ge=0)
+    errors_m: dict[Line, Annotated[float, Field(ge=0, le=1e8)]] | None = None
+    file_bytes: int = Field(ge=0, lt=1 << 32)
+    constant_bytes: int = Field(ge=0, lt=1 << 32)
 
     @property
     def board(self) -> str:
@@ -122,7 +122,11 @@ def resolve(name: str, folder: Path = ZOO_DIR) -> tuple[str, str]:
 
 
 def load_card(name: str, folder: Path = ZOO_DIR) -> Card:
-    """The card of a model."""
+    """Read the card of a model of the zoo.
+
+    Raises:
+        ZooError: no such model, or a card of another version.
+    """
     path = folder / name / CARD
     try:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))

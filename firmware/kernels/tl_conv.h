@@ -43,6 +43,7 @@
 
 TL_CONV(tl_conv_s8, int8_t, int32_t, tl_depthwise_twice)
 TL_CONV(tl_conv_s16, int16_t, int64_t, tl_depthwise_wide)
+TL_CONV(tl_conv_s16_narrow, int16_t, int32_t, tl_depthwise_twice) /* where the bias has 32 bits */
 
 typedef struct {
     tl_block_t block;

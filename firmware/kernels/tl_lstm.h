@@ -15,6 +15,9 @@ typedef struct {
     int8_t input_shift[4], recurrent_shift[4];
     int32_t cell_bits, cell_clip; /* integer bits of the cell state; its largest magnitude */
     int32_t hidden_multiplier, hidden_shift, hidden_zero;
+#ifdef TL_LSTM_TABLES
+    const uint16_t *sigmoid; /* [256] of sigmoid(i / 24) */
+#endif
 } tl_lstm_t;
 
 /* a * b in 0.15, rounded */
@@ -84,11 +87,56 @@ static inline int32_t tl_scale_any(int32_t sum, int32_t multiplier, int32_t shif
                      : tl_scale_down_narrow(sum, multiplier, -shift);
 }
 
+#ifdef TL_LSTM_TABLES
+/* the specification is codegen/operators/lstm_tflm.py */
+static inline int32_t tl_lstm_gate(const tl_lstm_t *l, int32_t gate, int32_t input, int32_t recurrent)
+{
+    const int32_t first = tl_sat16(tl_scale_any(input, l->input_multiplier[gate], l->input_shift[gate]));
+    return tl_sat16(first + tl_sat16(tl_scale_any(recurrent, l->recurrent_multiplier[gate], l->recurrent_shift[gate])));
+}
+
+/* tanh in 0.15 of the cell state */
+static inline int32_t tl_lstm_seen(const tl_lstm_t *l, int32_t cell)
+{
+    const int32_t left = l->cell_bits - 3;
+    return left >= 0 ? tl_tanh16(cell, 3 * (1 << left), 0, l->sigmoid) : tl_tanh16(cell, 3, -left, l->sigmoid);
+}
+
+/* the next cell state of a unit, and its output gate; a, b: sums of its four gates over input and hidden state */
+static inline int32_t tl_lstm_cell(const tl_lstm_t *l, const int32_t *a, const int32_t *b, int32_t before,
+                                   int32_t *output)
+{
+    const int32_t input = tl_logistic16(tl_lstm_gate(l, 0, a[0], b[0]), 3, 0, l->sigmoid);
+    const int32_t forget = tl_logistic16(tl_lstm_gate(l, 1, a[1], b[1]), 3, 0, l->sigmoid);
+    const int32_t update = tl_tanh16(tl_lstm_gate(l, 2, a[2], b[2]), 3, 0, l->sigmoid);
+    *output = tl_logistic16(tl_lstm_gate(l, 3, a[3], b[3]), 3, 0, l->sigmoid);
+    const int32_t kept = tl_sat16(tl_scale_any(forget * before, 1 << 30, -14));
+    return tl_sat16(kept + tl_sat16(tl_scale_any(input * update, 1 << 30, -14 - l->cell_bits)));
+}
+#else
 static inline int32_t tl_lstm_gate(const tl_lstm_t *l, int32_t gate, int32_t input, int32_t recurrent)
 {
     const int32_t first = tl_sat16(tl_scale_any(input, l->input_multiplier[gate], l->input_shift[gate]));
     return tl_sat16(first + tl_scale_any(recurrent, l->recurrent_multiplier[gate], l->recurrent_shift[gate]));
 }
+
+/* tanh in 0.15 of the cell state */
+static inline int32_t tl_lstm_seen(const tl_lstm_t *l, int32_t cell)
+{
+    return tl_tanh_cell(cell, l->cell_bits);
+}
+
+/* the next cell state of a unit, and its output gate; a, b: sums of its four gates over input and hidden state */
+static inline int32_t tl_lstm_cell(const tl_lstm_t *l, const int32_t *a, const int32_t *b, int32_t before,
+                                   int32_t *output)
+{
+    const int32_t input = tl_sigmoid16(tl_lstm_gate(l, 0, a[0], b[0]));
+    const int32_t forget = tl_sigmoid16(tl_lstm_gate(l, 1, a[1], b[1]));
+    const int32_t update = tl_tanh_cell(tl_lstm_gate(l, 2, a[2], b[2]), 3);
+    *output = tl_sigmoid16(tl_lstm_gate(l, 3, a[3], b[3]));
+    return tl_sat16(tl_shift_right(forget * before, 15) + tl_shift_right(input * update, 15 + l->cell_bits));
+}
+#endif
 
 /* sums of the gates of count / 4 units from `unit` on */
 static inline void tl_lstm_sums(const int8_t *x, const tl_fc_s8_t *l, uint32_t start, int32_t unit, int32_t count,
@@ -116,15 +164,10 @@ TL_SHARED void tl_lstm_step(const tl_lstm_t *l, const int8_t *x, const int8_t *h
                 tl_lstm_sums(hidden, l->recurrent, hidden_start, unit, count, hidden_sums);
             }
         }
-        const int32_t *const a = sums + at, *const b = hidden_sums + at;
-        const int32_t input = tl_sigmoid16(tl_lstm_gate(l, 0, a[0], b[0]));
-        const int32_t forget = tl_sigmoid16(tl_lstm_gate(l, 1, a[1], b[1]));
-        const int32_t update = tl_tanh_cell(tl_lstm_gate(l, 2, a[2], b[2]), 3);
-        const int32_t output = tl_sigmoid16(tl_lstm_gate(l, 3, a[3], b[3]));
-        const int32_t kept = tl_shift_right(forget * before[unit], 15);
-        const int32_t next = tl_sat16(kept + tl_shift_right(input * update, 15 + l->cell_bits));
+        int32_t output;
+        const int32_t next = tl_lstm_cell(l, sums + at, hidden_sums + at, before[unit], &output);
         cell[unit] = (int16_t)tl_clamp(next, -l->cell_clip, l->cell_clip);
-        const int32_t seen = output * tl_tanh_cell(cell[unit], l->cell_bits);
+        const int32_t seen = output * tl_lstm_seen(l, cell[unit]);
         y[unit] = (int8_t)tl_sat8(tl_scale_any(seen, l->hidden_multiplier, l->hidden_shift) + l->hidden_zero);
     }
 }

@@ -44,5 +44,6 @@
 
 TL_TRANSPOSE_CONV(tl_transpose_conv_s8, int8_t, int32_t, tl_depthwise_twice)
 TL_TRANSPOSE_CONV(tl_transpose_conv_s16, int16_t, int64_t, tl_depthwise_wide)
+TL_TRANSPOSE_CONV(tl_transpose_conv_s16_narrow, int16_t, int32_t, tl_depthwise_twice) /* where the bias has 32 bits */
 
 #endif

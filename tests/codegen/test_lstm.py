@@ -1,6 +1,7 @@
 """UNIDIRECTIONAL_SEQUENCE_LSTM: LiteRT BUILTIN_REF == NumPy == C, whole sequences and one sample at a time."""
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ from tests.codegen.arm_cores import COMPILER, ArmNetwork
 from tests.codegen.equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
 from tests.codegen.tflite_models import TFLiteModel
 from tests.host_network import HostNetwork
+from tests.libraries import MISSING
 from tinyloc.codegen.arithmetic import gates16
 from tinyloc.codegen.compile import compile_graph, compile_tflite
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.frontend.window_to_step import as_step
 from tinyloc.codegen.passes import optimise
 from tinyloc.codegen.semantics.integer_graph import Stepper
+from tinyloc.codegen.verify.network_reference import outside_outputs
 
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 
@@ -88,6 +91,35 @@ def test_the_time_may_come_first() -> None:
 def test_formats_of_the_cell_state(cell_bits: int, clip: float) -> None:
     model = a_sequence(8, steps=9, last=False, cell_bits=cell_bits, clip=clip, weight_scale=0.05)
     assert_all_equal(model, seed=3, fresh_states=True)
+
+
+@pytest.mark.parametrize("cell_bits", [-8, -3, -1])
+@pytest.mark.parametrize("clip", [0.0, 0.002])
+def test_a_small_cell_state_is_that_of_tflm(cell_bits: int, clip: float, tmp_path: Path) -> None:
+    """LiteRT has no tanh for it. Saturating sums and gates too."""
+    model = a_sequence(8, steps=9, last=False, cell_bits=cell_bits, clip=clip, weight_scale=0.05)
+    graph = assert_all_equal(model, seed=3, with_litert=False)
+    assert len(graph.notes) == 2
+    if find_spec("tflite_micro") is None:
+        pytest.skip(f"{MISSING}the package tflite-micro is not installed")
+    inputs = random_inputs(graph, seed=3)
+    answers = outside_outputs(model.write(tmp_path / "model.tflite"), inputs, (), "tflm")
+    for row, expected in zip(inputs, answers, strict=True):
+        assert_same("NumPy and TFLM", reference_outputs(graph, row), expected, graph)
+
+
+def test_the_cell_state_of_another_lstm_decides(tmp_path: Path) -> None:
+    """All LSTMs of a model have one arithmetic; a cell state as LiteRT takes it is kept as TFLM's too."""
+    model, chance = TFLiteModel(), np.random.default_rng(4)
+    first = add_lstm(model, model.input((1, 6, 3), scale=0.03), 4, chance, cell_bits=4, weight_scale=0.05)
+    model.output(add_lstm(model, first, 3, chance, cell_bits=-1, weight_scale=0.05))
+    graph = assert_all_equal(model, with_litert=False)
+    if find_spec("tflite_micro") is None:
+        pytest.skip(f"{MISSING}the package tflite-micro is not installed")
+    inputs = random_inputs(graph, seed=5)
+    answers = outside_outputs(model.write(tmp_path / "model.tflite"), inputs, (), "tflm")
+    for row, expected in zip(inputs, answers, strict=True):
+        assert_same("NumPy and TFLM", reference_outputs(graph, row), expected, graph)
 
 
 def test_factors_above_one() -> None:

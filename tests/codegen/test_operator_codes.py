@@ -6,7 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.backends.tflm.harness import operator_kinds
-from tinyloc.codegen.operator_codes import operator_name, operator_number
+from tinyloc.codegen.frontend.operator_codes import operator_name, operator_number
 from tinyloc.export.flatbuffer import dump, load, operator_code
 from tinyloc.export.flatbuffer import operator_name as exported_name
 

@@ -1,13 +1,19 @@
 """Convolutions, pooling, means, softmax: LiteRT BUILTIN_REF == NumPy == optimised == C, byte for byte."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tests.codegen.equality import assert_all_equal, assert_same, litert, load, native, random_inputs, reference_outputs
 from tests.codegen.test_operators_products import (
     CONVOLUTIONS,
     ELEMENTS,
+    add_depthwise,
+    add_fully_connected,
     bias_of,
     convolution_sizes,
     output_scale,
@@ -16,6 +22,9 @@ from tests.codegen.test_operators_products import (
     weights_of,
 )
 from tests.codegen.tflite_models import TFLiteModel
+from tests.libraries import MISSING
+from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.verify.network_reference import outside_outputs
 
 
 def add_convolutions(model: TFLiteModel, element: str, chance: np.random.Generator) -> None:
@@ -182,3 +191,71 @@ def test_softmax_of_every_difference(rows: int) -> None:
         expected = [runner.get_tensor(t) for t in graph.outputs]
         assert_same("NumPy and LiteRT BUILTIN_REF", reference_outputs(graph, inputs), expected, graph)
         assert_same("C and LiteRT BUILTIN_REF", compiled.run(*inputs), expected, graph)
+
+
+def narrow_biases(model: TFLiteModel, bias_type: int) -> TFLiteModel:
+    """The biases of int64 become int32, as the converter writes them when it is asked to."""
+    for op in model.graph.operators:
+        bias = model.graph.tensors[op.inputs[-1]] if len(op.inputs) > 2 and op.inputs[-1] != -1 else None
+        if bias is not None and bias.type == schema.TensorType.INT64:
+            buffer = model.model.buffers[bias.buffer]
+            values = np.frombuffer(buffer.data.tobytes(), np.int64).astype(np.int32)
+            bias.type, buffer.data = schema.TensorType.INT32, np.frombuffer(values.tobytes(), np.uint8)
+        if hasattr(op.builtinOptions, "quantizedBiasType"):
+            op.builtinOptions.quantizedBiasType = bias_type
+    return model
+
+
+def wide_transpose_conv(bias: str | None) -> TFLiteModel:
+    model, chance = TFLiteModel(), np.random.default_rng(3)
+    x, y = model.input((1, 3, 3, 4), "int16", 1e-4), model.tensor((1, 6, 6, 3), "int16", 3e-4)
+    scales = np.full(3, 0.01, np.float32)
+    operands = [
+        model.constant([1, 6, 6, 3]),
+        model.constant(chance.integers(-127, 128, (3, 3, 3, 4)), "int8", scales),
+        x,
+    ]
+    if bias is not None:
+        operands.append(model.constant(chance.integers(-90000, 90000, 3), bias, scales * np.float32(1e-4)))
+    model.operator("TRANSPOSE_CONV", operands, [y], padding=0, strideH=2, strideW=2)
+    model.output(y)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "TRANSPOSE_CONV without"])
+def test_biases_of_32_bits_under_int16(kind: str) -> None:
+    """LiteRT adds up in 32 bits then, and rounds as for int8."""
+    model = TFLiteModel()
+    if kind == "CONV_2D":
+        add_convolutions(model, "int16", np.random.default_rng(3))
+    elif kind == "FULLY_CONNECTED":
+        add_fully_connected(model, "int16", np.random.default_rng(3))
+    else:
+        model = wide_transpose_conv(None if kind.endswith("without") else "int64")
+    assert assert_all_equal(narrow_biases(model, schema.TensorType.INT32)).notes == ()
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "FULLY_CONNECTED"])
+def test_biases_of_32_bits_that_are_not_declared(kind: str, tmp_path: Path) -> None:
+    """LiteRT reads them as 64 bits, and past their end; TFLM does not."""
+    model = TFLiteModel()
+    add = add_convolutions if kind == "CONV_2D" else add_fully_connected
+    add(model, "int16", np.random.default_rng(3))
+    graph = assert_all_equal(narrow_biases(model, 0), with_litert=False)
+    assert "LiteRT reads its bias of int32 as int64; it answers as TFLM does" in graph.notes[0]
+    if find_spec("tflite_micro") is None:
+        pytest.skip(f"{MISSING}the package tflite-micro is not installed")
+    inputs = random_inputs(graph, seed=3)
+    for row, expected in zip(inputs, outside_outputs(model.write(tmp_path / "m"), inputs, (), "tflm"), strict=True):
+        assert_same("NumPy and TFLM", reference_outputs(graph, row), expected, graph)
+
+
+@pytest.mark.parametrize("kind", ["DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"])
+def test_biases_of_32_bits_that_nobody_takes(kind: str) -> None:
+    model = TFLiteModel()
+    if kind == "DEPTHWISE_CONV_2D":
+        add_depthwise(model, "int16", np.random.default_rng(3))
+    else:
+        model = wide_transpose_conv("int64")
+    with pytest.raises(CompileError, match="is int32: int16 convolutions take int64"):
+        load(narrow_biases(model, 0))

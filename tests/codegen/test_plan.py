@@ -5,7 +5,15 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyloc.codegen.lowering.memory_plan import Lifetime, greedy_order, lower_bound, place, plan_banks, plan_memory
+from tinyloc.codegen.lowering.memory_plan import (
+    Lifetime,
+    greedy_order,
+    lower_bound,
+    neighbours,
+    place,
+    plan_banks,
+    plan_memory,
+)
 
 lifetimes = st.lists(st.tuples(st.integers(1, 300), st.integers(0, 8), st.integers(0, 4)), min_size=1, max_size=9).map(
     lambda rows: [Lifetime(f"t{i}", size, first, first + more) for i, (size, first, more) in enumerate(rows)]
@@ -20,13 +28,24 @@ def test_live_buffers_never_overlap_and_the_plan_is_never_worse_than_greedy(buff
         if a.overlaps(b):
             assert at + a.size <= bt or bt + b.size <= at
     assert all(offset % 4 == 0 for offset in plan.offsets)
-    assert lower_bound(buffers) <= plan.size <= place(buffers, greedy_order(buffers))[1]
+    assert lower_bound(buffers) <= plan.size <= place(buffers, greedy_order(buffers), neighbours(buffers))[1]
+
+
+@given(lifetimes)
+@settings(max_examples=60, deadline=None)
+def test_neighbours_are_alive_together(buffers: list[Lifetime]) -> None:
+    plain = [{j for j, b in enumerate(buffers) if j != i and a.overlaps(b)} for i, a in enumerate(buffers)]
+    assert [set(near) for near in neighbours(buffers)] == plain
+    steps = range(1 + max(b.last for b in buffers))
+    live = [sum(-(-b.size // 4) * 4 for b in buffers if b.first <= step <= b.last) for step in steps]
+    assert lower_bound(buffers) == max(live)
 
 
 @given(lifetimes.filter(lambda buffers: len(buffers) <= 6))
 @settings(max_examples=40, deadline=None)
 def test_small_plans_are_as_good_as_every_order_of_placement(buffers: list[Lifetime]) -> None:
-    best = min(place(buffers, order)[1] for order in itertools.permutations(range(len(buffers))))
+    near = neighbours(buffers)
+    best = min(place(buffers, order, near)[1] for order in itertools.permutations(range(len(buffers))))
     assert plan_memory(buffers).size == best
 
 
@@ -55,7 +74,8 @@ def test_a_plan_that_greedy_and_the_live_set_do_not_find() -> None:
     """The smallest arena is larger than the largest live set, and only some orders reach it."""
     rows = [(1, 0, 1), (2, 0, 0), (1, 1, 3), (2, 2, 3), (1, 3, 4), (2, 4, 4), (2, 1, 2)]
     buffers = [Lifetime(f"t{i}", 4 * size, first, last) for i, (size, first, last) in enumerate(rows)]
-    best = min(place(buffers, order)[1] for order in itertools.permutations(range(len(buffers))))
+    near = neighbours(buffers)
+    best = min(place(buffers, order, near)[1] for order in itertools.permutations(range(len(buffers))))
     assert plan_memory(buffers).size == best
 
 

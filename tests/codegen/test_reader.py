@@ -282,3 +282,19 @@ def test_an_older_result_stays_when_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CompileError):
         compile_tflite(model.write(tmp_path / "other.tflite"), tmp_path / "out")
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["FULLY_CONNECTED", "ADD"])
+def test_ten_thousand_operators(kind: str, tmp_path: Path) -> None:
+    """The work of the passes does not grow with the square of the operators."""
+    model = TFLiteModel()
+    element = "int8" if kind == "FULLY_CONNECTED" else "int16"
+    x = y = model.input((1, 4), element)
+    w = model.constant(np.arange(16).reshape(4, 4) * 7 - 50, "int8", 0.01)
+    for i in range(10_000):
+        operands = [y, w, -1] if kind == "FULLY_CONNECTED" else [y, x]
+        y = model.unary(kind, operands, (1, 4), element, 0.1 + 1e-6 * i)
+    model.output(y)
+    manifest = compile_tflite(model.write(tmp_path / "model.tflite"), tmp_path / "out")
+    assert sum(len(layer.operators) for layer in manifest.layers) == 10_000

@@ -27,6 +27,7 @@ NO_OPTIONS = {
     "SIN",
     "CUSTOM",
     "READ_VARIABLE",
+    "LOG_SOFTMAX",
     "ASSIGN_VARIABLE",
 }
 SPELLING = {
@@ -50,6 +51,7 @@ SPELLING = {
     "BATCH_TO_SPACE_ND": "BatchToSpaceND",
     "L2_NORMALIZATION": "L2Norm",
     "SELECT_V2": "SelectV2",
+    "SVDF": "SVDF",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
 }
 FIRST_VERSIONS = {"BROADCAST_TO": 2}
@@ -59,6 +61,7 @@ TYPES = {
     "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
+    "uint8": schema.TensorType.UINT8,
     "float32": schema.TensorType.FLOAT32,
     "bool": schema.TensorType.BOOL,
     "resource": schema.TensorType.RESOURCE,

@@ -12,7 +12,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from tests.codegen.tflite_models import TFLiteModel
-from tinyloc.codegen.verify.network_reference import litert_outputs
+from tinyloc.codegen.verify.network_reference import outside_outputs
 from tinyloc.main import main
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
@@ -77,7 +77,7 @@ def run(folder: Path, model: TFLiteModel, given: npt.NDArray[Any], *more: str, b
 @pytest.mark.parametrize("board", ["cortex-m4", "cortex-m3", "stm32l4", "aducm3029", "cc2650"])
 def test_samples_along_the_first_axis(board: str, tmp_path: Path) -> None:
     y, figures = run(tmp_path, plain_model(), SAMPLES, board=board)
-    expected = litert_outputs(tmp_path / "model.tflite", [[row] for row in SAMPLES])
+    expected = outside_outputs(tmp_path / "model.tflite", [[row] for row in SAMPLES])
     np.testing.assert_array_equal(y, np.concatenate([row for (row,) in expected]))
     assert y.dtype == np.int8 and y.shape == (5, 4)
     assert figures.keys() >= FIGURES
@@ -103,7 +103,7 @@ def test_one_sample_keeps_its_shape(tmp_path: Path) -> None:
 def test_borders_have_the_models_own_type(kind: str, tmp_path: Path) -> None:
     given = (SAMPLES * 0.1 + 0.013).astype(np.float32) if kind == "float32" else SAMPLES.view(np.uint8)
     y, figures = run(tmp_path, with_borders(kind), given)
-    expected = litert_outputs(tmp_path / "model.tflite", [[row] for row in given])
+    expected = outside_outputs(tmp_path / "model.tflite", [[row] for row in given])
     np.testing.assert_array_equal(y, np.concatenate([row for (row,) in expected]))
     assert y.dtype == kind and figures["equal_to_reference"] is True
     assert len(np.unique(y)) > 3

@@ -12,7 +12,7 @@ import pytest
 
 from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.semantics.integer_graph import Stepper
-from tinyloc.codegen.verify.network_reference import litert_outputs
+from tinyloc.codegen.verify.network_reference import outside_outputs
 from tinyloc.main import main
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
@@ -42,7 +42,7 @@ def test_an_operator_code_in_the_newer_field_only(kind: str, tmp_path: Path) -> 
     model = CASES / "builtin_code_only" / f"{kind}_codeonly.tflite"
     paths = inputs_of("builtin_code_only")
     rows = list(zip(*(np.load(path) for path in paths), strict=True))
-    litert = litert_outputs(model, rows)
+    litert = outside_outputs(model, rows)
     expected = np.concatenate([row.ravel() for (row,) in litert])
     if kind == "mul2":
         np.testing.assert_array_equal(expected, np.load(CASES / "builtin_code_only" / "expected.npy"))
@@ -66,7 +66,7 @@ def test_an_abort_of_litert_is_told_and_our_answer_written(tmp_path: Path, capfd
 def test_litert_that_is_not_installed_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tinyloc.codegen.litert.find_spec", lambda name: None)
+    monkeypatch.setattr("tinyloc.codegen.verify.outside_reference.find_spec", lambda name: None)
     case = CASES / "softmax1000_equal"
     emulated(tmp_path, case / "model.tflite", inputs_of(case.name))
     assert "LiteRT BUILTIN_REF: not installed; pip install 'tinyloc[export]'" in capsys.readouterr().out
@@ -104,3 +104,16 @@ def test_a_cell_state_of_another_size_than_the_cell(tmp_path: Path, capsys: pyte
     files = ["--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")]
     assert main(["run", str(case / "model.tflite"), "--board", "cortex-m4", *files]) == 2
     assert "the cell state has 1542 elements for 6 units" in capsys.readouterr().err
+
+
+def test_an_lstm_with_a_small_cell_state_answers_as_tflm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """LiteRT computes no tanh of it; its answers are constant."""
+    case = CASES / "lstm_small_cell"
+    y, figures = emulated(tmp_path, case / "model.tflite", inputs_of(case.name))
+    np.testing.assert_array_equal(y, np.load(case / "expected.npy"))
+    found = references(figures)
+    assert found["NumPy"] == (len(y), len(y))
+    assert found["TensorFlow Lite for Microcontrollers"][0] in (0, len(y)) and "LiteRT BUILTIN_REF" not in found
+    assert "LiteRT computes no tanh of so small a cell state; LSTMs answer as TFLM does" in capsys.readouterr().out
+    litert = outside_outputs(case / "model.tflite", [[row[None]] for row in np.load(inputs_of(case.name)[0])])
+    assert not np.array_equal(np.concatenate([row for (row,) in litert]), y)

@@ -240,7 +240,7 @@ def test_packets_are_gathered_into_scans_with_silent_ones_between(tmp_path: Path
     )
     said = "\n".join(data.notes)
     assert "24 readings of 2 access points are 24 scans" in said and "12 scans in which nothing was heard" in said
-    assert "6 access points heard more than once in a scan, taken by the mean" in said
+    assert "6 access points heard more than once in a scan, combined by the mean" in said
 
 
 def test_a_table_without_header_is_named_by_number_and_a_range_takes_columns(tmp_path: Path) -> None:
@@ -303,3 +303,18 @@ def test_recordings_that_are_numbered_anew_in_each_split_stay_apart(tmp_path: Pa
     assert all(len(part) == 6 and (np.diff(part.time_s) == 4).all() for split in data.splits.values() for part in split)
     assert {part.name for part in data.test} == {f"{number} (test)" for number in range(1, 5)}
     assert any("4 names of recordings in more than one split" in note for note in data.notes)
+
+
+def test_a_day_that_saw_another_building_does_not_validate(tmp_path: Path) -> None:
+    def scans(building: int, day: int, phone: int) -> str:
+        return "".join(
+            f"{2 * x + 100 * building},{2 * y},{day},p{phone},{-40 - 5 * x - phone},{-50 - 5 * y}\n"
+            for x in range(5)
+            for y in range(5)
+        )
+
+    text = "x,y,day,phone,ap1,ap2\n" + "".join(scans(day, day, phone) for day in range(5) for phone in range(5))
+    columns = 'access_points = ["ap*"]\nx = "x"\ny = "y"\nday = "day"\ndevice = "phone"'
+    data = own.load(describe(tmp_path, "", columns, train=text, test=text))
+    assert any("of 5 devices 4 train, 1 validate" in note for note in data.notes)
+    assert UNSEEN not in data.validation[0].label

@@ -14,6 +14,7 @@ from tinyloc.cli.network_options import (
     KeepInputsOption,
     KernelsOption,
     ModelArgument,
+    SignatureOption,
     StateOption,
     StepOption,
     network_of,
@@ -28,6 +29,7 @@ def compile_model(
     out: Annotated[Path, typer.Option("--out", help="Directory for the C files; an earlier one is replaced.")],
     state: StateOption = None,
     step: StepOption = False,
+    signature: SignatureOption = None,
     keep_inputs: KeepInputsOption = False,
     optimise: AimOption = AimChoice.BUDGET,
     flash_budget: FlashBudgetOption = None,
@@ -40,7 +42,7 @@ def compile_model(
     check_directory(out)
     with network_of(
         model, board, state=state, step=step, keep_inputs=keep_inputs, optimise=optimise, flash_budget=flash_budget,
-        backend=backend,
+        backend=backend, signature=signature,
     ) as network:  # fmt: skip
         save_network(network, out)
         write_json(json, network.figures())

@@ -30,8 +30,11 @@ StateOption = Annotated[
     typer.Option(
         "--state",
         metavar="INPUT=OUTPUT",
-        help="Keep this output of a run as this input of the next run; once per state.",
+        help="Keep this output (name or number) as this input of the next run; once per state.",
     ),
+]
+SignatureOption = Annotated[
+    str | None, typer.Option("--signature", help="The signature to compile, of a file with several.")
 ]
 StepOption = Annotated[
     bool,
@@ -99,6 +102,7 @@ def network_of(
     optimise: AimChoice,
     flash_budget: int | None,
     backend: NetworkBackendChoice,
+    signature: str | None = None,
 ) -> AbstractContextManager["Network"]:
     """Compile the network with these options. Raises OptionError and the errors of compiled_network."""
     from tinyloc.boards import load_board
@@ -106,7 +110,9 @@ def network_of(
 
     found, pairs = load_board(board), state_pairs(state)
     level, aim = AIMS[optimise]
-    return compiled_network(model, found, pairs, level, step, keep_inputs, KERNELS[backend], aim, flash_budget)
+    return compiled_network(
+        model, found, pairs, level, step, keep_inputs, KERNELS[backend], aim, flash_budget, signature
+    )
 
 
 def print_sizes(network: "Network", err: bool = False) -> None:

@@ -14,6 +14,7 @@ from tinyloc.cli.network_options import (
     KeepInputsOption,
     KernelsOption,
     ModelArgument,
+    SignatureOption,
     StateOption,
     StepOption,
     network_of,
@@ -30,7 +31,7 @@ def run(
     board: BoardName,
     given: Annotated[
         list[str],
-        typer.Option("--input", metavar="X.npy", help="Samples: once per input (NAME=X.npy), or one .npz."),
+        typer.Option("--input", metavar="X.npy", help="Samples: once per input (NAME=X.npy, 0=X.npy), or one .npz."),
     ],
     output: Annotated[
         list[Path],
@@ -46,6 +47,7 @@ def run(
     ] = False,
     state: StateOption = None,
     step: StepOption = False,
+    signature: SignatureOption = None,
     keep_inputs: KeepInputsOption = False,
     measured: Annotated[
         int, typer.Option("--measured", min=1, help="Number of samples whose cycles are modelled.")
@@ -62,7 +64,7 @@ def run(
 
     with network_of(
         model, board, state=state, step=step, keep_inputs=keep_inputs, optimise=optimise, flash_budget=flash_budget,
-        backend=backend,
+        backend=backend, signature=signature,
     ) as network:  # fmt: skip
         samples = read_samples(network, given, real)
         check_targets(output, network.manifest.outputs)

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from tinyloc import paths
 from tinyloc.files import write_whole
-from tinyloc.paths import CLONE_DIR
+from tinyloc.names import printable
 from tinyloc.training.data import (
     ble_flat,
     ble_tracks,
@@ -38,6 +39,7 @@ from tinyloc.training.data.dataset import UNSEEN, DataSet, with_good_names
 from tinyloc.training.data.floor_plans import HOUSES
 from tinyloc.training.errors import DataError
 
+LARGEST_OPTION = 10**9
 ENVIRONMENT = "TINYLOC_DATA"
 TIMEOUT_S = 30
 Option = int | float
@@ -144,7 +146,7 @@ def _table() -> dict[str, Entry]:
     entries.append(
         Entry(
             name=own.NAME,
-            title="your own CSV, described by a TOML file (docs/data.md)",
+            title="your own CSV, described by a TOML file (docs/reference/data.md)",
             licence="yours",
             citation="",
             load=own.load,
@@ -259,16 +261,15 @@ def entry(name: str) -> Entry:
 
 
 def cache_directory() -> Path:
-    """Where `get` puts data sets: $XDG_CACHE_HOME/tinyloc/data, usually ~/.cache/tinyloc/data."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "tinyloc" / "data"
+    """Where `get` puts data sets: the cache's folder data."""
+    return paths.cache_directory() / "data"
 
 
 def search_places() -> list[Path]:
     """Directories that are searched for data sets, in order."""
     given = os.environ.get(ENVIRONMENT)
     places = [Path(given)] if given else []
-    places += [Path.cwd().parent / "shared" / "data", CLONE_DIR.parent / "shared" / "data", cache_directory()]
+    places += [Path.cwd().parent / "shared" / "data", paths.CLONE_DIR.parent / "shared" / "data", cache_directory()]
     return list(dict.fromkeys(places))
 
 
@@ -314,6 +315,10 @@ def check_options(name: str, options: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, bool) or not isinstance(value, int if isinstance(known[key], int) else int | float):
             kind = "a whole number" if isinstance(known[key], int) else "a number"
             problems.append(f"{key} = {value!r} must be {kind}")
+        elif not abs(value) <= LARGEST_OPTION:
+            problems.append(f"{key} = {printable(str(value), 20)} must be a number within ±{LARGEST_OPTION:,}")
+        elif key.endswith("seed") and value < 0:
+            problems.append(f"{key} = {value} must be 0 or more")
     return problems
 
 
@@ -347,10 +352,19 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
 
 
 def get(name: str, destination: Path | None = None) -> Path:
-    """Download a data set from its publisher, check it, and put it where it will be found: the zip's path.
+    """Download a data set from its publisher, check it, and store it in the cache.
 
-    Nothing is left behind when the download fails or its content is not what was published. A whole copy that is
-    there already is kept.
+    Leaves nothing behind when the download fails or its content is wrong. Keeps a whole copy that is there already.
+
+    Args:
+        name: of the catalogue.
+        destination: folder for the zip; without it the cache.
+
+    Returns:
+        Path of the zip.
+
+    Raises:
+        DataError: nothing to download, no network, or a content with other checksums.
     """
     item = entry(name)
     if item.described:

@@ -17,19 +17,9 @@ from tinyloc.codegen.layer_code import Array, Constant
 from tinyloc.codegen.operators import logistic16, lstm
 from tinyloc.codegen.operators.base import operand_names
 from tinyloc.codegen.operators.lstm import CELL, HIDDEN, Lstm
+from tinyloc.codegen.operators.lstm_tflm import power, tanh_of_cell
 
 _PLACES = {"input": 0, "forget": 1, "cell": 2, "output": 3}
-
-
-def _power(exponent: int) -> tuple[int, int]:
-    """2**exponent as (multiplier, shift)."""
-    return 1 << 30, exponent + 1
-
-
-def _tanh_of_cell(cell: Int64s, bits: int) -> Int64s:
-    """In 0.15, of a cell state with so many integer bits; logistic16's tanh takes thrice a number in 3.12."""
-    left = bits - 3
-    return logistic16.tanh(cell * 3 << left if left >= 0 else cell * 3 + (1 << (-left - 1)) >> -left)
 
 
 class LibraryLstm(LibraryRule):
@@ -99,7 +89,7 @@ def _params(graph: Graph, op: Operator, prefix: str, gates: Sequence[lstm.Gate],
     """The layer's cmsis_nn_lstm_params `lstm`. With one sequence it does not matter whether time comes first."""
     units, inputs = gates[0].input_weights.shape
     bits, clip = lstm.cell_bits(op), lstm.cell_clip(op)
-    forget, update, seen = _power(-15), _power(-15 - bits), lstm.hidden_factor(op)
+    forget, update, seen = power(-15), power(-15 - bits), lstm.hidden_factor(op)
     fields: dict[str, object] = {
         "time_major": 1,
         "batch_size": 1,
@@ -135,8 +125,8 @@ def _step(op: Operator, gates: Sequence[lstm.Gate], x: Int64s, hidden: Int64s, c
     into, forget, out = (logistic16.sigmoid(3 * sums[_PLACES[name]]) for name in ("input", "forget", "output"))
     update = logistic16.tanh(3 * sums[_PLACES["cell"]])
     bits, limit = lstm.cell_bits(op), lstm.cell_clip(op)
-    kept = np.clip(fixedpoint.scale_twice_rounded(forget * cell, *_power(-15)), -32768, 32767)
-    cell = kept + fixedpoint.scale_twice_rounded(into * update, *_power(-15 - bits))
+    kept = np.clip(fixedpoint.scale_twice_rounded(forget * cell, *power(-15)), -32768, 32767)
+    cell = kept + fixedpoint.scale_twice_rounded(into * update, *power(-15 - bits))
     cell = np.clip(cell, max(-limit, -32768), min(limit, 32767))
-    seen = fixedpoint.scale_twice_rounded(out * _tanh_of_cell(cell, bits), *lstm.hidden_factor(op))
+    seen = fixedpoint.scale_twice_rounded(out * tanh_of_cell(cell, bits), *lstm.hidden_factor(op))
     return cell, np.clip(seen + op.attributes["hidden_zero"], -128, 127)

@@ -4,7 +4,7 @@ Each rule knows what the library takes, its C call, and the size that the librar
 works in; codegen/backends/cmsis_nn/library.py asks for that size and puts it into the attribute `scratch`.
 
 The NumPy reference of each is what the library computes when it is built as it comes, with two roundings: that of the
-native operator where both are equal, else told at the rule. docs/backends.md has the table that was measured.
+native operator where both are equal, else told at the rule. docs/reference/backends.md has the measured table.
 """
 
 import dataclasses
@@ -138,7 +138,8 @@ class LibraryConvolution(LibraryRule):
     def takes(self, graph: Graph, op: Operator) -> bool:
         x, w = (graph.tensors[t] for t in op.inputs[:2])
         grouped = not self.depthwise and w.shape[3] != x.shape[3]
-        return not (grouped and x.element == "int16")
+        narrow = convolution.is_narrow(graph, op, op.inputs[0], 2)
+        return not (grouped and x.element == "int16") and not narrow
 
     def library_call(self, graph: Graph, op: Operator, prefix: str) -> LibraryCall:
         x, w, y = (graph.tensors[t] for t in (op.inputs[0], op.inputs[1], op.outputs[0]))

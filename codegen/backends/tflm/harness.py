@@ -23,6 +23,7 @@ from tinyloc.codegen.compile import (
     model_id,
     write_generated,
 )
+from tinyloc.codegen.frontend.operator_codes import operator_name
 from tinyloc.codegen.frontend.source import Source, read_source
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.layer_code import Constant
@@ -31,7 +32,6 @@ from tinyloc.codegen.lowering.memory_plan import aligned
 from tinyloc.codegen.lowering.render import array_value, render
 from tinyloc.codegen.lowering.tensor_placement import state_names
 from tinyloc.codegen.manifest import LayerRecord, Manifest, PlannedBuffer, StateRecord
-from tinyloc.codegen.operator_codes import operator_name
 
 VARIABLE = "TFLM_DIR"
 ARCHIVE = "libtensorflow-microlite.a"

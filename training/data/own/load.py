@@ -31,7 +31,7 @@ def load(path: Path, split_seed: int = 0) -> DataSet:
     about = described(path)
     findings = Findings()
     files, rate_hz = read_files(path.parent, about, findings)
-    facts = Facts(about.name, about.title or about.name, about.licence, about.citation)
+    facts = Facts(about.name, about.title or about.name, about.licence, about.citation, about.combine)
     return build(facts, files, about.split_rule, about.class_rule, rate_hz, split_seed, findings)
 
 
@@ -53,7 +53,7 @@ def read_files(folder: Path, about: OwnData, findings: Findings) -> tuple[dict[s
         with findings.caught():
             kept = labelled(ordered(scans, about, findings), about, findings)
             check_readings(kept, about, findings)
-            check_labels(kept, findings)
+            check_labels(kept, about, findings)
             seen = check_times(kept, about, findings)
             rates += [seen] if seen else []
             files[split] = kept
