@@ -370,7 +370,7 @@ def test_tags_of_activities_say_nothing_of_the_place(house: Path) -> None:
     (before,) = in_home.load("A", house).test
     path = house / "house_A" / "experiments" / "living_1" / in_home.TAG_FILE
     path.write_text(path.read_text() + "2017-03-01 10:00:02.000,0,90\n")
-    with pytest.raises(DataError, match="tags 90 are in no room"):
+    with pytest.raises(DataError, match="tags 90 belong to no room"):
         in_home.load("A", house)
     (house / "house_A" / "metadata" / "act_desc.dat").write_text("90,sitting\n")
     (after,) = in_home.load("A", house).test
@@ -382,7 +382,7 @@ def test_what_a_house_lacks_is_named(house: Path) -> None:
         in_home.load("B", house)
     tags = house / "house_A" / "metadata" / "room_tags.dat"
     tags.write_text("room, tags\n1,0,1\n")
-    with pytest.raises(DataError, match=r"tags 3 are in no room"):
+    with pytest.raises(DataError, match=r"tags 3 belong to no room"):
         in_home.load("A", house)
     tags.unlink()
     with pytest.raises(DataError, match=r"room_tags\.dat: missing"):
@@ -408,7 +408,7 @@ def test_a_set_is_found_by_any_of_its_layouts(tmp_path: Path, monkeypatch: pytes
 
 def test_a_set_whose_bytes_are_not_known_is_not_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "search_places", list)
-    with pytest.raises(DataError, match=r"cannot be checked here.*UTSIndoorLoc-dataset.*utsindoorloc/"):
+    with pytest.raises(DataError, match=r"no checksum of these files.*UTSIndoorLoc-dataset.*utsindoorloc/"):
         catalogue.get("utsindoorloc")
     with pytest.raises(DataError, match=r"not on this machine.*download https://github"):
         catalogue.load("utsindoorloc")

@@ -111,7 +111,7 @@ def test_too_few_recordings_and_labels_are_told(tmp_path: Path) -> None:
 
 
 def test_without_a_description_the_way_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="name their TOML description"):
+    with pytest.raises(DataError, match="name the TOML file"):
         catalogue.load("csv")
     with pytest.raises(DataError, match="describe your CSV in a TOML file"):
         catalogue.load("csv", {}, tmp_path / "none.toml")
@@ -120,7 +120,7 @@ def test_without_a_description_the_way_is_told(tmp_path: Path) -> None:
 def test_readings_that_no_receiver_reports_are_named(tmp_path: Path) -> None:
     cells = ((0, "a", 200), (1, "b", 7))
     rows = "".join(f"{n},w{walk},{room},0,0,{dbm},-130,-60\n" for walk in range(5) for n, room, dbm in cells)
-    message = r"20 readings are above 0 or below -127 dBm: line 2 ap_1 = 200, line 2 ap_2 = -130.*under missing"
+    message = r"20 readings are above 0 or below -127 dBm: line 2 ap_1 = 200, line 2 ap_2 = -130.*missing = "
     with pytest.raises(DataError, match=message):
         catalogue.load("csv", {}, write(tmp_path, rows=rows))
 

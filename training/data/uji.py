@@ -145,7 +145,7 @@ def _check_values(rssi: Floats, column: dict[str, Floats], source: str) -> None:
         if len(rows):
             shown = [f"line {r + 2} = {column[name][r]:g}" for r in rows]
             values = counted(len(rows), "value")
-            problems.append(f"{values} of {name} are not whole numbers from 0: {some(shown)}")
+            problems.append(f"{values} of {name} below 0 or not whole: {some(shown)}")
     if problems:
         raise DataError(f"{source}: {'; '.join(problems)}; correct them, or download the file again")
 
