@@ -57,7 +57,7 @@ def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
         return problems
     # a rule may take for granted that TFLite wrote the file: number of operands, rank, sizes that fit
     except (ValueError, IndexError, TypeError, KeyError, AttributeError, AssertionError, ArithmeticError) as error:
-        return [f"its operands are not what {op.kind} takes ({error})"]
+        return [f"{op.kind} does not take these operands ({error}); the file is damaged"]
 
 
 def check_graph(graph: Graph, where: str, known: Sequence[str] = ()) -> None:
