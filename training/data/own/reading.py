@@ -35,7 +35,7 @@ LONGEST_SILENCE_S = 60.0
 def open_table(path: Path, about: OwnData) -> Table:
     """Read a file as the description says. DataError names all that is wrong with its text."""
     if not path.is_file():
-        raise DataError(f"{path}: no such file; file names are beside the TOML file that names them")
+        raise DataError(f"{path}: no such file; file names are relative to the TOML file")
     content = path.read_bytes()
     likely = likely_encoding(content)
     cure = "correct it in the file"
@@ -244,7 +244,7 @@ def _readings(table: Table, points: Sequence[str], about: OwnData, findings: Fin
         percent = "" if np.nanmin(read) < 0 else "; all are 0 or above: signal quality in percent is no dBm"
         findings.problems.append(
             f"{table.source}: {counted(len(cells), 'reading is', 'readings are')} above 0 or below -127 dBm: "
-            f"{some(cells)}; correct them, or name under missing what stands for an access point not heard{percent}"
+            f"{some(cells)}; correct them, or declare other codes with `missing = [...]`{percent}"
         )
     rounded = int((np.abs(read - np.rint(read)) > 1e-6).sum())
     if rounded:
