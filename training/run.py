@@ -186,7 +186,7 @@ def _check_data(recipe: Recipe, data_set: DataSet) -> None:
     for split, need in needs.items():
         longest = max(len(recording) for recording in data_set.splits[split])
         if longest < need:
-            problems.append(f"the longest {split} recording has {longest} samples ; {need} are needed")
+            problems.append(f"the longest {split} recording has {longest} samples; {need} are needed")
     problems += unrelated_problems(recipe, data_set)
     if problems:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
