@@ -52,7 +52,7 @@ def test_every_key_has_a_meaning(model: Any) -> None:
 def test_a_key_shows_type_limits_and_default() -> None:
     page = hook("key_tables").page("Title", "Intro.", Recipe)
     assert "| `hop` | integer, >= 1, <= 1000 | `1` | Samples from one decision to the next, at most `steps`. |" in page
-    assert '| `default` | `"int8"` or `"int16x8"` | `"int8"` |' in page
+    assert '| `default` | `"int8"` or `"int16x8"` or `"mixed"` | `"int8"` |' in page
     assert "## `[[distillation.teachers]]`" in page and "The keys of `[model]`." in page
 
 
