@@ -52,13 +52,14 @@ def bundle_keys() -> str:
     from tinyloc.bundle.schema import Bundle
 
     intro = (
-        "`bundle.json` of a [bundle](../concepts/bundle.md), format 2. The tables are objects of the file. Keys that are "
-        "not required and show no default are null or empty. This page is generated from the code.\n\n"
+        "`bundle.json` of a [bundle](../concepts/bundle.md), format 2. The tables are objects of the file. Keys that "
+        "are not required and show no default are null or empty. This page is generated from the code.\n\n"
         "- Unknown keys, NaN, infinities, numbers out of range and tables of the wrong shape are errors. `tinyloc` "
         "reports all of them at once.\n"
-        "- Names of models and files use letters (a-z), digits, `.`, `_` and `-`, at most 100 characters. Other texts are "
-        "one line of at most 500 characters in any script, without control characters.\n"
-        "- `tinyloc` reads format 1 as well and rewrites it in memory. It refuses a newer format and reports what to do."
+        "- Names of models and files use letters (a-z), digits, `.`, `_` and `-`, at most 100 characters. Other texts "
+        "are one line of at most 500 characters in any script, without control characters.\n"
+        "- `tinyloc` reads format 1 as well and rewrites it in memory. It refuses a newer format and reports what to "
+        "do."
     )
     return key_tables.page("Bundle keys", intro, Bundle)
 

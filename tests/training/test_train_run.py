@@ -242,15 +242,21 @@ def test_a_failed_training_leaves_the_finished_run_of_before(tmp_path: Path) -> 
     assert same(load_run(tmp_path / "run"), first)
 
 
+def diverging(recipe: Recipe) -> Recipe:
+    """The recipe with a learning rate that no recipe may have."""
+    training = recipe.training.model_copy(update={"learning_rate": 1e30})
+    return recipe.model_copy(update={"training": training})
+
+
 def test_a_diverging_loss_is_told(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf).*lower its learning rate"):
-        train(tiny("training.learning_rate = 1e30"), tmp_path / "run")
+        train(diverging(tiny()), tmp_path / "run")
 
 
 def test_a_model_that_diverges_with_its_last_batch_is_told(tmp_path: Path) -> None:
-    one_batch = "training.epochs = 1\ntraining.chunks_per_epoch = 8\ntraining.learning_rate = 1e30"
+    one_batch = diverging(tiny("training.epochs = 1\ntraining.chunks_per_epoch = 8"))
     with pytest.raises(TrainingError, match=r"model, epoch 1: .* not finite.*lower its learning rate \(now 1e\+30\)"):
-        train(tiny(one_batch), tmp_path / "run")
+        train(one_batch, tmp_path / "run")
 
 
 def test_training_stops_early_when_validation_gets_no_better(tmp_path: Path) -> None:
