@@ -128,18 +128,30 @@ class Augmentation(Strict):
     weakest reading of the training data and so many dB above it."""
 
 
+WidthName = Literal["w4a8", "w8a8", "w4a16", "w8a16"]
+"""Bits of the weights and of the activations."""
+
+
 class ExportSettings(Strict):
     """[export]: Forms of the model to export."""
 
     arithmetics: list[Arithmetic] = Field(default=["int8", "int16x8"], min_length=1)
-    """int8: 8-bit weights and activations. int16x8: 8-bit weights, 16-bit activations."""
+    """int8: 8-bit weights and activations. int16x8: 8-bit weights, 16-bit activations. mixed: by layer, see widths."""
     default: Arithmetic = "int8"
     """The form that is built when no other is asked for."""
+    widths: dict[str, WidthName] = Field(default_factory=dict)
+    """For mixed: layer pattern -> width, such as "blocks.*.scan" = "w8a16". The last pattern that matches holds; layers
+    without one have w8a8."""
 
     @model_validator(mode="after")
     def _default_is_exported(self) -> "ExportSettings":
         if self.default not in self.arithmetics:
             raise ValueError(f"default = {self.default!r} is not among arithmetics = {self.arithmetics}")
+        if ("mixed" in self.arithmetics) != bool(self.widths):
+            raise ValueError(
+                'the arithmetic "mixed" and the table [export.widths] belong together: add the one that is missing, or '
+                "remove the other"
+            )
         return self
 
 

@@ -58,8 +58,7 @@ def bundle_keys() -> str:
         "reports all of them at once.\n"
         "- Names of models and files use letters (a-z), digits, `.`, `_` and `-`, at most 100 characters. Other texts "
         "are one line of at most 500 characters in any script, without control characters.\n"
-        "- `tinyloc` reads format 1 as well and rewrites it in memory. It refuses a newer format and reports what to "
-        "do."
+        "- `tinyloc` reads format 1 as well and rewrites it in memory. It refuses a newer format and says what to do."
     )
     return key_tables.page("Bundle keys", intro, Bundle)
 

@@ -68,10 +68,23 @@ def paragraphs(text: str) -> list[str]:
     return [" ".join(part.split()) for part in text.replace("\b", "").split("\n\n") if part.strip()]
 
 
-def section(path: tuple[str, ...], command: Command) -> list[str]:
-    """The Markdown of one command."""
+def option_table(options: list[Any]) -> list[str]:
+    """A table of options; nothing where there are none."""
+    if not options:
+        return []
+    rows = [f"| {option_names(p)} | {value_of(p)} | {default_of(p)} | {cell(p.help or '')} |" for p in options]
+    return ["| option | value | default | |", "|---|---|---|---|", *rows, ""]
+
+
+def visible_options(command: Command) -> list[Any]:
+    """Options that `--help` shows."""
+    return [p for p in command.params if p.param_type_name == "option" and not getattr(p, "hidden", False)]
+
+
+def section(path: tuple[str, ...], command: Command, common: set[str]) -> list[str]:
+    """The Markdown of one command, without the options that every command has."""
     arguments = [p for p in command.params if p.param_type_name == "argument"]
-    options = [p for p in command.params if p.param_type_name == "option" and not getattr(p, "hidden", False)]
+    options = [p for p in visible_options(command) if p.name not in common]
     usage = " ".join(["tinyloc", *path, *(str(p.metavar or p.name.upper()).strip("{}") for p in arguments)])
     lines = [f"### {' '.join(path)}", "", f"`{usage}{' [OPTIONS]' if options else ''}`", ""]
     for paragraph in paragraphs(command.help or ""):
@@ -79,25 +92,24 @@ def section(path: tuple[str, ...], command: Command) -> list[str]:
     if arguments:
         lines += ["| argument | |", "|---|---|"]
         lines += [f"| `{str(p.metavar or p.name).strip('{}')}` | {cell(p.help or '')} |" for p in arguments] + [""]
-    if options:
-        lines += ["| option | value | default | |", "|---|---|---|---|"]
-        lines += [
-            f"| {option_names(p)} | {value_of(p)} | {default_of(p)} | {cell(p.help or '')} |" for p in options
-        ] + [""]
+    lines += option_table(options)
     return lines
 
 
 def page(app: typer.Typer) -> str:
     """The whole page: commands grouped by the panel of `tinyloc --help`, groups of commands under their own name."""
     root: Command = typer.main.get_command(app)
+    common = visible_options(root)
+    names = {option.name for option in common}
     panels: dict[str, list[str]] = {}
     for path, command in commands(root):
         top = root.commands[path[0]]
         panel = getattr(top, "rich_help_panel", None)
         title = panel if isinstance(panel, str) else f"tinyloc {path[0]}" if len(path) > 1 else "Stages"
-        panels.setdefault(title, []).extend(section(path, command))
+        panels.setdefault(title, []).extend(section(path, command, names))
     lines = ["# Commands and options", "", "This page is generated from the command line of this version.", ""]
     lines += ["Exit codes of every command:", "", *EXIT_CODES, ""]
+    lines += ["Options of `tinyloc`; every command takes `--verbose` and `--quiet` too:", "", *option_table(common), ""]
     for title, text in panels.items():
         lines += [f"## {title}", "", *text]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ import typer.main
 
 from tinyloc.boards import Board
 from tinyloc.bundle.schema import Bundle
+from tinyloc.codegen.semantics.operator_table import RULES
 from tinyloc.main import app
 from tinyloc.training.data.own.description import OwnData
 from tinyloc.training.recipe import Recipe
@@ -53,6 +54,13 @@ def test_a_key_shows_type_limits_and_default() -> None:
     assert "| `hop` | integer, >= 1, <= 1000 | `1` | Samples from one decision to the next, at most `steps`. |" in page
     assert '| `default` | `"int8"` or `"int16x8"` | `"int8"` |' in page
     assert "## `[[distillation.teachers]]`" in page and "The keys of `[model]`." in page
+
+
+def test_every_operator_is_on_the_page(repository: Path) -> None:
+    page = (repository / "docs" / "reference" / "operators.md").read_text()
+    made_by_passes = {"COPY", "JOIN", "LOOP", "RING_ADVANCE", "RING_CONV", "RING_ORDER", "RING_READ", "RING_WRITE",
+                      "SELECTIVE_SCAN", "TABLE"}  # fmt: skip
+    assert [kind for kind in RULES if kind not in page and kind not in made_by_passes] == []
 
 
 def test_a_header_becomes_headings_text_and_code() -> None:

@@ -1,4 +1,4 @@
-"""Frames by a grammar into the applications, every answer compared with what docs/link.md says must come.
+"""Frames by a grammar into the applications, every answer compared with what docs/reference/link.md says must come.
 
 The frames have right checksums and shapes and hostile content; see tests/firmware/fuzz. The fuzzers find a planted
 fault, and they reach the handlers: `test_coverage` prints what they leave out.

@@ -307,10 +307,10 @@ def test_a_label_for_each_scan_is_refused_and_doubtful_labels_are_noted(tmp_path
 
 def test_labels_and_access_points_that_nothing_can_show_are_refused(tmp_path: Path) -> None:
     rows = [row.replace(",a,", ',"bath\x1b[2J",') for row in walks()]
-    with pytest.raises(DataError, match=r"label 'bath<U\+001B>\[2J' holds the control character U\+001B"):
-        own.load(plain(tmp_path, rows))
-    with pytest.raises(DataError, match=r"access point 'ap<U\+000A>1' holds the control character U\+000A"):
-        own.load(plain(tmp_path, walks(), header='t,walk,room,"ap\n1",ap2'))
+    with pytest.raises(DataError, match=r"'bath<U\+001B>\[2J' holds the control character U\+001B"):
+        catalogue.load("csv", path=plain(tmp_path, rows))
+    with pytest.raises(DataError, match=r"'ap<U\+000A>1' holds the control character U\+000A"):
+        catalogue.load("csv", path=plain(tmp_path, walks(), header='t,walk,room,"ap\n1",ap2'))
 
 
 def test_scans_of_a_label_at_one_instant_and_labels_of_the_test_only_are_noted(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ DEEPEST_SETTING = 12
 BUNDLE = "bundle.json"
 TEST_SET = "test.npz"
 
-Arithmetic = Literal["int8", "int16x8"]
+Arithmetic = Literal["int8", "int16x8", "mixed"]
+"""Activations of 8 bits, of 16, or as the table of widths in the recipe says; weights of 8 bits, there also of 4."""
 Width = Annotated[str, Field(pattern=r"^w(4|8|16)a(8|16)$")]
 TfliteName = Annotated[FileName, Field(pattern=r"\.tflite$")]
 
@@ -216,7 +217,7 @@ class ModelFile(Strict):
     """One TFLite file. `input` and `output` name its reading and score tensors."""
 
     arithmetic: Arithmetic
-    """int8: weights and activations of 8 bits. int16x8: activations of 16 bits."""
+    """int8: weights and activations of 8 bits. int16x8: activations of 16 bits. mixed: by layer, see widths."""
     path: TfliteName
     """Name of the file beside bundle.json."""
     sha256: Sha256
@@ -228,7 +229,7 @@ class ModelFile(Strict):
     states: list[State] = Field(default_factory=list)
     """What the network carries from sample to sample."""
     widths: dict[Line, Width] = Field(default_factory=dict)
-    """Bits of weights and activations by pattern of layer names; the first that matches counts: {"*": "w8a16"}."""
+    """Bits of weights and activations by pattern of layer names, the last that matches: {"*": "w8a16"}."""
 
 
 class Budget(Strict):

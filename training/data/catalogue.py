@@ -128,7 +128,9 @@ def _table() -> dict[str, Entry]:
         title = f"TUT {number}: WiFi, a campus with floors, one scan a place"
         entries.append(_entry(f"tut{number}", title, tut_floors, partial(tut_floors.load, number), source))
     for scene in rtt_walk.SCENES:
-        source = _converted(rtt_walk.FOLDER, "haiyaoyu/RTT-Indoor-localization-data-set", rtt_walk.FILE)
+        source = _converted(
+            rtt_walk.FOLDER, "haiyaoyu/RTT-Indoor-localization-data-set", rtt_walk.FILE, rtt_walk.ANCHOR_FILE
+        )
         title = f"Laps of two phones through a {scene}: WiFi, 6 or 8 anchors"
         entries.append(_entry(f"rtt-{scene}", title, rtt_walk, partial(rtt_walk.load, scene), source))
     for name, plan in HOUSES.items():
@@ -178,9 +180,9 @@ _UJI_SOURCE = Source(
 _GITHUB = "https://github.com/{}/archive/{}.zip"
 
 
-def _converted(folder: str, repository: str, file: str) -> Source:
-    """A set that is read in a converted form only: folder/file, made from a repository on GitHub."""
-    return Source(f"https://github.com/{repository}", f"{folder}.zip", {}, ((file,),), folder)
+def _converted(folder: str, repository: str, *names: str) -> Source:
+    """A set that is read in a converted form only: those files in a folder, made from a repository on GitHub."""
+    return Source(f"https://github.com/{repository}", f"{folder}.zip", {}, (names,), folder)
 
 
 _PUBLISHED: list[tuple[ModuleType, str, Source]] = [

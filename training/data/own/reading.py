@@ -13,7 +13,6 @@ import numpy.typing as npt
 from tinyloc.bundle.combine import combine_readings
 from tinyloc.errors import counted
 from tinyloc.training.data.files import Floats, some, whole_dbm
-from tinyloc.training.data.own.checks import refused
 from tinyloc.training.data.own.description import OwnData
 from tinyloc.training.data.radio_map.findings import Findings
 from tinyloc.training.data.radio_map.scans import Scans, Texts, numbered
@@ -66,7 +65,6 @@ def read_scans(table: Table, about: OwnData, findings: Findings) -> Scans | None
         if wrong:
             place = f"{table.source}: column {names.split}"
             findings.problems.append(f"{place}: {some(wrong)}; must be {', '.join(SPLITS)}")
-    findings.problems += [f"{table.source}: access point {problem}" for problem in refused(scans.points)]
     return None if len(findings.problems) > before else _apart_by_split(scans, about, findings)
 
 

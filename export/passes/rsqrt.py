@@ -6,13 +6,9 @@ quantise.
 
 from typing import Any
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tinyloc.export.flatbuffer import constant, graph, operator_code, operator_name, scales
-
-HALF_TOLERANCE = 0.01
-"""An int8 constant of -0.5 is off by up to half a step of its scale."""
+from tinyloc.export.flatbuffer import constant, graph, operator_code, operator_name
 
 
 def rsqrt(model: Any) -> None:
@@ -43,9 +39,4 @@ def _only_reader_of(model: Any, tensor: int, kind: str) -> Any:
 
 def _is_minus_half(model: Any, tensor: Any) -> bool:
     values = constant(model, tensor)
-    if values is None or values.size != 1:
-        return False
-    real = float(values.ravel()[0])
-    if len(scales(tensor)):
-        real = (real - float(tensor.quantization.zeroPoint[0])) * float(scales(tensor)[0])
-    return bool(np.abs(real + 0.5) < HALF_TOLERANCE)
+    return values is not None and values.size == 1 and float(values.ravel()[0]) == -0.5

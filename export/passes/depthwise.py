@@ -11,7 +11,7 @@ from tinyloc.export.flatbuffer import constant, graph, operator_code, operator_n
 
 
 def depthwise(model: Any) -> None:
-    """Rewrite in place: weights (O, H, W, 1) become (1, H, W, O), the scales' axis moves from 0 to 3."""
+    """Rewrite in place: weights (O, H, W, 1) become (1, H, W, O)."""
     tensors = graph(model).tensors
     for operator in graph(model).operators:
         if operator_name(model, operator) != "CONV_2D":
@@ -23,8 +23,6 @@ def depthwise(model: Any) -> None:
             continue
         weights = own_constant(model, operator, 1)
         set_constant(model, weights, values.transpose(3, 1, 2, 0))
-        if weights.quantization is not None:
-            weights.quantization.quantizedDimension = 3
         old, options = operator.builtinOptions, schema.DepthwiseConv2DOptionsT()
         options.padding, options.depthMultiplier = old.padding, 1
         options.strideH, options.strideW = old.strideH, old.strideW
