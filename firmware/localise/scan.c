@@ -120,8 +120,8 @@ void tl_hear(tl_context_t *context, uint16_t access_point, int8_t dbm)
         note(context, access_point, at, dbm);
     }
 #else
-    if (context->times[at] <
-        255u) { /* then the sum fits 16 bits; later readings change a mean by nothing that counts */
+    /* the sum of 255 readings fits 16 bits; later ones change a mean by nothing that counts */
+    if (context->times[at] < 255u) {
         context->sum[at] = (int16_t)(context->sum[at] + dbm);
         context->times[at]++;
         note(context, access_point, at, mean_of(context->sum[at], context->times[at]));
