@@ -40,6 +40,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "flash",
         "renode",
         "report",
+        "library",
         "compile",
         "quantise",
         "run",
