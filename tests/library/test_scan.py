@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 
 from tests.library.made import linked, objects, output_of, written
+from tinyloc.bundle.combine import Combine, combine_readings
 from tinyloc.bundle.schema import load_bundle
 from tinyloc.codegen.library.model import from_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.paths import ZOO_DIR
 
 
-def _combined(readings: list[int], how: str) -> int:
-    if how == "mean":
-        mean = sum(readings) / len(readings)
-        return int(np.floor(abs(mean) + 0.5)) * (1 if mean > 0 else -1)  # halves away from zero
-    return max(readings) if how == "max" else readings[-1]
+def _combined(readings: list[int], how: Combine) -> int:
+    """As training combines them."""
+    nowhere = np.zeros(len(readings), int)
+    found, _ = combine_readings(how, nowhere, nowhere, np.array(readings, float), (1, 1))
+    return int(found[0, 0])
 
 
 @pytest.mark.parametrize("how", ["mean", "max", "last"])
@@ -34,7 +35,11 @@ def test_scans_equal_the_reference(tmp_path, model, how):
     reference, body, expected = LocaliserReference(bundle_dir), [], []
     for _ in range(30):
         heard = generator.choice(points, generator.integers(0, min(points, 9) + 1), replace=False)
-        packets = [(int(i), int(d)) for i in np.repeat(heard, 3) for d in [generator.integers(-99, -30)]]
+        packets = [
+            (int(i), int(d))
+            for i in np.repeat(heard, generator.integers(1, 5, len(heard)))
+            for d in [generator.integers(-99, -30)]
+        ]
         generator.shuffle(packets)
         packets = [(int(i), int(d)) for i, d in packets]
         body += [f"hall_hear(&context, {i}, {d});" for i, d in packets]
