@@ -253,7 +253,7 @@ def test_wrong_files_names_and_options(tmp_path: Path, capsys: pytest.CaptureFix
         (["--input", str(tmp_path / "uneven.npz"), "--output", y], "different numbers of samples"),
         (["--input", x, "--output", y, "--optimise", "O9"], "'O9' is not one of"),
         (["--input", x, "--output", y, "--state", "a"], "give INPUT=OUTPUT"),
-        (["--input", x, "--output", y, "--state", "a=nothing"], "state tensor 'nothing' is not there"),
+        (["--input", x, "--output", y, "--state", "a=nothing"], "state tensor 'nothing' does not exist"),
     ]
     for arguments, words in cases:
         assert main(["run", path, "--board", "cortex-m4", *arguments]) == 2, words
