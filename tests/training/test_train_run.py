@@ -115,7 +115,7 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(finished: Tr
     with pytest.raises(KeyboardInterrupt):
         train(tiny(), directory, stop_after(2))
     assert [path.name for path in directory.iterdir()] == ["resume.pt"]
-    with pytest.raises(TrainingError, match="interrupted there: run the same `tinyloc train` again"):
+    with pytest.raises(TrainingError, match="training was interrupted; run the same `tinyloc train` again"):
         load_run(directory)
     epochs: list[int] = []
     resumed = train(tiny(), directory, lambda done: epochs.append(done.epoch))
@@ -230,7 +230,7 @@ def test_a_damaged_resume_file_is_told(tmp_path: Path) -> None:
 
 def test_a_directory_of_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(TrainingError, match="holds other things than a run"):
+    with pytest.raises(TrainingError, match="holds other files than a run"):
         train(tiny(), tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
