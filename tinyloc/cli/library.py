@@ -1,4 +1,4 @@
-"""`tinyloc library`: models as one directory of C that a firmware of one's own links."""
+"""`tinyloc library`: models as one directory of C that your own firmware links."""
 
 import time
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tinyloc.cli import complete
 from tinyloc.cli.complete import ZOO_PREFIX
 from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunsDirOption
@@ -25,19 +26,22 @@ def library(
         typer.Argument(
             metavar="MODEL...",
             help="Runs, zoo:NAME, .tflite files, fusion:corridor or fusion:loop; several share kernels.",
+            autocompletion=complete.runs,
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Directory of the library; an earlier library is replaced.")],
     name: Annotated[
         list[str] | None,
         typer.Option(
-            "--name", help="Name in C, once per model in their order; default: the model's own name, made valid."
+            "--name", help="Name in C, once per model, in their order. Default: the model's own name, made valid."
         ),
     ] = None,
     sizes: Annotated[
         bool, typer.Option("--sizes/--no-sizes", help="Measure flash, RAM, stack and cycles for each core.")
     ] = True,
-    results: Annotated[Path, typer.Option("--results", help="Folder of the fusion study's results.")] = FUSION_RESULTS,
+    results: Annotated[
+        Path, typer.Option("--results", help="Directory that holds the results of the fusion study.")
+    ] = FUSION_RESULTS,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
@@ -103,7 +107,7 @@ def _fusion(site: str, name: str, results: Path) -> "LibraryModel":
     from tinyloc.training.fusion.study.record import load_record
 
     if site not in ("corridor", "loop"):
-        raise UserError(f"{FUSION_PREFIX}{site}: no such site; there are fusion:corridor and fusion:loop")
+        raise UserError(f"{FUSION_PREFIX}{site}: unknown site; choose fusion:corridor or fusion:loop")
     settings = load_record(results, site).tuned["steered"]
     return from_fusion(
         load_student(results / f"{site}-student.json"), settings, place(site).anchors, name, f"fusion:{site}"
