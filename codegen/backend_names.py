@@ -1,4 +1,4 @@
-"""Whose kernels run a model. docs/backends.md tells what each takes, needs and equals.
+"""Whose kernels run a model. docs/reference/backends.md tells what each takes, needs and equals.
 
 native     our kernels, nothing to install
 cmsis_nn   Arm's CMSIS-NN for the operators it has, our kernels for the rest

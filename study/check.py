@@ -51,7 +51,8 @@ def _loaded(recipe: Recipe) -> DataSet | str:
 
 def _problems(cell: Cell, recipe: Recipe, whole: DataSet, data_set: DataSet) -> list[str]:
     """whole: as loaded; data_set: without what the recipe leaves out."""
-    problems = lone_classes(whole) + unrelated_problems(recipe, whole)
+    problems = [] if recipe.output.spread_m else lone_classes(whole)
+    problems += unrelated_problems(recipe, whole)
     most = len(data_set.access_points)
     inputs = min(most, recipe.compression.access_points or most)
     problems += _too_large(recipe, cell.boards, inputs, len(data_set.classes))

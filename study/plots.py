@@ -10,8 +10,8 @@ from tinyloc.study.summary import Row, rows
 from tinyloc.study.tables import BASELINE, BUDGETS_KB
 
 KIB = 1024.0
-AXES = (("flash_bytes", "flash, KB", KIB), ("ram_bytes", "RAM, KB", KIB), ("cycles", "cycles a sample", 1.0),
-        ("energy_uj", "energy a sample, µJ", 1.0))  # fmt: skip
+AXES = (("flash_bytes", "flash, KB", KIB), ("ram_bytes", "RAM, KB", KIB), ("cycles", "cycles per sample", 1.0),
+        ("energy_uj", "energy per sample, µJ", 1.0))  # fmt: skip
 MARKERS = {"mamba": "o", "mdcsa": "s", "mlp": "^", "lstm": "D", "gru": "v"}
 FILLED = "int8"
 """This form's marks are filled, the others' hollow."""

@@ -1,7 +1,8 @@
 """STUDY.toml: axes of a grid (data, model, H, L, training, seed), and the cells that they multiply out to.
 
 A cell is one training; its forms (float, dynamic, static, int8, int16x8) are the compressions that need no training of
-their own. Each entry of an axis is recipe tables that are put over the recipe the data names, see docs/study.md.
+their own. Each entry of an axis is recipe tables that are put over the recipe the data names
+(docs/reference/study.md).
 """
 
 import itertools
@@ -134,7 +135,7 @@ def load_study(path: Path) -> Study:
     try:
         study = Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise StudyError(f"{path}: no such file; name a STUDY.toml (docs/study.md has an example)") from None
+        raise StudyError(f"{path}: no such file; name a STUDY.toml (docs/reference/study.md has an example)") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:

@@ -13,7 +13,10 @@ ACTIVATION_BOUNDS: dict[int, tuple[float | None, float | None]] = {
 
 
 def activation_range(output: Tensor, activation: int) -> tuple[int, int]:
-    """Integer bounds of a fused activation. TFLite: CalculateActivationRangeQuantized."""
+    """Return the integer bounds of a fused activation on an output.
+
+    Source: TFLite, CalculateActivationRangeQuantized.
+    """
     low, high = RANGE[output.element]
     lower, upper = ACTIVATION_BOUNDS[activation]
 

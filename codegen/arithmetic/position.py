@@ -49,7 +49,19 @@ class IntegerPositions:
 
 
 def integer_positions(outputs: Outputs, scores: Tensor) -> IntegerPositions | None:
-    """None when a decision stands for the place of its class. Raises CompileError when scores are not int8."""
+    """Compute the integer tables for a position that is the mean of the classes' places.
+
+    Args:
+        outputs: positions of the classes in metres.
+        scores: tensor of the scores, int8.
+
+    Returns:
+        Weights by distance from the best score, places in steps of `unit_mm`; None when a decision stands for the place
+        of its class.
+
+    Raises:
+        CompileError: scores that are not int8.
+    """
     if outputs.position == "class" or outputs.positions_m is None:
         return None
     if scores.element != "int8":

@@ -140,7 +140,9 @@ def reference_named(given: str | None) -> Reference | None:
     for known in get_args(Reference):
         if given == known:
             return cast(Reference, known)
-    raise ReferenceNameError(f"--reference {given}: there are tinyloc and litert; docs/compiler.md tells of them")
+    raise ReferenceNameError(
+        f"--reference {given}: unknown; choose tinyloc or litert (docs/concepts/exactness.md explains both)"
+    )
 
 
 def position_rule(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> IntegerPositions | None:

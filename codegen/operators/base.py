@@ -133,13 +133,13 @@ def shape_problems(graph: Graph, tensor: int, expected: Sequence[int]) -> list[s
 
 
 def broadcast(graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[npt.NDArray[np.int64]]:
-    """Operands as int64 in the output's shape, for element-wise references."""
+    """Broadcast the operands of an element-wise operator to the output's shape, as int64."""
     shape = graph.tensors[op.outputs[0]].shape
     return [np.broadcast_to(v, shape).astype(np.int64) for v in values if v is not None]
 
 
 def clamp(values: npt.NDArray[np.int64], low: int, high: int, element: str) -> Array:
-    """Limit and narrow."""
+    """Limit values of any shape to low..high and narrow them to an element type."""
     return np.clip(values, low, high).astype(element)
 
 

@@ -32,7 +32,7 @@ def renode_commands(board: Board, prepared: Path) -> list[list[str]]:
         RenodeError: The board is virtual, or no Renode is installed; the message says how to get it.
     """
     if board.virtual:
-        raise RenodeError(f"{board.title}: Renode has no platform of it; run it with `tinyloc emulate`")
+        raise RenodeError(f"{board.title}: Renode has no platform for it; run it with `tinyloc emulate`")
     options = [str(prepared / f"{board.name}.robot"), "-r", str(prepared / "reports")]
     if (renode_test := _program("renode-test")) is not None:
         return [[renode_test, *options]]

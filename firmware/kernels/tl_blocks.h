@@ -91,7 +91,6 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
 #define TL_BLOCK_FOUR TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD
 #define TL_BLOCK_MANY TL_BLOCK_FOUR TL_BLOCK_FOUR
 #define TL_BLOCK_AT_ONCE 8 /* words in TL_BLOCK_MANY */
-#define TL_BLOCK_ASSEMBLY 1
 #elif defined(__ARM_ARCH_7M__) && !defined(TL_PORTABLE)
 #define TL_BLOCK_PRODUCT(W0, W1, X0, X1)                                                                               \
     "ldr %[x0], [%[xp], #" X0 "]\n\t"                                                                                  \
@@ -125,6 +124,8 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
     TL_BLOCK_WORD("12", "48", "52", "56", "60")                                                                        \
     "adds %[xp], #64\n\t"                                                                                              \
     "adds %[wp], #16\n\t"
+#endif
+#if defined(TL_BLOCK_ONE) && TL_ALL_REGISTERS
 #define TL_BLOCK_ASSEMBLY 1
 #else
 #define TL_BLOCK_ASSEMBLY 0
@@ -132,7 +133,7 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
 
 /* sums += the products of `words` words of weights with four windows */
 #if TL_BLOCK_ASSEMBLY
-static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+TL_INLINE tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
 {
     const int8_t *const end = w + 4 * words, *const few = w + 4 * (words % TL_BLOCK_AT_ONCE);
     int32_t w_, t_, x0_, x1_;
@@ -159,8 +160,24 @@ static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t
             : "cc", "memory");
     return s;
 }
+#elif TL_DSP
+TL_INLINE tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+{
+    for (; words > 0; words--, x += 8, w += 4) {
+        const uint32_t weights = tl_load4(w), a = tl_sxtb16(weights), b = tl_sxtb16_ror8(weights);
+        s.a0 = tl_smlad(a, tl_load4(x), s.a0);
+        s.b0 = tl_smlad(b, tl_load4(x), s.b0);
+        s.a1 = tl_smlad(a, tl_load4(x + 2), s.a1);
+        s.b1 = tl_smlad(b, tl_load4(x + 2), s.b1);
+        s.a2 = tl_smlad(a, tl_load4(x + 4), s.a2);
+        s.b2 = tl_smlad(b, tl_load4(x + 4), s.b2);
+        s.a3 = tl_smlad(a, tl_load4(x + 6), s.a3);
+        s.b3 = tl_smlad(b, tl_load4(x + 6), s.b3);
+    }
+    return s;
+}
 #else
-static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+TL_INLINE tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
 {
     for (int32_t k = 2 * words; k > 0; k--, x += 4, w += 2) {
         const uint32_t first = tl_load4(x), second = tl_load4(x + 2);
@@ -189,7 +206,7 @@ static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t
     "ldrsh %[x1], [%[xp], #" X1 "]\n\t" TL_WIDE_PIXELS("x0", "x1", "a0", "a1", "b0", "b1")                            \
     "ldrsh %[x0], [%[xp], #" X2 "]\n\t"                                                                               \
     "ldrsh %[x1], [%[xp], #" X3 "]\n\t" TL_WIDE_PIXELS("x0", "x1", "a2", "a3", "b2", "b3")
-static inline tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+TL_INLINE tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
 {
     const int8_t *const end = w + 4 * words;
     int32_t w0_, w1_, x0_, x1_;
@@ -207,7 +224,7 @@ static inline tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const in
     return s;
 }
 #else
-static inline tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+TL_INLINE tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
 {
     for (int32_t k = 2 * words; k > 0; k--, x += 4, w += 2) {
         s.a0 = tl_wrapping_add(s.a0, (uint32_t)(w[0] * x[0]));

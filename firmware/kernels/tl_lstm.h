@@ -178,7 +178,7 @@ static inline void tl_lstm_sequence(const tl_lstm_t *l, const int8_t *x, int32_t
                                     int8_t *other, int16_t *cell)
 {
     const int8_t *hidden = NULL;
-    memset(cell, 0, (size_t)l->units * sizeof *cell);
+    TL_MEMSET(cell, 0, (size_t)l->units * sizeof *cell);
     for (int32_t t = 0; t < steps; t++, x += l->inputs) {
         int8_t *row = stride > 0 ? y + t * stride : (steps - t) % 2 ? y : other;
         tl_lstm_step(l, x, hidden, cell, row, cell);

@@ -22,7 +22,7 @@ typedef struct {
     int32_t s0, s1, s2, s3;
 } tl_ring_sums_t;
 
-#if TL_DSP
+#if TL_DSP && TL_ALL_REGISTERS
 #define TL_RING_ROW_S16                                                                                                \
     "ldr %[a], [%[x]]\n\tldr %[b], [%[x], #4]\n\tldr %[v], [%[w]]\n\tadd %[x], %[row2]\n\tadd %[w], %[row]\n\t"      \
     "sxtb16 %[u], %[v]\n\tsxtb16 %[v], %[v], ror #8\n\tsmlabb %[s0], %[a], %[u], %[s0]\n\t"                          \
@@ -35,7 +35,7 @@ typedef struct {
 #endif
 
 /* SUMS: sum + x . w over the rows, of four channels; VALUE: the element type; row: channels, row2: bytes of a row of x */
-#if TL_DSP
+#ifdef TL_RING_ROW_S16
 #define TL_RING_SUMS(NAME, VALUE, ROW)                                                                                 \
     static inline tl_ring_sums_t NAME(tl_ring_sums_t s, const VALUE *x, const int8_t *w, int32_t slots, int32_t row)   \
     {                                                                                                                  \

@@ -100,7 +100,8 @@ static inline int32_t tl_scan_state(int32_t rate, int32_t drive, int32_t r, int3
     return TL_SATURATE(16, wide, TL_STATE_BITS);
 }
 
-#if TL_DSP
+#if TL_DSP && TL_ALL_REGISTERS
+#define TL_SCAN_ASSEMBLY 1
 /* Two states, in words at AT. Written out because GCC keeps half of the values in memory: nine that all states share
  * and four of these two are all registers there are. */
 #define TL_SCAN_POWER(P, X)                                                                                            \
@@ -132,7 +133,7 @@ TL_INLINE void tl_scan_channel(const int16_t *r, const int16_t *b, int16_t *h, i
                                int32_t drive)
 {
     int32_t left = states;
-#if TL_DSP
+#ifdef TL_SCAN_ASSEMBLY
     for (; left >= 8; left -= 8, r += 8, b += 8, h += 8) {
         tl_scan_states(r, b, h, rate, drive);
     }
@@ -192,7 +193,7 @@ TL_INLINE void tl_selective_scan(const tl_scan_t *s, const int16_t *a, const int
                                  tl_scan_channel_t *channels)
 {
     if (h != before) {
-        memcpy(h, before, (size_t)(s->channels * s->states) * sizeof *h);
+        TL_MEMCPY(h, before, (size_t)(s->channels * s->states) * sizeof *h);
     }
     for (int32_t i = 0; i < s->channels; i++) {
         const int32_t size = tl_scan_step_size(s, a[i]);

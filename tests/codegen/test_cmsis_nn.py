@@ -1,4 +1,4 @@
-"""Back end cmsis_nn: the library equals its NumPy reference, and LiteRT where docs/backends.md says so.
+"""Back end cmsis_nn: the library equals its NumPy reference, and LiteRT where docs/reference/backends.md says so.
 
 Two sources of the library: the subset in the package bakenn (fully connected and convolutions of int8), and the user's
 own build, for all operators.

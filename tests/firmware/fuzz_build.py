@@ -23,7 +23,7 @@ MODELS = {
     "house": DENSE_INT16,
     "scan": SPARSE_INT8,
     "position": FakeModel(inputs=30, classes=5, window=1, hop=1, crf=False, state=False, bits=8, position=True),
-    "votes": FakeModel(inputs=12, sparse=True, hold=3, window=3, hop=2, crf=False),
+    "votes": FakeModel(inputs=12, sparse=True, hold=3, window=3, hop=2, crf=False, least_heard=3, least_margin=2),
     "online": FakeModel(online=True, window=4, hop=1, hold=0),
 }
 FUSIONS = {

@@ -40,7 +40,7 @@ def test_unknown_things_are_told(capsys, tmp_path):
     assert main(["emulate", "none", "--budget", "1k"]) == 2
     assert "'1k' is not one of '64k-ram'" in capsys.readouterr().err
     assert main(["emulate", "none", "--board", "cc2650", "--budget", "32k-ram"]) == 2
-    assert "more than LAUNCHXL-CC2650 (CC2650F128) has: ram_bytes 32768 of 20480" in capsys.readouterr().err
+    assert "exceeds LAUNCHXL-CC2650 (CC2650F128): ram_bytes 32768 of 20480" in capsys.readouterr().err
     assert main(["renode"]) == 2
     assert "give either a RUN or --generated DIR" in capsys.readouterr().err
 

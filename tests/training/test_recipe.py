@@ -62,6 +62,9 @@ def test_a_recipe_is_found_by_name_or_by_path(tmp_path: Path) -> None:
         ("hidden = 2", "hidden = [2]", r"model: hidden = \[2\]: a mamba model has one hidden size"),
         ("[training]", '[build]\noptimise = "O3"\n[training]', r"build\.optimise: 'O3' must be 'Os'"),
         ("[training]", '[export]\narithmetics = ["int8"]\ndefault = "int16x8"\n[training]', r"default = 'int16x8'"),
+        ("[training]", '[export]\narithmetics = ["int8", "mixed"]\n[training]', r"belong together"),
+        ("[training]", '[export.widths]\nembed = "w4a8"\n[training]', r"belong together"),
+        ("[training]", '[export]\narithmetics=["int8", "mixed"]\nwidths={embed="w3a8"}\n[training]', r"'w4a8', 'w8a8'"),
         ("[training]", "[training", r"not valid TOML"),
     ],
 )

@@ -30,7 +30,7 @@ StateOption = Annotated[
     typer.Option(
         "--state",
         metavar="INPUT=OUTPUT",
-        help="Keep this output of a run as this input of the next run (names or numbers); once per state.",
+        help="Keep this output (name or number) as this input of the next run; once per state.",
     ),
 ]
 SignatureOption = Annotated[
@@ -110,8 +110,9 @@ def network_of(
 
     found, pairs = load_board(board), state_pairs(state)
     level, aim = AIMS[optimise]
-    kernels = KERNELS[backend]
-    return compiled_network(model, found, pairs, level, step, keep_inputs, kernels, aim, flash_budget, signature)
+    return compiled_network(
+        model, found, pairs, level, step, keep_inputs, KERNELS[backend], aim, flash_budget, signature
+    )
 
 
 def print_sizes(network: "Network", err: bool = False) -> None:

@@ -31,7 +31,7 @@ def run(
     board: BoardName,
     given: Annotated[
         list[str],
-        typer.Option("--input", metavar="X.npy", help="Samples: once per input (NAME=X.npy or 0=X.npy), or one .npz."),
+        typer.Option("--input", metavar="X.npy", help="Samples: once per input (NAME=X.npy, 0=X.npy), or one .npz."),
     ],
     output: Annotated[
         list[Path],

@@ -12,9 +12,9 @@ BIAS_BYTES = 4
 
 
 def least_constant_bytes(settings: ModelSettings, inputs: int, classes: int) -> int:
-    """Bytes that the weights take at least: one for each of a matrix, four for each of a bias.
+    """Count the bytes that the weights take at least: one per weight of a matrix, four per bias.
 
-    What the device needs beside them (tables, code) is not in it, nor CRF transitions.
+    Tables, code and CRF transitions are not included.
     """
     with torch.random.fork_rng(devices=[]):
         model = build_model(settings, inputs, classes)
@@ -23,12 +23,16 @@ def least_constant_bytes(settings: ModelSettings, inputs: int, classes: int) -> 
 
 
 def least_state_bytes(model: Localiser) -> int:
-    """Bytes of what is carried from one sample to the next at least: one for each value."""
+    """Count the bytes that the state takes at least: one per value."""
     return sum(value.numel() for value in model.initial_state(1))
 
 
 def check_fits(recipe: Recipe, inputs: int, classes: int) -> None:
-    """TrainingError when the weights take more flash, or the state more RAM, than the recipe's budget allows."""
+    """Check that weights and state fit the recipe's budget.
+
+    Raises:
+        TrainingError: the weights take more flash, or the state more RAM.
+    """
     settings, budget = recipe.deployed_model, recipe.budget
     kept = min(inputs, recipe.compression.access_points or inputs)
     problems = []

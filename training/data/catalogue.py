@@ -128,7 +128,9 @@ def _table() -> dict[str, Entry]:
         title = f"TUT {number}: WiFi, a campus with floors, one scan a place"
         entries.append(_entry(f"tut{number}", title, tut_floors, partial(tut_floors.load, number), source))
     for scene in rtt_walk.SCENES:
-        source = _converted(rtt_walk.FOLDER, "haiyaoyu/RTT-Indoor-localization-data-set", rtt_walk.FILE)
+        source = _converted(
+            rtt_walk.FOLDER, "haiyaoyu/RTT-Indoor-localization-data-set", rtt_walk.FILE, rtt_walk.ANCHOR_FILE
+        )
         title = f"Laps of two phones through a {scene}: WiFi, 6 or 8 anchors"
         entries.append(_entry(f"rtt-{scene}", title, rtt_walk, partial(rtt_walk.load, scene), source))
     for name, plan in HOUSES.items():
@@ -146,7 +148,7 @@ def _table() -> dict[str, Entry]:
     entries.append(
         Entry(
             name=own.NAME,
-            title="your own CSV, described by a TOML file (docs/data.md)",
+            title="your own CSV, described by a TOML file (docs/reference/data.md)",
             licence="yours",
             citation="",
             load=own.load,
@@ -178,9 +180,9 @@ _UJI_SOURCE = Source(
 _GITHUB = "https://github.com/{}/archive/{}.zip"
 
 
-def _converted(folder: str, repository: str, file: str) -> Source:
-    """A set that is read in a converted form only: folder/file, made from a repository on GitHub."""
-    return Source(f"https://github.com/{repository}", f"{folder}.zip", {}, ((file,),), folder)
+def _converted(folder: str, repository: str, *names: str) -> Source:
+    """A set that is read in a converted form only: those files in a folder, made from a repository on GitHub."""
+    return Source(f"https://github.com/{repository}", f"{folder}.zip", {}, (names,), folder)
 
 
 _PUBLISHED: list[tuple[ModuleType, str, Source]] = [
@@ -352,10 +354,19 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
 
 
 def get(name: str, destination: Path | None = None) -> Path:
-    """Download a data set from its publisher, check it, and put it where it will be found: the zip's path.
+    """Download a data set from its publisher, check it, and store it in the cache.
 
-    Nothing is left behind when the download fails or its content is not what was published. A whole copy that is
-    there already is kept.
+    Leaves nothing behind when the download fails or its content is wrong. Keeps a whole copy that is there already.
+
+    Args:
+        name: of the catalogue.
+        destination: folder for the zip; without it the cache.
+
+    Returns:
+        Path of the zip.
+
+    Raises:
+        DataError: nothing to download, no network, or a content with other checksums.
     """
     item = entry(name)
     if item.described:

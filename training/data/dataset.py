@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import Combine
+from tinyloc.bundle.combine import Combine
 from tinyloc.bundle.site import Floor, Room, Site
 from tinyloc.names import line_of_text, printable, repeated
 from tinyloc.training.errors import DataError

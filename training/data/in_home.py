@@ -43,7 +43,18 @@ SHORTEST = 20
 
 
 def load(house: str, path: Path) -> DataSet:
-    """Read house A, B, C or D from the folder that holds `house_X`, or from that folder itself."""
+    """Read a house of Byrne et al. 2018 (figshare 6051794).
+
+    Args:
+        house: A, B, C or D.
+        path: the folder that holds `house_X`, or that folder itself.
+
+    Returns:
+        The last scripted experiment validates, free living tests, the others train; 5 Hz, positions in metres.
+
+    Raises:
+        DataError: missing or damaged files, too few experiments, or no annotated samples in a split.
+    """
     place = _house_folder(house, path)
     rooms, names, tags_m = _metadata(place / "metadata")
     activities = _activities(place / "metadata", rooms)

@@ -36,11 +36,17 @@ Sequences = dict[int, tuple[files.Floats, int, int]]
 
 
 def load(path: Path, split_seed: int = 0, last_s: float = 0.0, new_rooms: int = 0) -> DataSet:
-    """Read the sequences: the publisher's files, or the two that join them. `split_seed` fixes the splits.
+    """Read the sequences: the publisher's files, or the two that join them.
 
-    `last_s`: seconds before the marker that are kept; 0 keeps the walks as they are. `new_rooms`: a setting, 1 to 3,
-    that tests as a whole, so that its rooms are new; a quarter of the other two validates. 0: all settings are in all
-    splits.
+    Args:
+        path: folder or zip.
+        split_seed: of the splits.
+        last_s: seconds before the marker to keep; 0 keeps the walks as they are.
+        new_rooms: a setting, 1 to 3, that tests as a whole, so that its rooms are new; a quarter of the other two
+            validates. 0: all settings are in all splits.
+
+    Raises:
+        DataError: missing or damaged files, or options that leave a split empty.
     """
     samples = round(last_s * RATE_HZ)
     if last_s and samples < 1:

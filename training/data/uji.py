@@ -164,11 +164,17 @@ def read(path: Path) -> tuple[Scans, Scans]:
 
 
 def load(path: Path, split_seed: int = 0, cell_m: float = 85.0, places: int = 0, place_m: float = PLACE_M) -> DataSet:
-    """Read UJIIndoorLoc from its zip, its folder or one of its CSVs (the other beside it).
+    """Read UJIIndoorLoc from its zip, its folder or one of its CSVs (the other next to it).
 
-    `split_seed` fixes which quarter of the training scans becomes the validation split; `cell_m` is the size of a
-    grid cell in metres. With `places` = 1 a class is a place where training scans were taken, not an area; places in
-    one cell of a grid of `place_m` metres are one, at the mean of its scans.
+    Args:
+        path: zip, folder or CSV.
+        split_seed: which quarter of the training scans becomes the validation split.
+        cell_m: side of a grid cell in metres, for areas.
+        places: 0 for areas; 1 for the places where training scans were taken.
+        place_m: places in one cell of a grid of so many metres are one class, at the mean of its scans.
+
+    Raises:
+        DataError: missing or damaged files, or a size that is not above 0.
     """
     wrong = [f"{name} = {value:g}" for name, value in (("cell_m", cell_m), ("place_m", place_m)) if not value > 0]
     if wrong:
@@ -210,7 +216,17 @@ UJI = About("ujiindoorloc", "UJIIndoorLoc", LICENCE, CITATION, ACCESS_POINTS)
 
 
 def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.0, about: About = UJI) -> DataSet:
-    """Areas, positions and splits from the two files of a data set of scans that do not follow one another."""
+    """Make areas, positions and splits of a data set whose scans do not follow one another.
+
+    Args:
+        training, test: the two files of the publisher.
+        split_seed: which quarter of the training scans validates.
+        cell_m: side of a grid cell in metres.
+        about: name, title, licence and access points.
+
+    Raises:
+        DataError: fewer than two areas in the training file.
+    """
     origin = np.array([training.longitude_m.min(), training.latitude_m.min()])
     keys = areas(training, origin, cell_m)
     known = sorted(set(keys))
