@@ -35,7 +35,7 @@ def impossible(cells: Iterable[Cell]) -> dict[str, str]:
                 if cell.teacher in trained:
                     problems += _taught_by_cell(cell.teacher, *trained[cell.teacher], cell.recipe, kept)
         if cell.teacher in found:
-            problems.append(f"its teacher {cell.teacher} cannot be")
+            problems.append(f"its teacher {cell.teacher} is impossible")
         if problems:
             found[cell.id] = "; ".join(problems)
     return found

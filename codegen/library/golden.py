@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import MISSING_DBM, Bundle
-from tinyloc.codegen.backend_names import backend_named
+from tinyloc.bundle.schema import MISSING_DBM, Arithmetic, Bundle
 from tinyloc.codegen.compile import PreparedGraph
 from tinyloc.codegen.manifest import Manifest
 from tinyloc.codegen.semantics.integer_graph import run_graph
@@ -57,12 +56,10 @@ class Golden:
     outputs: tuple[tuple[tuple[int, ...], ...], ...] = ()  # of a plain network's samples
 
 
-def golden_scans(bundle_directory: Path, bundle: Bundle, manifest: Manifest) -> Golden:
+def golden_scans(bundle_directory: Path, bundle: Bundle, arithmetic: Arithmetic, manifest: Manifest) -> Golden:
     """Random scans in the range of the scaling: one recording, long enough for a decision."""
-    layers = LayerReference(bundle_directory, bundle_arithmetic(bundle, manifest), manifest)
-    localiser = LocaliserReference(
-        bundle_directory, bundle_arithmetic(bundle, manifest), backend_named(manifest.backend), manifest.reference
-    )
+    layers = LayerReference(bundle_directory, arithmetic, manifest)
+    localiser = LocaliserReference(bundle_directory, arithmetic, reference=manifest.reference)
     generator = np.random.default_rng(0)
     points, hold = len(bundle.preprocessing.access_points), bundle.preprocessing.hold_samples
     low = int(max(bundle.preprocessing.floor_dbm, -127))
@@ -91,11 +88,6 @@ def golden_scans(bundle_directory: Path, bundle: Bundle, manifest: Manifest) -> 
         )
     assert MISSING_DBM not in {value for scan in scans for value in scan.dbm}
     return Golden(names, tuple(checks), tuple(scans))
-
-
-def bundle_arithmetic(bundle: Bundle, manifest: Manifest) -> Any:
-    """The form that the code was made from."""
-    return bundle.model(manifest.arithmetic).arithmetic  # type: ignore[arg-type]
 
 
 def golden_network(made: PreparedGraph) -> Golden:

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from tinyloc.codegen.library.namespace import KERNELS
+from tinyloc.codegen.library.namespace import KERNELS, outside_strings
 from tinyloc.codegen.lowering.harness import kernel_headers
 
 _SHARED = re.compile(r"^TL_SHARED [\w *]*?(\w+)\(", re.M)
@@ -41,7 +41,7 @@ def _pattern() -> re.Pattern[str]:
 
 def versioned(source: str) -> str:
     """C source that calls or defines shared kernels, by their names in a library."""
-    return _pattern().sub(rf"\1_{kernel_version()}", source)
+    return outside_strings(_pattern(), lambda name: f"{name}_{kernel_version()}", source)
 
 
 def library_kernels(sources: Iterable[str], licence: str) -> dict[str, str]:

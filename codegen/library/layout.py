@@ -16,6 +16,7 @@ from tinyloc.codegen.library.c_names import check_names
 from tinyloc.codegen.library.examples import BOARDS, board_values, calls, fixed_values
 from tinyloc.codegen.library.kernels import library_kernels
 from tinyloc.codegen.library.model import LICENCE, MARK, PACKAGE, LibraryModel
+from tinyloc.codegen.library.namespace import Namespace
 from tinyloc.codegen.lowering.render import render
 from tinyloc.errors import UserError
 from tinyloc.files import whole_directory
@@ -108,7 +109,7 @@ def _record(model: LibraryModel, figures: Mapping[str, Any]) -> dict[str, Any]:
         **model.facts,
         "sizes": figures,
         "golden": {
-            "checks": list(golden.names),
+            "checks": [Namespace(model.name).apply(check) for check in golden.names],
             "crc32": [[f"{value:08x}" for value in row] for row in golden.checks],
             "samples": [
                 {"index": scan.indices, "dbm": scan.dbm, "decision": scan.decision, "scores": scan.scores}

@@ -71,7 +71,7 @@ def from_bundle(directory: Path, name: str, title: str, arithmetic: Arithmetic |
     bundle = source.bundle
     program = localiser_program(source.graph, True)
     manifest = localiser_manifest(source, program)
-    golden = golden_scans(directory, bundle, manifest)
+    golden = golden_scans(directory, bundle, source.model.arithmetic, manifest)
     texts = localiser_text(
         source,
         program,
@@ -86,7 +86,7 @@ def from_bundle(directory: Path, name: str, title: str, arithmetic: Arithmetic |
         localiser=True,
         sparse=manifest.sparse,
         states=program.states,
-        names=golden.names,
+        names=[own.apply(check) for check in golden.names],
         checks=[f"0x{value:08X}u" for row in golden.checks for value in row],
         checked=len(golden.checks),
         samples=[{"count": len(s.indices), "entries": s.entries, "decision": s.decision} for s in golden.scans],
@@ -126,7 +126,7 @@ def from_bundle(directory: Path, name: str, title: str, arithmetic: Arithmetic |
         internal=_finish_internal(own, "\n\n".join(inside)),
         sources=_finish_sources(own, sources),
         facts={
-            **_common_facts(manifest),
+            **_common_facts(own, manifest),
             "licence": bundle.data.licence,
             "data": bundle.data.name,
             "classes": classes,
@@ -180,7 +180,7 @@ def from_graph(
         "parameters": ", ".join(parameters),
         "arguments": ", ".join(a.argument for a in arguments),
         "buffers": ", ".join(f"{a.element}_t {a.argument}[{a.size}]" for a in arguments),
-        "names": golden.names,
+        "names": [own.apply(check) for check in golden.names],
         "checks": [f"0x{value:08X}u" for row in golden.checks for value in row],
         "checked": len(golden.checks),
         "samples": range(NETWORK_SAMPLES),
@@ -223,7 +223,7 @@ def from_graph(
         internal=_finish_internal(own, "\n\n".join(inside)),
         sources=_finish_sources(own, sources),
         facts={
-            **_common_facts(manifest),
+            **_common_facts(own, manifest),
             "inputs": [a.model_dump() for a in manifest.inputs],
             "outputs": [a.model_dump() for a in manifest.outputs],
         },
@@ -234,7 +234,7 @@ def from_graph(
     )
 
 
-def _common_facts(manifest: Manifest | GraphManifest) -> dict[str, Any]:
+def _common_facts(own: Namespace, manifest: Manifest | GraphManifest) -> dict[str, Any]:
     return {
         "model_id": manifest.model_id,
         "arithmetic": manifest.arithmetic,
@@ -242,7 +242,7 @@ def _common_facts(manifest: Manifest | GraphManifest) -> dict[str, Any]:
         "arena_bytes": manifest.arena_bytes,
         "state_bytes": manifest.state_bytes,
         "constant_bytes": manifest.constant_bytes,
-        "layers": [{"name": layer.name, "operators": layer.operators} for layer in manifest.layers],
+        "layers": [{"name": own.apply(layer.name), "operators": layer.operators} for layer in manifest.layers],
         "decisions": manifest.decisions,
     }
 

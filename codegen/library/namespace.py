@@ -5,7 +5,7 @@ Names that the kernels define are nobody's and stay: models share them.
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tinyloc.paths import FIRMWARE_DIR
@@ -22,6 +22,12 @@ def kernel_vocabulary() -> frozenset[str]:
     return frozenset(_OURS.findall("\n".join(path.read_text() for path in sorted(KERNELS.glob("*.h")))))
 
 
+def outside_strings(words: re.Pattern[str], renamed: Callable[[str], str], source: str) -> str:
+    """C source with these words renamed, but not in strings: those hold what users say."""
+    either = re.compile(rf'"(?:\\.|[^"\\\n])*"|(?P<word>{words.pattern})')
+    return either.sub(lambda found: renamed(found[0]) if found["word"] else found[0], source)
+
+
 @dataclass(frozen=True)
 class Namespace:
     """A model's names: `name` in front of its functions and types, in upper case in front of its macros."""
@@ -36,7 +42,7 @@ class Namespace:
 
     def apply(self, source: str) -> str:
         """C source of our firmware, or generated for it, in this model's names."""
-        return _OURS.sub(lambda found: self.of(found[0]), source)
+        return outside_strings(_OURS, self.of, source)
 
     def of(self, word: str) -> str:
         """One name of ours in this model's."""

@@ -1,4 +1,5 @@
-/* Fixed-point arithmetic of quantised operators. The specification is codegen/arithmetic/fixedpoint.py; both agree on every bit.
+/* Fixed-point arithmetic of quantised operators. The specification is codegen/arithmetic/fixedpoint.py; both agree on
+ * every bit.
  *
  * A factor is multiplier * 2^(shift - 31), as in TFLite. Three ways of rounding exist there, see
  * codegen/arithmetic/requantise.py: `tl_scale_*` round twice, `tl_requantise` once.
@@ -13,9 +14,9 @@
 #pragma clang diagnostic ignored "-Woverlength-strings"
 #endif
 
-/* The only library functions that generated code calls, declared here: a freestanding compiler has no string.h. A program
- * without them names its own with -DTL_MEMCPY=... and -DTL_MEMSET=...; compilers call memcpy and memset of their own
- * accord as well. */
+/* The only library functions that generated code calls, declared here: a freestanding compiler has no string.h. A
+ * program without them names its own with -DTL_MEMCPY=... and -DTL_MEMSET=...; compilers call memcpy and memset of
+ * their own accord as well. */
 #ifndef TL_MEMCPY
 #define TL_MEMCPY memcpy
 #endif
@@ -41,7 +42,7 @@ static inline int32_t tl_clamp(int32_t x, int32_t low, int32_t high)
 #define TL_SATURATE(BITS, X, SHIFT)                                                                                    \
     __extension__({                                                                                                    \
         int32_t saturated;                                                                                             \
-        __asm__("ssat %0, #" #BITS ", %1, asr %2" : "=r"(saturated) : "r"(X), "i"(SHIFT));                              \
+        __asm__("ssat %0, #" #BITS ", %1, asr %2" : "=r"(saturated) : "r"(X), "i"(SHIFT));                             \
         saturated;                                                                                                     \
     })
 #else

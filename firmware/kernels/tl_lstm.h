@@ -1,7 +1,7 @@
 /* UNIDIRECTIONAL_SEQUENCE_LSTM in int8 with a cell state of int16. The specification is codegen/operators/lstm.py.
  *
- * The four gates of a unit are four rows of weights, whose sums the kernel of FULLY_CONNECTED makes for eight units at a time
- * in one pass over the input and one over the hidden state.
+ * The four gates of a unit are four rows of weights, whose sums the kernel of FULLY_CONNECTED makes for eight units at
+ * a time in one pass over the input and one over the hidden state.
  */
 #ifndef TL_LSTM_H
 #define TL_LSTM_H

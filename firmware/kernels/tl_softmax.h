@@ -50,8 +50,8 @@ TL_SHARED int32_t tl_exp_of_negative(int32_t a)
     return a == 0 ? INT32_MAX : result;
 }
 
-/* How differences to a row's maximum become exponentials in 0.31: by table[entries] or, where that is NULL, computed from
- * a product in 5.26. From `entries` on a difference counts as nothing. */
+/* How differences to a row's maximum become exponentials in 0.31: by table[entries] or, where that is NULL, computed
+ * from a product in 5.26. From `entries` on a difference counts as nothing. */
 typedef struct {
     const int32_t *table;
     int32_t entries, multiplier, shift;

@@ -1,8 +1,8 @@
 /* FULLY_CONNECTED on a list of heard inputs; every other input equals the zero point and adds nothing.
  *
- * Weights lie column by column: the products of one input with all channels are side by side. Eight sums stay in registers
- * while the list is walked. An entry is four bytes, { uint16_t index; int8_t or int16_t value; }: a type of the model's, so
- * that it is read here as bytes.
+ * Weights lie column by column: the products of one input with all channels are side by side. Eight sums stay in
+ * registers while the list is walked. An entry is four bytes, { uint16_t index; int8_t or int16_t value; }: a type of
+ * the model's, so that it is read here as bytes.
  */
 #ifndef TL_SPARSE_H
 #define TL_SPARSE_H
@@ -51,7 +51,7 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
     return value;
 }
 
-#define TL_SPARSE_FULLY_CONNECTED(NAME, ELEMENT, VALUE, OUTPUTS)                                                              \
+#define TL_SPARSE_FULLY_CONNECTED(NAME, ELEMENT, VALUE, OUTPUTS)                                                       \
     TL_SHARED void NAME(const void *entries, uint16_t count, const int8_t *weights, const int32_t *bias,               \
                         const tl_scaling_t *scaling, int32_t input_zero_point, int32_t channels, ELEMENT *y)           \
     {                                                                                                                  \

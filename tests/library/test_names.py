@@ -62,8 +62,9 @@ def test_all_names_that_cannot_be_together_are_told_at_once():
 
 def test_names_of_the_kernels_stay_and_all_others_are_the_models():
     own = Namespace("hall")
-    source = 'tl_model_step(TL_INPUTS, tl_clamp(x)); tl_context_t c; layer_00_x; #include "kernels/tl_fixed.h"'
-    expected = 'hall_model_step(HALL_INPUTS, tl_clamp(x)); hall_t c; hall_layer_00_x; #include "kernels/tl_fixed.h"'
+    kept = '"tl_own \\" tl_text"; #include "kernels/tl_fixed.h"'
+    source = f"tl_model_step(TL_INPUTS, tl_clamp(x)); tl_context_t c; layer_00_x; {kept}"
+    expected = f"hall_model_step(HALL_INPUTS, tl_clamp(x)); hall_t c; hall_layer_00_x; {kept}"
     assert own.apply(source) == expected
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tinyloc.cli.complete import ZOO_PREFIX
+from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, write_json
 from tinyloc.cli.runs import find_run
@@ -64,12 +65,12 @@ def library(
     for model in made:
         for board, found in figures.get(model.name, {}).items():
             cycles = f"{found['cycles']:,} cycles per sample" if found["cycles"] is not None else "no cycles measured"
-            typer.echo(
+            say(
                 f"{model.name}, {found['core']} ({board}): {found['code_bytes']:,} bytes of code, "
                 f"{found['constant_bytes']:,} of constants, {found['context_bytes']:,} of RAM, a stack of at most "
                 f"{found['largest_stack_bytes']:,}, {cycles}; self-test {found['selftest']}"
             )
-    typer.echo(f"{out}: {len(files)} files, {', '.join(f'{n}::{n}' for n in names)}")
+    say(f"{out}: {len(files)} files, {', '.join(f'{n}::{n}' for n in names)}")
     write_json(json, {"models": names, "sizes": figures, "seconds": round(time.monotonic() - began, 2)})
     if any(found["selftest"] != "equal" for each in figures.values() for found in each.values()):
         raise typer.Exit(FAILED)

@@ -192,7 +192,7 @@ class OwnData(BaseModel):
             without = [split for split in ("train", "test") if split not in named]
             problems.append(f"name file, or train and test ({', '.join(without)} missing)")
         if self.columns.split and not self.file:
-            problems.append("columns.split is of one file; leave it out beside train, validation and test")
+            problems.append("columns.split needs one file; remove it beside train, validation and test")
         if self.decimal == self.delimiter:
             problems.append("delimiter and decimal are both ','")
         made = [key for key in ("cell_m", "place_m", "places") if getattr(self, key) is not None]
