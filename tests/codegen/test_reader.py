@@ -143,6 +143,20 @@ def test_alike_problems_are_one_line(tmp_path: Path) -> None:
     assert problem.startswith("4 operators FULLY_CONNECTED (FULLY_CONNECTED #0 t2, ") and "zero point" in problem
 
 
+@pytest.mark.parametrize("kind", ["ADD", "FULLY_CONNECTED", "EXP", "MAXIMUM", "RESHAPE"])
+def test_mixed_element_types(kind: str, tmp_path: Path) -> None:
+    model = TFLiteModel()
+    x, other = model.input((1, 4)), model.input((1, 4), "int16", 0.1)
+    more = {
+        "FULLY_CONNECTED": [model.constant(np.ones((4, 4)), "int8", 0.1), -1],
+        "RESHAPE": [model.constant([1, 4])],
+        "EXP": [],
+    }
+    operands = [x, *more.get(kind, [other])]
+    model.output(model.unary(kind, operands, (1, 4), "int16", 0.1))
+    assert any("only equal types are supported" in problem for problem in refusal(model, tmp_path))
+
+
 def test_damaged_is_what_is_no_flatbuffer(tmp_path: Path) -> None:
     content = some_model().content()
     path = tmp_path / "m.tflite"
