@@ -16,6 +16,7 @@ from tinyloc.codegen.arithmetic.position import integer_positions
 from tinyloc.codegen.arithmetic.rssi_table import rssi_table
 from tinyloc.codegen.backend_names import BACKENDS, Backend, backend_named
 from tinyloc.codegen.backends.cmsis_nn.library import CmsisNn, use_library
+from tinyloc.codegen.errors import ConstantsError
 from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.frontend.source import Source, check_graph, read_source
 from tinyloc.codegen.frontend.window_to_step import as_step
@@ -69,6 +70,7 @@ def compile_tflite(
     arena: ArenaOptions = DEFAULT_ARENA,
     library: CmsisNn | None = None,
     forms: FormOptions = ALL_FAST,
+    most_constants: int | None = None,
 ) -> GraphManifest:
     """Compile a .tflite file without a bundle: the same files, with `tl_model_run(arena, inputs..., outputs...)`.
 
@@ -84,7 +86,8 @@ def compile_tflite(
     if step:
         graph = as_step(graph, str(path))
         check_graph(graph, str(path))
-    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), library, arena, forms)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return compile_graph(graph, output, digest, library, arena, forms, most_constants)
 
 
 def _pass_of(library: CmsisNn | None) -> Pass | None:
@@ -98,11 +101,15 @@ def compile_graph(
     library: CmsisNn | None = None,
     arena: ArenaOptions = DEFAULT_ARENA,
     forms: FormOptions = ALL_FAST,
+    most_constants: int | None = None,
 ) -> GraphManifest:
     """Compile a checked graph. `content_hash` identifies where it came from; it goes into the model's id."""
     inputs = ["input"] if len(graph.inputs) == 1 else [f"input{i}" for i in range(len(graph.inputs))]
     outputs = ["output"] if len(graph.outputs) == 1 else [f"output{i}" for i in range(len(graph.outputs))]
     program = make_program(graph, inputs, outputs, use_library=_pass_of(library), arena=arena, forms=forms)
+    constants = sum(c.bytes for c in program.constants)
+    if most_constants is not None and constants > most_constants:
+        raise ConstantsError(f"{graph.name}: weights and tables take {constants:,} bytes; no code is generated")
     elements = {graph.tensors[t].element for t in graph.sources}
     manifest = GraphManifest(
         model_id=hashlib.sha256(
