@@ -43,5 +43,5 @@ def with_profile(board: Board, name: str) -> Board:
     limits = {key: value for key, value in wanted.items() if value is not None}
     short = [f"{key} {value} of {have[key]}" for key, value in limits.items() if value > have[key]]
     if short:
-        raise BoardError(f"budget profile {name} ({profile.title}) is more than {board.title} has: {', '.join(short)}")
+        raise BoardError(f"budget profile {name} ({profile.title}) exceeds {board.title}: {', '.join(short)}")
     return board.model_copy(update={"budget": board.budget.model_copy(update=limits)})

@@ -16,6 +16,7 @@ from tinyloc.device.emulator.memory_map import PAGE
 from tinyloc.device.image import build as building
 from tinyloc.device.renode.files import UART_LINES, files
 from tinyloc.files import write_whole
+from tinyloc.names import line_of_text
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,14}")
 """HELLO carries 15 bytes of it; it names directories and C files."""
@@ -46,13 +47,15 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
     Raises BoardError for a name that exists or cannot be one, and for an unknown core.
     """
     if not NAME.fullmatch(name):
-        raise BoardError(f"{name!r} cannot be the name of a board: at most 15 small letters, digits and underscores")
+        raise BoardError(f"{name!r} is no name for a board; use at most 15 small letters, digits and underscores")
     if core not in get_args(Core):
         raise BoardError(f"unknown core {core!r}; there are: {', '.join(get_args(Core))}")
+    for option, text in (("--part", part), ("--title", title or part)):
+        _check_text(option, text)
     directory = paths.BOARDS_DIR / name
     port = paths.FIRMWARE_DIR / "port" / name
     if directory.exists() or port.exists():
-        raise BoardError(f"{directory if directory.exists() else port} exists already; take another name")
+        raise BoardError(f"{directory if directory.exists() else port} exists already; choose another name")
     values = {"name": name, "title": title or part, "part": part, "core": core, "flags": FLAGS[core],
               "model": next(iter(PART_MODELS)), "models": ", ".join(PART_MODELS)}  # fmt: skip
     template = paths.BOARDS_DIR / "common"
@@ -66,12 +69,22 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
     return list(written)
 
 
+def _check_text(option: str, text: str) -> None:
+    """Raises BoardError for a text that would not stay in its string of TOML or its comment of C."""
+    try:
+        line_of_text(text)
+    except ValueError as error:
+        raise BoardError(f"{option}: {error}") from error
+    if any(mark in text for mark in ('"', "\\", "*/")):
+        raise BoardError(f"{option} {text}: leave out quotes, backslashes and comment marks")
+
+
 def port_functions() -> dict[str, tuple[str, str]]:
     """Name -> signature and comment of what a port must define, from port.h."""
     header = (paths.FIRMWARE_DIR / "port" / "port.h").read_text(encoding="utf-8")
     chip = _CHIP.search(header)
     if chip is None:
-        raise BoardError("firmware/port/port.h has no part about the chip; install tinyloc again")
+        raise BoardError("firmware/port/port.h has no section about the chip; install tinyloc again")
     return {
         found["name"]: (" ".join(found["signature"].split()), (found["comment"] or "").strip())
         for found in _DECLARATION.finditer(chip[1])
@@ -137,7 +150,7 @@ def _facts(board: Board) -> list[Finding]:
         found.append(Finding(where, f"the budget has {board.budget.flash_bytes} bytes of flash, the part {flash}"))
     for block in board.fixed:
         if not any(m.base <= block.base and block.base + block.size <= m.base + m.size for m in board.memory):
-            found.append(Finding(where, f"fixed words {block.name} lie in no memory"))
+            found.append(Finding(where, f"fixed words {block.name} lie outside every memory"))
     return found
 
 
@@ -165,7 +178,7 @@ def _port(board: Board) -> list[Finding]:
         return [Finding(where, "missing: the port, C files that define what firmware/port/port.h asks of the chip")]
     text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
     found = [
-        Finding(where, f"{name} is still to be written")
+        Finding(where, f"{name} is not written yet")
         for name in port_functions()
         if re.search(rf"^#error {name}\b", text, re.M)
     ]
@@ -195,7 +208,7 @@ def _compiles(board: Board, sources: list[Path], where: str) -> list[Finding]:
 
 def _emulation(board: Board) -> list[Finding]:
     if board.uart.model not in PART_MODELS:
-        what = f"no model {board.uart.model!r} of its peripherals; write one and name it in PART_MODELS"
+        what = f"no model {board.uart.model!r} for its peripherals; write one and add it to PART_MODELS"
         return [Finding("device/emulator", f"{what}, which has {', '.join(PART_MODELS)}")]
     if board.virtual:
         return []
@@ -206,7 +219,12 @@ def _emulation(board: Board) -> list[Finding]:
         if not (paths.RENODE_DIR / file).is_file() or (paths.RENODE_DIR / file).read_text(encoding="utf-8") != text
     ]  # fmt: skip
     if stale:
-        return [Finding("renode", f"{', '.join(stale)} to be made again with `python -m tinyloc.device.renode.files`")]
+        return [
+            Finding(
+                "renode",
+                f"{', '.join(stale)} out of date; make them again with `python -m tinyloc.device.renode.files`",
+            )
+        ]
     return []
 
 

@@ -1,7 +1,7 @@
 """What an exported integer file promises, checked before the bundle is written.
 
 operators   only those that generated code knows
-types       integers throughout, one element type of activations, static shapes
+types       integers throughout, the element types of the arithmetic, static shapes
 states      input and output of a state have the same scale, zero point, type and size
 LiteRT      the reference kernels run it and its scores are near the float file's (the caller's bound)
 """
@@ -16,10 +16,15 @@ from tinyloc.export.flatbuffer import graph, load, operator_name, scales, tensor
 from tinyloc.export.to_onnx import StepNames
 
 OPERATORS = frozenset({
-    "ABS", "ADD", "BATCH_MATMUL", "CONCATENATION", "DEPTHWISE_CONV_2D", "EXP", "FULLY_CONNECTED", "LOG", "LOGISTIC",
+    "ABS", "ADD", "BATCH_MATMUL", "CAST", "CONCATENATION", "DEPTHWISE_CONV_2D", "EXP", "FULLY_CONNECTED", "LOG",
+    "LOGISTIC",
     "MUL", "QUANTIZE", "RELU", "RESHAPE", "RSQRT", "SLICE", "SOFTMAX", "SPLIT", "STRIDED_SLICE", "SUB", "TANH",
 })  # fmt: skip
-ACTIVATION: dict[Arithmetic, int] = {"int8": schema.TensorType.INT8, "int16x8": schema.TensorType.INT16}
+ACTIVATION: dict[Arithmetic, tuple[int, ...]] = {
+    "int8": (schema.TensorType.INT8,),
+    "int16x8": (schema.TensorType.INT16,),
+    "mixed": (schema.TensorType.INT8, schema.TensorType.INT16),
+}
 TYPE_NAMES = {code: name for name, code in vars(schema.TensorType).items() if isinstance(code, int)}
 
 
@@ -70,9 +75,9 @@ def _tensors(model: Any, arithmetic: Arithmetic) -> list[str]:
             found.append(f"{name} has no static shape")
     for index in sorted({int(i) for i in computed}):
         tensor = part.tensors[index]
-        if tensor.type not in (ACTIVATION[arithmetic], schema.TensorType.FLOAT32):
+        if tensor.type not in (*ACTIVATION[arithmetic], schema.TensorType.FLOAT32):
             found.append(f"{tensor_name(tensor)} is {TYPE_NAMES.get(tensor.type, tensor.type)} in an {arithmetic} file")
-        elif tensor.type == ACTIVATION[arithmetic] and not len(scales(tensor)):
+        elif tensor.type in ACTIVATION[arithmetic] and not len(scales(tensor)):
             found.append(f"{tensor_name(tensor)} has no scale")
     return found
 

@@ -1,7 +1,7 @@
 """TFLite files as editable objects.
 
 The object API of the schema (`ModelT`, `TensorT`, ...) lets a pass change a scale or drop an operator and write the
-file again. Passes over it live in names.py, depthwise.py and requantise.py.
+file again. Passes over it live in names.py, passes/ and quantise/.
 """
 
 import copy
@@ -16,6 +16,7 @@ Array = npt.NDArray[Any]
 
 DTYPES: dict[int, type[np.generic]] = {
     schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.INT4: np.int8,
     schema.TensorType.INT8: np.int8,
     schema.TensorType.INT16: np.int16,
     schema.TensorType.INT32: np.int32,
@@ -81,14 +82,32 @@ def constant(model: Any, tensor: Any) -> Array | None:
     if data is None or len(data) == 0:
         return None
     shape = [] if tensor.shape is None else [int(n) for n in tensor.shape]
-    values: Array = np.frombuffer(np.asarray(data, np.uint8).tobytes(), DTYPES[tensor.type]).reshape(shape)
+    content = np.asarray(data, np.uint8)
+    if tensor.type == schema.TensorType.INT4:
+        return _nibbles(content, int(np.prod(shape))).reshape(shape)
+    values: Array = np.frombuffer(content.tobytes(), DTYPES[tensor.type]).reshape(shape)
     return values
+
+
+def _nibbles(content: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.int8]:
+    """Values of four bits, the first of two in the lower half of a byte."""
+    pairs = content.view(np.int8)
+    values: npt.NDArray[np.int8] = np.stack([np.left_shift(pairs, 4) >> 4, pairs >> 4], axis=1).ravel()[:count]
+    return values
+
+
+def _packed(values: Array) -> npt.NDArray[np.uint8]:
+    """The inverse of _nibbles, filled up with 0."""
+    flat = np.concatenate([values.ravel(), np.zeros(values.size % 2, np.int8)]).astype(np.uint8) & 15
+    packed: npt.NDArray[np.uint8] = flat[0::2] | flat[1::2] << 4
+    return packed
 
 
 def set_constant(model: Any, tensor: Any, values: Array) -> None:
     """Give a tensor new data and shape, in a buffer of its own: converters share buffers between tensors."""
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    four_bits = tensor.type == schema.TensorType.INT4
+    buffer.data = _packed(values) if four_bits else np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
     model.buffers.append(buffer)
     tensor.buffer = len(model.buffers) - 1
     tensor.shape = np.array(values.shape, np.int32)
@@ -120,3 +139,26 @@ def set_quantisation(tensor: Any, scale: Array, zero_point: Array) -> None:
     tensor.quantization.zeroPoint = np.asarray(zero_point, np.int64)
     tensor.quantization.min = None
     tensor.quantization.max = None
+
+
+def compact(model: Any) -> None:
+    """Drop tensors, buffers and operator codes that nothing uses, and metadata. In place."""
+    part = graph(model)
+    used = {int(i) for op in part.operators for i in (*op.inputs, *op.outputs) if i >= 0} | {*map(int, part.inputs)}
+    kept = sorted(used | {*map(int, part.outputs)})
+    place = {old: new for new, old in enumerate(kept)} | {-1: -1}
+    part.tensors = [part.tensors[old] for old in kept]
+    part.inputs, part.outputs = [place[int(i)] for i in part.inputs], [place[int(i)] for i in part.outputs]
+    for operator in part.operators:
+        operator.inputs = [place[int(i)] for i in operator.inputs]
+        operator.outputs = [place[int(i)] for i in operator.outputs]
+    buffers: dict[int, int] = {0: 0}
+    for tensor in part.tensors:
+        tensor.buffer = buffers.setdefault(int(tensor.buffer), len(buffers))
+    model.buffers = [model.buffers[old] for old in buffers]
+    codes: dict[int, int] = {}
+    for operator in part.operators:
+        operator.opcodeIndex = codes.setdefault(int(operator.opcodeIndex), len(codes))
+    model.operatorCodes = [model.operatorCodes[old] for old in codes]
+    model.metadata = model.metadataBuffer = None
+    model.signatureDefs = []

@@ -1,8 +1,7 @@
-"""Give the tensors of converted files the names of the PyTorch layers they come from.
+"""Give the tensors of a converted file the names of the PyTorch layers they come from.
 
-TensorFlow's names (`model_24/tf.math.multiply_37/Mul`) say nothing. The float file's tensors are matched with ONNX
-values by what they hold for one sample; the integer files have the float file's operators in the same order, with
-QUANTIZE in between. Messages, parity tables and generated functions then speak of `blocks.0/u_proj`.
+The converter's names say little. The float file's tensors are matched with ONNX values by what they hold for one
+sample. Messages, parity tables and generated functions then speak of `blocks.0/u_proj`.
 """
 
 import re
@@ -37,6 +36,7 @@ SAME_KIND = {
     "RESHAPE": {"Reshape", "Squeeze", "Unsqueeze"},
     "RSQRT": {"Exp"},
     "SLICE": {"Slice"},
+    "SPLIT": {"Split", "Slice"},
     "STRIDED_SLICE": {"Slice"},
     "SUB": {"Sub"},
     "TANH": {"Tanh"},
@@ -70,7 +70,9 @@ def name_step(model: Any, names: StepNames) -> None:
                 part.tensors[index].name = names.outputs[int(found[1] or 0)]
     unnamed = [tensor_name(part.tensors[i]) for i in part.outputs if tensor_name(part.tensors[i]) not in names.outputs]
     if unnamed:
-        raise ExportError(f"onnx2tf's signature does not name the output {unnamed[0]}: is it the pinned version?")
+        raise ExportError(
+            f"onnx2tf's signature does not name the output {unnamed[0]}: check that onnx2tf has the pinned version"
+        )
     model.signatureDefs = []
     part.inputs = sorted(part.inputs, key=lambda i: names.inputs.index(tensor_name(part.tensors[i])))
     part.outputs = sorted(part.outputs, key=lambda i: names.outputs.index(tensor_name(part.tensors[i])))
@@ -84,7 +86,7 @@ def _output_name(signature_name: str, names: StepNames) -> str:
         return signature_name
     raise ExportError(
         f"onnx2tf named an output {signature_name}; expected one of {', '.join(names.outputs)} or "
-        f"output_k with k < {len(names.outputs)}: is it the pinned version?"
+        f"output_k with k < {len(names.outputs)}: check that onnx2tf has the pinned version"
     )
 
 
@@ -130,26 +132,31 @@ def name_values(model: Any, path: Path, names: StepNames, inputs: dict[str, Arra
     candidates = onnx_values(path, inputs)
     used = {*names.inputs, *names.outputs}
     for operator in part.operators:
-        index = operator.outputs[0]
         kind = operator_name(model, operator)
-        value = found.get(tensor_name(part.tensors[index]))
-        stem = kind.lower()
-        if value is not None:
-            matches = [
-                (name, op)
-                for name, op, other in candidates
-                if other.size == value.size and np.allclose(other.ravel(), value.ravel(), rtol=1e-3, atol=1e-5)
-            ]
-            preferred = [name for name, op in matches if op in SAME_KIND.get(kind, set())]
-            fresh = [name for name in preferred if name not in used]
-            stem = next(iter(fresh or preferred or [name for name, _ in matches]), stem)
-        label = _unique(stem, used)
-        if index not in fixed:
-            part.tensors[index].name = label
+        labels = []
+        for index in operator.outputs:
+            value = found.get(tensor_name(part.tensors[index]))
+            labels.append(_unique(_stem(kind, value, candidates, used), used))
+            if index not in fixed:
+                part.tensors[index].name = labels[-1]
         for position, source in enumerate(operator.inputs):
             if source >= 0 and constant(model, part.tensors[source]) is not None:
                 role = {1: "weight", 2: "bias"}.get(position, "constant") if kind in WEIGHTED else "constant"
-                own_constant(model, operator, position).name = _unique(f"{label}/{role}", used)
+                own_constant(model, operator, position).name = _unique(f"{labels[0]}/{role}", used)
+
+
+def _stem(kind: str, value: Array | None, candidates: list[tuple[str, str, Array]], used: set[str]) -> str:
+    """The name of the ONNX node that computed a value, a fresh one if there are several."""
+    if value is None:
+        return kind.lower()
+    matches = [
+        (name, op)
+        for name, op, other in candidates
+        if other.size == value.size and np.allclose(other.ravel(), value.ravel(), rtol=1e-3, atol=1e-5)
+    ]
+    preferred = [name for name, op in matches if op in SAME_KIND.get(kind, set())]
+    fresh = [name for name in preferred if name not in used]
+    return next(iter(fresh or preferred or [name for name, _ in matches]), kind.lower())
 
 
 WEIGHTED = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
@@ -162,48 +169,3 @@ def _unique(stem: str, used: set[str]) -> str:
         name = f"{stem}#{count}"
     used.add(name)
     return name
-
-
-def same_operators(float_model: Any, model: Any) -> dict[int, int]:
-    """Match an integer file with its float file: tensor index there -> tensor index in the float file.
-
-    Both hold the same operators in the same order, but for QUANTIZE. Raises ExportError where that is not so.
-    """
-    ours = [operator for operator in graph(model).operators if operator_name(model, operator) != "QUANTIZE"]
-    theirs = graph(float_model).operators
-    kinds = [operator_name(model, operator) for operator in ours]
-    expected = [operator_name(float_model, operator) for operator in theirs]
-    if kinds != expected:
-        place = next((i for i, (a, b) in enumerate(zip(kinds, expected, strict=False)) if a != b), len(expected))
-        raise ExportError(
-            f"the integer file differs from the float file at operator {place} ({len(kinds)} operators against "
-            f"{len(expected)}): onnx2tf rewrote the graph while quantising; is it the pinned version?"
-        )
-    same: dict[int, int] = dict(zip(graph(model).inputs, graph(float_model).inputs, strict=True))
-    for a, b in zip(ours, theirs, strict=True):
-        for position, (here, there) in enumerate(zip(a.inputs, b.inputs, strict=False)):
-            if here >= 0 and constant(model, graph(model).tensors[here]) is not None:
-                here = _index(model, own_constant(model, a, position))
-            if here >= 0 and there >= 0:
-                same.setdefault(int(here), int(there))
-        same.setdefault(int(a.outputs[0]), int(b.outputs[0]))
-    return same
-
-
-def _index(model: Any, tensor: Any) -> int:
-    return next(i for i, other in enumerate(graph(model).tensors) if other is tensor)
-
-
-def copy_names(float_model: Any, model: Any, same: dict[int, int]) -> None:
-    """Names of the float file onto an integer file, in place; what QUANTIZE makes is called after its input."""
-    tensors, named = graph(model).tensors, graph(float_model).tensors
-    for operator in graph(model).operators:
-        if operator_name(model, operator) == "QUANTIZE" and operator.outputs[0] in same:
-            same.pop(int(operator.outputs[0]))
-    used: set[str] = set()
-    for here, there in same.items():
-        tensors[here].name = _unique(tensor_name(named[there]), used)
-    for operator in graph(model).operators:
-        if operator_name(model, operator) == "QUANTIZE":
-            source = tensor_name(tensors[operator.inputs[0]])
-            tensors[operator.outputs[0]].name = _unique(f"{source}/requantised", used)

@@ -1,7 +1,7 @@
-"""From a finished run to its bundle: ONNX, TFLite, parity of every stage, contract, bundle.json."""
+"""From a finished run to its bundle: ONNX, float and integer TFLite, parity of every stage, contract, bundle.json."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.bundle.provenance import Provenance, Source, step
-from tinyloc.bundle.quantities import WIDTHS
 from tinyloc.bundle.schema import TEST_SET, Arithmetic, Build, Bundle, Crf, ModelFile, State, sha256, write_bundle
 from tinyloc.export import contract, parity
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
-from tinyloc.export.quantised import float_file, integer_file, measure_ranges
+from tinyloc.export.float_file import float_file
+from tinyloc.export.integer_file import integer_file, widths_of
+from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
 from tinyloc.files import whole_directory
@@ -34,9 +35,9 @@ PARITY_SAMPLES = 600
 EXPLAIN_SAMPLES = 200
 FLOAT_BOUND = 1e-3
 """Error that a float stage may add: single precision, and where the norm's epsilon is added (step_form.py)."""
-INTEGER_BOUND: dict[Arithmetic, float] = {"int8": 0.15, "int16x8": 0.08}
+INTEGER_BOUND: dict[Arithmetic, float] = {"int8": 0.15, "int16x8": 0.08, "mixed": 0.15}
 """Error over which an arithmetic is not fit to be a bundle's default."""
-TOOLS = ("tinyloc", "torch", "onnx", "onnx2tf", "tensorflow", "ai-edge-litert", "numpy")
+TOOLS = ("tinyloc", "torch", "onnx", "onnx2tf", "ai-edge-litert", "numpy")
 
 
 @dataclass(frozen=True)
@@ -57,21 +58,21 @@ def export_model(
     arithmetics: Sequence[Arithmetic],
     tell: Tell = lambda line: None,
     apart: bool = False,
+    widths: Mapping[str, str] | None = None,
 ) -> Exported:
     """Export the step of a model. Writes `onnx`, returns the TFLite files.
 
     calibration (T, P): a stream of model input that ranges are measured on. streams: recordings for the parity checks.
-    apart: devices start anew at every sample, so ranges are of steps from a zero state.
+    apart: devices start anew at every sample, so ranges are of steps from a zero state. widths: of the arithmetic
+    "mixed", by layer pattern.
     Raises ExportError when a stage fails, departs from the one before, or an integer file breaks its contract.
     """
     tell("ONNX")
     names = to_onnx(model, onnx)
-    recorded = record(model, calibration)
     stages, scores = _float_stages(model, onnx, names, streams)
     tell("TFLite (onnx2tf)")
-    converted = to_tflite(onnx, recorded)
-    middle = len(calibration) // 2
-    exact = float_file(converted, onnx, names, {name: rows[middle : middle + 1] for name, rows in recorded.items()})
+    sample = {name: rows[-1:] for name, rows in record(model, calibration[: len(calibration) // 2 + 1]).items()}
+    exact = float_file(to_tflite(onnx), onnx, names, sample)
     content = dump(exact)
     reference = parity.tflite_scores(content, names, streams)
     stages.append(_bounded(parity.compare("tflite", "onnx", reference, scores)))
@@ -84,7 +85,7 @@ def export_model(
         lowest = ranges[OUTPUT][0]  # what integers hold; below it no decision asks which score is less
     files: dict[Arithmetic, bytes] = {}
     for arithmetic in arithmetics:
-        files[arithmetic] = integer_file(converted, exact, names, ranges, arithmetic)
+        files[arithmetic] = integer_file(exact, names, ranges, widths_of(arithmetic, widths or {}))
         broken = contract.problems(files[arithmetic], names, arithmetic)
         if broken:
             raise ExportError(f"the {arithmetic} file breaks its contract: {'; '.join(broken)}")
@@ -111,8 +112,8 @@ def _float_stages(
 def _bounded(stage: parity.StageError) -> parity.StageError:
     if not stage.error <= FLOAT_BOUND:
         raise ExportError(
-            f"stage {stage.stage} departs from {stage.against} by {stage.error:.2g} of the scores' deviation, more "
-            f"than {FLOAT_BOUND:.0e}: a fault of the export, or a tool is not of the version that pyproject.toml pins"
+            f"stage {stage.stage} differs from {stage.against} by {stage.error:.2g} of the scores' deviation, more "
+            f"than {FLOAT_BOUND:.0e}: a bug of the export, or a tool has another version than pyproject.toml pins"
         )
     return stage
 
@@ -141,7 +142,7 @@ def export_run(
     with whole_directory(directory) as place:
         exported = export_model(
             run.model, calibration_stream(run.calibration), streams, place / "model.onnx", wanted, tell,
-            apart=run.test_set.apart,
+            apart=run.test_set.apart, widths=run.recipe.export.widths,
         )  # fmt: skip
         tell(parity.stage_table(exported.stages))
         _check_default(exported.stages, default, tell)
@@ -175,7 +176,7 @@ def _check_default(stages: Sequence[parity.StageError], default: Arithmetic, tel
         for arithmetic, bound in INTEGER_BOUND.items():
             if stage.stage != arithmetic or stage.error <= bound:
                 continue
-            found = f"{arithmetic} is off by {stage.error:.2f} of the scores' deviation (bound {bound:g})"
+            found = f"{arithmetic} differs by {stage.error:.2f} of the scores' deviation (bound {bound:g})"
             if arithmetic == default:
                 raise ExportError(
                     f"{found} and is the default arithmetic; set another under [export] in the recipe, or see which "
@@ -196,7 +197,10 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
         crf=None
         if crf is None
         else Crf(transitions=crf.transitions.tolist(), start=crf.start.tolist(), end=crf.end.tolist()),
-        models=[_model_file(place, kind, content, exported.names) for kind, content in exported.files.items()],
+        models=[
+            _model_file(place, kind, content, exported.names, widths_of(kind, run.recipe.export.widths))
+            for kind, content in exported.files.items()
+        ],
         test_sha256=sha256(place / TEST_SET),
         default_arithmetic=default,
         parameters=run.record.parameters,
@@ -220,7 +224,9 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
     )
 
 
-def _model_file(place: Path, arithmetic: Arithmetic, content: bytes, names: StepNames) -> ModelFile:
+def _model_file(
+    place: Path, arithmetic: Arithmetic, content: bytes, names: StepNames, widths: Mapping[str, str]
+) -> ModelFile:
     path = f"model_{arithmetic}.tflite"
     part = graph(load(content))
     shapes = {tensor_name(part.tensors[i]): [int(n) for n in part.tensors[i].shape] for i in part.inputs}
@@ -235,7 +241,7 @@ def _model_file(place: Path, arithmetic: Arithmetic, content: bytes, names: Step
         input=INPUT,
         output=OUTPUT,
         states=states,
-        widths={"*": WIDTHS[arithmetic]},
+        widths=dict(widths),
     )
 
 

@@ -27,7 +27,7 @@ class NormScale(nn.Module):
     span in decibels. What error this makes the second stride takes out again, because it measures what came of it.
     Epsilon only keeps a silent input finite; it is small enough not to matter where it is added.
 
-    exp(-log(a) / 2) is written here because ONNX has no reciprocal root; rsqrt.py makes RSQRT of it.
+    exp(-log(a) / 2) is written here because ONNX has no reciprocal root; passes/rsqrt.py makes RSQRT of it.
     """
 
     def __init__(self, hidden: int) -> None:

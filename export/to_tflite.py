@@ -1,74 +1,64 @@
-"""ONNX -> TFLite with onnx2tf: a float file, and the structure of the int8 and int16x8 files.
+"""ONNX -> float TFLite with onnx2tf, which needs no TensorFlow for it.
 
-onnx2tf runs as a program of its own: TensorFlow takes seconds and hundreds of MB to load and prints a lot. It is given
-a handful of calibration samples only: TFLite's calibrator logs inputs after an operator ran, so where an operator works
-in place it logs the result as the input, and ranges come out up to eight times too wide. requantise.py sets the scales.
+onnx2tf runs as a program of its own: it prints a lot, and calls the program `onnxsim`.
 """
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from tinyloc.export.errors import ExportError
 
-SUFFIXES = {
-    "float": "_float32.tflite",
-    "int8": "_full_integer_quant.tflite",
-    "int16x8": "_full_integer_quant_with_int16_act.tflite",
-}
-CALIBRATION_SAMPLES = 16
+SUFFIX = "_float32.tflite"
 TIMEOUT_S = 600
 
 
-@dataclass(frozen=True)
-class Converted:
-    """Bytes of the files that onnx2tf made, tensor names and scales still its own."""
+def to_tflite(onnx: Path, as_they_are: bool = False) -> bytes:
+    """The float32 file, tensor names still onnx2tf's own. as_they_are: inputs keep their shape, images too.
 
-    float: bytes
-    int8: bytes
-    int16x8: bytes
-
-
-def to_tflite(onnx: Path, inputs: dict[str, npt.NDArray[np.float32]]) -> Converted:
-    """Convert. `inputs`: name -> (samples, n), recorded inputs of the step.
-
-    Raises ExportError with onnx2tf's own words when it is missing, fails, or leaves a file out.
+    Raises ExportError with onnx2tf's own words when it is missing, fails, or makes no file.
     """
-    program = Path(sys.executable).parent / "onnx2tf"
-    if not program.is_file():
+    if importlib.util.find_spec("onnx2tf") is None:
         raise ExportError(
-            f"onnx2tf is not installed beside {sys.executable}; install it with: pip install 'tinyloc[export]'"
+            f"onnx2tf is not installed for {sys.executable}; run: pip install 'tinyloc[export]', and on Python 3.11 "
+            "pip install --no-deps --ignore-requires-python onnx2tf==2.6.9"
         )
-    count = len(next(iter(inputs.values())))
-    chosen = np.linspace(0, count - 1, min(count, CALIBRATION_SAMPLES)).astype(int)
     with tempfile.TemporaryDirectory(prefix="tinyloc-onnx2tf-") as name:
         work = Path(name)
-        command = [str(program), "-i", str(onnx.resolve()), "-o", str(work / "out"), "-n"]
-        command += ["-oiqt", "-iqd", "int8", "-oqd", "int8"]
-        for tensor, values in inputs.items():
-            np.save(work / f"{tensor}.npy", values[chosen])
-            command += ["-cind", tensor, str(work / f"{tensor}.npy"), "[0.0]", "[1.0]"]
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # onnx2tf calls onnxsim
+        source = str(shutil.copy(onnx, work))  # it simplifies the file that it is given, in place
+        command = [sys.executable, "-m", "onnx2tf", "-i", source, "-o", str(work / "out"), "-n"]
+        if as_they_are:
+            command += ["-kat", *_input_names(onnx)]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # for onnxsim
         environment = {**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, env=environment, timeout=TIMEOUT_S, cwd=work, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise ExportError(f"onnx2tf did not finish within {TIMEOUT_S} s; is the machine overloaded?") from error
-        log = (done.stdout + done.stderr).strip().splitlines()
-        files = {kind: work / "out" / f"{onnx.stem}{suffix}" for kind, suffix in SUFFIXES.items()}
-        missing = [kind for kind, file in files.items() if not file.is_file()]
-        if done.returncode != 0 or missing:  # it returns 0 without an int8 file when that stage failed
+            raise ExportError(
+                f"onnx2tf did not finish within {TIMEOUT_S} s; the machine may be overloaded; run again"
+            ) from error
+        made = work / "out" / f"{onnx.stem}{SUFFIX}"
+        if done.returncode != 0 or not made.is_file():  # it returns 0 without a file when a later stage failed
+            log = (done.stdout + done.stderr).strip().splitlines()
             tail = "\n  ".join(line for line in log if line.strip())[-1500:]
             raise ExportError(
-                f"onnx2tf made no {' and no '.join(missing) or 'usable'} file of {onnx.name} "
-                f"(exit code {done.returncode}); its last words:\n  {tail}"
+                f"onnx2tf made no usable file of {onnx.name} (exit code {done.returncode}); its last words:\n  {tail}"
             )
-        return Converted(**{kind: file.read_bytes() for kind, file in files.items()})
+        return made.read_bytes()
+
+
+def _input_names(path: Path) -> list[str]:
+    """Of an ONNX file."""
+    import onnx
+
+    try:
+        graph = onnx.load(str(path)).graph
+    except Exception as error:  # protobuf's own errors
+        raise ExportError(f"{path} is no ONNX file ({error})") from error
+    return [value.name for value in graph.input]

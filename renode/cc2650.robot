@@ -8,12 +8,14 @@ ${UNKNOWN}        0x[0-9A-Fa-f]+. (Read|Write)[A-Za-z]+ (from|to) non existing p
 
 *** Keywords ***
 Power On
-    Load Golden               ${CURDIR}/build/cc2650/golden.json
-    Execute Command           include @${CURDIR}/cc2650.resc
+    Load Golden               ${CURDIR}/golden.json
+    ${script}=                Monitor Path  ${CURDIR}/cc2650.resc
+    Execute Command           include @${script}
     Create Log Tester         0
     ${file}=                  New Capture File
     Set Test Variable         ${FILE}  ${file}
-    Execute Command           sysbus.uart CreateFileBackend @${FILE} true
+    ${capture}=               Monitor Path  ${file}
+    Execute Command           sysbus.uart CreateFileBackend @${capture} true
     Execute Command           emulation RunFor "0.05"
 
 Exchange

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export.flatbuffer import dump
-from tinyloc.export.quantised import float_file, integer_file, measure_ranges
+from tinyloc.export.float_file import float_file
+from tinyloc.export.integer_file import integer_file, widths_of
+from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.export.step_attention import FoldedWindow
 from tinyloc.export.to_onnx import INPUT, StepNames, check_finite, write_onnx
 from tinyloc.export.to_tflite import to_tflite
@@ -46,7 +48,6 @@ def window_files(
     check_finite(model)
     rows = windows.reshape(len(windows), -1).astype(np.float32)
     write_onnx(_Window(model).eval(), (torch.from_numpy(rows[:1]),), NAMES, onnx)
-    converted = to_tflite(onnx, {INPUT: rows})
-    exact = float_file(converted, onnx, NAMES, {INPUT: rows[:1]})
+    exact = float_file(to_tflite(onnx), onnx, NAMES, {INPUT: rows[:1]})
     ranges = measure_ranges(dump(exact), NAMES, [rows])
-    return {kind: integer_file(converted, exact, NAMES, ranges, kind) for kind in arithmetics}
+    return {kind: integer_file(exact, NAMES, ranges, widths_of(kind, {})) for kind in arithmetics}

@@ -23,6 +23,7 @@ from tinyloc.cli import (
     codegen,
     compare,
     data,
+    deploy,
     duty,
     emulate,
     evaluate,
@@ -30,6 +31,7 @@ from tinyloc.cli import (
     flash,
     fusion,
     init,
+    quantise,
     recipes,
     renode,
     report,
@@ -39,6 +41,7 @@ from tinyloc.cli import (
 )
 from tinyloc.cli.compile import compile_model
 from tinyloc.cli.console import QuietOption, VerboseOption, set_verbosity, take_verbosity
+from tinyloc.cli.library import library
 from tinyloc.cli.run import run as run_model
 from tinyloc.environment import missing_module
 from tinyloc.environment import version as tinyloc_version
@@ -46,7 +49,7 @@ from tinyloc.errors import UserError
 
 OUR_FAULT = 3
 INTERRUPTED = 130
-GO_ON = ("train", "evaluate")
+GO_ON = ("train", "deploy", "evaluate")
 """Commands that continue an interrupted run."""
 OUTSIDE = frozenset(
     {
@@ -93,16 +96,19 @@ app.command("init", rich_help_panel=TRAIN)(init.init)
 app.command("recipes", rich_help_panel=TRAIN)(recipes.recipes)
 app.add_typer(data.app, name="data", rich_help_panel=TRAIN)
 app.command("train", rich_help_panel=TRAIN)(train.train)
+app.command("deploy", rich_help_panel=TRAIN)(deploy.deploy)
 app.command("export", rich_help_panel=TRAIN)(export.export)
 app.command("codegen", rich_help_panel=DEPLOY)(codegen.codegen)
 app.command("build", rich_help_panel=DEPLOY)(build.build)
 app.command("emulate", rich_help_panel=DEPLOY)(emulate.emulate)
 app.command("flash", rich_help_panel=DEPLOY)(flash.flash)
+app.command("library", rich_help_panel=DEPLOY)(library)
 app.command("evaluate", rich_help_panel=DEPLOY)(evaluate.evaluate)
 app.command("report", rich_help_panel=DEPLOY)(report.report)
 app.command("compare", rich_help_panel=DEPLOY)(compare.compare)
 app.command("duty", rich_help_panel=DEPLOY)(duty.duty)
 app.command("renode", rich_help_panel=DEPLOY)(renode.renode)
+app.command("quantise", rich_help_panel=NETWORK)(quantise.quantise)
 app.command("compile", rich_help_panel=NETWORK)(compile_model)
 app.command("run", rich_help_panel=NETWORK)(run_model)
 app.add_typer(zoo.app, name="zoo", rich_help_panel=MORE)

@@ -9,9 +9,9 @@ MOST_TOLD = 20
 
 
 class Strict(BaseModel):
-    """A frozen record without unknown keys, whose numbers are finite."""
+    """A frozen record without unknown keys, whose numbers are finite; text and booleans are no numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 def problems(error: ValidationError, whole: str = "file") -> list[str]:

@@ -15,7 +15,7 @@ POSITION_IMAGE_BYTES = 65_536
 RAM_BYTES = 8_192
 FIRMWARE_BYTES = 13_000
 """Program beside the weights, in the images of the zoo."""
-HIDDEN = (64, 48, 32, 24, 16, 12, 8, 4)
+HIDDEN = (64, 48, 32, 24, 16)
 STEPS = 2_400
 """Optimiser steps, as UJIIndoorLoc's recipe has."""
 BATCH = 256

@@ -267,7 +267,7 @@ class _Reader:
             found = _position(names[0], before), _position(names[1], after)
             for name, position, have in zip((before, after), found, names, strict=True):
                 if position is None:
-                    self.problems.append(f"state tensor {name!r} is not there; the graph has {', '.join(have)}")
+                    self.problems.append(f"state tensor {name!r} does not exist; the graph has {', '.join(have)}")
             if found[0] is not None and found[1] is not None:
                 pairs.append((inputs[found[0]], outputs[found[1]]))
         if self.problems:
@@ -528,9 +528,9 @@ def _storage_faults(source: Any, buffer: Any, size: int) -> list[str]:
     if size > LARGEST_TENSOR:
         faults.append(f"takes {size:,} bytes, more than any board has; the most is {LARGEST_TENSOR:,}")
     if source.Sparsity() is not None:
-        faults.append("is stored sparse; convert the model without a sparsity of its own, or densify it")
+        faults.append("is stored sparse; convert the model without sparsity, or densify it")
     if buffer is not None and buffer.Offset() > 1 and not buffer.DataLength():
-        faults.append("is kept outside of the flatbuffer; write the model as one file below 2 GB")
+        faults.append("is stored outside the flatbuffer; write the model as one file below 2 GB")
     quantisation = source.Quantization()
     if quantisation is not None and quantisation.ScaleLength():
         scales, zeros = quantisation.ScaleLength(), quantisation.ZeroPointLength()

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
+import numpy as np
+
 from tinyloc.bundle.schema import Arithmetic, Bundle, ModelFile, load_bundle
 from tinyloc.codegen.arithmetic.position import IntegerPositions, integer_positions
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.frontend.refusals import grouped, unsupported
-from tinyloc.codegen.graph import Graph, Operator, broadcast_shape, illegalities
+from tinyloc.codegen.graph import RANGE, Graph, Operator, broadcast_shape, illegalities
 from tinyloc.codegen.manifest import Reference
 from tinyloc.codegen.operators.base import ElementWise, Rule, shape_problems
 from tinyloc.codegen.operators.compare import COMPARISONS, LOGIC
@@ -61,7 +63,7 @@ def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
         return problems
     # a rule may take for granted that TFLite wrote the file: number of operands, rank, sizes that fit
     except (ValueError, IndexError, TypeError, KeyError, AttributeError, AssertionError, ArithmeticError) as error:
-        return [f"its operands are not what {op.kind} takes ({error})"]
+        return [f"{op.kind} does not take these operands ({error}); the file is damaged"]
 
 
 def _mixed_types(graph: Graph, op: Operator, rule: Rule) -> list[str]:
@@ -112,11 +114,44 @@ def read_source(
             problems.append(
                 f"{role} tensor {name!r} has {graph.tensors[tensors[0]].size} elements, the bundle names {size}"
             )
+    if not problems:
+        problems = [*_state_problems(model, graph), *_crf_problems(bundle, graph)]
     check_graph(graph, str(path), problems)
     if (reference or bundle.build.reference) == "litert":
         return Source(bundle, model, graph)
     fused, decisions = fuse_selective_scan(graph)
     return Source(bundle, model, fused, "litert" if fused is graph else "tinyloc", tuple(decisions))
+
+
+def _state_problems(model: ModelFile, graph: Graph) -> list[str]:
+    """States whose shape in the bundle is not that of the tensor."""
+    inputs = [list(graph.tensors[before].shape) for before, _ in graph.states]
+    return [
+        f"state {state.name!r} has shape {state.shape} in the bundle, its tensor {shape}"
+        for state, shape in zip(model.states, inputs, strict=True)
+        if state.shape != shape
+    ]
+
+
+def _crf_problems(bundle: Bundle, graph: Graph) -> list[str]:
+    """A CRF whose paths leave the 32 bits that the device adds them in, at any scores."""
+    scores = graph.tensors[graph.outputs[0]]
+    if bundle.crf is None or bundle.window.steps == 1 or scores.quantisation is None or scores.quantisation.per_channel:
+        return []
+    scale = float(np.float32(scores.scale))
+    if not scale > 0:
+        return []  # check_graph says so
+    largest = max(abs(value) for row in bundle.crf.transitions for value in row) / scale
+    ends = max(map(abs, (*bundle.crf.start, *bundle.crf.end))) / scale
+    one = largest + 1 + max(map(abs, RANGE[scores.element]))
+    steps = 4 if bundle.window.online else bundle.window.steps  # online, the best path is taken off at every sample
+    if 2 * (steps * one + 2 * ends) < 2**31:
+        return []
+    return [
+        f"the CRF reaches {largest * scale:g} at a transition and {ends * scale:g} at an end: in units of the scores "
+        f"({scale:g}) a path of {bundle.window.steps} samples leaves 32 bits; bound the CRF (-1e4 forbids "
+        "a transition) or shorten the window"
+    ]
 
 
 def reference_named(given: str | None) -> Reference | None:
@@ -126,7 +161,9 @@ def reference_named(given: str | None) -> Reference | None:
     for known in get_args(Reference):
         if given == known:
             return cast(Reference, known)
-    raise ReferenceNameError(f"--reference {given}: there are tinyloc and litert; docs/compiler.md tells of them")
+    raise ReferenceNameError(
+        f"--reference {given}: unknown; choose tinyloc or litert (docs/concepts/exactness.md explains both)"
+    )
 
 
 def position_rule(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> IntegerPositions | None:

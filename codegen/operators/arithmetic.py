@@ -1,4 +1,4 @@
-"""Unary arithmetic: ABS, NEG, RELU and its relatives, QUANTIZE between scales, RSQRT of int8."""
+"""Unary arithmetic: ABS, NEG, RELU and its relatives, QUANTIZE between scales, CAST to int16, RSQRT of int8."""
 
 import functools
 from collections.abc import Sequence
@@ -68,6 +68,30 @@ class Rescale(ElementWise):
         if self.magnitude:
             centred = f"tl_abs({centred})"
         return Expression(clamped(scaled(centred, *self._factor(graph, op)), ty.zero_point, *self._bounds(graph, op)))
+
+
+class Cast(ElementWise):
+    """y = x, the integers as they are: int8 becomes int16 where the widths of a file meet (LiteRT's QUANTIZE does not).
+
+    Scale and zero point do not enter; that both sides stand for the same values is checked.
+    """
+
+    def problems(self, graph: Graph, op: Operator) -> list[str]:
+        x, y = (graph.tensors[t] for t in (op.inputs[0], op.outputs[0]))
+        if (x.element, y.element) != ("int8", "int16"):
+            return [f"CAST of {x.name} from {x.element} to {y.element}; only int8 to int16 is"]
+        problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
+        if not problems and (np.float32(x.scale), x.zero_point) != (np.float32(y.scale), 0):
+            problems.append(f"CAST of {x.name} changes its values: both sides need one scale, and the zero point 0")
+        return problems
+
+    def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
+        (x,) = values
+        assert x is not None
+        return [x.astype(np.int16)]
+
+    def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
+        return Expression(f"(int32_t){operands[0]}")
 
 
 class Neg(ElementWise):

@@ -46,11 +46,12 @@ def optimise(graph: Graph, sparse_input: bool = True, use_library: Pass | None =
     for rewrite in (*PASSES[:at], *([use_library] if use_library else []), *PASSES[at:]):
         if rewrite is mark_sparse_input and not sparse_input:
             continue
+        name = getattr(rewrite, "__name__", "use_library")
         graph, notes = rewrite(graph)
         problems = illegalities(graph)
         if problems:
-            raise AssertionError(f"{rewrite.__name__} made an illegal graph: {'; '.join(problems)}")
+            raise AssertionError(f"{name} made an illegal graph: {'; '.join(problems)}")
         for line in notes:
-            LOGGER.debug("%s: %s", rewrite.__name__, line)
+            LOGGER.debug("%s: %s", name, line)
         decisions += notes
     return graph, decisions

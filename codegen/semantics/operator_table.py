@@ -5,7 +5,7 @@ from tinyloc.codegen.backends.cmsis_nn.operators import LIBRARY_RULES
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.operators.add import Add
 from tinyloc.codegen.operators.arg_max import ArgMax
-from tinyloc.codegen.operators.arithmetic import Neg, Rescale, Rsqrt8
+from tinyloc.codegen.operators.arithmetic import Cast, Neg, Rescale, Rsqrt8
 from tinyloc.codegen.operators.base import ElementWise, KernelRule, Rule, ViewRule
 from tinyloc.codegen.operators.batch_matmul import BatchMatMul
 from tinyloc.codegen.operators.compare import COMPARISONS, LOGIC, Select
@@ -55,6 +55,7 @@ RULES: dict[str, Rule] = {
     "ARG_MAX": ArgMax(),
     "AVERAGE_POOL_2D": Pool2D(average=True),
     "BATCH_MATMUL": BatchMatMul(),
+    "CAST": Cast(),
     "CONCATENATION": Concatenation(),
     "CONV_2D": Conv2D(),
     "COPY": Copy(),

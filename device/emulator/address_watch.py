@@ -78,7 +78,7 @@ class AddressWatch:
         if self._reads is not None:
             self._profiler.cycles += self._reads.load(place, load.size)
         if place < self._null_end:
-            self._crash(f"read of {place:#010x} through a null pointer: there lie the vectors", address)
+            self._crash(f"read of {place:#010x} through a null pointer (the vector table is there)", address)
 
 
 def _register(name: str) -> int:

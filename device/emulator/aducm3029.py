@@ -27,7 +27,7 @@ CPUID_M3_R2P1 = 0x412F_C231
 INSTREN = 1 << 31
 CODE_BANKS = ((0x2000_4000, 0x4000), (0x2004_4000, 0x4000))
 """Base and size: where banks 2, and 4 with 5, appear to data once INSTREN is cleared."""
-NO_DATA = "SRAM banks 2, 4 and 5 are no data memory while INSTREN (PMG0_TST_SRAM_CTL, bit 31) is set"
+NO_DATA = "SRAM banks 2, 4 and 5 cannot hold data while INSTREN (PMG0_TST_SRAM_CTL, bit 31) is set"
 WDT_KEY = 0xCCCC
 PRESCALERS = (1, 16, 256, 256)
 # bits of PMG0_RST_STAT
@@ -55,7 +55,7 @@ class Clocks(RegisterFile):
 
     def on_write(self, name: str, value: int) -> int:
         if name == "CTL1" and value >> 8 & 0x3F < value & 0x3F:
-            raise BadAccess("CLKG0_CTL1: the peripherals' clock may not be faster than the core's")
+            raise BadAccess("CLKG0_CTL1: the clock of the peripherals must not exceed the core's")
         return value
 
     def gpio(self) -> bool:
@@ -142,7 +142,9 @@ class Watchdog(RegisterFile):
     def on_write(self, name: str, value: int) -> int:
         if name == "RESTART":
             if value & 0xFFFF != WDT_KEY:
-                raise BadAccess(f"WDT0_RESTART = {value:#x}: only {WDT_KEY:#x} may be written, others reset the part")
+                raise BadAccess(
+                    f"WDT0_RESTART = {value:#x}: only {WDT_KEY:#x} may be written; other values reset the part"
+                )
             self._fed = self.clock.cycles()
             return 0
         if self.locked:
@@ -245,7 +247,7 @@ class AdiUart(Uart):
 
     def on_write(self, name: str, value: int) -> int:
         if name == "IEN" and value & 0xF:
-            raise BadAccess("UART0 interrupt enabled; the firmware must poll, the emulator takes no interrupts")
+            raise BadAccess("UART0 interrupt enabled; the emulator takes no interrupts; the firmware must poll")
         if name == "DATA":
             self.send(value & 0xFF, self._works())
             return 0
@@ -282,7 +284,7 @@ class Aducm3029:
 
     def sleep(self) -> Sleep | str:
         """No sleep is modelled."""
-        return "the emulator models no sleep of this part"
+        return "the emulator does not model the sleep of this part"
 
     def wake(self) -> None:
         """Never called: there is no sleep."""

@@ -91,7 +91,7 @@ class Prcm(RegisterFile):
                 self.loaded = {gate: self.values[gate] for gate in ("UARTCLKGR", "GPIOCLKGR")}
             return 2  # LOAD_DONE
         if name == "CPUCLKDIV" and value & 1:
-            raise BadAccess("PRCM_CPUCLKDIV: the emulator knows the undivided clock only")
+            raise BadAccess("PRCM_CPUCLKDIV: the emulator models the undivided clock only")
         return value
 
 
@@ -106,7 +106,7 @@ class Vims(RegisterFile):
 
     def on_write(self, name: str, value: int) -> int:
         if name == "CTL" and {self.values["CTL"] & 3, value & 3} == {0, CACHE} and not value & 3:
-            raise BadAccess("VIMS_CTL: from cache to RAM the way leads through off")
+            raise BadAccess("VIMS_CTL: switch the cache off before changing it to RAM")
         return value
 
 
@@ -233,7 +233,7 @@ class Pl011(Uart):
 
     def on_write(self, name: str, value: int) -> int:
         if name == "IMSC" and value:
-            raise BadAccess("UART0 interrupt enabled; the firmware must poll, the emulator takes no interrupts")
+            raise BadAccess("UART0 interrupt enabled; the emulator takes no interrupts; the firmware must poll")
         if name == "DR":
             self.send(value & 0xFF, self._enabled(8))
             return 0
@@ -274,7 +274,7 @@ class Cc2650:
 
     def sleep(self) -> Sleep | str:
         """No sleep is modelled."""
-        return "the emulator models no sleep of this part"
+        return "the emulator does not model the sleep of this part"
 
     def wake(self) -> None:
         """Never called: there is no sleep."""

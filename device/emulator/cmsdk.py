@@ -124,7 +124,7 @@ class Cmsdk:
 
     def sleep(self) -> Sleep | str:
         """No sleep is modelled."""
-        return "the emulator models no sleep of this part"
+        return "the emulator does not model the sleep of this part"
 
     def wake(self) -> None:
         """Never called: there is no sleep."""

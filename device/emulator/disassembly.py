@@ -87,6 +87,6 @@ def reject_foreign(image: Image, core: Core) -> None:
     if found:
         more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         raise ImageError(
-            f"{image.path}: a Cortex-M3 has neither DSP nor FPU instructions, but the image holds "
+            f"{image.path}: the image holds instructions that a Cortex-M3 lacks (DSP, FPU): "
             f"{', '.join(found[:5])}{more}; build it with the flags of this board"
         )

@@ -27,7 +27,7 @@ class FlashTiming:
     def text(self) -> str:
         """For the record of a run."""
         caches = f"caches of {self.code_cache} B for code and {self.data_cache} B for data, no prefetch"
-        return f"{self.wait_states} flash wait states, {self.width} bytes a read, {caches}"
+        return f"{self.wait_states} flash wait states, {self.width} bytes per read, {caches}"
 
 
 def timing_of(board: Board, wait_states: int, cached: bool) -> FlashTiming:

@@ -73,7 +73,7 @@ def load_image(path: Path) -> Image:
     except UserError:
         raise
     except Exception as error:  # a damaged file makes elftools raise almost anything
-        raise ImageError(f"{path}: a damaged ELF file ({type(error).__name__}); build the firmware again") from error
+        raise ImageError(f"{path}: damaged ELF file ({type(error).__name__}); build the firmware again") from error
 
 
 def _read_image(path: Path) -> Image:

@@ -73,9 +73,9 @@ PC_NAMES = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "
 _REGISTERS = {name: getattr(arm_const, f"UC_ARM_REG_{name.upper()}") for name in PC_NAMES}
 _PC, _SP, _LR = _REGISTERS["pc"], _REGISTERS["sp"], _REGISTERS["lr"]
 _ACCESS = {
-    UC_MEM_READ_UNMAPPED: "read of {size} bytes at {address:#010x}, where this board has nothing",
-    UC_MEM_WRITE_UNMAPPED: "write of {size} bytes at {address:#010x}, where this board has nothing",
-    UC_MEM_FETCH_UNMAPPED: "jump to {address:#010x}, where this board has nothing",
+    UC_MEM_READ_UNMAPPED: "read of {size} bytes at {address:#010x}, where this board has no memory",
+    UC_MEM_WRITE_UNMAPPED: "write of {size} bytes at {address:#010x}, where this board has no memory",
+    UC_MEM_FETCH_UNMAPPED: "jump to {address:#010x}, where this board has no memory",
     UC_MEM_READ_PROT: "read of {address:#010x}, which is not readable",
     UC_MEM_WRITE_PROT: "write to read-only memory at {address:#010x}",
     UC_MEM_FETCH_PROT: "jump to {address:#010x}, which is not executable",
@@ -83,7 +83,7 @@ _ACCESS = {
 }
 _INTERRUPTS = {
     1: "undefined instruction",
-    2: "SVC, and the emulator takes no exceptions",
+    2: "SVC; the emulator takes no exceptions",
     4: "data access failed",
     7: "BKPT",
     8: "return from an exception that was never taken",
@@ -119,7 +119,7 @@ class Machine:
 
     `timing` charges reads of the flash for its wait states, without it they have none. `measure` counts blocks, models
     cycles (near 1 µs a block) and, with `check_alignment`, looks at the address of each transfer that must be aligned;
-    without it the code runs free. It can be switched between runs.
+    without it the code runs free. It can be switched between runs. Calls of `entries` are measured.
     Raises ImageError, BoardError.
     """
 
@@ -131,6 +131,7 @@ class Machine:
         measure: bool = False,
         check_alignment: bool = True,
         timing: FlashTiming | None = None,
+        entries: frozenset[str] = ENTRIES,
     ) -> None:
         self.board = board
         self.patience = 1.0
@@ -158,7 +159,7 @@ class Machine:
         part = PART_MODELS[board.uart.model]
         self.part = part(board, self, self._look, self._progress, self._request_reset, self._memory.gate)
         self._map_peripherals()
-        self.profiler = Profiler(self.image, board.core, self._code, ENTRIES)
+        self.profiler = Profiler(self.image, board.core, self._code, entries)
         self.profiler.on_new_block = self._check_block
         self.profiler.stop = self._uc.emu_stop
         self._stack_limit = self.image.symbols.get(STACK_LIMIT, 0)
@@ -210,7 +211,7 @@ class Machine:
                 peripheral = windows[offset // WINDOW]
                 return peripheral.read(page + offset - peripheral.base, size)
             except KeyError:
-                self._stop_with(f"read of {page + offset:#010x}, where this board has nothing")
+                self._stop_with(f"read of {page + offset:#010x}, where this board has no memory")
             except BadAccess as error:
                 self._stop_with(str(error))
             return 0
@@ -220,7 +221,7 @@ class Machine:
                 peripheral = windows[offset // WINDOW]
                 peripheral.write(page + offset - peripheral.base, size, value)
             except KeyError:
-                self._stop_with(f"write of {page + offset:#010x}, where this board has nothing")
+                self._stop_with(f"write of {page + offset:#010x}, where this board has no memory")
             except BadAccess as error:
                 self._stop_with(str(error))
 
@@ -275,7 +276,7 @@ class Machine:
         """Let the timer end the sleep; gives the seconds that it lasted. Raises EmulatorCrash when none would."""
         found = self.part.sleep() if self._asleep else "the firmware does not sleep"
         if isinstance(found, str):
-            raise self._crashed(f"a sleep that does not end as it should: {found}")
+            raise self._crashed(f"the sleep would not end: {found}")
         self._free_cycles += round(found.period_s * self.part.core_hz())
         expired = self.part.watchdog.expired()
         self.part.wake()
@@ -318,7 +319,7 @@ class Machine:
         self._reset_cause = None
         self.profiler.resume()
         if not start & 1:
-            raise self._crashed("the reset vector is even or empty: there is no vector table at the start of the flash")
+            raise self._crashed("the reset vector is even or empty: no vector table at the start of the flash")
 
     def run(self) -> None:
         """Run until the firmware idles. Raises EmulatorCrash, and KeyboardInterrupt when SIGINT came.
@@ -377,7 +378,7 @@ class Machine:
                 if self._stopped_waiting():
                     self._asleep = True
                     return
-                raise self._crashed("it ran on without a look at the UART")
+                raise self._crashed("it ran on without polling the UART")
 
     def stop_runaway(self, now: float) -> None:
         """Called by the watch thread: end a run that has lasted too long."""

@@ -37,7 +37,7 @@ class MemoryMap:
                     engine.mem_map_ptr(alias.base, alias.size, _protection(memory.access), place)
                     break
             else:
-                raise BoardError(f"board {board.name}: alias {alias.name} is of no memory")
+                raise BoardError(f"board {board.name}: alias {alias.name} refers to no memory")
 
     @property
     def start(self) -> int:

@@ -262,13 +262,13 @@ class SystemControl(RegisterFile):
             return 0xFA05_0000 | (value & 0x700)
         if name == "SYST_CSR":
             if value & 2:
-                raise BadAccess("SysTick interrupt enabled; the firmware must poll, the emulator takes no interrupts")
+                raise BadAccess("SysTick interrupt enabled; the emulator takes no interrupts; the firmware must poll")
             self._systick_start = self.clock.cycles()
         if name == "SYST_CVR":
             self._systick_start = self.clock.cycles()
             return 0
         if name.startswith("NVIC_ISER") and value:
-            raise BadAccess("interrupt enabled; the firmware must poll, the emulator takes no interrupts")
+            raise BadAccess("interrupt enabled; the emulator takes no interrupts; the firmware must poll")
         if name in ("CFSR", "HFSR", "DFSR"):  # write one to clear
             return self.values[name] & ~value
         return value

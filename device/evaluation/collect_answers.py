@@ -149,8 +149,8 @@ def _same_device(client: DeviceClient) -> None:
     now = client.hello()
     if before is not None and replace(now, reset_cause=before.reset_cause) != before:
         raise LinkError(
-            f"{client.transport.name}: another board or image is there now: model {now.model_id} on {now.board}, "
-            f"before it was model {before.model_id} on {before.board}; plug the first one in and run again"
+            f"{client.transport.name}: the board or image changed: now model {now.model_id} on {now.board}, "
+            f"before model {before.model_id} on {before.board}; connect the first one and run again"
         )
 
 

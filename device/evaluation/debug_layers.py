@@ -38,16 +38,16 @@ class Comparison:
     def text(self) -> str:
         """One paragraph for a person."""
         if self.first is None:
-            return f"All {counted(self.layers, 'layer')} equal the host's in {counted(self.samples, 'sample')}."
+            return f"All {counted(self.layers, 'layer')} equal the host in {counted(self.samples, 'sample')}."
         what = f" ({', '.join(self.first.operators)})" if self.first.operators else ""
         lines = [
-            f"Sample {self.sample}: the first that differs is {self.first.name}{what}.",
+            f"Sample {self.sample}: the first different layer is {self.first.name}{what}.",
             f"  It writes {'; '.join(self.first.tensors)}.",
             f"  CRC-32 on the device {self.found:08x}, on the host {self.first.checksum:08x}.",
-            f"  Equal: the {self.samples - 1:,} samples before, and in this one all that ran before it.",
+            f"  Equal: the {self.samples - 1:,} samples before, and all earlier layers of this sample.",
         ]
         if self.later:
-            lines.append(f"  Then also: {', '.join(self.later)}.")
+            lines.append(f"  Also different: {', '.join(self.later)}.")
         return "\n".join(lines)
 
 
@@ -64,14 +64,15 @@ def compare_layers(
     Raises DebugError when the image was built without checksums; EvaluationError, LinkError, BundleError,
     ManifestError as the evaluation does.
     """
-    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    bundle = load_bundle(bundle_dir)
+    test_set = load_test_set(bundle_dir, bundle)
     generated = read_manifest(generated_dir)
     arithmetic = check_generated(generated, bundle, generated_dir)
     client = DeviceClient(transport, timeout=timeout)
     hello = client.hello()
     check_device(hello, generated, bundle, board, transport.name)
     if not hello.checks_layers:
-        raise DebugError(f"{transport.name}: the image does not tell checksums of its layers; {HOW_TO_BUILD}")
+        raise DebugError(f"{transport.name}: the image does not send checksums of its layers; {HOW_TO_BUILD}")
     reference = LayerReference(bundle_dir, arithmetic, generated)
     layers, total = len(generated.layers), len(test_set.label)
     for recording in test_set.recordings():
@@ -84,7 +85,7 @@ def compare_layers(
             found = client.layers()
             if len(found) != len(expected):
                 raise DebugError(
-                    f"{transport.name}: the image tells {len(found)} checksums, the generated code has "
+                    f"{transport.name}: the image sends {len(found)} checksums, the generated code has "
                     f"{len(expected)}; {HOW_TO_BUILD}"
                 )
             wrong = [i for i, (check, value) in enumerate(zip(expected, found, strict=True)) if check.checksum != value]

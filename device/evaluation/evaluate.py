@@ -79,7 +79,8 @@ def evaluate(
         emulator.
     """
     started = time.monotonic()
-    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    bundle = load_bundle(bundle_dir)
+    test_set = load_test_set(bundle_dir, bundle)
     generated = read_manifest(generated_dir)
     arithmetic = check_generated(generated, bundle, generated_dir)
     client = DeviceClient(transport, timeout=timeout)
@@ -157,7 +158,7 @@ def check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithme
         or model_id(bundle, model, backend_named(generated.backend), generated.reference) != generated.model_id
     ):
         raise EvaluationError(
-            f"{where}: the generated code is of an older bundle or another tinyloc; run `tinyloc codegen "
+            f"{where}: the generated code belongs to an older bundle or another tinyloc; run `tinyloc codegen "
             f"--arithmetic {generated.arithmetic}`, then `build` with the same option (and `flash`) again"
         )
     return model.arithmetic
@@ -167,11 +168,11 @@ def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board
     """Raises EvaluationError when the device runs another model than the generated code, or is no such board."""
     problems = []
     if hello.model_id != generated.model_id:
-        problems.append(f"it runs model {hello.model_id}, the generated code is model {generated.model_id}")
+        problems.append(f"the device runs model {hello.model_id}, the generated code holds model {generated.model_id}")
     if hello.backend != generated.backend:
-        problems.append(f"its back end is {hello.backend}, that of the generated code {generated.backend}")
+        problems.append(f"the device has back end {hello.backend}, the generated code {generated.backend}")
     if hello.board != board.name:
-        problems.append(f"it says it is a {hello.board!r}, asked for was {board.name!r}")
+        problems.append(f"the device is a {hello.board!r}, not a {board.name!r}")
     else:
         problems += check_board(hello, board)
     sizes = (("inputs", hello.inputs, generated.inputs, len(bundle.preprocessing.access_points)),

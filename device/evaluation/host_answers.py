@@ -10,12 +10,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import TestSet, load_test_set
+from tinyloc.bundle.schema import Arithmetic, TestSet, load_test_set
 from tinyloc.codegen.backend_names import Backend, backend_named
 from tinyloc.codegen.manifest import Reference
 from tinyloc.errors import UserError
@@ -69,7 +69,7 @@ class BackgroundHost:
     def __init__(
         self,
         bundle_dir: Path,
-        arithmetic: Literal["int8", "int16x8"],
+        arithmetic: Arithmetic,
         backend: Backend = "native",
         reference: Reference = "litert",
     ) -> None:
@@ -98,7 +98,7 @@ class BackgroundHost:
         if self._process.returncode:
             told = errors.strip().splitlines()
             raise HostError(
-                f"{self._bundle_dir}: the host's reference of the {self._arithmetic} model failed: "
+                f"{self._bundle_dir}: the host reference of the {self._arithmetic} model failed: "
                 f"{told[-1] if told else 'without a word'}; make the bundle again with `tinyloc export`"
             )
         with np.load(self._out) as arrays:
@@ -122,7 +122,7 @@ class GivenHost:
         return host_answers(self._host, self._test_set)
 
 
-def main(bundle: str, arithmetic: Literal["int8", "int16x8"], out: str, backend: str, whose: Reference) -> None:
+def main(bundle: str, arithmetic: Arithmetic, out: str, backend: str, whose: Reference) -> None:
     """Write the reference's answers to the bundle's test set."""
     from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 
@@ -134,7 +134,7 @@ def main(bundle: str, arithmetic: Literal["int8", "int16x8"], out: str, backend:
 if __name__ == "__main__":
     main(
         sys.argv[1],
-        "int8" if sys.argv[2] == "int8" else "int16x8",
+        cast(Arithmetic, sys.argv[2]),
         sys.argv[3],
         sys.argv[4],
         "litert" if sys.argv[5] == "litert" else "tinyloc",

@@ -52,7 +52,8 @@ def measure(bundle: Path, arithmetic: Arithmetic, boards: tuple[str, ...], optim
     with tempfile.TemporaryDirectory(prefix="tinyloc-study-") as name:
         work = Path(name)
         manifest = compile_bundle(bundle, work / "generated", arithmetic)
-        about, test_set = load_bundle(bundle), load_test_set(bundle)
+        about = load_bundle(bundle)
+        test_set = load_test_set(bundle, about)
         host = HostLocaliser(work / "generated")
         decisions, decided_m = decisions_of(host, test_set, about.outputs)
         by_mean = about.outputs.position == "mean"

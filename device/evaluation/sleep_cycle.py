@@ -126,12 +126,13 @@ def run_duty(
     if energy is None or energy.wake_us is None or energy.awake_hz is None:
         raise DutyError(
             f"board {board.name}: its port has no sleep (no energy.wake_us in board.toml, no sleep.c in "
-            f"firmware/port/{board.build.port}); the report's battery life reckons with the sleep current alone"
+            f"firmware/port/{board.build.port}); the battery life in the report uses the sleep current alone"
         )
     period_ms = round(1e3 / rate_hz)
     if not 10 <= period_ms <= 3000:
         raise DutyError(f"{rate_hz:g} Hz: the rate must be between 0.34 and 100 Hz, for timer and watchdog")
-    bundle, test_set = load_bundle(bundle_dir), load_test_set(bundle_dir)
+    bundle = load_bundle(bundle_dir)
+    test_set = load_test_set(bundle_dir, bundle)
     first = next(test_set.recordings())
     count = min(samples, len(test_set.label) if test_set.apart else first.stop - first.start)
     generated = generated_dir.resolve()
@@ -189,12 +190,12 @@ def _run(
         found = machine.part.sleep()
         slept = machine.wake()
         if abs(slept - period_ms / 1e3) > 1e-3 or isinstance(found, str):
-            raise DutyError(f"the timer was set to {slept:.4f} s, asked for were {period_ms} ms")
+            raise DutyError(f"the timer was set to {slept:.4f} s instead of {period_ms} ms")
         before = machine.profiler.cycles
         machine.run()
         awake = machine.profiler.cycles - before
         done, class_index, status = _RESULT.unpack(machine.read_memory(result, _RESULT.size))
         if done != sample + 1 or status != 0:
-            raise DutyError(f"sample {sample}: the loop has answered {done} scans, status {status}")
+            raise DutyError(f"sample {sample}: the loop answered {done} scans, status {status}")
         scores = np.frombuffer(machine.read_memory(result + _RESULT.size, 4 * classes), np.int32)
         yield class_index, scores, awake, found.mode

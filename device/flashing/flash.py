@@ -38,11 +38,15 @@ class FlashError(UserError):
 
 
 def flash_tool(board: Board, tool: str | None = None) -> FlashTool:
-    """The tool of that name, the board's preferred one without a name. Raises FlashError naming all."""
+    """Return the tool of a name, or the board's preferred one without a name.
+
+    Raises:
+        FlashError: no such tool; the message lists all.
+    """
     tools = board.flash_tools
     if board.flash is None:
         raise FlashError(
-            f"{board.title} cannot be flashed: there is no such part; run it with `tinyloc emulate`, or choose one of "
+            f"{board.title} cannot be flashed: it is a virtual board; run it with `tinyloc emulate`, or choose one of "
             f"{', '.join(part_names())}"
         )
     if tool is None:
@@ -53,13 +57,21 @@ def flash_tool(board: Board, tool: str | None = None) -> FlashTool:
 
 
 def flash_command(build: BuildResult, board: Board, tool: str | None = None) -> list[str]:
-    """The command that would be run; `{elf}` and `{bin}` of board.toml become the files of the build."""
+    """Return the command that writes an image; `{elf}` and `{bin}` of board.toml become the files of the build.
+
+    Raises:
+        FlashError: the board has no such tool.
+    """
     files = {"elf": str(build.elf.resolve()), "bin": str(build.bin.resolve())}
     return [part.format(**files) for part in flash_tool(board, tool).command]
 
 
 def check_image(build: BuildResult, board: Board) -> None:
-    """Refuse an image that is missing, too large, or made for another part; FlashError says all that is wrong."""
+    """Refuse an image that is missing, too large, or made for another part.
+
+    Raises:
+        FlashError: every problem at once.
+    """
     again = f"make it with `tinyloc build --board {board.name}`"
     if not build.elf.is_file():
         raise FlashError(f"{build.elf}: no such image; {again}")
@@ -68,9 +80,9 @@ def check_image(build: BuildResult, board: Board) -> None:
     if (build.elf.parent / "build.json").is_file():
         record = read_record(build.elf.parent)
         if record.part != board.part:
-            problems.append(f"it was built for {record.part} ({record.board})")
+            problems.append(f"built for {record.part} ({record.board})")
     if build.sizes.flash > flash_memory.size:
-        problems.append(f"it takes {build.sizes.flash} bytes, {board.part} has {flash_memory.size} bytes of flash")
+        problems.append(f"takes {build.sizes.flash} bytes, {board.part} has {flash_memory.size} bytes of flash")
     segments = flash_content(build.elf)
     for address, content in segments:
         if not flash_memory.base <= address <= flash_memory.base + flash_memory.size - len(content):
@@ -78,9 +90,9 @@ def check_image(build: BuildResult, board: Board) -> None:
     vectors = next((content for address, content in segments if address == flash_memory.base), b"")[:8]
     stack, start = (int.from_bytes(vectors[i : i + 4], "little") for i in (0, 4))
     if not any(memory.base < stack <= memory.base + memory.size for memory in board.ram):
-        problems.append(f"its stack would start at {stack:#010x}, where the part has no RAM")
+        problems.append(f"the stack would start at {stack:#010x}, where the part has no RAM")
     if not start & 1 or not flash_memory.base <= start < flash_memory.base + flash_memory.size:
-        problems.append(f"its reset vector {start:#010x} is no Thumb code in flash")
+        problems.append(f"the reset vector {start:#010x} is not Thumb code in flash")
     problems += fixed_problems(board, segments)
     if problems:
         raise FlashError(f"{build.elf} is not for {board.title}: {'; '.join(problems)}; {again}")
@@ -93,10 +105,20 @@ def flash(
     report: Callable[[str], None] = print,
     tool: str | None = None,
 ) -> list[str]:
-    """Write the image and verify it as far as the tool does; with `dry_run` only say what would be run.
+    """Write an image to a connected board and verify it as far as the tool does.
 
-    Raises FlashError saying plainly whether the image, the tool or the board is missing, or that the image is not for
-    this part.
+    Args:
+        build: the image.
+        board: the board that is connected.
+        dry_run: only report the command.
+        report: called with each line for the user.
+        tool: one of the board's tools; without it the preferred one.
+
+    Returns:
+        The command.
+
+    Raises:
+        FlashError: the image, the tool or the board is missing, or the image is not for this part.
     """
     chosen = flash_tool(board, tool)
     check_image(build, board)
@@ -111,12 +133,12 @@ def flash(
     if shutil.which(command[0]) is None:
         others = [name for name in board.flash_tools if name != chosen.tool]
         hint = _HINTS.get(chosen.tool, "see its documentation")
-        instead = f"; or take another with --tool: {', '.join(others)}" if others else ""
+        instead = f"; or choose another with --tool: {', '.join(others)}" if others else ""
         raise FlashError(f"{chosen.tool} is not installed: {hint}{instead}; the image is ready at {build.elf}")
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
-        raise FlashError(f"{chosen.tool} gave no answer in {TIMEOUT_S:.0f} s; reconnect the board") from error
+        raise FlashError(f"{chosen.tool} did not answer within {TIMEOUT_S:.0f} s; reconnect the board") from error
     said = (result.stdout + result.stderr).strip()
     if result.returncode != 0:
         if any(sign in said for sign in _NO_BOARD):
@@ -128,7 +150,7 @@ def flash(
 
 def _verified(command: list[str]) -> str:
     checks = any("verify" in part or part == "-v" for part in command) or command[0] == "st-flash"
-    return " and verified" if checks else "; this tool does not read it back"
+    return " and verified" if checks else "; not verified: this tool does not read it back"
 
 
 def _copy(
@@ -148,5 +170,5 @@ def _copy(
         target.write(source.read_bytes())
         target.flush()
         os.fsync(target.fileno())
-    report(f"{build.bin} copied to {drive}; press reset. A drive does not verify: `tinyloc evaluate` asks the board")
+    report(f"{build.bin} copied to {drive}; press reset. The copy is not verified; check it with `tinyloc evaluate`")
     return plain

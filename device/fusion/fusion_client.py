@@ -51,7 +51,7 @@ def parse_fix(body: bytes) -> Fix:
     flags, status, x, y, xx, yy, variance, cycles, stack, *counts = _FIX.unpack(body)
     numbers = np.array([x, y, xx, yy, variance])
     if flags > 15 or flags & 3 == 3 or status > 3 or not np.isfinite(numbers).all() or (numbers[2:] < 0).any():
-        raise FrameError(f"a FIX that no firmware of ours sends: flags {flags:#x}, status {status}, at {x}, {y}")
+        raise FrameError(f"an impossible FIX: flags {flags:#x}, status {status}, at {x}, {y}")
     return Fix(
         bool(flags & 1), bool(flags & 2), bool(flags & 4), bool(flags & 8), status, x, y, xx, yy, variance,
         cycles, stack, dict(zip(_COUNTS, counts, strict=True)),
@@ -72,12 +72,10 @@ class FusionClient(DeviceClient):
         """Who is there. Raises LinkError when the image has no fusion."""
         hello = super().hello()
         if not hello.fusion:
-            raise LinkError(
-                f"{self.transport.name}: the image there classifies scans and has no fusion; build one with fusion"
-            )
+            raise LinkError(f"{self.transport.name}: the image has no fusion; build one with `tinyloc fusion build`")
         if not 3 <= hello.inputs <= ANCHORS_MAX:
             raise LinkError(
-                f"{self.transport.name}: the device says it has {hello.inputs} anchors; 3 to {ANCHORS_MAX} are possible"
+                f"{self.transport.name}: the device reports {hello.inputs} anchors; 3 to {ANCHORS_MAX} are possible"
             )
         return hello
 

@@ -123,7 +123,9 @@ class DeviceClient:
         while True:
             part = parse_layers(self._ask(Message.LAYERS, struct.pack("<H", len(found)), Message.LAYERS_REPLY).body)
             if part.first != len(found):
-                raise LinkError(f"{self.transport.name}: layers from {len(found)} were asked, sent from {part.first}")
+                raise LinkError(
+                    f"{self.transport.name}: asked for layers from {len(found)}, got them from {part.first}"
+                )
             found += part.checksums
             if len(found) >= part.count or not part.checksums:
                 return found
@@ -164,7 +166,7 @@ class DeviceClient:
         request = Frame(kind, seq, body).encode()
         self.counts.requests += 1
         wait = self.timeout
-        problem = "nothing came back"
+        problem = "no reply"
         for attempt in range(ATTEMPTS):
             if attempt:
                 self.counts.retries += 1
@@ -204,7 +206,7 @@ class DeviceClient:
                 if outcome is not None:
                     return outcome
             if self._receiver.spoilt > spoilt:
-                return "the answer came back spoilt"
+                return "the reply was damaged"
 
     def _frames(self, data: bytes) -> list[Frame]:
         try:
@@ -226,23 +228,23 @@ class DeviceClient:
         if error.code in (ErrorCode.FAULT, ErrorCode.WATCHDOG):
             raise DeviceRestarted(f"{here}: the device restarted: {error.text()}")
         if error.transient and frame.seq in (0, seq):
-            return f"the device received it spoilt: {error.text()}"
+            return f"the device received a damaged frame: {error.text()}"
         if frame.seq != seq:
             return None
         if error.code == ErrorCode.ORDER and error.detail == NO_ORDER:
-            raise DeviceRestarted(f"{here}: the device knows of no recording; it was reset, or RESET was never sent")
+            raise DeviceRestarted(f"{here}: the device has no open recording; it restarted, or RESET was not sent")
         raise DeviceRefused(f"{here}: the device refused the request: {error.text()}", error)
 
     def _gave_up(self, kind: Message, last: str) -> str:
-        name = f"{self.transport.name}: {kind.name} was sent {ATTEMPTS} times without an answer ({last})"
+        name = f"{self.transport.name}: {kind.name} was sent {ATTEMPTS} times without a reply ({last})"
         if self._receiver.spoilt:
             return (
-                f"{name}; {self._receiver.spoilt} frames came back spoilt: the line is noisy or the rates differ. "
-                "Check cable and --baud"
+                f"{name}; {self._receiver.spoilt} frames arrived damaged: the line is noisy or the baud rates differ. "
+                "Check the cable and --baud"
             )
         if self._heard:
-            return f"{name}; the device answered before and stopped: reset or plug in the board, then run again"
+            return f"{name}; the device stopped answering: reset or reconnect the board, then run again"
         return (
-            f"{name}; the device never answered: is this the right port and rate, and is tinyloc's firmware on the "
-            "board? (`tinyloc flash`)"
+            f"{name}; the device never answered: check the port and the baud rate, and flash the firmware "
+            "(`tinyloc flash`)"
         )

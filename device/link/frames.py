@@ -1,4 +1,4 @@
-"""Frames and messages between host and device, byte for byte as docs/link.md (link 2) has them.
+"""Frames and messages between host and device, byte for byte as docs/reference/link.md (link 2) has them.
 
 On the wire: COBS(payload) 0x00. payload = version u8, type u8, seq u16, body, CRC-16/CCITT-FALSE u16, little-endian.
 """
@@ -71,9 +71,9 @@ TRANSIENT = frozenset({ErrorCode.UNREADABLE, ErrorCode.CRC, ErrorCode.TOO_LONG})
 """Errors of a frame that was spoilt on its way: the same frame again may pass."""
 
 _TEXTS = {
-    ErrorCode.UNREADABLE: "the frame was no COBS or too short",
+    ErrorCode.UNREADABLE: "the frame was not valid COBS, or too short",
     ErrorCode.CRC: "the frame's checksum was wrong",
-    ErrorCode.VERSION: "the frame's protocol version {detail} is not the device's; flash the firmware of this tinyloc",
+    ErrorCode.VERSION: "the device does not know protocol version {detail}; flash the firmware of this tinyloc",
     ErrorCode.TYPE: "the device does not know frame type {detail:#x}; flash the firmware of this tinyloc",
     ErrorCode.LENGTH: "the frame's length did not fit its type ({detail})",
     ErrorCode.ORDER: "the sample was out of order: the device expected seq {detail}",
@@ -115,9 +115,9 @@ def decode(encoded: bytes) -> Frame:
     try:
         payload = cobs.decode(encoded)
     except cobs.DecodeError as error:
-        raise FrameError(f"{len(encoded)} bytes that are no COBS: {error}") from error
+        raise FrameError(f"{len(encoded)} bytes that are not COBS: {error}") from error
     if len(payload) < OVERHEAD_BYTES:
-        raise FrameError(f"a frame of {len(payload)} bytes, the shortest has {OVERHEAD_BYTES}")
+        raise FrameError(f"a frame of {len(payload)} bytes; the shortest has {OVERHEAD_BYTES}")
     (checksum,) = struct.unpack("<H", payload[-2:])
     if checksum != binascii.crc_hqx(payload[:-2], 0xFFFF):
         raise FrameError(f"a frame of {len(payload)} bytes with a wrong checksum")
@@ -231,8 +231,8 @@ def parse_hello(body: bytes) -> Hello:
         problems.append(f"a board called {board!r}")
     if problems:
         raise FrameError(
-            f"the device says of itself what cannot be: {', '.join(problems)}. Is this port a board with tinyloc's "
-            "firmware? Flash this tinyloc's firmware"
+            f"impossible HELLO: {', '.join(problems)}. Check that the port belongs to a board with tinyloc; flash this "
+            "tinyloc's firmware"
         )
     return hello
 
@@ -246,7 +246,7 @@ class Result:
     stack_high_water: int  # bytes
     scores: npt.NDArray[np.int16]  # (C,), int8 scores widened
     position_mm: tuple[int, int] | None = None  # x and y, of a model that decides positions
-    margin: int = 0  # what the decision has more than the next best, see docs/link.md; 0: none due
+    margin: int = 0  # what the decision has more than the next best, see docs/reference/link.md; 0: none due
     heard: int = 0  # access points that counted
     unknown: bool = False  # nothing was heard: the class means nothing
 
@@ -295,7 +295,7 @@ class LayerChecks:
 def parse_layers(body: bytes) -> LayerChecks:
     """Body of a LAYERS reply. Raises FrameError."""
     if len(body) < 4 or len(body) % 4:
-        raise FrameError(f"a LAYERS reply of {len(body)} bytes holds no whole checksums")
+        raise FrameError(f"a LAYERS reply of {len(body)} bytes does not hold whole checksums")
     count, first = struct.unpack_from("<HH", body)
     return LayerChecks(count, first, struct.unpack_from(f"<{len(body) // 4 - 1}I", body, 4))
 

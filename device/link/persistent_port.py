@@ -62,14 +62,16 @@ class PersistentPort:
 
     def _come_back(self, gone: PortGone) -> None:
         self._port.close()
-        self._tell(f"{gone.port} went away; plug the board in again and the evaluation goes on")
+        self._tell(f"{gone.port} is gone; connect the board again to continue")
         deadline = self._clock() + self._patience
         while True:
             try:
                 self._port = self._open()
             except LinkError as error:
                 if self._clock() > deadline:
-                    raise LinkError(f"{gone}; it did not come back within {self._patience:g} s ({error})") from error
+                    raise LinkError(
+                        f"{gone}; the board did not come back within {self._patience:g} s ({error})"
+                    ) from error
                 time.sleep(LOOK_S)
             else:
                 self._tell(f"{self._port.port} is back")

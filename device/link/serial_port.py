@@ -37,7 +37,7 @@ class SerialPort:
         try:
             self._serial.write(data)
         except serial.SerialTimeoutException as error:
-            raise LinkError(f"{self.port}: the board takes no bytes; reset it, then run again") from error
+            raise LinkError(f"{self.port}: the board accepts no bytes; reset it, then run again") from error
         except (serial.SerialException, OSError) as error:
             raise self._gone(error) from error
 
@@ -66,7 +66,7 @@ class SerialPort:
         self._serial.close()
 
     def _gone(self, error: Exception) -> PortGone:
-        text = f"{self.port}: the port went away ({error}); is the board still plugged in? Plug it in and run again"
+        text = f"{self.port}: the port is gone ({error}); connect the board and run again"
         return PortGone(text, self.port)
 
 
@@ -74,25 +74,29 @@ def _why_not(port: str, error: Exception) -> str:
     number = getattr(error, "errno", None)
     if not Path(port).exists() or number == errno.ENOENT:
         ports = ", ".join(sorted(info.device for info in list_ports.comports())) or "none"
-        return f"{port}: no such port; ports here: {ports}. Plug the board in, or name its port with --port"
+        return f"{port}: no such port; ports here: {ports}. Connect the board, or name its port with --port"
     if number in (errno.EACCES, errno.EPERM):
         return f"{port}: permission denied; add yourself to the group that owns it (dialout), then log in again"
     if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK) or "lock" in str(error).lower():
-        return f"{port}: another program has it open; close that terminal or debugger and try again"
-    return f"{port}: cannot be used as a serial port ({error})"
+        return f"{port}: another program uses this port; close that terminal or debugger and try again"
+    return f"{port}: not usable as a serial port ({error})"
 
 
 def find_port(board: Board) -> str:
-    """The port whose USB id board.toml names. Raises LinkError when there is none or more than one."""
+    """Find the serial port whose USB id board.toml names.
+
+    Raises:
+        LinkError: no such port, or more than one.
+    """
     if board.virtual:
-        raise LinkError(f"{board.title}: there is no such part to connect; run it with `tinyloc emulate`")
+        raise LinkError(f"{board.title}: it is a virtual board; run it with `tinyloc emulate`")
     wanted = {tuple(int(part, 16) for part in name.split(":")) for name in board.uart.usb_ids}
     found = sorted(info.device for info in list_ports.comports() if (info.vid, info.pid) in wanted)
     if len(found) == 1:
         return str(found[0])
     if not found:
         raise LinkError(
-            f"no {board.title} found (USB id {', '.join(board.uart.usb_ids)}); plug it in, name its port with --port, "
+            f"no {board.title} found (USB id {', '.join(board.uart.usb_ids)}); connect it, name its port with --port, "
             "or run in the emulator"
         )
     raise LinkError(f"more than one {board.title} found: {', '.join(found)}; choose one with --port")

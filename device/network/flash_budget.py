@@ -48,16 +48,20 @@ Build = Callable[[FormOptions], Attempt]
 
 
 def flash_limit(board: Board, budget: int | None) -> int:
-    """Bytes that an image may take: the budget where one is given, else the board's. Raises BudgetError."""
+    """Return the bytes of flash that an image may take: the given budget, else that of board.toml.
+
+    Raises:
+        BudgetError: a budget that is not above 0.
+    """
     if budget is None:
         return board.budget.flash_bytes
     if budget <= 0:
-        raise BudgetError(f"a flash budget of {budget} bytes: give a number above 0")
+        raise BudgetError(f"a flash budget of {budget} bytes; give a number above 0")
     return budget
 
 
 def within_budget(build: Build, core: Core, limit: int) -> Attempt:
-    """The fastest image of at most `limit` bytes of flash; where there is none, the smallest, with a problem."""
+    """Build the fastest image of at most `limit` bytes of flash; where there is none, the smallest, with a problem."""
     attempts: list[Attempt] = []
     for level in LEVELS:
         attempts.append(_at_level(build, FormOptions("budget", core, level), limit))
@@ -76,7 +80,7 @@ def checked(image: NetworkImage, limit: int) -> NetworkImage:
     if taken <= limit or image.problems:
         return image
     problem = (
-        f"the image takes {taken} bytes of flash, {taken - limit} more than the budget of {limit}; take a smaller "
+        f"the image takes {taken} bytes of flash, {taken - limit} more than the budget of {limit}; use a smaller "
         "model or a larger budget"
     )
     return dataclasses.replace(image, problems=(problem,))

@@ -283,7 +283,7 @@ def _outside(network: Network, rows: Sequence[Sequence[Array]], answers: Sequenc
     windowed = network.step and not read_tflite(network.model, network.states).states
     summed = any(operator.startswith("SUM #") for layer in network.manifest.layers for operator in layer.operators)
     if engine == "litert" and summed and not windowed:
-        return Comparison(name, 0, 0, "cannot tell: it reads the values of a SUM as uint8")
+        return Comparison(name, 0, 0, "not comparable: it reads the values of a SUM as uint8")
     try:
         if windowed:
             return _outside_window(network, engine, rows, answers)
@@ -298,7 +298,7 @@ def _outside_window(
     """The first samples as a window of the file: its answers are those of the steps, or that of its last step."""
     windows = outside_window(network.model, rows, engine)
     if windows is None:
-        return Comparison(TITLES[engine], 0, 0, "not asked: there are fewer samples than the window has")
+        return Comparison(TITLES[engine], 0, 0, "not compared: there are fewer samples than steps in the window")
     steps, expected = windows
     found = [[np.concatenate([row[i].ravel() for row in answers[:steps]]) for i in range(len(expected))]]
     return _equal(TITLES[engine], [expected], [[a.ravel()[-b.size :] for a, b in zip(found[0], expected, strict=True)]])

@@ -36,11 +36,11 @@ class Row:
             return ""
         e = self.evaluation
         if e.mismatches:
-            return f"{e.mismatches:,} of {e.samples:,} samples differ from its own reference"
+            return f"{e.mismatches:,} of {e.samples:,} answers differ from its own reference"
         if e.litert is None or not e.litert.samples:
-            return f"LiteRT's on all {e.samples:,} samples"
+            return f"LiteRT on all {e.samples:,} samples"
         return (
-            f"its own reference's; {e.litert.samples:,} of {e.samples:,} samples differ from LiteRT's by up to "
+            f"its own reference; {e.litert.samples:,} of {e.samples:,} samples differ from LiteRT's by up to "
             f"{e.litert.largest}, {e.litert.decisions:,} decisions"
         )
 

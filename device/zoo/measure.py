@@ -24,8 +24,8 @@ def figures(found: FormRecord, what: str) -> dict[str, Figures]:
     if differ or not fits:
         sizes = [f"{board}: {image.flash_bytes:,} bytes of flash" for board, image in found.boards.items()]
         too_large = "; ".join([*sizes, *(f"{board}: {why}" for board, why in found.not_built.items())])
-        wrong = f"answers differ on {', '.join(differ)}" if differ else f"it fits no board ({too_large})"
-        raise ZooError(f"{what}: {wrong}; it is not for the zoo")
+        wrong = f"the answers differ on {', '.join(differ)}" if differ else f"it fits no board ({too_large})"
+        raise ZooError(f"{what}: {wrong}; not added to the zoo")
     return {
         board: Figures(
             flash_bytes=image.flash_bytes, ram_bytes=image.ram_bytes, cycles=image.cycles, energy_uj=image.energy_uj
@@ -38,7 +38,7 @@ def exist(boards: Sequence[str]) -> tuple[str, ...]:
     """The boards; ZooError when one is virtual and draws no current."""
     virtual = [board for board in boards if load_board(board).virtual]
     if virtual:
-        raise ZooError(f"{', '.join(virtual)} draws no current, being virtual; name boards that exist")
+        raise ZooError(f"{', '.join(virtual)} is virtual and draws no current; name boards that exist as hardware")
     return tuple(boards)
 
 
@@ -52,7 +52,7 @@ def measured(name: str, boards: Sequence[str], folder: Path = ZOO_DIR) -> Card:
         run = Path(place) / "run"
         told = unpack(name, run, folder=folder)
         if readings_digest(load_test_set(run / "bundle")) != card.test_sha256:
-            raise ZooError(f"zoo:{name} can only be measured on the test set of its card; here are {told}")
+            raise ZooError(f"zoo:{name} can only be measured on the test set of its card; this machine has {told}")
         found = measure(run / "bundle", card.arithmetic, exist(boards), card.optimise)
     return card.model_copy(
         update={

@@ -16,7 +16,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,10 +58,10 @@ class ZooError(UserError):
 class Figures(Strict):
     """Of one board: bytes of the image, RAM with the stack, modelled cycles and energy of one sample."""
 
-    flash_bytes: int = Field(gt=0)
-    ram_bytes: int = Field(gt=0)
-    cycles: float = Field(gt=0)
-    energy_uj: float = Field(ge=0)
+    flash_bytes: int = Field(gt=0, lt=1 << 32)
+    ram_bytes: int = Field(gt=0, lt=1 << 32)
+    cycles: float = Field(gt=0, le=1e12)
+    energy_uj: float = Field(ge=0, le=1e9)
 
 
 class Card(Strict):
@@ -76,22 +76,22 @@ class Card(Strict):
     architecture: FileName
     data: FileName
     """Name in the catalogue."""
-    data_options: dict[str, int | float]
+    data_options: dict[FileName, Annotated[int | float, Field(ge=-1e9, le=1e9)]]
     licence: Line
     """Of the data. The model itself is under tinyloc's licence."""
     citation: Line
-    seed: int = Field(ge=0)
-    parameters: int = Field(ge=0)
-    test_samples: int = Field(ge=1)
+    seed: int = Field(ge=0, lt=1 << 32)
+    parameters: int = Field(ge=0, le=10**12)
+    test_samples: int = Field(ge=1, le=10**9)
     test_sha256: Sha256
     """See `readings_digest`: the figures below are of these samples."""
     macro_f1: float = Field(ge=0, le=1)
     accuracy: float = Field(ge=0, le=1)
     float_macro_f1: float = Field(ge=0, le=1)
     float_accuracy: float = Field(ge=0, le=1)
-    errors_m: dict[str, float] | None = None
-    file_bytes: int = Field(ge=0)
-    constant_bytes: int = Field(ge=0)
+    errors_m: dict[Line, Annotated[float, Field(ge=0, le=1e8)]] | None = None
+    file_bytes: int = Field(ge=0, lt=1 << 32)
+    constant_bytes: int = Field(ge=0, lt=1 << 32)
 
     @property
     def board(self) -> str:
@@ -115,20 +115,24 @@ def resolve(name: str, folder: Path = ZOO_DIR) -> tuple[str, str]:
         board = name.removeprefix(f"{model}-")
         if board != name and board in board_names():
             sizes = ", ".join(f"{other} ({image.flash_bytes:,} bytes of flash)" for other, image in card.boards.items())
-            why = "draws no current, being virtual" if load_board(board).virtual else "is too small for it"
+            why = "is virtual and draws no current" if load_board(board).virtual else "is too small for it"
             raise ZooError(f"zoo:{model} is not for {board}, which {why}; it is for {sizes}")
     known = [f"{model}-{board}" for model, card in cards.items() for board in card.boards]
     raise ZooError(f"no model {name!r} in the zoo; there are {', '.join(known) or 'none'}")
 
 
 def load_card(name: str, folder: Path = ZOO_DIR) -> Card:
-    """The card of a model."""
+    """Read the card of a model of the zoo.
+
+    Raises:
+        ZooError: no such model, or a card of another version.
+    """
     path = folder / name / CARD
     try:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError) as error:
         why = "; ".join(problems(error, "card")) if isinstance(error, ValidationError) else error
-        raise ZooError(f"{path}: not a card of this tinyloc ({why}); take the zoo of this version") from error
+        raise ZooError(f"{path}: not a card of this tinyloc ({why}); use the zoo of this version") from error
 
 
 def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = ZOO_DIR) -> str:
@@ -161,11 +165,11 @@ def _read_mark(run: Path) -> Any:
 
 
 def _test_set(card: Card, place: Path, data_path: Path | None) -> tuple[TestSet, str]:
-    """The real test set if it is here and the one that the card's figures are of, else the golden scans."""
-    off = f" and the median error {card.errors_m['p50']:.2f} m" if card.errors_m else ""
+    """Give the real test set if it is here and the card's, else the golden scans; with a line about it."""
+    off = f", median error {card.errors_m['p50']:.2f} m" if card.errors_m else ""
     golden = (
-        "golden scans, labelled with the float model's own decisions, so accuracy is agreement with it ({}); on the "
-        f"real test set macro F1 is {card.macro_f1:.3f}, accuracy {card.accuracy:.3f}{off}"
+        "golden scans; accuracy is agreement with the float model here ({}). On the real test set: macro F1 "
+        f"{card.macro_f1:.3f}, accuracy {card.accuracy:.3f}{off}"
     )
     bundle = load_bundle(place)
     try:
@@ -174,9 +178,9 @@ def _test_set(card: Card, place: Path, data_path: Path | None) -> tuple[TestSet,
     except UserError as error:
         if data_path is not None:
             raise
-        return _golden(place), golden.format(f"{card.data} is not here: {str(error).split(';')[0]}")
+        return _golden(place), golden.format(str(error).split(";")[0])
     if test_set is None or readings_digest(test_set) != card.test_sha256:
-        return _golden(place), golden.format(f"the {card.data} that is here is not the one of the card")
+        return _golden(place), golden.format(f"the {card.data} on this machine is not the one of the card")
     return test_set, f"the test set of {card.data}, {card.test_samples:,} samples"
 
 

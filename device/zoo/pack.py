@@ -79,7 +79,7 @@ def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, car
     (place / kept.path).write_bytes((run.directory / "bundle" / kept.path).read_bytes())
     golden(run, bundle).save(place / TEST_SET)
     np.savez_compressed(place / DECISIONS, float_class=run.test_set.float_class.astype(np.int16))
-    settings = {"recipe": bundle.settings["recipe"], "zoo": card.name}
+    settings = {"recipe": bundle.settings.get("recipe"), "zoo": card.name}
     packed = bundle.model_copy(
         update={
             "name": card.name, "models": [kept], "default_arithmetic": form, "settings": settings,

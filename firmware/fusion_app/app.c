@@ -65,7 +65,7 @@ static uint8_t fused_flags(void) {
     return (uint8_t)(flags | (fused.restarted ? 8u : 0u));
 }
 
-/* All of tl_fusion_counts_t and of tl_imu_counts_t, in the order that docs/link.md has. */
+/* All of tl_fusion_counts_t and of tl_imu_counts_t, in the order that docs/reference/link.md has. */
 static void put_counts(tl_writer_t *writer) {
     const tl_fusion_counts_t *c = &tl_fusion.counts;
     const tl_imu_counts_t *i = &tl_fusion.reckoner.counts;
@@ -175,8 +175,7 @@ static int32_t body_length(const tl_frame_t *request) {
         return 8;
     case TL_MESSAGE_IMU: {
         uint8_t count = request->length ? request->body[0] : 0;
-        bool legal = count >= 1 && count <= IMU_MAX;
-        return (int32_t)(IMU_HEAD + IMU_WIRE * (legal ? count : 1u));
+        return count >= 1 && count <= IMU_MAX ? (int32_t)(IMU_HEAD + IMU_WIRE * count) : INT32_MAX; /* no frame is so long */
     }
     case TL_MESSAGE_RANGES:
         return (int32_t)(TIME_WIRE + 4u * tl_fusion_anchor_count);

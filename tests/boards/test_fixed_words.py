@@ -108,7 +108,7 @@ def test_the_image_holds_them_and_blank_bytes_between(name, tmp_path):
 def test_a_script_that_forgets_them_is_told(tmp_path):
     board = load_board("stm32l4")
     block = BLOCK.model_copy(update={"base": 0x0800_0100})
-    with pytest.raises(BuildError, match=r"stm32l4\.ld does not place what the part needs: key .*it says so"):
+    with pytest.raises(BuildError, match=r"stm32l4\.ld does not place the fixed words of the part: key .*it says so"):
         build_firmware(FIXTURES / "dense_int16", board.model_copy(update={"fixed": [block]}), tmp_path / "build")
 
 

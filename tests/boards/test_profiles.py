@@ -19,7 +19,7 @@ def test_a_profile_changes_the_budget_or_says_that_the_part_has_less(name, profi
     have = sum(memory.size for memory in board.ram)
     wanted = PROFILES[profile].ram_bytes
     if wanted is not None and wanted > have:
-        with pytest.raises(BoardError, match=f"more than .* has: ram_bytes {wanted} of {have}"):
+        with pytest.raises(BoardError, match=f"exceeds .*: ram_bytes {wanted} of {have}"):
             with_profile(board, profile)
         return
     budget = with_profile(board, profile).budget

@@ -89,7 +89,7 @@ def test_a_scan_of_its_own_is_told_and_can_be_declined(bundle: Path, tmp_path: P
     assert compile_bundle(bundle, tmp_path / "default", "int16x8").reference == "tinyloc"
     assert compile_bundle(bundle, tmp_path / "int8", "int8").reference == "litert"
     content = json.loads((bundle / "bundle.json").read_text())
-    content["settings"]["recipe"]["build"]["reference"] = "litert"
+    content["build"]["reference"] = "litert"
     other = shutil.copytree(bundle, tmp_path / "bundle")
     (other / "bundle.json").write_text(json.dumps(content))
     assert compile_bundle(other, tmp_path / "other", "int16x8").reference == "litert"

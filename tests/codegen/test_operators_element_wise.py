@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.codegen.equality import assert_all_equal
+from tests.codegen.equality import assert_all_equal, load
 from tests.codegen.tflite_models import TFLiteModel
+from tinyloc.codegen.errors import CompileError
 
 ZEROS = (-128, -3, 0, 127)
 SHAPES = ((1, 5), (2, 3, 4))
@@ -79,6 +80,24 @@ def test_quantize_between_element_types(source: str, target: str) -> None:
         x = model.input((3, 5), source, scale, zero)
         model.output(model.unary("QUANTIZE", [x], (3, 5), target, scale_y, zero_y))
     assert_all_equal(model, with_litert=source == "int16")  # LiteRT 2.1 has no QUANTIZE from int8 to int16
+
+
+def test_int8_is_cast_to_int16() -> None:
+    """Where the widths of a file meet; the scale stays."""
+    model = TFLiteModel()
+    for scale in (0.01, 0.5):
+        x = model.input((3, 5), "int8", scale, 0)
+        model.output(model.unary("CAST", [x], (3, 5), "int16", scale, 0, inDataType=9, outDataType=7))
+    assert_all_equal(model)
+
+
+def test_a_cast_that_changes_values_is_refused() -> None:
+    for zero, scale_y, target in ((3, 0.1, "int16"), (0, 0.2, "int16"), (0, 0.1, "int32")):
+        model = TFLiteModel()
+        x = model.input((3, 5), "int8", 0.1, zero)
+        model.output(model.unary("CAST", [x], (3, 5), target, scale_y, 0))
+        with pytest.raises(CompileError, match="CAST of"):
+            load(model)
 
 
 def add_function(model: TFLiteModel, kind: str, element: str, values: int) -> None:

@@ -229,7 +229,7 @@ def test_a_dynamic_batch_is_read_as_one(tmp_path: Path) -> None:
 
 def test_states_that_are_not_there(tmp_path: Path) -> None:
     path = some_model().write(tmp_path / "model.tflite")
-    with pytest.raises(CompileError, match="state tensor 'h' is not there; the graph has h_in"):
+    with pytest.raises(CompileError, match="state tensor 'h' does not exist; the graph has h_in"):
         compile_tflite(path, tmp_path / "out", [("h", "h_out")])
 
 
@@ -271,7 +271,7 @@ def test_what_a_tensor_cannot_be_is_told_by_its_name(tmp_path: Path) -> None:
     for name, words in (
         ("no zero", "has 1 scale and no zero point"),
         ("sparse", "is stored sparse"),
-        ("outside", "is kept outside of the flatbuffer"),
+        ("outside", "is stored outside the flatbuffer"),
         ("giant", "takes 1,073,741,824 bytes"),
         ("channels", "has 4 scales and 2 zero points"),
     ):

@@ -19,7 +19,7 @@ INPUTS, CLASSES = 40, 3
 
 
 class PlainDevice:
-    """A device as docs/link.md describes it; its model counts samples and adds up the readings."""
+    """A device as docs/reference/link.md describes it; its model counts samples and adds up the readings."""
 
     def __init__(self) -> None:
         self.receiver = Receiver()
@@ -250,7 +250,7 @@ def test_a_device_that_stops_half_way_is_named_as_the_end_that_failed():
     talk.reset()
     talk.sample(*scan((1, -1)))
     line.dead = True
-    with pytest.raises(LinkError, match="answered before and stopped"):
+    with pytest.raises(LinkError, match="the device stopped answering"):
         talk.sample(*scan((1, -1)))
     assert line.now < 30
     assert talk.counts.retries == ATTEMPTS - 1
@@ -259,13 +259,13 @@ def test_a_device_that_stops_half_way_is_named_as_the_end_that_failed():
 def test_a_device_that_never_answers_is_another_message():
     line = Line(PlainDevice())
     line.dead = True
-    with pytest.raises(LinkError, match="never answered: is this the right port"):
+    with pytest.raises(LinkError, match="never answered: check the port"):
         client(line).hello()
 
 
 def test_noise_only_is_called_noise():
     line = Line(PlainDevice(), lambda data: data and b"\x55\xaa\0")
-    with pytest.raises(LinkError, match="noisy or the rates differ"):
+    with pytest.raises(LinkError, match="noisy or the baud rates differ"):
         client(line).hello()
 
 
@@ -316,7 +316,7 @@ def test_a_restarted_device_is_noticed():
     talk.reset()
     talk.sample(*scan((1, -1)))
     line.device = PlainDevice()
-    with pytest.raises(DeviceRestarted, match="knows of no recording"):
+    with pytest.raises(DeviceRestarted, match="has no open recording"):
         talk.sample(*scan((1, -1)))
     line.device.send(Message.ERROR, 0, struct.pack("<BIII", 12, 0x100, 0x08000004, 0x08000008))
     with pytest.raises(DeviceRestarted, match="faulted"):

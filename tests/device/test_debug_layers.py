@@ -60,7 +60,7 @@ def flip(elf: Path, symbol: str, at: int = 0) -> None:
 def test_an_image_that_is_right(run: Run) -> None:
     comparison = run.compare(run.build())
     assert comparison.equal and comparison.samples == 24
-    assert comparison.text() == f"All {len(run.manifest.layers)} layers equal the host's in 24 samples."
+    assert comparison.text() == f"All {len(run.manifest.layers)} layers equal the host in 24 samples."
 
 
 def test_a_sparse_model(tmp_path: Path, board: Board) -> None:
@@ -84,9 +84,9 @@ def test_one_corrupted_byte_of_the_image(run: Run, layer: str, array: str) -> No
     (record,) = (each for each in run.manifest.layers if each.name == run.layer(layer))
     assert list(found.first.operators) == record.operators
     told = found.text()
-    assert f"Sample {found.sample}: the first that differs is {run.layer(layer)} ({record.operators[0]})." in told
+    assert f"Sample {found.sample}: the first different layer is {run.layer(layer)} ({record.operators[0]})." in told
     assert "It writes" in told and "int8" in told
-    assert layer.startswith("00") or "Then also: scores." in told
+    assert layer.startswith("00") or "Also different: scores." in told
 
 
 def test_a_patched_kernel(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_a_wrong_table_of_readings_is_the_input(run: Run) -> None:
 
 
 def test_a_plain_image_is_refused(run: Run) -> None:
-    with pytest.raises(DebugError, match=r"does not tell checksums.*--debug-layers"):
+    with pytest.raises(DebugError, match=r"does not send checksums.*--debug-layers"):
         run.compare(run.build(debug_layers=False))
 
 

@@ -186,10 +186,10 @@ def test_systick_stands_in_for_a_missing_cycle_counter(images, name):
         ("aducm3029", "REG(0x10000000) = value;", "write of 4 bytes at 0x10000000"),
         ("aducm3029", "value = REG(0x40000);", "read of 4 bytes at 0x00040000"),
         ("aducm3029", "HALF(0x40002C0C) = 1;", "only 0xcccc may be written"),
-        ("aducm3029", "value = REG(0x4004C700);", "0x4004c700, where this board has nothing"),
+        ("aducm3029", "value = REG(0x4004C700);", "0x4004c700, where this board has no memory"),
         ("aducm3029", "value = HALF(0x400050C0);", "no register at offset 0xc0"),
         ("aducm3029", "HALF(0x40005004) = 1;", "interrupt enabled"),
-        ("aducm3029", "REG(0x4004C304) = 0x00100104;", "may not be faster"),
+        ("aducm3029", "REG(0x4004C304) = 0x00100104;", "must not exceed"),
         ("aducm3029", "((void (*)(void))0x20000001)();", "not executable"),
         ("cc2650", "REG(0x20005000) = value;", "write of 4 bytes at 0x20005000"),
         ("cc2650", "REG(0x11000000) = value;", "write of 4 bytes at 0x11000000"),
@@ -197,7 +197,7 @@ def test_systick_stands_in_for_a_missing_cycle_counter(images, name):
         ("cc2650", "value = REG(0x20000);", "read of 4 bytes at 0x00020000"),
         ("cc2650", "REG(0x40001000) = 'A';", "without power"),
         ("cc2650", "REG(0x40082134) = 1; REG(0x4008206C) = 1; REG(0x40001030) = 0x301;", "clock (UARTCLKGR)"),
-        ("cc2650", "REG(0x40034004) = 1; REG(0x40034004) = 0;", "the way leads through off"),
+        ("cc2650", "REG(0x40034004) = 1; REG(0x40034004) = 0;", "switch the cache off"),
         ("cc2650", "value = REG(0x40082300);", "PRCM has no register at offset 0x300"),
         ("cc2650", "REG(0xE000E100) = 1 << 5;", "interrupt enabled"),
     ],
@@ -215,7 +215,7 @@ def test_banks_are_no_data_memory_until_instren_is_cleared(small, address):
     on = "REG(0x4004C260) &= 0x7FFFFFFF;"
     error = crash(small("aducm3029", touch + "void start(void) { touch(); for (;;) {} }"), "aducm3029")
     assert error.site.function == "touch"
-    assert "no data memory while INSTREN" in str(error)
+    assert "cannot hold data while INSTREN" in str(error)
     elf = small("aducm3029", touch + "void start(void) {" + on + "touch(); uart_on(); get(); }")
     machine = Machine(elf, load_board("aducm3029"))
     machine.run()

@@ -40,7 +40,7 @@ def test_firmware_answers_over_its_uart(firmware, board):
         ("((void (*)(void))0x20000001)();", "jump to 0x20000000, which is not executable"),
         ("((void (*)(void))0x08000000)();", "Arm state"),
         ("REG(0x40021200) = value;", "RCC has no register at offset 0x200"),
-        ("REG(0x48000C00) = value;", "0x48000c00, where this board has nothing"),
+        ("REG(0x48000C00) = value;", "0x48000c00, where this board has no memory"),
         ("REG(0xE000E100) = 1;", "interrupt enabled"),
         ("REG(0x40021000) |= 1 << 8; REG(0x40021008) = 3;", "source that is not running"),
     ],
@@ -70,7 +70,7 @@ def test_an_endless_loop_is_no_hang(firmware, board, monkeypatch):
     elf = firmware("NOIPA void spin(void) { for (;;) {} } void start(void) { spin(); }")
     machine = Machine(elf, board, measure=True)
     monkeypatch.setattr(module, "RUNAWAY_CYCLES", 10_000)
-    with pytest.raises(EmulatorCrash, match="without a look at the UART") as caught:
+    with pytest.raises(EmulatorCrash, match="without polling the UART") as caught:
         machine.run()
     assert caught.value.site.function == "spin"
 
@@ -78,7 +78,7 @@ def test_an_endless_loop_is_no_hang(firmware, board, monkeypatch):
 def test_an_endless_loop_ends_without_counting_too(firmware, board, monkeypatch):
     elf = firmware("NOIPA void spin(void) { for (;;) {} } void start(void) { spin(); }")
     monkeypatch.setattr(module, "RUNAWAY_S", 0.0)
-    with pytest.raises(EmulatorCrash, match="without a look at the UART"):
+    with pytest.raises(EmulatorCrash, match="without polling the UART"):
         Machine(elf, board).run()
 
 

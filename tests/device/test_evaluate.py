@@ -284,7 +284,7 @@ def test_a_log_of_another_test_set_is_not_believed(sparse, tmp_path):
 
 
 def test_a_board_with_another_model_is_refused(dense, sparse):
-    with pytest.raises(EvaluationError, match="the generated code is model") as caught:
+    with pytest.raises(EvaluationError, match="the generated code holds model") as caught:
         sparse.evaluate(transport=dense.device())
     assert "5 on the device, 40 in the generated code" in str(caught.value)
 
@@ -370,7 +370,7 @@ def test_stale_state_is_noticed(dense):
 
 
 def test_the_host_in_another_process_gives_the_same_answers_or_its_error(tmp_path, dense):
-    failed = "bundle: the host's reference of the int16x8 model failed"
+    failed = "bundle: the host reference of the int16x8 model failed"
     with BackgroundHost(dense.bundle, "int16x8") as host, pytest.raises(HostError, match=failed):
         host.answers()  # the bundle of this file has no real model
     test_set = load_test_set(dense.bundle)

@@ -184,7 +184,7 @@ def test_an_image_that_classifies_is_told_apart(tmp_path: Path) -> None:
     generated = Path(__file__).parent.parent / "firmware" / "fixtures" / "dense_int16"
     board = load_board("stm32l4")
     elf = build_firmware(generated, board, tmp_path / "image").elf
-    with pytest.raises(LinkError, match="classifies scans and has no fusion"):
+    with pytest.raises(LinkError, match="the image has no fusion"):
         FusionClient(EmulatedDevice(elf, board)).hello()
 
 

@@ -112,11 +112,11 @@ def test_the_evaluation_goes_on_when_the_board_is_back(images):
     assert found.restarts == 2, "a board without its cable has no power"
     np.testing.assert_array_equal(found.class_index, expected.class_index)
     np.testing.assert_array_equal(found.scores, expected.scores)
-    assert len(said) == 4 and "went away" in said[0] and said[1].endswith("is back")
+    assert len(said) == 4 and "is gone" in said[0] and said[1].endswith("is back")
 
 
 def test_another_board_at_the_same_cable_is_not_believed(images):
-    with pytest.raises(LinkError, match=r"another board or image is there now: model [0-9a-f]{16}"):
+    with pytest.raises(LinkError, match=r"the board or image changed: now model [0-9a-f]{16}"):
         answers_with(Cable(images["dense_int16"]), walks(inputs=5), {20: "sparse_int8"}, images, [])
 
 

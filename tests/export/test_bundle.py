@@ -93,7 +93,7 @@ def test_another_version_is_named_before_anything_else(directory):
     change(directory, version=99, surprise=1)
     with pytest.raises(
         BundleError,
-        match="bundle format 99 is of a newer tinyloc, this one reads 1 and 2; update",
+        match="bundle format version 99 is of a newer tinyloc, this one reads 1 and 2; update",
     ):
         load_bundle(directory)
 

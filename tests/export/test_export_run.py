@@ -15,8 +15,9 @@ from tinyloc.bundle.schema import load_bundle, load_test_set
 from tinyloc.export import contract, parity, pipeline
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import constant, dump, graph, load, operator_name, scales, set_constant, tensor_name
+from tinyloc.export.integer_file import integer_file
 from tinyloc.export.litert import StepRunner
-from tinyloc.export.quantised import measure_ranges
+from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.export.to_onnx import StepNames
 from tinyloc.training.run import load_run, train
 
@@ -25,7 +26,15 @@ name = "tiny-export"
 data.options.living_minutes = 2.0
 model.hidden = 4
 training = { epochs = 12, learning_rate = 0.03, chunks_per_epoch = 32 }
-export = { arithmetics = ["int8", "int16x8"], default = "int16x8" }
+[export]
+arithmetics = ["int8", "int16x8", "mixed"]
+default = "int16x8"
+[export.widths]
+embed = "w4a8"
+"blocks.*.scan" = "w8a16"
+"blocks.*.step_size" = "w8a16"
+"blocks.*.gate" = "w8a16"
+"blocks.*.Mul" = "w8a16"
 """
 
 
@@ -84,12 +93,14 @@ def test_the_bundle_is_complete_and_describes_the_run(finished):
     assert bundle.parameters == run.record.parameters
     assert bundle.crf is not None
     np.testing.assert_allclose(bundle.crf.transitions, run.model.crf.transitions.detach().numpy())
-    assert {"onnx2tf", "torch", "tensorflow"} <= bundle.provenance.versions.keys()
+    assert {"onnx2tf", "torch", "ai-edge-litert"} <= bundle.provenance.versions.keys()
+    assert "tensorflow" not in bundle.provenance.versions
     assert {path.name for path in finished.bundle.iterdir()} == {
         "bundle.json",
         "model.onnx",
         "model_int8.tflite",
         "model_int16x8.tflite",
+        "model_mixed.tflite",
         "test.npz",
     }
     np.testing.assert_array_equal(load_test_set(finished.bundle).rssi_dbm, run.test_set.rssi_dbm)
@@ -105,16 +116,36 @@ def test_the_bundle_names_tensors_that_the_files_have(finished):
 
 def test_every_stage_stays_near_the_one_before(finished):
     errors = {stage.stage: stage for stage in finished.exported.stages}
-    assert list(errors) == ["step", "step form", "onnx", "tflite", "int8", "int16x8"]
+    assert list(errors) == ["step", "step form", "onnx", "tflite", "int8", "int16x8", "mixed"]
     for stage in ("step", "onnx", "tflite"):
         assert errors[stage].error < 1e-5
     assert errors["step form"].error < 1e-4
     assert errors["int16x8"].error < 0.03
     assert errors["int16x8"].agreement > 0.98
     assert errors["int16x8"].error < errors["int8"].error
+    assert errors["mixed"].error < 0.1  # four bits of the first layer
 
 
-def test_both_integer_files_hold_their_contract(finished):
+def test_a_scan_of_16_bits_stands_among_layers_of_8(finished):
+    mixed = load(finished.exported.files["mixed"])
+    types = {tensor_name(t): t.type for t in graph(mixed).tensors}
+    int4, int8, int16 = schema.TensorType.INT4, schema.TensorType.INT8, schema.TensorType.INT16
+    assert types["scan_0_in"] == types["scan_0_out"] == types["blocks.0/Mul"] == int16
+    assert types["reading"] == types["conv_0_in"] == types["blocks.0/b_proj"] == types["scores"] == int8
+    assert types["embed/weight"] == int4
+    kinds = [operator_name(mixed, operator) for operator in graph(mixed).operators]
+    assert kinds.count("CAST") == 5  # a, u, z, B, C
+
+
+def test_a_width_of_no_layer_is_named(finished):
+    exact, names = load(finished.exported.float_file), finished.exported.names
+    with pytest.raises(
+        ExportError, match=r"widths of blocks\.\*\.scna: no such layer; the model has .*blocks\.0\.scan"
+    ):
+        integer_file(exact, names, {}, {"blocks.*.scna": "w8a16"})
+
+
+def test_every_integer_file_holds_its_contract(finished):
     for arithmetic, content in finished.exported.files.items():
         assert contract.problems(content, finished.exported.names, arithmetic) == []
 
@@ -124,7 +155,7 @@ def test_the_graph_is_the_one_that_was_designed(int16):
     counts = {kind: kinds.count(kind) for kind in set(kinds)}
     assert counts == {
         "FULLY_CONNECTED": 11, "MUL": 11, "ADD": 3, "RESHAPE": 8, "RSQRT": 2, "LOGISTIC": 3, "ABS": 1, "EXP": 1,
-        "LOG": 1, "BATCH_MATMUL": 1, "CONCATENATION": 1, "STRIDED_SLICE": 1, "DEPTHWISE_CONV_2D": 1,
+        "LOG": 1, "BATCH_MATMUL": 1, "CONCATENATION": 1, "SLICE": 1, "DEPTHWISE_CONV_2D": 1,
     }  # fmt: skip
 
 
@@ -136,8 +167,7 @@ def test_tensors_carry_the_names_of_layers(int16):
     assert len({names[i] for i in used}) == len(used)
 
 
-def test_scales_come_from_the_ranges_not_from_the_converters_calibrator(int16):
-    """The converter gives EXP's output, used in place by MUL, the range of the product."""
+def test_scales_come_from_the_ranges(int16):
     scale = float(scales(tensor(int16, "blocks.0/scan/Exp"))[0])
     assert scale == pytest.approx(1 / 32767, rel=0.01)
     assert float(scales(tensor(int16, "reading"))[0]) == pytest.approx(1 / 32767)
@@ -266,4 +296,4 @@ def test_a_stage_that_departs_is_an_error():
 def test_parity_is_kept_in_the_bundle(finished):
     content = json.loads((finished.bundle / "bundle.json").read_text())
     kept = {stage["stage"]: stage["error"] for stage in content["settings"]["parity"]}
-    assert kept["int16x8"] == finished.exported.stages[-1].error
+    assert kept["mixed"] == finished.exported.stages[-1].error

@@ -1,62 +1,70 @@
 """onnx2tf missing or failing: told in its own words, with the way out."""
 
-import stat
+import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tinyloc.export.errors import ExportError
-from tinyloc.export.to_tflite import SUFFIXES, to_tflite
-
-INPUTS = {"reading": np.zeros((3, 2), np.float32)}
+from tinyloc.export.to_tflite import SUFFIX, to_tflite
 
 
 @pytest.fixture
-def program(tmp_path, monkeypatch):
-    """Puts a stand-in for onnx2tf beside a stand-in for the interpreter."""
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+def model(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"onnx")
+    return path
+
+
+@pytest.fixture
+def onnx2tf(tmp_path, monkeypatch):
+    """Puts a stand-in for onnx2tf before the installed one, here and in the program that is started."""
 
     def write(script: str) -> None:
-        path = tmp_path / "bin" / "onnx2tf"
-        path.parent.mkdir()
-        path.write_text("#!/bin/sh\n" + script)
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        package = tmp_path / "stand-in" / "onnx2tf"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "__main__.py").write_text(f"import pathlib, sys, time\n{script}\n")
+        monkeypatch.setenv("PYTHONPATH", f"{package.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        monkeypatch.setitem(sys.modules, "onnx2tf", None)
+        monkeypatch.delitem(sys.modules, "onnx2tf")
+        monkeypatch.syspath_prepend(str(package.parent))
 
     return write
 
 
-def test_without_onnx2tf_the_message_says_what_to_install(program):
+def test_without_onnx2tf_the_message_says_what_to_install(model, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ExportError, match=r"onnx2tf is not installed.*pip install 'tinyloc\[export\]'"):
-        to_tflite(Path("model.onnx"), INPUTS)
+        to_tflite(model)
 
 
-def test_exit_code_0_without_an_int8_file_is_a_failure(program):
-    """onnx2tf returns 0 when only its integer stage failed."""
-    program(f'mkdir -p out && touch "out/model{SUFFIXES["float"]}"; echo "Full INT8 Quantization output failed."')
-    words = r"(?s)no int8 and no int16x8 file of model\.onnx \(exit code 0\).*Full INT8 Quantization output failed"
-    with pytest.raises(ExportError, match=words):
-        to_tflite(Path("model.onnx"), INPUTS)
+def test_exit_code_0_without_a_file_is_a_failure(model, onnx2tf):
+    onnx2tf("print('conversion skipped')")
+    with pytest.raises(ExportError, match=r"(?s)no usable file of model\.onnx \(exit code 0\).*conversion skipped"):
+        to_tflite(model)
 
 
-def test_a_crash_is_told_in_its_own_words(program):
-    program('echo "ERROR: op Foo is not yet implemented" >&2; exit 1')
+def test_a_crash_is_told_in_its_own_words(model, onnx2tf):
+    onnx2tf("sys.exit('ERROR: op Foo is not yet implemented')")
     with pytest.raises(ExportError, match=r"(?s)exit code 1.*op Foo is not yet implemented"):
-        to_tflite(Path("model.onnx"), INPUTS)
+        to_tflite(model)
 
 
-def test_a_hang_ends(program, monkeypatch):
-    monkeypatch.setattr("tinyloc.export.to_tflite.TIMEOUT_S", 0.2)
-    program("exec sleep 30")
-    with pytest.raises(ExportError, match=r"did not finish within 0\.2 s"):
-        to_tflite(Path("model.onnx"), INPUTS)
+def test_a_hang_ends(model, onnx2tf, monkeypatch):
+    monkeypatch.setattr("tinyloc.export.to_tflite.TIMEOUT_S", 0.5)
+    onnx2tf("time.sleep(30)")
+    with pytest.raises(ExportError, match=r"did not finish within 0\.5 s"):
+        to_tflite(model)
 
 
-def test_calibration_reaches_onnx2tf_as_files_of_its_own(program, tmp_path):
-    program(f'echo "$@" > {tmp_path}/arguments; exit 1')
-    with pytest.raises(ExportError):
-        to_tflite(Path("model.onnx"), INPUTS)
-    arguments = (tmp_path / "arguments").read_text().split()
-    assert arguments[arguments.index("-cind") + 1] == "reading"
-    assert arguments[arguments.index("-iqd") + 1] == "int8"
+def test_the_onnx_file_stays_as_it_is(model, onnx2tf):
+    """onnx2tf simplifies its input in place."""
+    onnx2tf(
+        "given, out = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[4])\n"
+        "given.write_text('simplified'); out.mkdir()\n"
+        f"(out / 'model{SUFFIX}').write_bytes(b'float')"
+    )
+    assert to_tflite(model) == b"float"
+    assert Path(model).read_bytes() == b"onnx"

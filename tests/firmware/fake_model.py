@@ -12,6 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MISSING = 127
+PORTABLE = Path(__file__).resolve().parents[2] / "codegen" / "templates" / "portable.h.j2"
+"""What every generated model.h has; plain C."""
+
+
+POSITION = """\
+#define TL_POSITION_UNIT_MM 10
+#define TL_POSITION_X_MM (-500)
+#define TL_POSITION_Y_MM (12345)
+#define TL_POSITION_WEIGHTS 40
+extern const uint16_t tl_position_weights[TL_POSITION_WEIGHTS];
+extern const int16_t tl_position_places[2 * TL_CLASSES];
+"""
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,9 @@ class FakeModel:
     state: bool = True
     bits: int = 16
     online: bool = False
+    position: bool = False
+    scan: bool = False
+    combine: int = 0
     model_id: int = 0x0123456789ABCDEF
 
     @property
@@ -66,6 +81,7 @@ class FakeModel:
 #ifndef MODEL_H
 #define MODEL_H
 #include <stdint.h>
+{PORTABLE.read_text()}\
 #define TL_MODEL_NAME "fake"
 #define TL_MODEL_ID UINT64_C(0x{self.model_id:016x})
 #define TL_INPUTS {self.inputs}
@@ -75,18 +91,23 @@ class FakeModel:
 #define TL_HOLD {self.hold}
 #define TL_CRF {int(self.crf)}
 #define TL_ONLINE {int(self.online)}
-#define TL_POSITION 0
+#define TL_POSITION {int(self.position)}
 #define TL_SPARSE {int(self.sparse)}
 #define TL_STATE {int(self.state)}
 #define TL_BACKEND 0u
+#define TL_SCAN {int(self.scan)}
+#define TL_COMBINE {self.combine}
+#define TL_LEAST_HEARD 1
+#define TL_LEAST_MARGIN 0
 #define TL_ARENA_BYTES {4 * self.classes}
 typedef {kind} tl_input_t;
 typedef {kind} tl_score_t;
 #define TL_INPUT_ZERO ({self.zero})
 typedef struct {{ {state} }} tl_model_state_t;
-typedef struct {{ _Alignas(4) uint8_t bytes[TL_ARENA_BYTES]; }} tl_model_arena_t;
+typedef struct {{ TL_ALIGNED uint8_t bytes[TL_ARENA_BYTES]; }} tl_model_arena_t;
 typedef struct {{ uint16_t index; tl_input_t value; }} tl_entry_t;
 extern const tl_input_t tl_rssi_table[256];
+{POSITION if self.position else ""}\
 {crf if self.crf else ""}\
 void tl_model_init(tl_model_state_t *state);
 void tl_model_step(tl_model_state_t *state, tl_model_arena_t *arena, {step}, tl_score_t scores[TL_CLASSES]);
@@ -139,6 +160,13 @@ void tl_model_step(tl_model_state_t *state, tl_model_arena_t *arena, {step}, tl_
             + "};",
             f"const tl_input_t tl_rssi_table[256] = {{{values(self.quantise(code - 128) for code in range(256))}}};",
         ]
+        if self.position:
+            lines += [
+                f"const uint16_t tl_position_weights[TL_POSITION_WEIGHTS] = {{{values(range(60000, 0, -1500))}}};",
+                "const int16_t tl_position_places[2 * TL_CLASSES] = {"
+                + values(place for c in classes for place in (1000 * c - 900, (-1) ** c * 77 * c))
+                + "};",
+            ]
         if self.crf:
             lines += [
                 "const int32_t tl_crf_transitions[TL_CLASSES * TL_CLASSES] = {"

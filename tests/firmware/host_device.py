@@ -19,15 +19,13 @@ WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wconversion"]
 HELLO, RESET, BAUD, SPARSE, DENSE, RESULT, ERROR = 0x01, 0x02, 0x03, 0x10, 0x11, 0x90, 0xFF
 
 
-def compile_host(
-    generated: Path, out: Path, main: bool = False, sanitize: str = "undefined", optimise: str = "-O0"
-) -> Path:
-    """Compile the device for the host: a shared library, or with `main` a program."""
+def compile_host(generated: Path, out: Path) -> Path:
+    """Compile the device for the host into a shared library."""
     (generated / "board.h").write_text(board_header(load_board("stm32l4")))
     areas = [*FIRMWARE_DIR.glob("link/*.c"), *FIRMWARE_DIR.glob("localise/*.c"), FIRMWARE_DIR / "app/app.c"]
-    sources = [*areas, HERE / "host_port.c", *generated.glob("*.c"), *([HERE / "host_main.c"] if main else [])]
-    command = ["cc", *WARNINGS, optimise, "-g", f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
-    command += [] if main else ["-shared", "-fPIC", "-Wl,-Bsymbolic"]
+    sources = [*areas, HERE / "host_port.c", *generated.glob("*.c")]
+    command = ["cc", *WARNINGS, "-O0", "-g", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    command += ["-shared", "-fPIC", "-Wl,-Bsymbolic"]
     command += [f"-I{generated}", f"-I{FIRMWARE_DIR}", *map(str, sorted(sources)), "-o", str(out)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

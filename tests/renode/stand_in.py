@@ -10,6 +10,11 @@ from tinyloc.boards import load_board
 from tinyloc.device.emulator import EmulatedDevice
 
 
+def _unescaped(path: str) -> str:
+    """A path of the monitor's: a bare space would end it."""
+    return path.replace("\\ ", " ")
+
+
 class stand_in:  # Robot Framework looks for a class named as the file
     ROBOT_LIBRARY_SCOPE = "TEST"
 
@@ -20,13 +25,13 @@ class stand_in:  # Robot Framework looks for a class named as the file
         self._log = False
 
     def execute_command(self, command: str) -> None:
-        if script := re.fullmatch(r"include @(.*)/(\w+)\.resc", command):
-            image = Path(script[1]) / "build" / script[2] / "firmware.elf"
+        if script := re.fullmatch(r"include @((?:\\ |\S)+)/(\w+)\.resc", command):
+            image = Path(_unescaped(script[1])) / "firmware.elf"
             self._device = EmulatedDevice(image, load_board(script[2]), measure=True)
             machine = self._device.machine
             machine.cycles = lambda: machine._free_cycles + machine.profiler.instructions
-        elif capture := re.fullmatch(r"sysbus\.uart CreateFileBackend @(\S+) true", command):
-            self._capture = Path(capture[1])
+        elif capture := re.fullmatch(r"sysbus\.uart CreateFileBackend @((?:\\ |\S)+) true", command):
+            self._capture = Path(_unescaped(capture[1]))
             self._capture.open("xb").close()  # Renode makes a new file too
         elif byte := re.fullmatch(r"sysbus\.uart WriteChar 0x([0-9A-F]{2})", command):
             self._pending += bytes([int(byte[1], 16)])

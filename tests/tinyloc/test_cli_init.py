@@ -64,7 +64,7 @@ def test_a_survey_with_positions_is_described_and_gets_a_recipe(
         "site.csv: 128 rows, 1 recording, 5 access points",
         "5 access points, 4 of them heard in training",
         "32 classes; training scans of a class: 3 (F0 1) to 3 (F0 1), median 3",
-        "site.recipe.toml; next: tinyloc train",
+        "site.recipe.toml; next: tinyloc deploy",
     ):
         assert words in said
 

@@ -18,6 +18,7 @@ from tinyloc.bundle.schema import BundleError, load_bundle
 from tinyloc.codegen.c_text import c_comment, c_string
 from tinyloc.codegen.compile import compile_bundle, compile_tflite
 from tinyloc.codegen.lowering.harness import add_harness
+from tinyloc.device.board_files import new_board
 from tinyloc.device.report.junit import junit
 from tinyloc.device.report.markdown import markdown
 from tinyloc.device.zoo.models import ZooError, load_card
@@ -127,6 +128,13 @@ def test_a_board_whose_names_are_code_is_refused(line: str, tmp_path: Path, monk
         BoardError, match=BOARD_PLACES[line].replace(".", "[.]") + ": .*(cannot be a|control character)"
     ):
         load_board("stm32l4")
+
+
+@pytest.mark.parametrize("text", ['x"\nflags = ["-fplugin=evil.so"]', '"', "\\", "*/ int x; /*", "\x1b"])
+@pytest.mark.parametrize("option", ["part", "title"])
+def test_a_new_board_is_not_called_like_code(option: str, text: str) -> None:
+    with pytest.raises(BoardError, match=f"--{option}"):
+        new_board("mine", **({"part": "X1"} | {option: text}))
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -240,7 +240,7 @@ def test_packets_are_gathered_into_scans_with_silent_ones_between(tmp_path: Path
     )
     said = "\n".join(data.notes)
     assert "24 readings of 2 access points are 24 scans" in said and "12 scans in which nothing was heard" in said
-    assert "6 access points heard more than once in a scan, taken by the mean" in said
+    assert "6 access points heard more than once in a scan, combined by the mean" in said
 
 
 def test_a_table_without_header_is_named_by_number_and_a_range_takes_columns(tmp_path: Path) -> None:
@@ -303,3 +303,48 @@ def test_recordings_that_are_numbered_anew_in_each_split_stay_apart(tmp_path: Pa
     assert all(len(part) == 6 and (np.diff(part.time_s) == 4).all() for split in data.splits.values() for part in split)
     assert {part.name for part in data.test} == {f"{number} (test)" for number in range(1, 5)}
     assert any("4 names of recordings in more than one split" in note for note in data.notes)
+
+
+def test_a_day_that_saw_another_building_does_not_validate(tmp_path: Path) -> None:
+    def scans(building: int, day: int, phone: int) -> str:
+        return "".join(
+            f"{2 * x + 100 * building},{2 * y},{day},p{phone},{-40 - 5 * x - phone},{-50 - 5 * y}\n"
+            for x in range(5)
+            for y in range(5)
+        )
+
+    text = "x,y,day,phone,ap1,ap2\n" + "".join(scans(day, day, phone) for day in range(5) for phone in range(5))
+    columns = 'access_points = ["ap*"]\nx = "x"\ny = "y"\nday = "day"\ndevice = "phone"'
+    data = own.load(describe(tmp_path, "", columns, train=text, test=text))
+    assert any("of 5 devices 4 train, 1 validate" in note for note in data.notes)
+    assert UNSEEN not in data.validation[0].label
+
+
+SITE = """
+[[rooms]]
+name = "hall"
+outline = [[0, 0], [600, 0], [600, 600], [0, 600]]
+floor = "F1"
+[access_point_positions]
+ap2 = [100, 200]
+"""
+
+
+def test_rooms_and_access_points_are_drawn_in_the_unit_of_the_positions(tmp_path: Path) -> None:
+    text = "\n".join(
+        f"{100 * float(x)},{100 * float(y)},{rest}" if number else f"{x},{y},{rest}"
+        for number, (x, y, rest) in enumerate(line.split(",", 2) for line in survey().splitlines())
+    )
+    path = describe(tmp_path, 'coordinates = "cm"', PLACES + SITE, train=text, test=text)
+    data = own.load(path)
+    (room,) = data.floor_plan
+    assert (room.low_m, room.high_m) == ((0, 0), (6, 6)) and data.site().floors[room.floor].name == "F1"
+    assert data.access_point_m is not None and data.access_point_m[1].tolist() == [1, 2, 0]
+    assert np.isnan(data.access_point_m[[0, 2]]).all()
+    wrong = SITE.replace("F1", "F7").replace("ap2 =", "apx =")
+    with pytest.raises(DataError) as error:
+        own.load(describe(tmp_path, "", PLACES + wrong, train=text, test=text))
+    assert "room hall: no class is on floor 'F7'; there are F0, F1" in str(error.value)
+    assert "access_point_positions names apx, which is no access point; there are ap1, ap2, ap3" in str(error.value)
+    with pytest.raises(DataError, match=r"access_point_positions: ap2: give two or three finite numbers"):
+        own.load(describe(tmp_path, "", PLACES + SITE.replace("[100, 200]", "[1]"), train=text, test=text))

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from tinyloc.bundle.combine import Combine
 from tinyloc.bundle.json_text import parse_json
 from tinyloc.bundle.provenance import Provenance, Source
 from tinyloc.bundle.quantities import (
@@ -31,7 +32,6 @@ from tinyloc.bundle.quantities import (
     Dbm,
     Exponent,
     Figure,
-    Flag,
     Held,
     Hertz,
     Index,
@@ -60,8 +60,8 @@ DEEPEST_SETTING = 12
 BUNDLE = "bundle.json"
 TEST_SET = "test.npz"
 
-Arithmetic = Literal["int8", "int16x8"]
-Combine = Literal["mean", "max", "last"]
+Arithmetic = Literal["int8", "int16x8", "mixed"]
+"""Activations of 8 bits, of 16, or as the table of widths in the recipe says; weights of 8 bits, there also of 4."""
 Width = Annotated[str, Field(pattern=r"^w(4|8|16)a(8|16)$")]
 TfliteName = Annotated[FileName, Field(pattern=r"\.tflite$")]
 
@@ -93,17 +93,19 @@ class Preprocessing(Strict):
     """From raw dBm to model input: x = clip((dBm - floor) / (ceiling - floor), 0, 1) ** exponent; not heard = 0."""
 
     access_points: Annotated[list[Line], Once, Field(min_length=1, max_length=65535)]
-    """Their ids, as a radio reports them where the data have such ids, in the order of the network's inputs."""
+    """Ids of the access points in the order of the network's inputs, as a radio reports them where the data have such
+    ids."""
     floor_dbm: Dbm
-    """Reading that becomes 0."""
+    """Reading in dBm that becomes 0."""
     ceiling_dbm: Dbm
-    """Reading that becomes 1."""
+    """Reading in dBm that becomes 1."""
     exponent: Exponent = 1.0
+    """Bends the scale: above 1, weak readings count less."""
     hold_samples: Held = 0
     """A silent access point keeps its last reading for so many further samples (forward fill)."""
     combine: Combine = "mean"
     """What several readings of one access point within a sample become: their mean in dBm, rounded to a whole dBm,
-    halves away from zero; the strongest; or the latest. Training data were combined so, a device has to do the same."""
+    halves to the even one; the strongest; or the latest. A device combines as the training data were."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Preprocessing":
@@ -129,16 +131,17 @@ class Window(Strict):
     hop: Samples
     """Samples from one decision to the next."""
     rate_hz: Hertz
-    """Samples a second."""
-    online: Flag = False
+    """Samples per second."""
+    online: bool = False
+    """True: decide with a lag as the recording goes on."""
 
 
 class Unknown(Strict):
-    """When a decision is "unknown" instead of a class."""
+    """When the device decides "unknown" instead of a class."""
 
-    margin: Annotated[float, Field(strict=True, ge=0, le=1e5)] = 0.0
+    margin: Annotated[float, Field(ge=0, le=1e5)] = 0.0
     """Least distance from the best score to the second best, in units of the float scores."""
-    least_heard: Annotated[int, Field(strict=True, ge=0, le=65535)] = 1
+    least_heard: Annotated[int, Field(ge=0, le=65535)] = 1
     """Least number of access points that the sample hears, held readings included."""
 
 
@@ -146,7 +149,7 @@ class Outputs(Strict):
     """What the scores mean."""
 
     classes: Annotated[list[Line], Once, Field(min_length=2, max_length=32767)]
-    """Names, in the order of the network's scores."""
+    """Names of the classes in the order of the network's scores."""
     positions_m: list[Place] | None = None
     """Position x, y, z in metres that a decision for each class stands for."""
     floors: list[Index] | None = None
@@ -155,7 +158,7 @@ class Outputs(Strict):
     """Where a decision puts the user: at its class, or at the mean of all classes' positions, weighted by their squared
     probabilities (codegen/arithmetic/position.py)."""
     unknown: Unknown | None = None
-    """Null: every sample gets a class, also one that hears nothing."""
+    """Null: every sample gets a class, even one that hears nothing."""
 
     @model_validator(mode="after")
     def _aligned(self) -> "Outputs":
@@ -180,17 +183,24 @@ class State(Strict):
     """A tensor the step carries from sample to sample; starts at zero. `input` and `output` name TFLite tensors."""
 
     name: Line
+    """Name of the state in reports."""
     input: Line
+    """Name of the TFLite tensor that takes the value of the sample before."""
     output: Line
+    """Name of the TFLite tensor that gives the value for the next sample."""
     shape: Annotated[list[Size], Field(min_length=1, max_length=8)]
+    """Shape of both tensors."""
 
 
 class Crf(Strict):
     """Linear-chain CRF: transitions[i][j] from class i to class j, in units of the float scores."""
 
     transitions: list[list[Score]]
+    """C rows of C scores: a row per class that is left, a column per class that is entered."""
     start: list[Score]
+    """C scores of beginning in each class."""
     end: list[Score]
+    """C scores of ending in each class."""
 
     @model_validator(mode="after")
     def _square(self) -> "Crf":
@@ -207,22 +217,30 @@ class ModelFile(Strict):
     """One TFLite file. `input` and `output` name its reading and score tensors."""
 
     arithmetic: Arithmetic
+    """int8: weights and activations of 8 bits. int16x8: activations of 16 bits. mixed: by layer, see widths."""
     path: TfliteName
-    """Of the file beside bundle.json."""
+    """Name of the file beside bundle.json."""
     sha256: Sha256
+    """SHA-256 of the file."""
     input: Line
+    """Name of the TFLite tensor that takes the readings."""
     output: Line
+    """Name of the TFLite tensor that gives the scores."""
     states: list[State] = Field(default_factory=list)
+    """What the network carries from sample to sample."""
     widths: dict[Line, Width] = Field(default_factory=dict)
-    """Bits of weights and activations by pattern of layer names, the first that matches: {"*": "w8a16"}."""
+    """Bits of weights and activations by pattern of layer names, the last that matches: {"*": "w8a16"}."""
 
 
 class Budget(Strict):
     """Limits of the image; they override the board's when lower. Null is no limit of its own."""
 
     flash_bytes: Bytes | None = None
+    """The whole image, in bytes."""
     ram_bytes: Bytes | None = None
+    """All RAM with the used stack, in bytes."""
     latency_ms: Milliseconds | None = None
+    """From a sample to its answer, in milliseconds."""
 
     def limits(self) -> dict[str, float]:
         """Those that are set."""
@@ -230,19 +248,25 @@ class Budget(Strict):
 
 
 class Build(Strict):
-    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
+    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/concepts/exactness.md)."""
 
     optimise: Literal["Os", "O2"] = "Os"
+    """Os: size. O2: speed."""
     reference: Literal["tinyloc", "litert"] = "tinyloc"
+    """tinyloc: a selective scan is one operator with its own arithmetic. litert: every operator as LiteRT has it."""
 
 
 class Bundle(Strict):
-    """bundle.json. Everything after training reads it and nothing else."""
+    """Everything after training reads this file and the files beside it, and nothing else."""
 
     format: Literal["tinyloc-bundle"] = "tinyloc-bundle"
+    """Marks the file as a bundle."""
     version: Literal[2] = 2
+    """Number of this format."""
     name: FileName
+    """Name of the model in generated code, reports and messages."""
     architecture: FileName
+    """Kind of network, such as mlp, lstm or mamba; reports show it."""
     preprocessing: Preprocessing
     window: Window
     outputs: Outputs
@@ -250,21 +274,21 @@ class Bundle(Strict):
     crf: Crf | None = None
     models: list[ModelFile] = Field(min_length=1)
     default_arithmetic: Arithmetic
-    """Of the model that is built when none is asked for."""
+    """Arithmetic of the model that is built when none is asked for."""
     build: Build = Build()
     budget: Budget = Budget()
     data: Source
     provenance: Provenance = Provenance()
     test_sha256: Sha256
-    """Of test.npz."""
+    """SHA-256 of test.npz."""
     parameters: Count
-    """Live trainable parameters (what is deployed)."""
+    """Number of trainable parameters that are deployed."""
     parameters_published: Count
-    """Counted as the study counts them, dead weights included."""
+    """Number of parameters as the study counts them, dead weights included."""
     float_metrics: dict[Line, Figure] = Field(default_factory=dict)
-    """Of the float model on the test set."""
+    """Figures of the float model on the test set; errors in metres."""
     settings: Annotated[dict[str, Any], AfterValidator(plain_settings)] = Field(default_factory=dict)
-    """The recipe and the table of parity, for the report; nothing is decided by them."""
+    """The recipe and the parity table, for the report. No tool reads a decision from them."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Bundle":
@@ -371,11 +395,12 @@ def _of_this_version(path: Path, content: Any) -> dict[str, Any]:
         raise BundleError(f'{path}: not a bundle of tinyloc (no "format": "{FORMAT}"); export the run again')
     version = content.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise BundleError(f"{path}: its format has no number ({printable(repr(version))}); export the run again")
+        shown = printable(repr(version), 20)
+        raise BundleError(f"{path}: version is {shown}, not the number of a bundle format; export the run again")
     if version > FORMAT_VERSION:
         raise BundleError(
-            f"{path}: bundle format {version} is of a newer tinyloc, this one reads 1 and {FORMAT_VERSION}; "
-            "update tinyloc, or export the run again with this one"
+            f"{path}: bundle format version {printable(str(version), 20)} is of a newer tinyloc, this one reads 1 and "
+            f"{FORMAT_VERSION}; update tinyloc, or export the run again with this one"
         )
     return from_version_1(content) if version == 1 else content
 
@@ -404,15 +429,54 @@ def write_bundle(bundle: Bundle, directory: Path) -> None:
     write_whole(directory / BUNDLE, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def load_test_set(directory: Path) -> TestSet:
-    """Read `directory/test.npz`. BundleError when it is missing, damaged or lacks arrays."""
+_ARRAYS = {
+    "rssi_dbm": ("int8", "NP"), "recording": ("int32", "N"), "label": ("int32", "N"), "position_m": ("float32", "N3"),
+    "float_scores": ("float32", "NC"), "float_class": ("int32", "N"),
+}  # fmt: skip
+"""Type and shape of each array of test.npz."""
+
+
+def load_test_set(directory: Path, bundle: Bundle | None = None) -> TestSet:
+    """Read `directory/test.npz`, for `bundle` where it is given.
+
+    Raises BundleError when it is missing or damaged, or with all that is wrong: arrays that lack or are of another type
+    or shape, numbers that are none, classes that the bundle has not.
+    """
     path = directory / TEST_SET
-    names = TestSet.__dataclass_fields__
     try:
         with np.load(path) as arrays:
-            missing = [name for name in names if name not in arrays]
-            if not missing:
-                return TestSet(**{name: arrays[name] for name in names})
+            missing = [name for name in _ARRAYS if name not in arrays]
+            found = {name: arrays[name] for name in _ARRAYS if name not in missing}
     except Exception as error:  # a damaged file makes np.load raise almost anything
         raise BundleError(f"{path}: cannot be read ({error}); export the run again") from error
-    raise BundleError(f"{path}: holds no {', '.join(missing)}; export the run again")
+    if missing:
+        raise BundleError(f"{path}: holds no {', '.join(missing)}; export the run again")
+    if wrong := _array_problems(found, bundle):
+        raise BundleError(f"{path}: {'; '.join(wrong)}; export the run again")
+    return TestSet(**found)
+
+
+def _array_problems(found: dict[str, npt.NDArray[Any]], bundle: Bundle | None) -> list[str]:
+    sizes = {"3": 3}
+    if bundle is not None:
+        sizes |= {"P": len(bundle.preprocessing.access_points), "C": len(bundle.outputs.classes)}
+    wrong = []
+    for name, (element, letters) in _ARRAYS.items():
+        array = found[name]
+        fits = array.ndim == len(letters) and all(
+            have == sizes.setdefault(letter, have) for letter, have in zip(letters, array.shape, strict=True)
+        )
+        if array.dtype != np.dtype(element) or not fits:
+            wanted = ", ".join(str(sizes.get(letter, letter)) for letter in letters)
+            wrong.append(f"{name} is {array.dtype} of shape {list(array.shape)}, not {element} of [{wanted}]")
+        elif array.dtype.kind == "f" and np.isinf(array).any():
+            wrong.append(f"{name} holds infinities")
+    if not wrong:
+        wrong += [
+            f"{name} holds {int(found[name].min())} to {int(found[name].max())}; classes are -1 to {sizes['C'] - 1}"
+            for name in ("label", "float_class")
+            if len(found[name]) and not (found[name].min() >= -1 and found[name].max() < sizes["C"])
+        ]
+        if not sizes["N"]:
+            wrong.append("it holds no samples")
+    return wrong

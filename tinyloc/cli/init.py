@@ -28,7 +28,7 @@ def init(
 ) -> None:
     """Look at a file of radio readings, and write its description and a recipe that fits a board.
 
-    Writes NAME.data.toml and NAME.recipe.toml beside the file; `tinyloc train NAME.recipe.toml` trains.
+    Writes NAME.data.toml and NAME.recipe.toml beside the file. `tinyloc deploy NAME.recipe.toml` does the rest.
     """
     from tinyloc.boards import load_board
     from tinyloc.files import write_whole
@@ -64,7 +64,7 @@ def init(
         typer.echo(line)
     if found.ignored:
         typer.echo(f"{counted(len(found.ignored), 'column')} not used: {', '.join(found.ignored)}")
-    typer.echo(f"wrote {about} and {recipe}; next: tinyloc train {recipe}")
+    typer.echo(f"wrote {about} and {recipe}; next: tinyloc deploy {recipe} --board {board}")
 
 
 def _ask(found: "Guess", silent: bool) -> None:
@@ -74,7 +74,7 @@ def _ask(found: "Guess", silent: bool) -> None:
         return silent or typer.confirm(question, default=True)
 
     if not found.encoding_sure and not right(f"The file is not UTF-8. Read it as {found.settings['encoding']}?"):
-        raise InitError("convert the file to UTF-8, or write its TOML file with the right encoding (docs/data.md)")
+        raise InitError("convert the file to UTF-8, or set `encoding` in its TOML file (docs/reference/data.md)")
     codes = " and ".join(f"{code:g}" for code in found.codes)
     if codes and not right(f"Readings of {codes} dBm are frequent. Do they mean that nothing was heard?"):
         found.settings["heard"] = found.codes

@@ -24,8 +24,14 @@ def renode(
         typer.Option("--generated", help="Build this directory of generated C instead of a run; scans are synthetic."),
     ] = None,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="Write image and expected answers to renode/build, and stop.")
+        bool, typer.Option("--prepare", help="Write image, robot test and expected answers, and stop.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Directory for these files; default RUN/renode/BOARD, else the user's cache."
+        ),
+    ] = None,
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
     """Run the Robot test of a board in an installed Renode. Exit code 1: the test failed."""
@@ -37,17 +43,19 @@ def renode(
     from tinyloc.device.renode.files import bundle_scans
     from tinyloc.device.renode.files import prepare as put
     from tinyloc.device.renode.run import RenodeError, run_renode
+    from tinyloc.paths import cache_directory
 
     found = load_board(board)
     if (run is None) == (generated is None):
         raise RenodeError("give either a RUN or --generated DIR")
     if generated is not None:
+        place = out or cache_directory() / "renode" / found.name
         with tempfile.TemporaryDirectory(prefix="tinyloc-renode-") as name:
-            place = put(build_firmware(generated, found, Path(name) / "build"), found)
+            put(build_firmware(generated, found, Path(name) / "build"), found, place)
     else:
         layout = find_run(str(run), runs_dir)
-        image = load_build(layout.need_firmware(board))
-        place = put(image, found, bundle_scans(layout.bundle))
-    say(f"image and expected answers in {place}")
-    if not prepare and not run_renode(found):
+        place = out or layout.path / "renode" / found.name
+        put(load_build(layout.need_firmware(board)), found, place, bundle_scans(layout.bundle))
+    say(f"Image, robot test and expected answers: {place}")
+    if not prepare and not run_renode(found, place):
         raise typer.Exit(FAILED)

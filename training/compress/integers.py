@@ -5,10 +5,10 @@
     sum = b_q + sum_k w_q[c, k] * (x_q[k] - z_x)        b_q = round(b / (s_x * s_w))
     y_q = clamp(round(sum * s_x * s_w / s_y) + z_y)     and at least z_y behind a ReLU
 
-Ranges of s_y are those of the float network along the calibration stream, as export/quantised.py measures them; of
-scores that no CRF adds up, `scales.score_range`. This
-holds when the weights lie on their int8 grid (`snapped`): then float network and exported float file are the same.
-tests/integer_mlp.py computes these layers in plain NumPy; a test compares them with the exported file.
+Ranges of s_y are those of the float network along the calibration stream, as export/quantise/ranges.py measures them;
+of scores that no CRF adds up, `scales.score_range`. This holds when the weights lie on their int8 grid (`snapped`):
+then float network and exported float file are the same. tests/integer_mlp.py computes these layers in plain NumPy; a
+test compares them with the exported file.
 
 Letters: N samples, P access points, C classes.
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.schema import Combine
+from tinyloc.bundle.combine import Combine
 from tinyloc.bundle.site import Floor, Room, Site
 from tinyloc.names import line_of_text, printable, repeated
 from tinyloc.training.errors import DataError
@@ -153,7 +153,7 @@ def lone_classes(data_set: DataSet) -> list[str]:
     if not lone:
         return []
     named = ", ".join(lone)
-    return [f"one training sample only in class {named}: merge it, or choose larger cells in the data options"]
+    return [f"one training sample only in class {named}: merge the class, or choose larger cells in the data options"]
 
 
 def stacked(recordings: Sequence[Recording]) -> Recording:

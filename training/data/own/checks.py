@@ -1,6 +1,6 @@
 """Things in a radio map that are likely mistakes: codes taken for readings, labels, access points of one half only."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -88,7 +88,7 @@ def labelled(scans: Scans, about: OwnData, findings: Findings) -> Scans:
     return scans.rows(~without)
 
 
-def check_labels(scans: Scans, findings: Findings) -> None:
+def check_labels(scans: Scans, about: OwnData, findings: Findings) -> None:
     """Doubt labels: one for each scan, several that differ in case only, two at one place, one at a single instant."""
     if scans.label is None:
         return
@@ -107,7 +107,22 @@ def check_labels(scans: Scans, findings: Findings) -> None:
             findings.notes.append(
                 f"{scans.source}: labels {' and '.join(map(repr, same))} differ in case or spaces only"
             )
-    findings.notes += _two_labels(scans)
+    findings.notes += [*_two_labels(scans), *_one_instant(scans, about)]
+
+
+def _one_instant(scans: Scans, about: OwnData) -> list[str]:
+    """A sentence about labels whose scans, several of them, all have one time: copies, or a time of the whole visit."""
+    if scans.label is None or not about.columns.time:
+        return []
+    times: dict[str, set[float]] = defaultdict(set)
+    for name, second in zip(scans.label.tolist(), scans.time_s.tolist(), strict=True):
+        times[name].add(second)
+    count = Counter(scans.label.tolist())
+    still = sorted(name for name, seconds in times.items() if len(seconds) == 1 and count[name] > 1)
+    if not still:
+        return []
+    labels = counted(len(still), "label has its scans", "labels have their scans")
+    return [f"{scans.source}: {labels} all at one instant ({some(still)}); are they copies?"]
 
 
 def _two_labels(scans: Scans) -> list[str]:

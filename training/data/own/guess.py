@@ -110,7 +110,7 @@ def guess(path: Path) -> Guess:
     readings = [roles["dbm"]] if long else _readings(table, set(roles.values()))
     if not readings:
         raise DataError(
-            f"{path}: no column looks like readings in dBm (-127 to 0); write the TOML file by hand (docs/data.md)"
+            f"{path}: no column looks like readings in dBm (-127 to 0); write its TOML file (docs/reference/data.md)"
         )
     found.columns |= roles
     _drop_useless(found, table)
@@ -129,10 +129,10 @@ def guess(path: Path) -> Guess:
 
 def likely_dialect(text: str) -> Dialect:
     """Delimiter, decimal and header of a table, by its first lines."""
-    lines = [line for line in islice(io.StringIO(text), HEADER_LINES) if line.strip()]
+    lines = [line for line in islice(io.StringIO(text, newline=""), HEADER_LINES) if line.strip()]
     if not lines:
         return Dialect()
-    width = {mark: [len(row) for row in csv.reader(lines, delimiter=mark)] for mark in DELIMITERS}
+    width = {mark: _widths(lines, mark) for mark in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda mark: (width[mark][0] > 1 and len(set(width[mark])) == 1, width[mark][0]))
     rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
     cells = [cell for row in rows[1:] for cell in row]
@@ -141,6 +141,14 @@ def likely_dialect(text: str) -> Dialect:
     decimal = "," if delimiter != "," and commas > points else "."
     header = not any(_number(cell, decimal) is not None for cell in rows[0])
     return Dialect(delimiter, decimal, header)
+
+
+def _widths(lines: list[str], delimiter: str) -> list[int]:
+    """Cells of each row; one where a row is one cell that is too long to be one."""
+    try:
+        return [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:
+        return [1]
 
 
 def _number(cell: str, decimal: str = ".") -> float | None:

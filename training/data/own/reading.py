@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.bundle.combine import combine_readings
 from tinyloc.errors import counted
 from tinyloc.training.data.files import Floats, some, whole_dbm
 from tinyloc.training.data.own.description import OwnData
@@ -30,7 +31,7 @@ LONGEST_SILENCE_S = 60.0
 def open_table(path: Path, about: OwnData) -> Table:
     """Read a file as the description says. DataError names all that is wrong with its text."""
     if not path.is_file():
-        raise DataError(f"{path}: no such file; file names are beside the TOML file that names them")
+        raise DataError(f"{path}: no such file; file names are relative to the TOML file")
     content = path.read_bytes()
     cure = f'correct it, or declare the file\'s encoding, as encoding = "{likely_encoding(content)}", in the TOML file'
     text = decoded(content, str(path), about.encoding, cure)
@@ -101,7 +102,7 @@ def _read_wide(table: Table, about: OwnData, findings: Findings) -> Read | None:
 
 
 def _read_long(table: Table, about: OwnData, findings: Findings) -> Read | None:
-    """Readings of one scan (or of `scan_s`) become a row; an access point heard twice in it counts by the mean."""
+    """Readings of one scan (or of `scan_s`) become a row; several of one access point are combined."""
     names = about.columns
     assert names.access_point and names.dbm
     heard_by = _filled(table, names.access_point, findings)
@@ -141,11 +142,10 @@ def _gathered(
     place = {name: number for number, name in enumerate(points)}
     column = np.array([place[name] for name in heard_by[order]], np.int64)
     heard = ~np.isnan(dbm[order])
-    total, count = np.zeros((scans, len(points))), np.zeros((scans, len(points)))
-    np.add.at(total, (scan[heard], column[heard]), dbm[order][heard])
-    np.add.at(count, (scan[heard], column[heard]), 1)
-    with np.errstate(invalid="ignore"):
-        rssi = whole_dbm(total / count)
+    by_time = np.argsort(time_s[order][heard], kind="stable")
+    whose = scan[heard][by_time], column[heard][by_time]
+    combined, count = combine_readings(about.combine, *whose, dbm[order][heard][by_time], (scans, len(points)))
+    rssi = whole_dbm(combined)
     first = np.full(scans, -1, np.int64)
     first[scan[::-1]] = np.arange(len(scan))[::-1]
     first = order[np.maximum.accumulate(first)]  # a silent scan has the place of the one before it
@@ -156,7 +156,9 @@ def _gathered(
     notes = [f"{len(table):,} readings of {len(points)} access points are {scans:,} scans"]
     again = int((count > 1).sum())
     if again:
-        notes.append(f"{counted(again, 'access point')} heard more than once in a scan, taken by the mean")
+        notes.append(
+            f"{counted(again, 'access point')} heard more than once in a scan, combined by the {about.combine}"
+        )
     if silent.any():
         notes.append(f"{counted(int((silent > 0).sum()), 'scan')} in which nothing was heard, between others")
     findings.notes.append(f"{table.source}: {'; '.join(notes)}")
@@ -233,7 +235,7 @@ def _readings(table: Table, points: Sequence[str], about: OwnData, findings: Fin
         percent = "" if np.nanmin(read) < 0 else "; all are 0 or above: signal quality in percent is no dBm"
         findings.problems.append(
             f"{table.source}: {counted(len(cells), 'reading is', 'readings are')} above 0 or below -127 dBm: "
-            f"{some(cells)}; correct them, or name under missing what stands for an access point not heard{percent}"
+            f"{some(cells)}; correct them, or declare other codes with `missing = [...]`{percent}"
         )
     rounded = int((np.abs(read - np.rint(read)) > 1e-6).sum())
     if rounded:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tinyloc.bundle.combine import Combine
 from tinyloc.errors import counted
 from tinyloc.training.data.dataset import DataSet, Recording
+from tinyloc.training.data.files import some
 from tinyloc.training.data.radio_map.classes import Classes, ClassRule, classes_of
 from tinyloc.training.data.radio_map.findings import Findings
 from tinyloc.training.data.radio_map.scans import Scans, runs
@@ -23,6 +25,8 @@ class Facts:
     title: str
     licence: str
     citation: str
+    combine: Combine = "mean"
+    """What several readings of an access point within a sample became."""
 
 
 def build(
@@ -53,14 +57,13 @@ def build(
     empty = [name for number, name in enumerate(SPLITS) if not (of == number).any()]
     if empty:
         raise DataError(
-            f"{scans.source}: no rows for {' and '.join(empty)}; say by files or a column which rows are whose"
+            f"{scans.source}: no rows for {' and '.join(empty)}; assign rows to splits by files or by a column"
         )
     _count_access_points(scans, of, findings)
+    _count_devices(scans, of, findings)
     classes = classes_of(scans, of == TRAIN, class_rule, findings)
     if len(classes.names) < 2:
-        raise DataError(
-            f"{scans.source}: the training rows have {len(classes.names)} label; at least two are needed to tell apart"
-        )
+        raise DataError(f"{scans.source}: the training rows have {len(classes.names)} label; at least two are needed")
     train, validation, test = _recordings(scans, of, classes, split_rule.sequential)
     return DataSet(
         name=facts.name,
@@ -77,6 +80,7 @@ def build(
         test=test,
         class_group=classes.group,
         notes=tuple(findings.notes),
+        combine=facts.combine,
     )
 
 
@@ -113,6 +117,24 @@ def _recordings(scans: Scans, split: Integers, classes: Classes, sequential: boo
             )
         )
     return [tuple(parts) for parts in found]
+
+
+def _count_devices(scans: Scans, split: Integers, findings: Findings) -> None:
+    """Count devices that only the test has, and labels that training lacks."""
+    if scans.device is not None:
+        trained, tested = (set(scans.device[split == number].tolist()) for number in (TRAIN, 2))
+        if tested - trained:
+            findings.notes.append(
+                f"{counted(len(tested - trained), 'device')} of {len(tested)} in the test only: its figures hold for "
+                "phones that the model does not know"
+            )
+    if scans.label is not None:
+        trained = set(scans.label[split == TRAIN].tolist())
+        strange = sorted(set(scans.label[split != TRAIN].tolist()) - trained)
+        if strange:
+            findings.notes.append(
+                f"{counted(len(strange), 'label')} that no training scan has, always wrong: {some(strange)}"
+            )
 
 
 def _count_access_points(scans: Scans, split: Integers, findings: Findings) -> None:

@@ -25,6 +25,8 @@ OF_SCANS: tuple[Unit, ...] = ("day", "device", "recording", "place", "visit")
 """Kinds of units in the order in which they are tried: what resembles a later test most comes first."""
 VISIT_PAUSE_S = 60.0
 STRANGE_SHARE = 0.2
+AROUND_SHARE, AROUND_M = 0.1, (1.0, 10.0)
+"""Surroundings of a place: a cell of a tenth of the site's width, within these metres."""
 STRETCH = "stretch"
 STRETCHES = 10
 """Of each recording, where no whole one can be spared to validate."""
@@ -83,14 +85,14 @@ def split_rows(
     open_scans = scans.rows(rows)
     parts = 2 if given == "all" and scans.split is None else 1
     for units in _candidates(open_scans, rule, parts):
-        held = hold_out(units, kept_keys(open_scans, class_rule), rule.held_out, parts, generator)
+        held = hold_out(units, kept_keys(open_scans, class_rule, units), rule.held_out, parts, generator)
         if held.max() == parts:
             break
     else:
         if parts == 2:
             raise DataError(f"{scans.source}: {_too_few(open_scans, rule)}")
         units = _stretches(open_scans, rule)
-        held = hold_out(units, kept_keys(open_scans, class_rule), rule.held_out, parts, generator)
+        held = hold_out(units, kept_keys(open_scans, class_rule, units), rule.held_out, parts, generator)
     split[rows] = held
     _say(open_scans, units, held, findings)
     return split
@@ -106,13 +108,19 @@ class Keys:
     """Share of a unit's scans whose key nothing trained may have when the unit is held out."""
 
 
-def kept_keys(scans: Scans, rule: ClassRule) -> Keys:
-    """Labels are all kept; of cells a few may be left to the held-out units only; places need no scan of their own."""
+def kept_keys(scans: Scans, rule: ClassRule, units: Units) -> Keys:
+    """Labels are all kept; of cells, and of the surroundings of places, a few may be left to the held-out units only.
+
+    A day on which another building was surveyed says nothing about a model that never saw it. Units that are places
+    themselves are held out whatever is around them.
+    """
     if scans.label is not None:
         return Keys(numbered(scans.label.tolist()), 0.0)
-    if rule.cell_m is None:
+    if rule.cell_m is None and units.kind in ("place", "visit", STRETCH):
         return Keys(np.zeros(len(scans), np.int64), 0.0)
-    cell = np.floor(scans.position[:, :2] / rule.cell_m)
+    flat = scans.position[:, :2]
+    around_m = float(np.clip(np.ptp(flat, axis=0).max() * AROUND_SHARE, *AROUND_M))
+    cell = np.floor(flat / (rule.cell_m or around_m))
     group = scans.group if scans.group is not None else np.full(len(scans), "", object)
     return Keys(numbered([(str(one), *place) for one, place in zip(group, cell.tolist(), strict=True)]), STRANGE_SHARE)
 

@@ -1,0 +1,112 @@
+"""Build the fuzzers of tests/firmware/fuzz: a program that makes its bytes from a seed, or a libFuzzer target."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from tests.firmware.fake_model import DENSE_INT16, SPARSE_INT8, FakeModel
+from tests.firmware.host_device import HERE, WARNINGS
+from tests.fusion_host import any_student
+from tinyloc.boards import load_board
+from tinyloc.codegen.fusion import compile_fusion
+from tinyloc.device.image.build import board_header
+from tinyloc.paths import FIRMWARE_DIR
+from tinyloc.training.fusion.filters.settings import FilterSettings
+
+Kind = Literal["sanitized", "fast", "coverage", "libfuzzer"]
+MODELS = {
+    "house": DENSE_INT16,
+    "scan": SPARSE_INT8,
+    "position": FakeModel(inputs=30, classes=5, window=1, hop=1, crf=False, state=False, bits=8, position=True),
+    "votes": FakeModel(inputs=12, sparse=True, hold=3, window=3, hop=2, crf=False),
+    "online": FakeModel(online=True, window=4, hop=1, hold=0),
+}
+FUSIONS = {
+    "steered": FilterSettings(rule="variance", pull=0.1),
+    "adaptive": FilterSettings(rule="adaptive", k1=1.0, k2=2.5, persistence=2, r=0.3),
+    "gated": FilterSettings(rule="gated", gate=2.0),
+}
+TARGETS = (*MODELS, *FUSIONS)
+_FLAGS = {
+    "sanitized": ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    "fast": ["-O2"],
+    "coverage": ["-O0", "--coverage"],
+    "libfuzzer": ["-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-DFUZZ_BY_CLANG"],
+}
+
+
+def generate(target: str, directory: Path) -> Path:
+    """Write the model, or the fusion's data, of a target."""
+    if target in FUSIONS:
+        anchors = np.array([[0.0, 0.0], [12.0, 0.0], [12.0, 8.0], [0.0, 8.0], [6.0, 9.0]])
+        compile_fusion(any_student(), FUSIONS[target], anchors, directory)
+    else:
+        MODELS[target].write(directory)
+    (directory / "board.h").write_text(board_header(load_board("stm32l4")))
+    return directory
+
+
+def compile_fuzzer(target: str, work: Path, kind: Kind) -> Path:
+    """The program, in the directory `work`, which coverage's notes go to as well."""
+    generated = generate(target, work / "generated")
+    parts = ["link", "fusion"] if target in FUSIONS else ["link", "localise"]
+    app = "fuzz_fusion.c" if target in FUSIONS else "fuzz_app.c"
+    sources = [path for part in parts for path in sorted(FIRMWARE_DIR.glob(f"{part}/*.c"))]
+    sources += [HERE / "fuzz" / "fuzz.c", HERE / "fuzz" / app, HERE / "host_port.c", *sorted(generated.glob("*.c"))]
+    compiler = "clang" if kind == "libfuzzer" else "cc"
+    command = [compiler, *WARNINGS, *_FLAGS[kind], f"-I{generated}", f"-I{FIRMWARE_DIR}", f"-I{HERE / 'fuzz'}"]
+    program = work / "fuzzer"
+    done = subprocess.run([*command, *map(str, sources), "-o", str(program)], capture_output=True, text=True, cwd=work)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How many frames were sent and how many carried out."""
+
+    sent: int
+    good: int
+
+
+def run_fuzzer(program: Path, seed: int, frames: int, timeout: float = 600.0) -> dict[str, Reached]:
+    """Frames by type of request (and "all" of them), from a program that found nothing wrong."""
+    done = subprocess.run(
+        [program, str(seed), str(frames)], capture_output=True, text=True, timeout=timeout, cwd=program.parent
+    )
+    assert done.returncode == 0, f"seed {seed}: {done.stderr[-3000:]}"
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {row[0]: Reached(int(row[1]), int(row[2])) for row in rows}
+
+
+def has_libfuzzer() -> bool:
+    """Whether clang is there with libFuzzer's runtime."""
+    if shutil.which("clang") is None:
+        return False
+    empty = b"int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d == 0 && n == 0; }"
+    command = ["clang", "-fsanitize=fuzzer", "-x", "c", "-", "-o", "/dev/null"]
+    return subprocess.run(command, input=empty, capture_output=True).returncode == 0
+
+
+def line_counts(work: Path) -> dict[tuple[str, int], int]:
+    """How often each line of the firmware ran, by its file below firmware/, after a program built for coverage ran."""
+    done = subprocess.run(
+        ["gcov", "--json-format", "--stdout", *(path.name for path in sorted(work.glob("*.gcda")))],
+        capture_output=True, text=True, cwd=work,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    counts: dict[tuple[str, int], int] = {}
+    for text in done.stdout.splitlines():
+        for file in json.loads(text)["files"]:
+            path = Path(file["file"])
+            if not path.is_relative_to(FIRMWARE_DIR):
+                continue
+            for line in file["lines"]:
+                key = (str(path.relative_to(FIRMWARE_DIR)), int(line["line_number"]))
+                counts[key] = counts.get(key, 0) + int(line["count"])
+    return counts
