@@ -10,7 +10,10 @@ RECIPE ?= house-a-mamba
 BOARD ?= stm32l4
 RUN ?= $(notdir $(basename $(RECIPE)))
 RUNS ?= runs
-PYTHON ?= python3.11
+PYTHON ?=
+SUPPORTED := 3.13 3.12 3.11
+BASE_TESTS ?= tests/boards tests/renode tests/codegen/test_reader.py tests/codegen/operators tests/device/test_zoo.py \
+  tests/device/test_zoo_bytes.py tests/device/test_evaluate.py tests/tinyloc/test_portable.py tests/tinyloc/test_cli_boards.py
 VENV ?= .venv
 
 BIN := $(VENV)/bin
@@ -18,7 +21,7 @@ TINYLOC := $(BIN)/tinyloc
 WHERE := --runs-dir $(RUNS)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-slow lint wheel clean distclean
+.PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-base test-slow lint docs wheel clean distclean
 
 help: ## list the targets
 	@echo "make TARGET [RECIPE=$(RECIPE)] [BOARD=$(BOARD)] [RUN=name] [PORT=/dev/ttyACM0]"
@@ -29,22 +32,37 @@ help: ## list the targets
 # An editable install of EXTRAS; the stamp files make it run again when the dependencies change.
 APT := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq
 
+# Set python and version: PYTHON if it is given, else the newest supported interpreter on the PATH.
+define find_python
+	@number='import sys; print("%d.%d" % sys.version_info[:2])'
+	python=
+	for candidate in $(or $(PYTHON),$(SUPPORTED:%=python%) python3); do
+	  version=$$($$candidate -c "$$number" 2>/dev/null) || continue
+	  case " $(SUPPORTED) " in *" $$version "*) python=$$candidate; break ;; esac
+	done
+	if [ -z "$$python" ]; then
+	  echo "error: no supported Python$(if $(PYTHON), at $(PYTHON)): tinyloc runs on $(SUPPORTED); install one or name it: make PYTHON=..." >&2
+	  exit 2
+	fi
+endef
+
 # onnx2tf runs on Python 3.11 and asks for 3.12; pyproject.toml lists what it needs there.
 ONNX2TF_ON_3_11 = if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
 	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python onnx2tf==2.6.9; fi
 
 define install
-	@echo "Installing tinyloc$(EXTRAS) into $(VENV)$(NOTE)"
-	command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON); tinyloc needs Python 3.11 (make PYTHON=...)" >&2; exit 2; }
-	if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then
+	$(find_python)
+	echo "Installing tinyloc$(EXTRAS) into $(VENV) with $$python (Python $$version)$(NOTE)"
+	if ! $$python -c 'import ensurepip' 2>/dev/null; then
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	    $(APT) python3-venv >/dev/null 2>&1 || { apt-get update -qq && $(APT) python3-venv >/dev/null; }
 	  else
-	    echo "error: $(PYTHON) has no venv module; install it: sudo apt install python3-venv" >&2; exit 2
+	    echo "error: $$python has no venv module; install it: sudo apt install python$$version-venv" >&2; exit 2
 	  fi
 	fi
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.$(EXTRAS)'
+	test -x $(BIN)/python || $$python -m venv $(VENV)
+	version=$$($(BIN)/python -c "$$number")
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/tested-$$version.txt -e '.$(EXTRAS)'
 	case '$(EXTRAS)' in *export*) $(ONNX2TF_ON_3_11) ;; esac
 	touch $(STAMPS)
 endef
@@ -57,13 +75,23 @@ $(VENV)/.tools: pyproject.toml
 	$(install)
 $(VENV)/.tools: EXTRAS = [train,export]
 $(VENV)/.tools: STAMPS = $(VENV)/.base $(VENV)/.tools
-$(VENV)/.tools: NOTE = : about two minutes and 3.5 GB
+$(VENV)/.tools: NOTE = : about two minutes and 2 GB
 
 $(VENV)/.dev: pyproject.toml
 	$(install)
 $(VENV)/.dev: EXTRAS = [train,export,keras,dev]
 $(VENV)/.dev: STAMPS = $(VENV)/.base $(VENV)/.tools $(VENV)/.dev
 $(VENV)/.dev: NOTE = : about two minutes and 3.5 GB
+
+$(VENV)/.test: pyproject.toml
+	$(install)
+$(VENV)/.test: EXTRAS = [test]
+$(VENV)/.test: STAMPS = $(VENV)/.base $(VENV)/.test
+
+$(VENV)/.docs: pyproject.toml
+	$(install)
+$(VENV)/.docs: EXTRAS = [docs]
+$(VENV)/.docs: STAMPS = $(VENV)/.base $(VENV)/.docs
 
 .PHONY: compiler host-compiler
 host-compiler: # tests compile the firmware's C for this machine too
@@ -123,14 +151,17 @@ flash: $(VENV)/.base ## write the image to a connected board
 evaluate: $(VENV)/.base ## the same evaluation on the connected board at PORT
 	$(TINYLOC) evaluate $(RUN) --board $(BOARD) $(if $(PORT),--port $(PORT)) $(WHERE)
 
-bench: $(VENV)/.tools compiler ## measure the published figures and write them into README.md
+bench: $(VENV)/.tools compiler ## measure the published figures and write them into docs/benchmarks.md
 	@$(BIN)/python -m tests.bench.bench --runs-dir $(RUNS)
 	@$(BIN)/python -m tests.bench.engines --runs-dir $(RUNS)
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 
-test: $(VENV)/.dev compiler host-compiler ## run the tests
-	@$(BIN)/python -m pytest -m 'not slow'
+test: $(VENV)/.dev compiler host-compiler ## run the tests; COVERAGE=1 prints the coverage of the package
+	@$(BIN)/python -m pytest -m 'not slow' $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
+
+test-base: $(VENV)/.test compiler host-compiler ## run the tests of a base installation (PYTHON=..., VENV=...)
+	@TINYLOC_BASE_TESTS=1 $(BIN)/python -m pytest -m 'not slow' -n 2 $(BASE_TESTS)
 
 test-slow: $(VENV)/.dev compiler host-compiler ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
@@ -141,6 +172,9 @@ lint: $(VENV)/.dev ## ruff, ruff format, mypy, pyright's imports, layers
 	$(BIN)/python -m mypy -p tinyloc -p tests
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
+
+docs: $(VENV)/.docs ## build the documentation site into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 wheel: $(VENV)/.base ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -21,68 +21,83 @@ class BoardError(UserError):
 
 
 class Clock(Strict):
-    """The core's clock."""
+    """Clock of the core."""
 
     hz: int = Field(gt=0, le=2_000_000_000)
-    """That the firmware runs at, as the port sets it."""
+    """Clock in Hz at which the firmware runs; the port sets it."""
     reset_hz: int = Field(gt=0, le=2_000_000_000)
-    """That the part starts with."""
+    """Clock in Hz after reset."""
     flash_wait_states: int = Field(ge=0, le=255)
-    """Core cycles that a read of the flash takes beyond one, at `hz`."""
+    """Core cycles beyond one that a read of the flash takes at `hz`."""
 
 
 class FlashCache(Strict):
-    """What stands between core and flash: bytes of a read, bytes kept of code and of data; 0 is no cache."""
+    """Cache between core and flash."""
 
     width_bytes: int = Field(gt=0, le=1024)
+    """Bytes of one read of the flash."""
     code_bytes: int = Field(ge=0, le=1 << 24)
+    """Bytes of the cache for code; 0: no cache."""
     data_bytes: int = Field(ge=0, le=1 << 24)
+    """Bytes of the cache for data; 0: no cache."""
     source: Line
-    """Where the figures stand, and what was not verified."""
+    """Where the figures come from, and what is not verified."""
 
 
 class Build(Strict):
-    """How the image is compiled and linked."""
+    """Options for compiling and linking the image."""
 
     flags: list[Line]
-    """Of the compiler: core, instruction set, floating point."""
+    """Flags of the C compiler: core, instruction set, floating point."""
     linker_script: FileName
-    """A file next to board.toml."""
+    """File next to board.toml."""
     port: FileName
-    """A directory below firmware/port."""
+    """Directory below firmware/port."""
     stack_bytes: int = Field(gt=0, le=1 << 24)
-    """Reserved at the start of RAM; the report counts what was used of it."""
+    """Bytes reserved for the stack. The report counts the used part."""
 
 
 class Memory(Strict):
-    """A block of memory in the address space, `size` bytes from `base`."""
+    """A block of memory."""
 
     name: Symbol
+    """"flash", "ram", or another name that the linker script uses."""
     base: Address
+    """First address."""
     size: int = Field(gt=0, le=1 << 32)
+    """Bytes."""
     access: Literal["rx", "rw", "rwx"]
+    """Read, write and execute rights."""
 
 
 class Alias(Strict):
-    """The memory at `of` seen a second time at `base`, `size` bytes of it."""
+    """A second address range of the same memory."""
 
     name: Line
+    """Name in messages."""
     base: Address
+    """First address of the second range."""
     of: Address
+    """First address of the memory."""
     size: int = Field(gt=0, le=1 << 32)
+    """Bytes."""
 
 
 class FixedWords(Strict):
-    """32-bit words that must stand at that place of the flash, or the part does not start or locks itself.
+    """32-bit words that the part needs at a fixed place of the flash.
 
-    The build writes them into the image, emulator and flasher refuse an image without them. Words that are all
+    The build writes them into the image. Emulator and flasher refuse an image without them. Words that are all
     0xFFFFFFFF stay blank: the image may put nothing there.
     """
 
     name: Symbol
+    """Name of the section in the linker script."""
     base: Address
+    """Address of the first word."""
     words: list[Word] = Field(min_length=1)
+    """Their values."""
     why: Line
+    """What happens without them."""
 
     @property
     def size(self) -> int:
@@ -101,69 +116,79 @@ class FixedWords(Strict):
 
 
 class Uart(Strict):
-    """The serial port that the link runs over (docs/link.md): 8 data bits, no parity, 1 stop bit."""
+    """Serial port of the link (docs/reference/link.md): 8 data bits, no parity, 1 stop bit."""
 
     name: Line
+    """Name with its pins."""
     model: FileName
-    """The peripheral in device/emulator."""
+    """Model of the peripheral in device/emulator."""
     base: Address
-    """Of its registers."""
+    """Address of its registers."""
     baud: int = Field(gt=0, le=100_000_000)
-    """Bits a second after reset."""
+    """Rate in bit/s after reset."""
     max_baud: int = Field(gt=0, le=100_000_000)
-    """The most bits a second that the host may ask for."""
+    """Highest rate in bit/s that the host may ask for."""
     usb_ids: list[Line] = Field(default_factory=list)
-    """Of the board's serial adapter, as vendor:product in hexadecimal digits."""
+    """USB ids of the board's serial adapter, as vendor:product in hexadecimal."""
 
 
 class StudyEnergy(Strict):
-    """The current in mA that the study (arXiv 2412.09289) assumes, and the clock in Hz that it fits."""
+    """Current that arXiv 2412.09289 assumes."""
 
     run_ma: float = Field(gt=0, le=10_000)
+    """Current in mA while the core runs."""
     hz: int = Field(gt=0, le=2_000_000_000)
+    """Clock in Hz at which the part draws that current."""
 
 
 class Energy(Strict):
-    """What the part draws at `volts`: mA for each MHz of clock while the core runs, µA asleep with RAM kept."""
+    """Currents of the part."""
 
     volts: float = Field(gt=0, le=50)
+    """Supply voltage of the currents below."""
     run_ma_per_mhz: float = Field(gt=0, le=1000)
+    """Current in mA per MHz of clock while the core runs."""
     sleep_ua: float = Field(ge=0, le=1e6)
+    """Current in µA asleep with RAM kept."""
     wake_us: float | None = Field(default=None, ge=0, le=1e7)
-    """From the timer's event to the first instruction, at the current of the clock `awake_hz`. None: the port has no
-    sleep."""
+    """Time in µs from the timer's event to the first instruction. Without it, the port has no sleep."""
     awake_hz: int | None = Field(default=None, gt=0, le=2_000_000_000)
-    """The core's clock between two sleeps; needed with `wake_us`."""
+    """Clock in Hz between two sleeps; required with `wake_us`."""
     source: Line
-    """Where the figures stand, and what was not verified."""
+    """Where the figures come from, and what is not verified."""
     date: Line
-    """When they were looked up, year-month."""
+    """Year and month of the look-up."""
     study: StudyEnergy | None = None
 
 
 class Budget(Strict):
-    """What a localiser may take: the whole image, all RAM with the used stack, milliseconds from sample to answer."""
+    """Limits of a localiser on this board."""
 
     flash_bytes: int = Field(gt=0, le=1 << 32)
+    """Bytes of flash of the whole image."""
     ram_bytes: int = Field(gt=0, le=1 << 32)
+    """Bytes of RAM, with the used stack."""
     latency_ms: float = Field(gt=0, le=1e9)
+    """Milliseconds from sample to answer."""
 
 
 class FlashTool(Strict):
-    """A program that writes an image, and the command: `{elf}` and `{bin}` stand for the files of the build.
-
-    Command `["copy", "{bin}", LABEL]` is no program: the file is copied to the mounted drive of that label.
-    """
+    """A program that writes an image to the board."""
 
     tool: FileName
+    """Name for `tinyloc flash --tool`."""
     command: list[Line] = Field(min_length=1)
+    """Command line. `{elf}` and `{bin}` stand for the files of the build. `["copy", "{bin}", LABEL]` copies the file to
+    the mounted drive with that label."""
     note: OptionalLine = ""
+    """What the user must do by hand."""
 
 
 class Flash(FlashTool):
-    """The tool to use when none is named, and what else can do it."""
+    """The default tool."""
 
     other: list[FlashTool] = Field(default_factory=list)
+    """Other tools."""
 
     @property
     def tools(self) -> dict[str, FlashTool]:
@@ -172,12 +197,16 @@ class Flash(FlashTool):
 
 
 class Board(Strict):
-    """What the build, the emulator, the budget check and the flasher know of a board."""
+    """A board: facts for build, emulator, budget check and flasher."""
 
     name: FileName
+    """Name of the directory."""
     title: Line
+    """Name in reports."""
     part: Line
+    """Microcontroller."""
     core: Core
+    """Core of the microcontroller."""
     clock: Clock
     flash_cache: FlashCache | None = None
     build: Build

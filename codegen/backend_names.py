@@ -1,4 +1,4 @@
-"""Whose kernels run a model. docs/backends.md tells what each takes, needs and equals.
+"""Whose kernels run a model. docs/reference/backends.md tells what each takes, needs and equals.
 
 native     our kernels, nothing to install
 cmsis_nn   Arm's CMSIS-NN for the operators it has, our kernels for the rest
@@ -24,4 +24,4 @@ def backend_named(name: str) -> Backend:
     for backend in BACKENDS:
         if backend == name:
             return backend
-    raise BackendError(f"--backend {name}: there is no such back end; there are {', '.join(BACKENDS)}")
+    raise BackendError(f"--backend {name}: unknown back end; choose from {', '.join(BACKENDS)}")

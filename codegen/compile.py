@@ -5,11 +5,16 @@
 
 import functools
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tinyloc.bundle.combine import Combine
 from tinyloc.bundle.schema import Arithmetic, Bundle, ModelFile
 from tinyloc.codegen.arithmetic.crf import integer_crf
 from tinyloc.codegen.arithmetic.position import integer_positions
@@ -19,7 +24,7 @@ from tinyloc.codegen.backends.cmsis_nn.library import CmsisNn, use_library
 from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.frontend.source import Source, check_graph, read_source
 from tinyloc.codegen.frontend.window_to_step import as_step
-from tinyloc.codegen.graph import Graph
+from tinyloc.codegen.graph import Graph, Tensor
 from tinyloc.codegen.layer_code import Constant
 from tinyloc.codegen.lowering.kernel_selection import ALL_FAST, FormOptions
 from tinyloc.codegen.lowering.layer_checks import check_calls, check_count
@@ -55,8 +60,8 @@ def compile_bundle(
     """
     source = read_source(bundle_directory, arithmetic, reference)
     program = localiser_program(source.graph, sparse_input and library is None, _pass_of(library))
-    manifest = _localiser_manifest(source, program, library)
-    write_generated(output, _render_localiser(source, program, manifest), manifest)
+    manifest = localiser_manifest(source, program, library)
+    write_generated(output, localiser_text(source, program, manifest), manifest)
     return manifest
 
 
@@ -79,12 +84,23 @@ def compile_tflite(
     has, `forms` says for what the other layers' kernels are chosen. Raises CompileError with every problem; nothing is
     written then.
     """
+    graph, content_hash = _read_network(path, states, step)
+    return compile_graph(graph, output, content_hash, library, arena, forms)
+
+
+def prepare_tflite(path: Path, states: Sequence[tuple[str, str]] = (), *, step: bool = False) -> "PreparedGraph":
+    """The program of a .tflite file, and what is known of it; see compile_tflite."""
+    return prepare_graph(*_read_network(path, states, step))
+
+
+def _read_network(path: Path, states: Sequence[tuple[str, str]], step: bool) -> tuple[Graph, str]:
+    """A checked graph, and the hash of its file."""
     graph = read_tflite(path, states)
     check_graph(graph, str(path))
     if step:
         graph = as_step(graph, str(path))
         check_graph(graph, str(path))
-    return compile_graph(graph, output, hashlib.sha256(path.read_bytes()).hexdigest(), library, arena, forms)
+    return graph, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _pass_of(library: CmsisNn | None) -> Pass | None:
@@ -100,6 +116,27 @@ def compile_graph(
     forms: FormOptions = ALL_FAST,
 ) -> GraphManifest:
     """Compile a checked graph. `content_hash` identifies where it came from; it goes into the model's id."""
+    made = prepare_graph(graph, content_hash, library, arena, forms)
+    write_generated(output, graph_text(made), made.manifest)
+    return made.manifest
+
+
+@dataclass(frozen=True)
+class PreparedGraph:
+    """A plain network that is ready to be written."""
+
+    program: Program
+    manifest: GraphManifest
+
+
+def prepare_graph(
+    graph: Graph,
+    content_hash: str = "",
+    library: CmsisNn | None = None,
+    arena: ArenaOptions = DEFAULT_ARENA,
+    forms: FormOptions = ALL_FAST,
+) -> PreparedGraph:
+    """The program of a checked graph, and what is known of it; see compile_graph."""
     inputs = ["input"] if len(graph.inputs) == 1 else [f"input{i}" for i in range(len(graph.inputs))]
     outputs = ["output"] if len(graph.outputs) == 1 else [f"output{i}" for i in range(len(graph.outputs))]
     program = make_program(graph, inputs, outputs, use_library=_pass_of(library), arena=arena, forms=forms)
@@ -121,9 +158,15 @@ def compile_graph(
         notes=list(graph.notes),
         **program.figures(),
     )
+    return PreparedGraph(program, manifest)
+
+
+def graph_text(made: PreparedGraph, for_library: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """File name -> C of a plain network. `for_library`: values that a library's model has otherwise."""
+    manifest = made.manifest
     parameters = [f"const {a.element}_t {a.argument}[{a.size}]" for a in manifest.inputs if a.arena_offset is None]
     parameters += [f"{a.element}_t {a.argument}[{a.size}]" for a in manifest.outputs]
-    common = program_values(program)
+    common = program_values(made.program)
     words = set(re.findall(r"\w+", " ".join(common["calls"])))
     values = {
         "name": manifest.name,
@@ -132,11 +175,11 @@ def compile_graph(
         "outputs": manifest.outputs,
         "parameters": ", ".join(parameters),
         "unused": [a.argument for a in manifest.inputs if a.arena_offset is None and a.argument not in words],
+        "selftest": False,
         **common,
+        **(for_library or {}),
     }
-    files = render(_NETWORK, values)
-    write_generated(output, files, manifest)
-    return manifest
+    return render(_NETWORK, values)
 
 
 def write_generated(output: Path, files: Mapping[str, str], manifest: ModelManifest) -> None:
@@ -169,7 +212,8 @@ def _library_record(library: CmsisNn | None) -> LibraryRecord | None:
     return None if library is None else LibraryRecord(core=library.archive.core, sha256=library.archive.sha256)
 
 
-def _localiser_manifest(source: Source, program: Program, library: CmsisNn | None) -> Manifest:
+def localiser_manifest(source: Source, program: Program, library: CmsisNn | None = None) -> Manifest:
+    """What is known of a localiser's program."""
     bundle, figures = source.bundle, program.figures()
     return Manifest(
         model_id=model_id(source.bundle, source.model, _backend(library), source.reference),
@@ -255,6 +299,17 @@ def _has_crf(bundle: Bundle) -> bool:
     return bundle.crf is not None and bundle.window.steps > 1
 
 
+COMBINE: tuple[Combine, ...] = ("last", "max", "mean")
+"""By TL_COMBINE."""
+
+
+def _least_margin(bundle: Bundle, scores: Tensor) -> int:
+    """The least margin of a decision that is no "unknown", in units of the quantised scores, rounded up."""
+    if bundle.outputs.unknown is None or (bundle.window.steps > 1 and bundle.crf is None):
+        return 0  # there the margin is of votes
+    return math.ceil(bundle.outputs.unknown.margin / float(np.float32(scores.scale)))
+
+
 def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
     """What model.h says of every localiser, whatever runs its network."""
     bundle, graph = source.bundle, source.graph
@@ -273,6 +328,11 @@ def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
         "crf": _has_crf(bundle),
         "online": bundle.window.online,
         "sparse": manifest.sparse,
+        "scan": False,
+        "selftest": False,
+        "combine": COMBINE.index(bundle.preprocessing.combine),
+        "least_heard": bundle.outputs.unknown.least_heard if bundle.outputs.unknown else 1,
+        "least_margin": _least_margin(bundle, scores),
         "input_type": f"{reading.element}_t",
         "input_scale": reading.scale,
         "input_zero": reading.zero_point,
@@ -283,11 +343,15 @@ def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _render_localiser(source: Source, program: Program, manifest: Manifest) -> dict[str, str]:
+def localiser_text(
+    source: Source, program: Program, manifest: Manifest, for_library: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """File name -> C of a localiser's step. `for_library`: values that a library's model has otherwise."""
     values = {
         **localiser_values(source, manifest),
         "check_calls": check_calls(program),
         "check_count": check_count(program),
         **program_values(program, localiser_tables(source)),
+        **(for_library or {}),
     }
     return render(_LOCALISER, values)

@@ -54,9 +54,8 @@ def compile_fusion(
     drops it. Raises CompileError.
     """
     source = fusion_source(student, settings, anchors)
-    layers = repr([(layer.weights.tolist(), layer.bias.tolist(), layer.factor.tolist()) for layer in student.layers])
     with whole_directory(output) as directory:
-        content = hashlib.sha256((source + layers).encode()).hexdigest()
+        content = hashlib.sha256(fusion_content(student, source)).hexdigest()
         graph = student_graph(student)
         check_graph(graph, "the fusion's student")
         manifest = compile_graph(graph, directory / "model", content)
@@ -65,3 +64,9 @@ def compile_fusion(
         (directory / "model").rmdir()
         (directory / DATA_FILE).write_text(source, encoding="utf-8", newline="\n")
     return manifest
+
+
+def fusion_content(student: IntegerStudent, source: str) -> bytes:
+    """All that decides an answer: the student's layers and what fusion_source wrote."""
+    layers = repr([(layer.weights.tolist(), layer.bias.tolist(), layer.factor.tolist()) for layer in student.layers])
+    return (source + layers).encode()

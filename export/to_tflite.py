@@ -40,7 +40,9 @@ def to_tflite(onnx: Path, as_they_are: bool = False) -> bytes:
                 command, capture_output=True, text=True, env=environment, timeout=TIMEOUT_S, cwd=work, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise ExportError(f"onnx2tf did not finish within {TIMEOUT_S} s; is the machine overloaded?") from error
+            raise ExportError(
+                f"onnx2tf did not finish within {TIMEOUT_S} s; the machine may be overloaded; run again"
+            ) from error
         made = work / "out" / f"{onnx.stem}{SUFFIX}"
         if done.returncode != 0 or not made.is_file():  # it returns 0 without a file when a later stage failed
             log = (done.stdout + done.stderr).strip().splitlines()

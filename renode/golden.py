@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 LINK = 2
-"""Version of the link, docs/link.md."""
+"""Version of the link, docs/reference/link.md."""
 LEAST_INSTRUCTIONS = 4000
 """The bound is a share of at least so many: a few instructions beside the measured function are counted too."""
 

@@ -10,8 +10,8 @@ from tinyloc.study.summary import Row, rows
 from tinyloc.study.tables import BASELINE, BUDGETS_KB
 
 KIB = 1024.0
-AXES = (("flash_bytes", "flash, KB", KIB), ("ram_bytes", "RAM, KB", KIB), ("cycles", "cycles a sample", 1.0),
-        ("energy_uj", "energy a sample, µJ", 1.0))  # fmt: skip
+AXES = (("flash_bytes", "flash, KB", KIB), ("ram_bytes", "RAM, KB", KIB), ("cycles", "cycles per sample", 1.0),
+        ("energy_uj", "energy per sample, µJ", 1.0))  # fmt: skip
 MARKERS = {"mamba": "o", "mdcsa": "s", "mlp": "^", "lstm": "D", "gru": "v"}
 FILLED = "int8"
 """This form's marks are filled, the others' hollow."""
@@ -100,7 +100,7 @@ def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
         for architecture in sorted({row.architecture for row in found})
     ]
     figure.legend(handles=marks, loc="lower center", ncol=min(len(marks), LEGEND_COLUMNS), fontsize=9)
-    figure.suptitle(f"{data} on {board}: mean over seeds, bars are the standard deviation")
+    figure.suptitle(f"{data} on {board}: mean over seeds; bars: standard deviation")
     lines = -(-len(marks) // LEGEND_COLUMNS)
     figure.tight_layout(rect=(0, 0.025 + 0.025 * lines, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)

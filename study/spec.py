@@ -1,7 +1,8 @@
 """STUDY.toml: axes of a grid (data, model, H, L, training, seed), and the cells that they multiply out to.
 
 A cell is one training; its forms (float, dynamic, static, int8, int16x8) are the compressions that need no training of
-their own. Each entry of an axis is recipe tables that are put over the recipe the data names, see docs/study.md.
+their own. Each entry of an axis is recipe tables that are put over the recipe the data names
+(docs/reference/study.md).
 """
 
 import itertools
@@ -134,7 +135,7 @@ def load_study(path: Path) -> Study:
     try:
         study = Study.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise StudyError(f"{path}: no such file; name a STUDY.toml (docs/study.md has an example)") from None
+        raise StudyError(f"{path}: no such file; name a STUDY.toml (docs/reference/study.md has an example)") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
@@ -200,7 +201,7 @@ def _with_teacher_problem(cell: Cell, found: Mapping[str, Cell]) -> Cell:
     if cell.teacher not in found:
         problems.append(f"its teacher {cell.teacher} is not in the grid")
     elif _depth(cell, found) > len(found):
-        problems.append(f"its teacher {cell.teacher} waits for this cell: a circle")
+        problems.append(f"its teacher {cell.teacher} waits for this cell; the teachers form a circle")
     return Cell(**{**cell.__dict__, "problems": tuple(problems)})
 
 

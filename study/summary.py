@@ -24,6 +24,7 @@ class Row:
     """One configuration in one form. Sizes and cycles are means over the seeds, NaN where there is none."""
 
     data: str
+    simulated: bool
     data_set: str
     """Name in the catalogue."""
     source: str
@@ -46,6 +47,11 @@ class Row:
     serialised_bytes: float
     constant_bytes: float
     boards: dict[str, "BoardRow"]
+
+    @property
+    def data_name(self) -> str:
+        """`data`, marked where it is simulated."""
+        return f"{self.data} (simulated)" if self.simulated else self.data
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ def _row(key: tuple[str, str, str, str], members: list[tuple[CellRecord, FormRec
     boards = {board: _board(forms, board) for board in sorted({board for form in forms for board in form.boards})}
     return Row(
         data=key[0],
+        simulated=first.data_title.startswith("Simulated"),
         data_set=source["name"],
         source=json.dumps(source, sort_keys=True),
         model=key[1],

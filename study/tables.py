@@ -65,7 +65,7 @@ def _provenance(records: Sequence[CellRecord], planned: int | None) -> list[str]
         "",
         "Macro F1 and accuracy are of the test set, mean ± standard deviation over the seeds. `int8` and `int16x8` "
         "are scored on the answers of the generated C; flash, RAM (with stack), cycles and energy are of the whole "
-        "image in the emulator (modelled, docs/emulator.md).",
+        "image in the emulator (modelled, without flash wait states, docs/concepts/emulator.md).",
     ]
 
 
@@ -95,7 +95,7 @@ def _grouped(found: Iterable[Row], key: Callable[[Row], tuple[str, ...]]) -> dic
 def _positions_table(found: list[Row]) -> list[str]:
     """Position errors of every form, beside the published ones."""
     lines = [
-        [f"{one.name} ({published.POSITIONS_SOURCE})", "", "", *(f"{m:.2f}" for m in (one.p50, one.p75, one.p90)),
+        [f"{one.name} (published)", "float", "", *(f"{m:.2f}" for m in (one.p50, one.p75, one.p90)),
          "–", f"{one.largest:.2f}", "–"]
         for one in published.POSITIONS
     ]  # fmt: skip
@@ -104,14 +104,14 @@ def _positions_table(found: list[Row]) -> list[str]:
             continue
         flash = kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
         errors = [metres(row.errors_m[name]) for name in ("p50", "p75", "p90", "mean", "max")]
-        configuration = f"{row.data}, {row.model}, {row.training}"
+        configuration = f"{row.data_name}, {row.model}, {row.training}"
         lines.append([configuration, row.form, str(row.macro_f1.count), *errors, flash])
     head = ["data, model, training", "form", "seeds", "P50, m", "P75, m", "P90, m", "mean, m", "largest, m",
             "flash, KB"]  # fmt: skip
     note = (
         "Distance from the true to the decided position over the whole test set, in metres; the scans and their true "
         "positions are the published ones', blocks and classes are ours. Flash: of the image, on the board where it is "
-        "largest."
+        f"largest. Published: {published.POSITIONS_SOURCE}; on a GPU, with blocks of 4 m."
     )
     return ["## Positions", "", note, "", *table(head, lines)]
 
@@ -124,7 +124,7 @@ def metres(value: Spread) -> str:
 def _study_table(found: list[Row]) -> list[str]:
     """F1, accuracy and serialised size in the study's five columns."""
     lines = []
-    for (data, model), members in _grouped(found, lambda row: (row.data, row.model)).items():
+    for (_, model), members in _grouped(found, lambda row: (row.data, row.model)).items():
         by = {(row.training, row.form): row for row in members}
         chosen = [by.get(column[1:]) for column in STUDY_COLUMNS]
         if not any(chosen):
@@ -133,7 +133,7 @@ def _study_table(found: list[Row]) -> list[str]:
             first = members[0]
             known = published.PARAMETERS.get(_shape(first)) == first.parameters_published
             count = f"{first.parameters_published:,}{' (published)' if known else ''}"
-            name = f"{data}, {model}" if what == "F1" else ""
+            name = f"{first.data_name}, {model}" if what == "F1" else ""
             lines.append([name, count if what == "F1" else "", what, *(show(row) if row else "–" for row in chosen)])
     if not lines:
         return []
@@ -173,7 +173,7 @@ def _deployed_table(found: list[Row]) -> list[str]:
             error = f"{row.errors_m['mean'].mean:.2f}" if row.errors_m else "–"
             lines.append(
                 [
-                    f"{row.data}, {row.model}, {row.training}", row.form, board, str(row.macro_f1.count),
+                    f"{row.data_name}, {row.model}, {row.training}", row.form, board, str(row.macro_f1.count),
                     percent(row.macro_f1), percent(row.accuracy), error, kilobytes(row.serialised_bytes),
                     kilobytes(row.constant_bytes), kilobytes(image.flash_bytes), kilobytes(image.ram_bytes),
                     f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}", "yes" if image.fits else "no",
@@ -186,7 +186,7 @@ def _deployed_table(found: list[Row]) -> list[str]:
     return [
         "## On the boards",
         "",
-        "Size three ways: the serialised file, the constants that the device keeps, the flash of the whole image.",
+        "Three sizes: the serialised file, the constants on the device, the flash of the whole image.",
         "",
         *table(head, lines),
     ]
@@ -204,14 +204,14 @@ def _distillation_table(found: list[Row]) -> list[str]:
         noise = max(row.macro_f1.deviation, plain.macro_f1.deviation)
         lines.append(
             [
-                f"{row.data}, {row.model}", row.training, row.form, percent(plain.macro_f1), percent(row.macro_f1),
+                f"{row.data_name}, {row.model}", row.training, row.form, percent(plain.macro_f1), percent(row.macro_f1),
                 f"{gain:+.3f}", _verdict(gain, noise, min(row.macro_f1.count, plain.macro_f1.count)),
             ]
         )  # fmt: skip
     if not lines:
         return []
-    head = ["data, model", "training", "form", "plain", "so trained", "difference", "by more than the spread"]
-    return ["## Against the same model trained plainly", "", *table(head, lines)]
+    head = ["data, model", "training", "form", "plain", "with this training", "difference", "by more than the spread"]
+    return ["## Against plain training", "", *table(head, lines)]
 
 
 def _verdict(gain: float, noise: float, seeds: int) -> str:
@@ -236,13 +236,13 @@ def _comparison_table(found: list[Row], compare: Sequence[tuple[str, str]]) -> l
             sizes = [kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
                      for row in pair]  # fmt: skip
             quality = [percent(row.macro_f1) for row in pair]
-            lines.append([data, first, second, *quality, f"{ahead:+.3f}", better, *sizes])
+            lines.append([pair[0].data_name, first, second, *quality, f"{ahead:+.3f}", better, *sizes])
     if not lines:
         return []
     head = ["data", "first", "second", "macro F1 of the first", "of the second", "difference",
             "better by more than the spread", "flash of the first, KB", "of the second, KB"]  # fmt: skip
     note = "Flash: of the image, on the board where it is largest."
-    return ["## Against each other", "", note, "", *table(head, lines)]
+    return ["## Comparisons", "", note, "", *table(head, lines)]
 
 
 def _configuration(row: Row) -> str:
@@ -252,7 +252,7 @@ def _configuration(row: Row) -> str:
 def _budget_table(found: list[Row]) -> list[str]:
     """The best model of each data set whose image is within a limit of flash, on each board."""
     lines = []
-    for (data,), members in _grouped(found, lambda row: (row.data,)).items():
+    for (data,), members in _grouped(found, lambda row: (row.data_name,)).items():
         for limit in BUDGETS_KB:
             best = max(
                 (
@@ -273,7 +273,7 @@ def _budget_table(found: list[Row]) -> list[str]:
         return []
     head = ["data", "flash limit, KB", "best", "macro F1", "accuracy", "flash, KB"]
     note = "By mean macro F1 on the test set: a summary of the rows above. To deploy one, choose by validation."
-    return ["## The best within a limit of flash", "", note, "", *table(head, lines)]
+    return ["## Best within a flash limit", "", note, "", *table(head, lines)]
 
 
 def _published_table(found: list[Row]) -> list[str]:
@@ -288,11 +288,11 @@ def _published_table(found: list[Row]) -> list[str]:
     for row in ours:
         flash = max(image.flash_bytes for image in row.boards.values())
         lines.append(
-            [f"{row.data}, {_configuration(row)}", percent(row.macro_f1), percent(row.accuracy),
+            [f"{row.data_name}, {_configuration(row)}", percent(row.macro_f1), percent(row.accuracy),
              kilobytes(row.serialised_bytes), kilobytes(row.constant_bytes), kilobytes(flash)]
         )  # fmt: skip
     head = [f"model (first {published.SOURCE})", "macro F1", "accuracy", "file, KB", "constants, KB", "flash, KB"]
-    return ["## Beside the published figures (UJIIndoorLoc)", "", published.SAME_COUNT, "", *table(head, lines)]
+    return ["## Published figures for comparison (UJIIndoorLoc)", "", published.SAME_COUNT, "", *table(head, lines)]
 
 
 def _missing(records: Sequence[CellRecord]) -> list[str]:

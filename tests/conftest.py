@@ -44,4 +44,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for reason, count in found:
             terminalreporter.write_line(f"{count:5d}  {reason}")
         if any(MISSING in reason for reason, _ in found):
-            terminalreporter.write_line("docs/backends.md describes how to provide the missing libraries.")
+            terminalreporter.write_line("docs/reference/backends.md describes how to provide the missing libraries.")

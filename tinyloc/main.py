@@ -41,6 +41,7 @@ from tinyloc.cli import (
 )
 from tinyloc.cli.compile import compile_model
 from tinyloc.cli.console import QuietOption, VerboseOption, set_verbosity, take_verbosity
+from tinyloc.cli.library import library
 from tinyloc.cli.run import run as run_model
 from tinyloc.environment import missing_module
 from tinyloc.environment import version as tinyloc_version
@@ -101,6 +102,7 @@ app.command("codegen", rich_help_panel=DEPLOY)(codegen.codegen)
 app.command("build", rich_help_panel=DEPLOY)(build.build)
 app.command("emulate", rich_help_panel=DEPLOY)(emulate.emulate)
 app.command("flash", rich_help_panel=DEPLOY)(flash.flash)
+app.command("library", rich_help_panel=DEPLOY)(library)
 app.command("evaluate", rich_help_panel=DEPLOY)(evaluate.evaluate)
 app.command("report", rich_help_panel=DEPLOY)(report.report)
 app.command("compare", rich_help_panel=DEPLOY)(compare.compare)

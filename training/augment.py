@@ -33,9 +33,16 @@ class Batch:
 
 
 def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator, weakest_dbm: float = LEAST_DBM) -> Tensor:
-    """Readings (B, T, K) in dBm, NaN where not heard -> the same, shifted and thinned out.
+    """Shift readings and thin them out.
 
-    weakest_dbm: of all training readings, what deafness counts from.
+    Args:
+        dbm: readings (B, T, K) in dBm, NaN where not heard.
+        settings: [augmentation] of the recipe.
+        generator: of random numbers.
+        weakest_dbm: weakest of all training readings; deafness counts from it.
+
+    Returns:
+        Readings of the same shape.
     """
     batch, _, kept = dbm.shape
 
@@ -63,7 +70,15 @@ def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator, wea
 
 
 def scale(dbm: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """As Preprocessing.scale: any shape, dBm with NaN -> 0..1, not heard = 0."""
+    """Scale readings to model input, as `Preprocessing.scale` does, differentiably.
+
+    Args:
+        dbm: readings in dBm, any shape, NaN where not heard.
+        preprocessing: floor, ceiling and exponent.
+
+    Returns:
+        Values 0..1 of the same shape; 0 where not heard.
+    """
     span = preprocessing.ceiling_dbm - preprocessing.floor_dbm
     return ((dbm - preprocessing.floor_dbm) / span).clamp(0.0, 1.0).pow(preprocessing.exponent).nan_to_num(nan=0.0)
 
@@ -94,7 +109,7 @@ class Chunks:
         self.batches = drawn // self.batch
 
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
-        """The batches of one epoch, augmented."""
+        """Yield the batches of one epoch, augmented."""
         needed = self.batches * self.batch
         order = [torch.randperm(len(self.starts), generator=generator) for _ in range(-(-needed // len(self.starts)))]
         for chosen in torch.cat(order)[:needed].reshape(self.batches, self.batch):

@@ -31,10 +31,16 @@ def calibration_windows(
 
 
 def calibration_stream(windows: npt.NDArray[np.floating[Any]]) -> Array:
-    """(W, T, P) -> one stream (N, P) of at most SAMPLES samples: windows one after the other, state carried.
+    """Join windows to one stream of at most SAMPLES samples; the state is carried through it.
 
     Short windows from a zero state would never show the values that a state reaches in a long recording. Where devices
-    start anew at every sample, the export measures each sample of the stream from a zero state.
+    restart at every sample, the export measures each sample of the stream from a zero state.
+
+    Args:
+        windows: model input (W, T, P).
+
+    Returns:
+        (N, P).
     """
     count = max(1, min(len(windows), SAMPLES // windows.shape[1]))
     stream: Array = windows[:count].reshape(-1, windows.shape[2]).astype(np.float32)

@@ -19,7 +19,16 @@ NONE_DUE = -1
 
 @torch.no_grad()
 def stream(model: Localiser, recording: Recording, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
-    """Scores (N, C) of a recording, the state carried from its first sample to its last; where they are apart, not."""
+    """Compute the scores of a recording, the state carried from sample to sample unless the samples are apart.
+
+    Args:
+        model: trained.
+        recording: N samples of P access points.
+        preprocessing: scaling of readings in dBm.
+
+    Returns:
+        (N, C).
+    """
     x = torch.from_numpy(model_input(recording.rssi_dbm, preprocessing))
     scores: npt.NDArray[np.float32] = model.scores(x, recording.apart).numpy()
     return scores
@@ -27,9 +36,15 @@ def stream(model: Localiser, recording: Recording, preprocessing: Preprocessing)
 
 @torch.no_grad()
 def decide(model: Localiser, scores: Sequence[npt.NDArray[np.float32]], window: Window) -> npt.NDArray[np.int32]:
-    """Scores (N, C) of each recording -> classes of all, one after the other, NONE_DUE where no decision is due.
+    """Decide the classes of recordings; windows of all recordings are decoded at once.
 
-    Windows of all recordings are decoded at once.
+    Args:
+        model: with or without a CRF.
+        scores: (N, C) of each recording.
+        window: when decisions are due.
+
+    Returns:
+        Classes of all samples, one recording after the other, NONE_DUE where no decision is due.
     """
     lengths = [len(rows) for rows in scores]
     decisions = np.full(sum(lengths), NONE_DUE, np.int32)
@@ -55,9 +70,10 @@ def decide(model: Localiser, scores: Sequence[npt.NDArray[np.float32]], window: 
 def decide_all(
     model: Localiser, recordings: Sequence[Recording], preprocessing: Preprocessing, window: Window
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
-    """Scores (N, C) and decisions (N,) of all recordings, one after the other.
+    """Compute scores (N, C) and decisions (N,) of all recordings, one after the other.
 
-    TrainingError when a score is not a number: no decision can be made of it.
+    Raises:
+        TrainingError: a score is not a number.
     """
     scores = [stream(model, recording, preprocessing) for recording in recordings]
     lost = [recording.name for recording, rows in zip(recordings, scores, strict=True) if not np.isfinite(rows).all()]

@@ -32,9 +32,10 @@ Find = Callable[[Path], Known]
 
 
 def finished_teachers(recipe: Recipe, data_set: DataSet, find: Find) -> dict[str, Known]:
-    """The runs that a recipe's teachers and assistant name, by that name.
+    """Load the runs that a recipe's teachers and assistant name.
 
-    Raises TrainingError that tells of every run that cannot be read or cannot teach.
+    Raises:
+        TrainingError: every run that cannot be read or cannot teach.
     """
     found: dict[str, Known] = {}
     problems: list[str] = []

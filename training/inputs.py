@@ -12,7 +12,7 @@ from tinyloc.training.recipe import InputSettings
 
 
 def narrowed(data_set: DataSet, kept: Sequence[int]) -> DataSet:
-    """The data set with only the access points at the indices `kept`, in that order."""
+    """Return the data set with only the access points at the indices `kept`, in that order."""
     columns = list(kept)
 
     def narrow(recordings: tuple[Recording, ...]) -> tuple[Recording, ...]:
@@ -30,13 +30,17 @@ def narrowed(data_set: DataSet, kept: Sequence[int]) -> DataSet:
 
 
 def without_silent(data_set: DataSet) -> DataSet:
-    """The data set with only those access points that some training recording hears."""
+    """Return the data set with only those access points that some training recording hears."""
     heard = np.any([(~np.isnan(recording.rssi_dbm)).any(axis=0) for recording in data_set.train], axis=0)
     return narrowed(data_set, np.flatnonzero(heard).tolist())
 
 
 def fitted(settings: InputSettings, data_set: DataSet) -> Preprocessing:
-    """Scaling and forward fill, measured on the training recordings. Raises DataError when nothing was heard at all."""
+    """Measure scaling and forward fill on the training recordings.
+
+    Raises:
+        DataError: nothing was heard at all.
+    """
     hold_samples = round(settings.hold_s * data_set.rate_hz)
     return preprocess.fit(
         data_set.train, data_set.access_points, settings.exponent, hold_samples, combine=data_set.combine

@@ -41,21 +41,26 @@ class Scores:
 
 
 def macro_f1(label: Integers, decision: Integers) -> float:
-    """See the head of this file. (D,), (D,) -> 0..1."""
+    """Compute macro F1 (0..1) of decisions (D,) against labels (D,); the head of this file defines it."""
     return float(f1_score(label, decision, average="macro", zero_division=0.0))
 
 
 def confusion(label: Integers, decision: Integers, classes: int) -> npt.NDArray[np.int64]:
-    """(C, C) counts, [true][decided]; decisions with an unseen true class are left out."""
+    """Count decisions by [true][decided] class, (C, C); decisions with an unseen true class are left out."""
     seen = label != UNSEEN
     counts: npt.NDArray[np.int64] = confusion_matrix(label[seen], decision[seen], labels=np.arange(classes))
     return counts.astype(np.int64)
 
 
 def position_errors(decided_m: Floats, true_m: Floats) -> dict[str, float] | None:
-    """mean, p50, p75, p90 and max of the Euclidean distance in metres; (D, 3), (D, 3).
+    """Compute mean, p50, p75, p90 and max of the Euclidean distance in metres.
 
-    Rows without a true position are left out; None when no row has one.
+    Args:
+        decided_m: decided positions (D, 3).
+        true_m: true positions (D, 3), NaN where unknown.
+
+    Returns:
+        None when no row has a true position.
     """
     distance = np.linalg.norm(decided_m.astype(np.float64) - true_m, axis=1)
     distance = distance[~np.isnan(distance)]
@@ -72,12 +77,19 @@ def score(
     position_m: Floats | None = None,
     class_position_m: Floats | Sequence[Sequence[float]] | None = None,
 ) -> Scores:
-    """All figures of D decisions.
+    """Compute all figures of D decisions over C classes.
 
-    label (D,) from -1, decision (D,) from 0, position_m (D, 3) true metres, class_position_m (C, 3).
+    Args:
+        label: true classes (D,), -1 for a class that training does not have.
+        decision: decided classes (D,), from 0.
+        position_m: true positions (D, 3) in metres, NaN where unknown; needed for position errors.
+        class_position_m: position of each class (C, 3) in metres.
+
+    Raises:
+        ValueError: no decision at all.
     """
     if not len(label):
-        raise ValueError("no decision to score: the recordings are shorter than one window")
+        raise ValueError("no decision to score; the recordings are shorter than one window")
     errors = None
     if position_m is not None and class_position_m is not None:
         errors = position_errors(np.asarray(class_position_m)[decision], position_m)
@@ -100,7 +112,7 @@ class Due:
 
 
 def due_decisions(test_set: TestSet, window: Window) -> Due:
-    """Where decisions are due in a test set, recording by recording."""
+    """Find where decisions are due in a test set, recording by recording."""
     samples, labels, positions = [], [], []
     for part in test_set.recordings():
         label, position = test_set.label[part], test_set.position_m[part]
@@ -113,9 +125,14 @@ def due_decisions(test_set: TestSet, window: Window) -> Due:
 def score_test_set(
     test_set: TestSet, decision: Integers, window: Window, outputs: Outputs, decided_m: Floats | None = None
 ) -> Scores:
-    """Figures of decisions (N,), one a sample of the test set; what stands where none is due is not read.
+    """Compute the figures of decisions on a test set of N samples.
 
-    decided_m (N, 3): where the decisions put the user, when that is not the place of the class.
+    Args:
+        test_set: true classes and positions.
+        decision: (N,) classes; values where no decision is due are not read.
+        window: when decisions are due.
+        outputs: positions of the classes.
+        decided_m: (N, 3) metres, when a decision is not at the place of its class.
     """
     truth = due_decisions(test_set, window)
     found = score(truth.label, decision[truth.sample], truth.position_m, outputs.positions_m)

@@ -26,15 +26,22 @@ def fit(
     margin_db: float = 1.0,
     combine: Combine = "mean",
 ) -> Preprocessing:
-    """Min-max scaling from the readings of the training recordings.
+    """Fit min-max scaling on the readings of the training recordings.
 
-    The floor lies `margin_db` below the weakest reading, so that the weakest is still told from one not heard (0).
-    Raises DataError when nothing was heard at all.
+    Args:
+        recordings: for training.
+        access_points: names in the order of the columns.
+        exponent: power of the scaled reading.
+        hold_samples: samples of forward fill.
+        margin_db: the floor lies so far below the weakest reading, which thus differs from one not heard (0).
+
+    Raises:
+        DataError: nothing was heard at all.
     """
     heard = np.concatenate([recording.rssi_dbm[~np.isnan(recording.rssi_dbm)] for recording in recordings])
     if not len(heard):
         names = ", ".join(recording.name for recording in recordings)
-        raise DataError(f"{names}: no access point is heard in the training recordings; there is nothing to scale by")
+        raise DataError(f"{names}: no access point is heard in the training recordings; readings cannot be scaled")
     weakest, strongest = float(heard.min()), float(heard.max())
     if hold_samples > MOST_HELD:
         raise DataError(f"input.hold_s is {hold_samples} samples; a device counts at most {MOST_HELD}; lower it")
@@ -49,9 +56,14 @@ def fit(
 
 
 def forward_fill(rssi_dbm: Readings, hold_samples: int) -> Readings:
-    """A silent access point keeps its last reading for up to `hold_samples` further samples of the recording.
+    """Keep the last reading of a silent access point for up to `hold_samples` further samples.
 
-    (N, P) -> (N, P), NaN where nothing was heard in that time.
+    Args:
+        rssi_dbm: readings (N, P) of one recording, NaN where not heard.
+        hold_samples: at least 0.
+
+    Returns:
+        (N, P), NaN where nothing was heard in that time.
     """
     heard = ~np.isnan(rssi_dbm)
     row = np.arange(len(rssi_dbm))[:, None]
@@ -62,15 +74,15 @@ def forward_fill(rssi_dbm: Readings, hold_samples: int) -> Readings:
 
 
 def model_input(rssi_dbm: Readings, preprocessing: Preprocessing) -> Readings:
-    """Readings (N, P) of one recording -> model input (N, P) in 0..1, not heard = 0."""
+    """Scale readings (N, P) of one recording to model input (N, P) in 0..1; not heard = 0."""
     return preprocessing.scale(forward_fill(rssi_dbm, preprocessing.hold_samples))
 
 
 def raw_readings(rssi_dbm: Readings) -> npt.NDArray[np.int8]:
-    """(N, P) dBm with NaN -> int8 dBm with MISSING_DBM, as the link and test.npz carry them."""
+    """Convert dBm with NaN (N, P) to int8 dBm with MISSING_DBM, as the link and test.npz carry them."""
     return np.where(np.isnan(rssi_dbm), MISSING_DBM, np.clip(np.rint(rssi_dbm), -128, 126)).astype(np.int8)
 
 
 def readings_dbm(raw: npt.NDArray[np.int8]) -> Readings:
-    """(N, P) int8 dBm with MISSING_DBM -> dBm with NaN: `raw_readings` backwards."""
+    """Convert int8 dBm with MISSING_DBM (N, P) to dBm with NaN: `raw_readings` backwards."""
     return np.where(raw == MISSING_DBM, np.nan, raw.astype(np.float32)).astype(np.float32)

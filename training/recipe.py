@@ -19,12 +19,14 @@ RECIPES_DIR = Path(__file__).parent / "recipes"
 
 
 class DataSettings(Strict):
-    """[data]: which data set, and the options of its loader."""
+    """[data]: The data set and the options of its loader."""
 
     name: str
+    """As `tinyloc data list` shows it; "csv" for your own recordings."""
     path: str | None = None
-    """File or folder of a published data set; without it the usual places are searched."""
+    """File or folder of the data set. Without it, tinyloc searches the usual places."""
     options: dict[str, int | float] = Field(default_factory=dict)
+    """Options of the loader, as listed for each data set."""
 
     @model_validator(mode="after")
     def _known(self) -> "DataSettings":
@@ -38,23 +40,26 @@ class DataSettings(Strict):
 
 
 class InputSettings(Strict):
-    """[input]: how readings become model input, beside the scaling that is fitted on the training data."""
+    """[input]: How readings become model input. The scaling is fitted on the training data."""
 
     exponent: float = Field(default=1.0, ge=0.01, le=8)
+    """Power of the scaled reading (0 to 1). Above 1, strong readings count more."""
     hold_s: float = Field(default=0.0, ge=0, le=50)
-    """Forward fill: a silent access point keeps its last reading for so many seconds."""
+    """Forward fill: seconds for which a silent access point keeps its last reading."""
     drop_silent: bool = False
-    """Leave out access points that no training recording hears; indices then count the kept ones only."""
+    """Leave out access points that no training recording hears. Indices then count the kept ones only."""
 
 
 class WindowSettings(Strict):
-    """[window]: samples that a decision looks at, and samples from one decision to the next."""
+    """[window]: When a decision is made."""
 
     steps: int = Field(default=1, ge=1, le=1000)
+    """Samples that a decision looks at."""
     hop: int = Field(default=1, ge=1, le=1000)
+    """Samples from one decision to the next, at most `steps`."""
     lag: int | None = Field(default=None, ge=1, le=1000)
-    """Decide online: at each due sample the class of the one `lag` samples before it, on the best path through the
-    recording so far. `steps` is then what training cuts its CRF windows to."""
+    """Decide online. A decision is the class of the sample `lag` samples ago, on the best path through the recording
+    so far. `steps` is then the length of the CRF windows in training."""
 
     def decisions(self, rate_hz: float) -> Window:
         """When and how decisions are made."""
@@ -64,59 +69,63 @@ class WindowSettings(Strict):
 
 
 class OutputSettings(Strict):
-    """[output]: what a decision says of the position, for classes that are places."""
+    """[output]: The position of a decision, for classes that are places."""
 
     position: Literal["class", "mean"] = "class"
     """"class": where the class is. "mean": the mean of all classes' places, weighted by their squared probabilities."""
     spread_m: float = Field(default=0.0, ge=0, le=1e6)
-    """Training labels are spread over the classes of the same group by a Gaussian of this standard deviation."""
+    """Spread training labels over the classes of the same group by a Gaussian with this standard deviation in m."""
 
 
 class TrainingSettings(Strict):
-    """[training]: the loop."""
+    """[training]: The training loop."""
 
     epochs: int = Field(ge=1, le=1_000_000)
+    """Passes over the training data."""
     batch: int = Field(ge=1, le=1_000_000)
-    """Samples (MLP) or chunks (sequence models) a batch."""
+    """Samples (MLP) or chunks (sequence models) per batch."""
     learning_rate: float = Field(gt=0, le=1000)
     """Peak of the one-cycle schedule."""
     weight_decay: float = Field(default=0.01, ge=0, le=1000)
+    """Of AdamW."""
     patience: int = Field(default=1000, ge=1, le=1_000_000)
-    """Epochs without a better validation macro F1 after which training stops."""
+    """Stop after so many epochs without a better validation macro F1."""
     chunk: int = Field(default=1, ge=1, le=1_000_000)
-    """Samples in a row of a recording that a sequence model trains on, a multiple of the window's steps."""
+    """Consecutive samples that a sequence model trains on; a multiple of `window.steps`."""
     chunks_per_epoch: int | None = Field(default=None, ge=1, le=1_000_000)
-    """Default: as many as cover the training recordings once."""
+    """Without it, as many as cover the training recordings once."""
     average: float = Field(default=0.0, ge=0, lt=1)
-    """Decay of the moving average of the weights that is validated and kept; 0 = the weights themselves."""
+    """Decay of a moving average of the weights, which is validated and kept. 0: keep the weights themselves."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Probability that is spread over the wrong classes."""
     position_loss: float = Field(default=0.0, ge=0, le=1e6)
-    """Weight of the squared position error (in units of its spread) of a linear head that only training has."""
+    """Weight of the position loss: squared error, in units of its spread, of a linear head that only training has."""
     group_loss: float = Field(default=0.0, ge=0, le=1e6)
-    """Weight of the cross-entropy of the classes' groups (floors), whose probability is the sum of their classes'."""
+    """Weight of the cross-entropy of groups (floors). A group's probability is the sum over its classes."""
     score_penalty: float = Field(default=0.0, ge=0, le=1e6)
-    """Weight of the mean square of the scores: 8 bits resolve the likely classes better when the others are not far."""
+    """Weight of the mean square of the scores. Small scores are resolved better by 8 bits."""
     clip_norm: float = Field(default=1.0, gt=0, le=1e6)
+    """Largest norm of the gradient."""
 
 
 class Augmentation(Strict):
-    """[augmentation]: what training does to readings. Gaussian standard deviations in dB; rates 0..1."""
+    """[augmentation]: Changes of readings in training. dB: Gaussian standard deviation. Rates are 0 to 1."""
 
     reading_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Each reading is dropped with this probability."""
+    """Probability of dropping each reading."""
     vary_dropout: bool = False
-    """Draw the rate anew for each scan or chunk, uniform from 0 to twice reading_dropout (at most 0.95)."""
+    """Draw the rate for each scan or chunk, uniform from 0 to twice reading_dropout (at most 0.95)."""
     access_point_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """A whole access point falls silent for a chunk with this probability."""
+    """Probability that an access point is silent for a whole chunk."""
     gain_db: float = Field(default=0.0, ge=0, le=200)
-    """All readings of a scan or chunk are shifted together: another wearable, another phone."""
+    """Shift of all readings of a scan or chunk together: another wearable or phone."""
     access_point_db: float = Field(default=0.0, ge=0, le=200)
-    """Each access point is shifted for a whole chunk: another day, another heading."""
+    """Shift of each access point for a whole chunk: another day or heading."""
     noise_db: float = Field(default=0.0, ge=0, le=200)
-    """Each reading is shifted."""
+    """Shift of each reading."""
     deafness_db: float = Field(default=0.0, ge=0, le=200)
-    """A scan or chunk loses its weakest readings, those below a threshold drawn anew, uniform from the weakest of
-    training to so many dB above it: a less sensitive receiver."""
+    """Drop the weakest readings of a scan or chunk: a less sensitive receiver. The threshold is uniform between the
+    weakest reading of the training data and so many dB above it."""
 
 
 WidthName = Literal["w4a8", "w8a8", "w4a16", "w8a16"]
@@ -124,13 +133,15 @@ WidthName = Literal["w4a8", "w8a8", "w4a16", "w8a16"]
 
 
 class ExportSettings(Strict):
-    """[export]: arithmetics to export, and the one that is built when none is asked for."""
+    """[export]: Forms of the model to export."""
 
     arithmetics: list[Arithmetic] = Field(default=["int8", "int16x8"], min_length=1)
+    """int8: 8-bit weights and activations. int16x8: 8-bit weights, 16-bit activations. mixed: by layer, see widths."""
     default: Arithmetic = "int8"
+    """The form that is built when no other is asked for."""
     widths: dict[str, WidthName] = Field(default_factory=dict)
-    """Of the arithmetic "mixed": layer pattern -> width, such as "blocks.*.scan" = "w8a16". The last pattern that
-    matches holds; layers without one have w8a8."""
+    """For mixed: layer pattern -> width, such as "blocks.*.scan" = "w8a16". The last pattern that matches holds; layers
+    without one have w8a8."""
 
     @model_validator(mode="after")
     def _default_is_exported(self) -> "ExportSettings":
@@ -151,7 +162,7 @@ _BUILD_CHOICES = {
 
 
 class BuildSettings(Build):
-    """[build]: what the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
+    """[build]: Options of the C compiler and of code generation."""
 
     @field_validator("optimise", "reference", mode="before")
     @classmethod
@@ -163,11 +174,14 @@ class BuildSettings(Build):
 
 
 class Recipe(Strict):
-    """A whole recipe."""
+    """A recipe describes one training."""
 
     name: FileName
+    """Name of the recipe and of its run. Letters, digits, `.`, `_`, `-`."""
     title: OptionalLine = ""
+    """One line for lists and reports."""
     seed: int = Field(default=1, ge=0, lt=2**32)
+    """Seed of weights, batches and augmentation."""
     data: DataSettings
     input: InputSettings = InputSettings()
     window: WindowSettings = WindowSettings()
@@ -188,25 +202,25 @@ class Recipe(Strict):
         if chunk % steps:
             problems.append(f"training.chunk = {chunk} must be a multiple of window.steps = {steps}")
         if self.window.hop > steps:
-            problems.append(f"window.hop = {self.window.hop} leaves out samples; at most window.steps = {steps}")
+            problems.append(f"window.hop = {self.window.hop} skips samples; use at most window.steps = {steps}")
         if self.window.lag is not None and not self.model.crf:
-            problems.append("window.lag needs model.crf = true: it is the lag of the CRF's path")
+            problems.append("window.lag needs model.crf = true (it delays the path of the CRF)")
         if self.model.crf and steps == 1:
             problems.append("model.crf needs windows of more than one sample (window.steps)")
         if steps > 1 and not self.model.crf:
-            problems.append(f"window.steps = {steps} needs model.crf = true: a window's decision is its path's")
+            problems.append(f"window.steps = {steps} needs model.crf = true (the decision of a window is its path)")
         if self.model.architecture == "mlp" and self.input.hold_s and steps == 1 and chunk > 1:
-            problems.append("training.chunk must be 1 for a model that looks at one sample")
+            problems.append("training.chunk must be 1 for a model of one sample")
         if self.output.position == "mean" and (steps > 1 or self.model.crf):
-            problems.append("output.position = 'mean' is there for models of one sample only (window.steps = 1)")
+            problems.append("output.position = 'mean' works with models of one sample only (window.steps = 1)")
         if self.output.position == "mean" and self.export.arithmetics != ["int8"]:
-            problems.append("output.position = 'mean' is of int8 scores: export.arithmetics must be ['int8']")
+            problems.append("output.position = 'mean' needs export.arithmetics = ['int8']")
         if self.output.spread_m and (self.model.crf or self.training.label_smoothing):
-            problems.append("output.spread_m is there for models without crf and label_smoothing")
+            problems.append("output.spread_m works without model.crf and label_smoothing only")
         problems += self.distillation.problems(self.model) if self.distillation else []
         problems += self.compression.problems(self.model)
         if self.training.position_loss and steps > 1:
-            problems.append("training.position_loss is there for models of one sample only (window.steps = 1)")
+            problems.append("training.position_loss works with models of one sample only (window.steps = 1)")
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -15,14 +15,18 @@ from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.recipe import Recipe
 
 KEYS = {"name", "recipe", "data", "finished", "fit"}
-_WAY_OUT = "train afresh (--fresh) or name another directory"
+_WAY_OUT = "train again with --fresh, or name another directory"
 
 
 def find(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any] | None:
-    """What an interrupted training of this recipe left in `directory`, None when there is nothing to go on with.
+    """Load what an interrupted training of this recipe left in `directory`.
 
-    `finished` holds `Fit.result` of each stage that is done, `fit` is `Fit.state_dict` of the one in training.
-    Raises TrainingError when the directory is no place for a run, or the file damaged or of another recipe.
+    Returns:
+        `finished`: `Fit.result` of each stage that is done; `fit`: `Fit.state_dict` of the one in training. None when
+        there is nothing to continue.
+
+    Raises:
+        TrainingError: the directory is no place for a run, or the file is damaged or of another recipe.
     """
     if directory.exists() and not directory.is_dir():
         raise TrainingError(f"{directory} is a file; name a directory for the run")
@@ -30,7 +34,7 @@ def find(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any] | None:
     path = directory / "resume.pt"
     if not path.is_file():
         if directory.is_dir() and any(directory.iterdir()) and not (directory / "run.json").is_file():
-            raise TrainingError(f"{directory} holds other things than a run; name a new directory or empty this one")
+            raise TrainingError(f"{directory} holds other files than a run; name a new directory, or empty this one")
         return None
     if fresh:
         return None
@@ -48,7 +52,11 @@ def find(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any] | None:
 
 
 def check_data(saved: dict[str, Any], data: str, directory: Path) -> None:
-    """TrainingError, naming both, when the training was interrupted on other data than `data`, see `describe`."""
+    """Check that an interrupted training is continued on the same data.
+
+    Raises:
+        TrainingError: it was interrupted on other data than `data`, see `describe`; the message names both.
+    """
     if saved["data"] != data:
         raise TrainingError(
             f"{directory} holds a training that was interrupted on other data: then {saved['data']}, now {data}; "

@@ -138,11 +138,19 @@ class TrainedRun:
 def train(
     recipe: Recipe, directory: Path, progress: Progress = silent, data_path: Path | None = None, fresh: bool = False
 ) -> TrainedRun:
-    """Train what the recipe says and write `directory` whole; a finished run there is replaced at the very end.
+    """Train a recipe and write `directory` whole; a finished run there is replaced at the very end.
 
-    An interrupted training of the same recipe and data goes on where it stopped, unless `fresh`. `data_path` overrides
-    the recipe's data.path. Raises DataError, or TrainingError when the directory holds something else than a run, an
-    interrupted training of another recipe or on other data, or when the loss diverges.
+    Args:
+        recipe: what to train.
+        directory: of the run.
+        progress: called after every epoch.
+        data_path: in place of the recipe's data.path.
+        fresh: do not continue an interrupted training of the same recipe and data.
+
+    Raises:
+        DataError: missing or damaged data.
+        TrainingError: the directory holds something other than a run, or an interrupted training of another recipe or
+            on other data; or the loss diverges.
     """
     saved = resume.find(recipe, directory, fresh)
     path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
@@ -174,7 +182,7 @@ def _check_data(recipe: Recipe, data_set: DataSet) -> None:
     for split, need in needs.items():
         longest = max(len(recording) for recording in data_set.splits[split])
         if longest < need:
-            problems.append(f"the longest {split} recording has {longest} samples and {need} are needed")
+            problems.append(f"the longest {split} recording has {longest} samples ; {need} are needed")
     problems += unrelated_problems(recipe, data_set)
     if problems:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
@@ -269,10 +277,14 @@ def _versions() -> dict[str, str]:
 
 
 def load_run(directory: Path) -> TrainedRun:
-    """Read a finished run. TrainingError when it is not there, not finished or damaged."""
+    """Read a finished run.
+
+    Raises:
+        TrainingError: it is not there, not finished or damaged.
+    """
     path = directory / "run.json"
     if not path.is_file():
-        state = "training was interrupted there: run the same `tinyloc train` again to go on"
+        state = "training was interrupted; run the same `tinyloc train` again to continue"
         if not (directory / "resume.pt").is_file():
             state = "make one with `tinyloc train`"
         raise TrainingError(f"{directory}: no finished run here; {state}")

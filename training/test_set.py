@@ -35,7 +35,7 @@ def as_test_set(
 
 
 def readings_digest(test_set: TestSet) -> str:
-    """SHA-256 over the readings, labels and recordings: the same samples in the same order."""
+    """Hash readings, labels and recordings by SHA-256: the same samples in the same order."""
     digest = hashlib.sha256()
     for array in (test_set.rssi_dbm, test_set.label, test_set.recording):
         digest.update(repr((array.shape, array.dtype.str)).encode())

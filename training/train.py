@@ -104,9 +104,14 @@ def _groups(data_set: DataSet) -> Tensor:
 
 
 def group_loss(scores: Tensor, label: Tensor, groups: Tensor) -> Tensor:
-    """Cross-entropy of groups, a scalar. scores (B, T, C), label (B, T), groups (C,).
+    """Compute the cross-entropy of groups, a scalar.
 
-    A group's probability is held above LEAST_PROBABILITY: below, the classes' own loss is what pulls.
+    A group's probability is held above LEAST_PROBABILITY: below, the classes' own loss pulls.
+
+    Args:
+        scores: (B, T, C).
+        label: class indices (B, T).
+        groups: group of each class (C,).
     """
     members = functional.one_hot(groups).to(scores)  # (C, G)
     share = functional.softmax(scores.flatten(0, 1), dim=-1) @ members  # (M, G)
@@ -195,7 +200,7 @@ class Fit:
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"{self.stage}: the loss became {loss.item()} in epoch {self.epoch + 1}, batch {number}; "
-                    f"lower its learning rate (now {self.learning_rate:g})"
+                    f"lower the learning rate (now {self.learning_rate:g})"
                 )
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -257,7 +262,7 @@ class Fit:
         return scores
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on as if never interrupted."""
+        """Return everything that is needed to continue as if never interrupted."""
         return {
             "model": self.model.state_dict(),
             "position": self.position.state_dict() if self.position else None,
@@ -273,7 +278,7 @@ class Fit:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up again where `state_dict` was taken."""
+        """Continue where `state_dict` was taken."""
         self.model.load_state_dict(state["model"])
         if self.position is not None:
             self.position.load_state_dict(state["position"])
@@ -287,12 +292,12 @@ class Fit:
         torch.set_rng_state(state["torch"])
 
     def result(self) -> dict[str, Any]:
-        """What is kept of a finished training."""
+        """Return what is kept of a finished training."""
         progress = [self.epoch, self.best_epoch, self.best_merit]
         return {"best": self.best, "progress": progress, "history": self.history}
 
     def take_result(self, kept: dict[str, Any]) -> None:
-        """Be as after the training that `result` was taken of."""
+        """Restore the state after the training that `result` was taken of."""
         self.best, self.history = kept["best"], kept["history"]
         self.epoch, self.best_epoch, self.best_merit = kept["progress"]
         self.model.load_state_dict(self.best)
@@ -306,9 +311,14 @@ def validate(
     window: Window,
     places: npt.NDArray[np.float32] | None = None,
 ) -> Scores:
-    """Macro F1 and accuracy of the decisions that are due, the state carried through each recording.
+    """Compute macro F1 and accuracy of the decisions that are due, the state carried through each recording.
 
-    places (C, 3): of the classes, for models of one sample whose decisions are means of places: also their errors.
+    Args:
+        model: to validate.
+        recordings: of the validation split.
+        preprocessing: scaling of readings in dBm.
+        window: when decisions are due.
+        places: (C, 3) positions of the classes in metres, for models whose decisions are means of places: adds errors.
     """
     scores, decisions = decide_all(model, recordings, preprocessing, window)
     labels = [true_labels(recording.label, window) for recording in recordings]

@@ -11,9 +11,17 @@ Labels = npt.NDArray[np.int32]
 
 
 def due(samples: int, steps: int, hop: int) -> npt.NDArray[np.int64]:
-    """Indices (W,) of the samples at which a decision is due in a recording of `samples`: steps - 1, then every `hop`.
+    """Find the samples at which a decision is due: steps - 1, then every `hop`.
 
-    W is 0 for a recording shorter than a window. Raises ValueError when steps or hop is below 1.
+    Args:
+        samples: of the recording.
+        steps, hop: of the window, in samples.
+
+    Returns:
+        Indices (W,); W is 0 for a recording shorter than a window.
+
+    Raises:
+        ValueError: steps or hop is below 1.
     """
     if steps < 1 or hop < 1:
         raise ValueError(f"steps = {steps}, hop = {hop}: both must be at least 1")
@@ -21,13 +29,13 @@ def due(samples: int, steps: int, hop: int) -> npt.NDArray[np.int64]:
 
 
 def windows(values: npt.NDArray[Any], steps: int, hop: int) -> npt.NDArray[Any]:
-    """(N, ...) -> (W, steps, ...): the samples that each due decision looks at, oldest first."""
+    """Cut values (N, ...) to (W, steps, ...): the samples that each due decision looks at, oldest first."""
     ends = due(len(values), steps, hop)
     return values[ends[:, None] + np.arange(1 - steps, 1)[None, :]]
 
 
 def modes(labels: npt.NDArray[np.integer[Any]]) -> Labels:
-    """(W, steps) class indices from -1 -> (W,) the most frequent of each row; among equals the smallest."""
+    """Find the most frequent class of each row: (W, steps) from -1 -> (W,); among equals the smallest."""
     labels = np.asarray(labels)
     if labels.size == 0:
         return np.zeros(len(labels), np.int32)
@@ -38,19 +46,22 @@ def modes(labels: npt.NDArray[np.integer[Any]]) -> Labels:
 
 
 def mode_labels(labels: Labels, steps: int, hop: int) -> Labels:
-    """Labels (N,) of a recording -> (W,) label of each window: the mode of its samples."""
+    """Label each window with the mode of its samples: labels (N,) of a recording -> (W,)."""
     return modes(windows(labels, steps, hop))
 
 
 def true_labels(labels: Labels, window: Window) -> Labels:
-    """Labels (N,) of a recording -> (W,) what each decision should say: see `Window`."""
+    """Find what each decision should say: labels (N,) of a recording -> (W,); see `Window`."""
     if window.online:
         return labels[due(len(labels), window.steps, window.hop) - (window.steps - 1)]
     return mode_labels(labels, window.steps, window.hop)
 
 
 def true_positions(position_m: npt.NDArray[np.float32], window: Window) -> npt.NDArray[np.float32]:
-    """Positions (N, 3) of a recording -> (W, 3): the mean over each window, or that of the sample decided on."""
+    """Find the true position of each decision: (N, 3) of a recording -> (W, 3), in metres.
+
+    It is the mean of the window, or, online, that of the decided sample.
+    """
     if window.online:
         return position_m[due(len(position_m), window.steps, window.hop) - (window.steps - 1)]
     means: npt.NDArray[np.float32] = windows(position_m, window.steps, window.hop).mean(axis=1)

@@ -13,7 +13,10 @@ ACTIVATION_BOUNDS: dict[int, tuple[float | None, float | None]] = {
 
 
 def activation_range(output: Tensor, activation: int) -> tuple[int, int]:
-    """Integer bounds of a fused activation. TFLite: CalculateActivationRangeQuantized."""
+    """Return the integer bounds of a fused activation on an output.
+
+    Source: TFLite, CalculateActivationRangeQuantized.
+    """
     low, high = RANGE[output.element]
     lower, upper = ACTIVATION_BOUNDS[activation]
 
@@ -32,4 +35,7 @@ def activation_problems(op: Operator) -> list[str]:
     activation = op.attributes.get("activation", 0)
     if activation in ACTIVATION_BOUNDS:
         return []
-    return [f"fused activation number {activation}: only NONE, RELU, RELU6 and RELU_N1_TO_1 are; export it apart"]
+    return [
+        f"fused activation number {activation} is not supported (NONE, RELU, RELU6 and RELU_N1_TO_1 are); "
+        "export the activation as a separate operator"
+    ]

@@ -23,7 +23,11 @@ class IntegerCrf:
 
 
 def integer_crf(crf: Crf, scores: Tensor) -> IntegerCrf:
-    """Each value divided by the scores' scale and rounded, halves away from zero."""
+    """Divide each value of a CRF by the scale of the scores and round it, halves away from zero.
+
+    Returns:
+        Transitions (C, C), start (C,) and end (C,) as int64, in units of the scores.
+    """
 
     def quantise(values: Sequence[float]) -> Ints:
         return np.array([round_half_away(v / float(np.float32(scores.scale))) for v in values], dtype=np.int64)

@@ -91,5 +91,10 @@ def tanh(integer_bits: int) -> Int16s:
 
 
 def look_up(values: npt.NDArray[np.integer], function: Int16s) -> Int64s:  # type: ignore[type-arg]
-    """A function of int16 values."""
+    """Look up a function of int16 values.
+
+    Args:
+        values: -32768..32767, any shape.
+        function: its 65,536 values, from -32768 on.
+    """
     return function[values.astype(np.int64) + 32768].astype(np.int64)

@@ -24,7 +24,16 @@ def _round(x: Floats) -> Floats:
 
 @functools.cache
 def table_int8(x: Tensor, y: Tensor, function: Function) -> npt.NDArray[np.int8]:
-    """Output for each input -128..127, in the order of the input cast to uint8: 0..127, -128..-1."""
+    """Compute the output of a function for each int8 input.
+
+    Args:
+        x: input tensor, int8.
+        y: output tensor, int8.
+        function: from real inputs to real outputs, float32.
+
+    Returns:
+        (256,) in the order of the input cast to uint8: 0..127, -128..-1.
+    """
     q = np.concatenate([np.arange(128), np.arange(-128, 0)]).astype(np.int32)
     real = np.float32(x.scale) * (q - x.zero_point).astype(np.float32)
     with np.errstate(over="ignore"):
@@ -34,7 +43,18 @@ def table_int8(x: Tensor, y: Tensor, function: Function) -> npt.NDArray[np.int8]
 
 @functools.cache
 def table_int16(x: Tensor, y: Tensor, function: Function) -> npt.NDArray[np.int16]:
-    """513 samples, each moved by half of the interpolation error at the middle of its step."""
+    """Sample a function for interpolation; each sample is moved by half of the error at the middle of its step.
+
+    Args:
+        x: input tensor, int16.
+        y: output tensor, int16.
+        function: from real inputs to real outputs, float32.
+
+    Returns:
+        (513,): 512 steps of 128 inputs, and the end.
+
+    Source: TFLite, LUTPopulate.
+    """
     one, two = np.float32(1.0), np.float32(2.0)
     low, high = np.float32(x.scale) * np.float32(-32768), np.float32(x.scale) * np.float32(32767)
     output_low, output_high = np.float32(y.scale) * np.float32(-32768), np.float32(y.scale) * np.float32(32767)
@@ -54,7 +74,15 @@ def table_int16(x: Tensor, y: Tensor, function: Function) -> npt.NDArray[np.int1
 
 
 def look_up_int16(values: Array, table: npt.NDArray[np.int16]) -> Array:
-    """Base and slope by the upper nine bits, interpolation by the lower seven."""
+    """Evaluate a table of `table_int16`: upper nine bits choose the step, lower seven interpolate in it.
+
+    Args:
+        values: int16, any shape.
+        table: (513,).
+
+    Returns:
+        int16 of the same shape.
+    """
     wide = values.astype(np.int64)
     index = 256 + (wide >> 7)
     base = table[index].astype(np.int64)
@@ -63,36 +91,44 @@ def look_up_int16(values: Array, table: npt.NDArray[np.int16]) -> Array:
 
 
 def exp_function(x: Floats, _: Tensor) -> Floats:
+    """Compute exp(x), float32 of any shape."""
     return single_precision("exp", x)
 
 
 def log_function(x: Floats, y: Tensor) -> Floats:
+    """Compute log(x), float32 of any shape; the lowest value of y where x is not above 0."""
     lowest = np.float32(y.scale) * np.float32((-128 if y.element == "int8" else -32768) - y.zero_point)
     return np.where(x > 0, single_precision("log", np.maximum(x, np.float32(1e-38))), lowest).astype(np.float32)
 
 
 def rsqrt_function(x: Floats, y: Tensor) -> Floats:
+    """Compute 1 / sqrt(x), float32 of any shape; the highest value of y where x is not above 0."""
     highest = np.float32(32767) * np.float32(y.scale)
     positive = np.maximum(x, np.float32(1e-38))
     return np.where(x > 0, np.float32(1.0) / np.sqrt(positive), highest).astype(np.float32)
 
 
 def tanh_function(x: Floats, _: Tensor) -> Floats:
+    """Compute tanh(x), float32 of any shape."""
     return single_precision("tanh", x)
 
 
 def logistic_function(x: Floats, _: Tensor) -> Floats:
+    """Compute 1 / (1 + exp(-x)), float32 of any shape."""
     return np.float32(1.0) / (np.float32(1.0) + single_precision("exp", -x))
 
 
 def elu_function(x: Floats, _: Tensor) -> Floats:
+    """Compute x, or exp(x) - 1 below 0, float32 of any shape."""
     return np.where(x < 0, single_precision("expm1", np.minimum(x, np.float32(0))), x).astype(np.float32)
 
 
 def gelu_function(x: Floats, _: Tensor) -> Floats:
+    """Compute x times the normal distribution function at x, float32 of any shape."""
     return np.float32(0.5) * x * single_precision("erfc", x * np.float32(-math.sqrt(0.5)))
 
 
 def gelu_by_tanh_function(x: Floats, _: Tensor) -> Floats:
+    """Compute TFLite's approximation of GELU by tanh, float32 of any shape."""
     inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
     return np.float32(0.5) * x * (np.float32(1.0) + single_precision("tanh", inner))

@@ -7,7 +7,7 @@ from tinyloc.codegen.graph import RANGE, Tensor
 
 
 def reach(x: Tensor) -> int:
-    """Largest |q - zero point| of a tensor's element type."""
+    """Return the largest |q - zero point| that a tensor's element type allows."""
     low, high = RANGE[x.element]
     return max(high - x.zero_point, x.zero_point - low)
 

@@ -49,13 +49,23 @@ class IntegerPositions:
 
 
 def integer_positions(outputs: Outputs, scores: Tensor) -> IntegerPositions | None:
-    """None when a decision stands for the place of its class. Raises CompileError when scores are not int8."""
+    """Compute the integer tables for a position that is the mean of the classes' places.
+
+    Args:
+        outputs: positions of the classes in metres.
+        scores: tensor of the scores, int8.
+
+    Returns:
+        Weights by distance from the best score, places in steps of `unit_mm`; None when a decision stands for the place
+        of its class.
+
+    Raises:
+        CompileError: scores that are not int8.
+    """
     if outputs.position == "class" or outputs.positions_m is None:
         return None
     if scores.element != "int8":
-        raise CompileError(
-            scores.name, [f"positions are computed from int8 scores, these are {scores.element}; export int8"]
-        )
+        raise CompileError(scores.name, [f"positions need int8 scores, these are {scores.element}; export int8"])
     place = np.rint(np.array(outputs.positions_m)[:, :AXES] * MM)
     origin = np.rint((place.max(axis=0) + place.min(axis=0)) / 2)
     unit = max(1, int(np.ceil(np.abs(place - origin).max() / np.iinfo(np.int16).max)))

@@ -10,7 +10,15 @@ from tinyloc.codegen.graph import RANGE, Tensor
 
 
 def rssi_table(preprocessing: Preprocessing, reading: Tensor) -> npt.NDArray[Any]:
-    """Quantised input for each raw reading -128..127 dBm, [256], index dBm + 128. 127, not heard, is the zero point."""
+    """Compute the quantised model input for each raw reading.
+
+    Args:
+        preprocessing: scaling of readings in dBm.
+        reading: input tensor of the model.
+
+    Returns:
+        (256,) of the tensor's element type, index dBm + 128. 127 dBm (not heard) gives the zero point.
+    """
     low, high = RANGE[reading.element]
     dbm = np.arange(-128, 128, dtype=np.float64)
     dbm[-1] = np.nan

@@ -1,1 +1,1 @@
-"""Back ends: whose kernels run a model. docs/backends.md compares them."""
+"""Back ends: whose kernels run a model. docs/reference/backends.md compares them."""

@@ -141,7 +141,7 @@ def block(
 
 
 def little_endian(values: Array, width: int) -> Array:
-    """Numbers of `width` bytes as bytes."""
+    """Write non-negative numbers of any shape as bytes, `width` each, lowest first."""
     return np.frombuffer(values.astype(f"<u{width}").tobytes(), np.uint8)
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 from tinyloc.boards import Core
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.layer_code import FormCost
-from tinyloc.codegen.lowering.kernel_costs import CYCLES, FUNCTIONS
+from tinyloc.codegen.lowering.kernel_costs import kernel_costs
 from tinyloc.codegen.operators.base import KernelRule
 from tinyloc.codegen.semantics.operator_table import rule_of
 from tinyloc.errors import counted
@@ -83,7 +83,7 @@ def _choices(graph: Graph) -> Iterator[_Layer]:
 
 
 def _cycles(cost: FormCost, options: FormOptions) -> int:
-    return round(cost.products * CYCLES[options.core][options.level][cost.kernel])
+    return round(cost.products * kernel_costs()[options.core][options.level][cost.kernel].cycles)
 
 
 def _lost(layers: Iterable[_Layer], options: FormOptions) -> int:
@@ -94,8 +94,8 @@ def _lost(layers: Iterable[_Layer], options: FormOptions) -> int:
 def _bytes(layers: Sequence[_Layer], small: frozenset[int], options: FormOptions) -> int:
     """Of kernels, each once, and of what single layers have for themselves."""
     costs = [layer.small if layer.at in small else layer.fast for layer in layers]
-    sizes = FUNCTIONS[options.core][options.level]
-    functions = {name: size for cost in costs for name, size in sizes[cost.kernel].items()}
+    kernels = kernel_costs()[options.core][options.level]
+    functions = {name: size for cost in costs for name, size in kernels[cost.kernel].functions.items()}
     return sum(functions.values()) + sum(cost.own_bytes for cost in costs)
 
 

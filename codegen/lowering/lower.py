@@ -1,7 +1,7 @@
 """An optimised graph as C functions: one a layer, their calls in order, and what ends a step."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,8 @@ from tinyloc.codegen.layer_code import Array, Constant, Lowered
 from tinyloc.codegen.lowering.kernel_selection import ALL_FAST, FormOptions, FormRecord, apply_forms
 from tinyloc.codegen.lowering.loop_text import lower_loop
 from tinyloc.codegen.lowering.sharing import share_constants
-from tinyloc.codegen.lowering.tensor_placement import (
-    DEFAULT_ARENA,
-    ArenaOptions,
-    Place,
-    Storage,
-    assign_storage,
-    state_names,
-)
+from tinyloc.codegen.lowering.tensor_placement import DEFAULT_ARENA, ArenaOptions, Storage, assign_storage, state_names
+from tinyloc.codegen.lowering.value_names import Value, arena_values, declarations, memory_plan, part_of, scratch_values
 from tinyloc.codegen.manifest import LayerRecord, PlannedBuffer, StateRecord
 from tinyloc.codegen.operators.base import KernelRule, operand_names
 from tinyloc.codegen.operators.loop import Loop
@@ -50,6 +44,8 @@ class Program:
     storage: Storage
     layers: tuple[Layer, ...]
     decisions: tuple[str, ...]
+    values: Mapping[int, Value]
+    """Of tensors in the arena."""
 
     @property
     def sparse(self) -> bool:
@@ -109,10 +105,22 @@ class Program:
         """Statements of a step: the layers, then the copies that keep states and outputs."""
         lines = [layer.call for layer in self.layers]
         for source, target in self.storage.copies:
-            size = self.graph.tensors[source].bytes
-            place = self.storage.places[source]
-            lines.append(f"tl_copy({target}, {pointer(self.graph, source, place)}, {size});")
+            lines.append(f"tl_copy({target}, {self.pointer(source)}, {self.graph.tensors[source].bytes});")
         return lines
+
+    def pointer(self, tensor: int) -> str:
+        """C expression of a tensor's first element, of its element type: inside the arena, the name of its value."""
+        return pointer(self.graph, self.storage, self.values, tensor)
+
+    @property
+    def declarations(self) -> list[str]:
+        """Declarations of what the calls name in the arena."""
+        return declarations([*self.values.values(), *scratch_values(self.storage).values()], " ".join(self.calls))
+
+    @property
+    def memory_plan(self) -> list[str]:
+        """The arena as a table for a comment."""
+        return memory_plan(self.graph, self.storage, [layer.name for layer in self.layers])
 
     def figures(self) -> dict[str, Any]:
         """What every kind of manifest says of the program."""
@@ -178,8 +186,9 @@ def make_program(
     graph, decisions = optimise(graph, sparse_input=sparse_input, use_library=use_library)
     graph, chosen = apply_forms(graph, forms)
     storage = assign_storage(graph, inputs, outputs, arena)
+    values = arena_values(graph, storage)
     layers = [
-        dataclasses.replace(_layer(graph, storage, number, op), form=chosen.get(op.outputs[0]))
+        dataclasses.replace(_layer(graph, storage, values, number, op), form=chosen.get(op.outputs[0]))
         for number, op in enumerate(storage.layers)
     ]
     shared, notes = share_constants([layer.lowered for layer in layers])
@@ -187,7 +196,7 @@ def make_program(
         dataclasses.replace(layer, lines=_lines(lowered), lowered=lowered)
         for layer, lowered in zip(layers, shared, strict=True)
     ]
-    return Program(graph, storage, tuple(layers), (*decisions, *notes))
+    return Program(graph, storage, tuple(layers), (*decisions, *notes), values)
 
 
 def localiser_program(graph: Graph, sparse_input: bool, use_library: Pass | None = None) -> Program:
@@ -195,13 +204,11 @@ def localiser_program(graph: Graph, sparse_input: bool, use_library: Pass | None
     return make_program(graph, ["input"], ["scores"], sparse_input, use_library)
 
 
-def pointer(graph: Graph, tensor: int, place: Place) -> str:
-    """C expression of a tensor's first element, of its element type."""
-    element = f"{graph.tensors[tensor].element}_t"
-    if place.kind == "arena":
-        return f"({element} *)(arena->bytes + {place.offset})"
-    if place.kind == "upper":
-        return f"({element} *)(arena->upper + {place.offset})"
+def pointer(graph: Graph, storage: Storage, values: Mapping[int, Value], tensor: int) -> str:
+    """C expression of a tensor's first element, of its element type: inside the arena, the name of its value."""
+    place = storage.places[tensor]
+    if place.kind in ("arena", "upper"):
+        return values[tensor].name
     base = f"state->{place.name}" if place.kind == "state" else place.name
     items = place.offset // BYTES[graph.tensors[tensor].element]
     return f"{base} + {items}" if items else base
@@ -211,7 +218,7 @@ def _lines(lowered: Lowered) -> tuple[str, ...]:
     return tuple(line for statement in lowered.statements for line in statement.split("\n"))
 
 
-def _layer(graph: Graph, storage: Storage, number: int, op: Operator) -> Layer:
+def _layer(graph: Graph, storage: Storage, values: Mapping[int, Value], number: int, op: Operator) -> Layer:
     rule = rule_of(graph, op)
     what = "loop" if op.kind == "LOOP" else op.kind.lower()
     prefix = f"layer_{number:02d}_{what}"
@@ -227,19 +234,18 @@ def _layer(graph: Graph, storage: Storage, number: int, op: Operator) -> Layer:
     arguments = ["entries, count"] if sparse else []
     for tensor, name in [] if sparse else names.items():
         parameters.append(f"const {graph.tensors[tensor].element}_t *{name}")
-        arguments.append(pointer(graph, tensor, storage.places[tensor]))
+        arguments.append(pointer(graph, storage, values, tensor))
     for tensor, name in outputs.items():
         parameters.append(f"{graph.tensors[tensor].element}_t *{name}")
-        arguments.append(pointer(graph, tensor, storage.places[tensor]))
+        arguments.append(pointer(graph, storage, values, tensor))
     if number in storage.scratch:
         parameters.append("int16_t *scratch")
-        at, split = storage.scratch[number], storage.plan.split
-        bank = f"bytes + {at}" if split is None or at < split else f"upper + {at - split}"
-        arguments.append(f"(int16_t *)(arena->{bank})")
+        arguments.append(scratch_values(storage)[number].name)
     shapes = ", ".join(f"{graph.tensors[t].name} {list(graph.tensors[t].shape)}" for t in op.outputs)
+    part = part_of(graph, op)
     return Layer(
         prefix,
-        f"{', '.join(op.origin)} -> {shapes}",
+        f"{f'{part}: ' if part else ''}{', '.join(op.origin)} -> {shapes}",
         ", ".join(parameters),
         _lines(lowered),
         f"{prefix}({', '.join(arguments)});",

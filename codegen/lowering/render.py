@@ -9,27 +9,30 @@ import numpy as np
 from tinyloc.codegen.c_text import c_comment, c_string
 from tinyloc.codegen.layer_code import Constant
 from tinyloc.codegen.lowering.lower import Program
+from tinyloc.codegen.lowering.value_names import wrapped
 
 VALUES_A_LINE = 24
 
 
-def render(templates: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
-    """File name -> text, from file name -> name of its template."""
+def render(templates: Mapping[str, str], values: Mapping[str, Any], package: str = "tinyloc.codegen") -> dict[str, str]:
+    """File name -> text, from file name -> name of its template in the folder `templates` of a package."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tinyloc.codegen", "templates"),
+        loader=jinja2.PackageLoader(package, "templates"),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"c_comment": c_comment, "c_string": c_string}
+    environment.filters |= {"wrapped": wrapped}
     return {name: environment.get_template(template).render(values) for name, template in templates.items()}
 
 
 def program_values(program: Program, extra_tables: Sequence[Constant] = ()) -> dict[str, Any]:
     """What the templates of every kind of model need; `extra_tables` are arrays that model.h declares."""
     calls = program.calls
-    text = " ".join(calls)
+    declared = program.declarations
+    text = " ".join([*declared, *calls])
     constants = program.constants
     return {
         "arena_bytes": program.storage.plan.size,
@@ -38,6 +41,8 @@ def program_values(program: Program, extra_tables: Sequence[Constant] = ()) -> d
         "states": program.states,
         "headers": program.headers,
         "layers": program.layers,
+        "values": declared,
+        "memory_plan": program.memory_plan,
         "calls": calls,
         "uses_state": "state->" in text,
         "uses_arena": "arena->" in text,

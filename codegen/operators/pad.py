@@ -60,7 +60,7 @@ class Pad(KernelRule):
         outer = [(x.shape[i], strides[i]) for i in range(max(whole - 1, 0)) if x.shape[i] > 1]
         value = self._value(graph, op)
         if y.element == "int8" or value in (0, -1):
-            lines = [f"memset(y, {value}, {y.bytes});"]
+            lines = [f"TL_MEMSET(y, {value}, {y.bytes});"]
         else:
             lines = [f"for (int32_t i = 0; i < {y.size}; i++) {{", f"    y[i] = {value};", "}"]
         for depth, (size, _) in enumerate(outer):

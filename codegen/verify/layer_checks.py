@@ -5,7 +5,7 @@ check is the CRC-32 (`zlib.crc32`) of the bytes as they lie in memory, little-en
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import numpy.typing as npt
 from tinyloc.bundle.schema import MISSING_DBM, Arithmetic
 from tinyloc.codegen.arithmetic.rssi_table import rssi_table
 from tinyloc.codegen.frontend.source import read_source
-from tinyloc.codegen.lowering.lower import localiser_program
+from tinyloc.codegen.graph import Tensor
+from tinyloc.codegen.lowering.lower import Program, localiser_program
 from tinyloc.codegen.manifest import Manifest
 from tinyloc.codegen.semantics.integer_graph import run_graph
 from tinyloc.codegen.verify.integer_localiser import library_pass
@@ -32,6 +33,20 @@ class Check:
     operators: tuple[str, ...]  # of the TFLite model; none for what is no layer
     tensors: tuple[str, ...]  # name and shape of what was written
     checksum: int
+
+
+def layer_checks(program: Program, values: Mapping[int, npt.NDArray[Any]]) -> list[Check]:
+    """The checks of the layers, from all values of a run of the program's graph."""
+    tensors = program.graph.tensors
+    return [
+        Check(layer.name, layer.operators, _told(tensors, op.outputs), _crc(*(values[t] for t in op.outputs)))
+        for layer, op in zip(program.layers, program.storage.layers, strict=True)
+    ]
+
+
+def value_check(program: Program, name: str, tensor: int, value: npt.NDArray[Any]) -> Check:
+    """The check of a value that is no layer's: an input, an output, a state."""
+    return Check(name, (), _told(program.graph.tensors, (tensor,)), _crc(value))
 
 
 class LayerReference:
@@ -64,19 +79,13 @@ class LayerReference:
         values = run_graph(graph, {graph.inputs[0]: self._input(readings), **self.state})
         self.state = {before: values[after] for before, after in graph.states}
         return [
-            Check("input", (), self._told(graph.inputs), self._input_check(readings)),
-            *self._layers(values),
-            Check("scores", (), self._told(graph.outputs), _crc(values[graph.outputs[0]])),
+            Check("input", (), _told(graph.tensors, graph.inputs), self._input_check(readings)),
+            *layer_checks(self.program, values),
+            Check("scores", (), _told(graph.tensors, graph.outputs), _crc(values[graph.outputs[0]])),
             *(
-                Check(f"state {state['name']}", (), self._told((after,)), _crc(values[after]))
+                Check(f"state {state['name']}", (), _told(graph.tensors, (after,)), _crc(values[after]))
                 for state, (_, after) in zip(self.program.states, graph.states, strict=True)
             ),
-        ]
-
-    def _layers(self, values: Mapping[int, npt.NDArray[Any]]) -> list[Check]:
-        return [
-            Check(layer.name, layer.operators, self._told(op.outputs), _crc(*(values[t] for t in op.outputs)))
-            for layer, op in zip(self.program.layers, self.program.storage.layers, strict=True)
         ]
 
     def _input(self, readings: Ints) -> npt.NDArray[Any]:
@@ -91,9 +100,10 @@ class LayerReference:
             checksum = zlib.crc32(index.tobytes() + value.tobytes(), checksum)
         return checksum
 
-    def _told(self, tensors: tuple[int, ...]) -> tuple[str, ...]:
-        found = (self.program.graph.tensors[t] for t in tensors)
-        return tuple(f"{t.name} {list(t.shape)} {t.element}" for t in found)
+
+def _told(tensors: Sequence[Tensor], which: Sequence[int]) -> tuple[str, ...]:
+    found = (tensors[t] for t in which)
+    return tuple(f"{t.name} {list(t.shape)} {t.element}" for t in found)
 
 
 def _crc(*arrays: npt.NDArray[Any]) -> int:

@@ -1,4 +1,7 @@
-"""Boards in emulation: Unicorn, the board's exact memory map, modelled peripherals and cycles. See docs/emulator.md."""
+"""Boards in emulation: Unicorn, the board's exact memory map, modelled peripherals and cycles.
+
+docs/concepts/emulator.md says what is modelled.
+"""
 
 from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
 from tinyloc.device.emulator.device import EmulatedDevice

@@ -119,7 +119,7 @@ class Machine:
 
     `timing` charges reads of the flash for its wait states, without it they have none. `measure` counts blocks, models
     cycles (near 1 µs a block) and, with `check_alignment`, looks at the address of each transfer that must be aligned;
-    without it the code runs free. It can be switched between runs.
+    without it the code runs free. It can be switched between runs. Calls of `entries` are measured.
     Raises ImageError, BoardError.
     """
 
@@ -131,6 +131,7 @@ class Machine:
         measure: bool = False,
         check_alignment: bool = True,
         timing: FlashTiming | None = None,
+        entries: frozenset[str] = ENTRIES,
     ) -> None:
         self.board = board
         self.patience = 1.0
@@ -158,7 +159,7 @@ class Machine:
         part = PART_MODELS[board.uart.model]
         self.part = part(board, self, self._look, self._progress, self._request_reset, self._memory.gate)
         self._map_peripherals()
-        self.profiler = Profiler(self.image, board.core, self._code, ENTRIES)
+        self.profiler = Profiler(self.image, board.core, self._code, entries)
         self.profiler.on_new_block = self._check_block
         self.profiler.stop = self._uc.emu_stop
         self._stack_limit = self.image.symbols.get(STACK_LIMIT, 0)

@@ -38,7 +38,11 @@ class FlashError(UserError):
 
 
 def flash_tool(board: Board, tool: str | None = None) -> FlashTool:
-    """The tool of that name, the board's preferred one without a name. Raises FlashError naming all."""
+    """Return the tool of a name, or the board's preferred one without a name.
+
+    Raises:
+        FlashError: no such tool; the message lists all.
+    """
     tools = board.flash_tools
     if board.flash is None:
         raise FlashError(
@@ -53,13 +57,21 @@ def flash_tool(board: Board, tool: str | None = None) -> FlashTool:
 
 
 def flash_command(build: BuildResult, board: Board, tool: str | None = None) -> list[str]:
-    """The command that would be run; `{elf}` and `{bin}` of board.toml become the files of the build."""
+    """Return the command that writes an image; `{elf}` and `{bin}` of board.toml become the files of the build.
+
+    Raises:
+        FlashError: the board has no such tool.
+    """
     files = {"elf": str(build.elf.resolve()), "bin": str(build.bin.resolve())}
     return [part.format(**files) for part in flash_tool(board, tool).command]
 
 
 def check_image(build: BuildResult, board: Board) -> None:
-    """Refuse an image that is missing, too large, or made for another part; FlashError says all that is wrong."""
+    """Refuse an image that is missing, too large, or made for another part.
+
+    Raises:
+        FlashError: every problem at once.
+    """
     again = f"make it with `tinyloc build --board {board.name}`"
     if not build.elf.is_file():
         raise FlashError(f"{build.elf}: no such image; {again}")
@@ -93,10 +105,20 @@ def flash(
     report: Callable[[str], None] = print,
     tool: str | None = None,
 ) -> list[str]:
-    """Write the image and verify it as far as the tool does; with `dry_run` only say what would be run.
+    """Write an image to a connected board and verify it as far as the tool does.
 
-    Raises FlashError saying plainly whether the image, the tool or the board is missing, or that the image is not for
-    this part.
+    Args:
+        build: the image.
+        board: the board that is connected.
+        dry_run: only report the command.
+        report: called with each line for the user.
+        tool: one of the board's tools; without it the preferred one.
+
+    Returns:
+        The command.
+
+    Raises:
+        FlashError: the image, the tool or the board is missing, or the image is not for this part.
     """
     chosen = flash_tool(board, tool)
     check_image(build, board)

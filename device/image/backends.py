@@ -15,7 +15,11 @@ TFLM_STACK_BYTES = 4096
 
 
 def extras_of(generated: ModelManifest, board: Board) -> Extras:
-    """What to build this generated code with. Raises BackendError when the library is missing or does not fit."""
+    """Find what to build generated code with: headers and libraries of its back end.
+
+    Raises:
+        BackendError: the library is missing or does not fit the code.
+    """
     if generated.backend == "cmsis_nn":
         library = find_cmsis_nn()
         check_library(library.archive, generated, board, VARIABLE)
@@ -30,7 +34,11 @@ def extras_of(generated: ModelManifest, board: Board) -> Extras:
 
 
 def check_library(archive: Archive, generated: ModelManifest, board: Board, variable: str) -> None:
-    """Raises BackendError when the archive is for another core, or not the one that the code was generated for."""
+    """Check that an archive is for the board's core, and the one that the code was generated for.
+
+    Raises:
+        BackendError: it is not; `variable` names the environment variable to set.
+    """
     problems = []
     if not archive.runs_on(board.core):
         problems.append(

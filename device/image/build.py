@@ -183,11 +183,17 @@ def compile_and_link(
     optimise: Optimise,
     extras: Extras | None = None,
 ) -> None:
-    """firmware.elf, firmware.map and the files of -fstack-usage in the empty directory `work`.
+    """Compile and link into the empty directory `work`: firmware.elf, firmware.map and the files of -fstack-usage.
 
     Args:
+        compiler: path of the cross compiler.
+        work: empty directory.
         sources: name of the object file below `work`, without suffix -> C file; see source_name and model_sources.
         generated: directory of the model's headers.
+        board: flags, linker script and memories.
+        optimise: level for the model and the localiser.
+        extras: headers and libraries of a back end.
+
     Raises:
         BuildError: C that does not compile, or an image that does not fit.
     """
@@ -200,12 +206,12 @@ def compile_and_link(
 
 
 def source_name(path: Path) -> str:
-    """Name of the object file of a C file of the firmware."""
+    """Return the name of the object file of a C file of the firmware."""
     return f"firmware/{path.relative_to(paths.FIRMWARE_DIR).with_suffix('')}"
 
 
 def model_sources(generated: Path, debug_layers: bool = False) -> dict[str, Path]:
-    """The files that every generated model has, by the name of their object file."""
+    """Return the files that every generated model has, by the name of their object file."""
     model = generated / (DEBUG_FILE if debug_layers else _model_file(generated))
     return {f"generated/{path.stem}": path for path in (model, generated / "weights.c")}
 
@@ -215,7 +221,11 @@ def _model_file(generated: Path) -> str:
 
 
 def load_build(out_dir: Path) -> BuildResult:
-    """A build that `build_firmware` made earlier. Raises BuildError when there is none, or when it is not whole."""
+    """Load a build that `build_firmware` made earlier.
+
+    Raises:
+        BuildError: there is none, or it is not whole.
+    """
     record = read_record(out_dir)
     build = BuildResult(out_dir / "firmware.elf", out_dir / "firmware.map", out_dir / "firmware.bin", record.sizes)
     missing = [path.name for path in (build.elf, build.map, build.bin) if not path.is_file()]
@@ -227,7 +237,11 @@ def load_build(out_dir: Path) -> BuildResult:
 
 
 def read_record(out_dir: Path) -> BuildRecord:
-    """build.json of a build. Raises BuildError when it is missing or damaged."""
+    """Read the build.json of a build.
+
+    Raises:
+        BuildError: the file is missing or damaged.
+    """
     path = out_dir / "build.json"
     if not path.is_file():
         raise BuildError(f"{out_dir}: no firmware here; make it with `tinyloc build`")
@@ -240,7 +254,7 @@ def read_record(out_dir: Path) -> BuildRecord:
 
 
 def board_header(board: Board) -> str:
-    """board.h: the facts of board.toml that the C code needs."""
+    """Write the text of board.h: the facts of board.toml that the C code needs."""
     return f"""\
 /* from boards/{board.name}/board.toml */
 #ifndef TL_BOARD_H
@@ -257,7 +271,7 @@ def board_header(board: Board) -> str:
 
 
 def memory_script(board: Board) -> str:
-    """memory.ld: the memories of board.toml in upper case, and the size of the stack.
+    """Write the text of memory.ld: the memories of board.toml in upper case, and the size of the stack.
 
     Fixed words at the end of a memory are cut off it: FIXED_ and their name is where they go, unless they stay blank.
     """
@@ -278,7 +292,7 @@ def memory_script(board: Board) -> str:
 
 
 def fixed_source(board: Board) -> str:
-    """fixed.c: the fixed words of board.toml, each block in a section `.fixed.<name>` for the board's linker script."""
+    """Write the text of fixed.c: each block of fixed words in a section `.fixed.<name>` for the linker script."""
 
     def array(block: FixedWords) -> str:
         words = ", ".join(f"0x{word:08X}u" for word in block.words)
@@ -291,7 +305,15 @@ def fixed_source(board: Board) -> str:
 
 
 def firmware_sources(board: Board, program: Sequence[str] = ("app", "link", "localise")) -> list[Path]:
-    """The C files of the firmware for a board, sorted: the port and the areas of the program."""
+    """List the C files of the firmware for a board, sorted.
+
+    Args:
+        board: names the port.
+        program: folders of firmware/ that make the application.
+
+    Raises:
+        BuildError: a folder without C files.
+    """
     areas = (*program, "port/cortex_m", f"port/{board.build.port}")
     empty = [str(paths.FIRMWARE_DIR / area) for area in areas if not any((paths.FIRMWARE_DIR / area).glob("*.c"))]
     if empty:
@@ -300,7 +322,11 @@ def firmware_sources(board: Board, program: Sequence[str] = ("app", "link", "loc
 
 
 def find_compiler() -> str:
-    """The cross compiler. Raises BuildError with how to install it."""
+    """Find the cross compiler.
+
+    Raises:
+        BuildError: there is none; the message says how to install it.
+    """
     compiler = shutil.which(COMPILER)
     if compiler is None:
         raise BuildError(f"no {COMPILER} on the PATH; install the cross compiler: {INSTALL_HINT}")
@@ -404,7 +430,7 @@ def _run(command: Sequence[str], directory: Path) -> str:
 
 
 def stack_usage(work: Path) -> Iterator[str]:
-    """Lines `file function bytes` from gcc's -fstack-usage."""
+    """Yield lines `file function bytes` from gcc's -fstack-usage."""
     for path in work.rglob("*.su"):
         for line in path.read_text(encoding="utf-8").splitlines():
             place, size, *_ = line.split("\t")

@@ -71,7 +71,14 @@ class Symbol:
 
 
 def read_pieces(map_file: Path) -> list[Piece]:
-    """The placed pieces, in order of address, from a GNU ld map file; without those that were merged into others."""
+    """Read the placed pieces of an image, in order of address; without those that were merged into others.
+
+    Args:
+        map_file: of GNU ld.
+
+    Raises:
+        FootprintError: no such file, or not a map file.
+    """
     if not map_file.is_file():
         raise FootprintError(f"{map_file}: no map file here; build the firmware again")
     _, found, placed = map_file.read_text(encoding="utf-8").partition("\nLinker script and memory map\n")
@@ -120,7 +127,7 @@ def _unmerged(pieces: list[Piece], ends: dict[str, int]) -> list[Piece]:
 
 
 def read_sections(elf: Path) -> list[Section]:
-    """The sections of the image that take flash or RAM."""
+    """Read the sections of an image that take flash or RAM."""
     return _with_elf(
         elf,
         lambda file: [
@@ -138,12 +145,12 @@ def read_sections(elf: Path) -> list[Section]:
 
 
 def flash_bytes(elf: Path) -> int:
-    """What the image takes of the flash: vectors, code, constants and the initial values of .data."""
+    """Count the bytes of flash: vectors, code, constants and the initial values of .data."""
     return sum(section.size for section in read_sections(elf) if section.loaded)
 
 
 def flash_content(elf: Path) -> list[tuple[int, bytes]]:
-    """What the image puts into flash: (address, content)."""
+    """Return what an image puts into flash, as (address, content)."""
     return _with_elf(
         elf,
         lambda file: [
@@ -155,14 +162,15 @@ def flash_content(elf: Path) -> list[tuple[int, bytes]]:
 
 
 def static_ram_bytes(elf: Path) -> int:
-    """.data and .bss, with arena and state, without the stack."""
+    """Count the bytes of .data and .bss: with arena and state, without the stack."""
     return sum(s.size for s in read_sections(elf) if s.writable and s.name != STACK_SECTION)
 
 
 def measure_flash(elf: Path, map_file: Path) -> Flash:
-    """Flash by what takes it. The parts add up to `flash_bytes(elf)`.
+    """Divide the flash of an image by part. The parts add up to `flash_bytes(elf)`.
 
-    Raises FootprintError when the map is not the one of this ELF.
+    Raises:
+        FootprintError: the map is not that of this ELF.
     """
     parts = dict.fromkeys(("weights", "kernels", "localise", "link", "app", "library", "other"), 0)
     pieces = read_pieces(map_file)
@@ -181,11 +189,15 @@ def measure_flash(elf: Path, map_file: Path) -> Flash:
 
 
 def measure_ram(elf: Path, stack_bytes: int, stack_reserved: int | None = None) -> Ram:
-    """RAM by what takes it.
+    """Divide the RAM of an image by part, in bytes.
 
     Args:
-        stack_bytes: the stack's measured high-water mark, which is what counts.
-        stack_reserved: what the linker script keeps for the stack; told, not counted.
+        elf: the image.
+        stack_bytes: measured high-water mark of the stack, which counts.
+        stack_reserved: bytes that the linker script keeps for the stack; reported, not counted.
+
+    Raises:
+        FootprintError: an image without the symbols of tinyloc.
     """
     symbols = {symbol.name: symbol.size for symbol in read_symbols(elf)}
     arena, whole = symbols.get(ARENA_SYMBOL, 0), symbols.get(LOCALISER_SYMBOL, 0)
@@ -206,7 +218,7 @@ def measure_ram(elf: Path, stack_bytes: int, stack_reserved: int | None = None) 
 
 
 def read_symbols(elf: Path, map_file: Path | None = None) -> list[Symbol]:
-    """Functions and objects of an ELF or an object file, largest first; `source` is empty without a map."""
+    """Read functions and objects of an ELF or an object file, largest first; `source` is empty without a map."""
     pieces = read_pieces(map_file) if map_file else []
 
     def source(address: int) -> str:
@@ -233,18 +245,18 @@ def read_symbols(elf: Path, map_file: Path | None = None) -> list[Symbol]:
 
 
 def largest_symbols_table(symbols: Iterable[Symbol], memory: Literal["flash", "ram"], count: int = 12) -> str:
-    """The answer to "what takes the space", one line a symbol, for messages about an exceeded limit."""
+    """List the largest symbols of flash or RAM, one per line, for messages about an exceeded limit."""
     largest = sorted((s for s in symbols if s.memory == memory), key=lambda s: (-s.size, s.name))[:count]
     return "\n".join(f"  {s.size:7d}  {s.name}{f'  ({s.source})' if s.source else ''}" for s in largest)
 
 
 def type_size(elf: Path, name: str) -> int:
-    """Size in bytes of the C type (typedef) of that name, from the debug information; 0 when there is none."""
+    """Return the bytes of a C type (typedef) from the debug information; 0 when there is none."""
     return _with_type(elf, name, lambda entry: int(entry.attributes["DW_AT_byte_size"].value)) or 0
 
 
 def type_members(elf: Path, name: str) -> list[str]:
-    """Names of the members of the struct type (typedef) of that name; none when there is no such type."""
+    """Return the names of the members of a struct type (typedef); none when there is no such type."""
     return _with_type(elf, name, lambda entry: [_die_name(child) for child in entry.iter_children()]) or []
 
 

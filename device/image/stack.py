@@ -33,7 +33,7 @@ class StackBound:
 
 
 def frames_of(usage: Iterable[str]) -> dict[str, int]:
-    """Function -> bytes from lines `file function bytes` of a build's stack.txt; of equal names the largest."""
+    """Read bytes of stack per function from lines `file function bytes`; of equal names the largest."""
     found: dict[str, int] = {}
     for line in usage:
         _, function, size = line.split()
@@ -43,12 +43,15 @@ def frames_of(usage: Iterable[str]) -> dict[str, int]:
 
 
 def stack_bound(image: Image, frames: Mapping[str, int], start: str = START) -> StackBound:
-    """The deepest chain of calls from `start`.
+    """Find the deepest chain of calls from `start`.
 
     Args:
+        image: code and calls of the linked image.
         frames: bytes of stack of each function as gcc reports them, see frames_of.
+        start: function that begins the chain.
+
     Raises:
-        StackError: recursion, named with its chain.
+        StackError: recursion; the message has its chain.
     """
     listings = dict(_listings(image))
     targets = _address_taken(image)
@@ -70,7 +73,7 @@ def stack_bound(image: Image, frames: Mapping[str, int], start: str = START) -> 
 
 
 def frame_size(listing: Iterable[Any]) -> int:
-    """Bytes that straight code takes from the stack: what it pushes and subtracts from sp, in whole."""
+    """Count the bytes that straight code takes from the stack: what it pushes and subtracts from sp."""
     total = 0
     for instruction in listing:
         name, operands = instruction.insn_name(), instruction.operands

@@ -1,4 +1,4 @@
-"""Frames and messages between host and device, byte for byte as docs/link.md (link 2) has them.
+"""Frames and messages between host and device, byte for byte as docs/reference/link.md (link 2) has them.
 
 On the wire: COBS(payload) 0x00. payload = version u8, type u8, seq u16, body, CRC-16/CCITT-FALSE u16, little-endian.
 """
@@ -246,7 +246,7 @@ class Result:
     stack_high_water: int  # bytes
     scores: npt.NDArray[np.int16]  # (C,), int8 scores widened
     position_mm: tuple[int, int] | None = None  # x and y, of a model that decides positions
-    margin: int = 0  # what the decision has more than the next best, see docs/link.md; 0: none due
+    margin: int = 0  # what the decision has more than the next best, see docs/reference/link.md; 0: none due
     heard: int = 0  # access points that counted
     unknown: bool = False  # nothing was heard: the class means nothing
 

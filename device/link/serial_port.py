@@ -83,7 +83,11 @@ def _why_not(port: str, error: Exception) -> str:
 
 
 def find_port(board: Board) -> str:
-    """The port whose USB id board.toml names. Raises LinkError when there is none or more than one."""
+    """Find the serial port whose USB id board.toml names.
+
+    Raises:
+        LinkError: no such port, or more than one.
+    """
     if board.virtual:
         raise LinkError(f"{board.title}: it is a virtual board; run it with `tinyloc emulate`")
     wanted = {tuple(int(part, 16) for part in name.split(":")) for name in board.uart.usb_ids}

@@ -18,11 +18,25 @@ class Transport(Protocol):
         ...
 
     def write(self, data: bytes) -> None:
-        """Send all bytes. Raises LinkError when the port is gone."""
+        """Send all bytes.
+
+        Raises:
+            LinkError: the port is gone.
+        """
         ...
 
     def read(self, timeout: float) -> bytes:
-        """What has come in: waits up to `timeout` seconds for the first byte, b"" when there was none."""
+        """Return what has come in.
+
+        Args:
+            timeout: seconds to wait for the first byte.
+
+        Returns:
+            b"" when nothing came.
+
+        Raises:
+            LinkError: the port is gone.
+        """
         ...
 
     @property
@@ -31,13 +45,13 @@ class Transport(Protocol):
         ...
 
     def set_baud(self, baud: int) -> None:
-        """Change the rate of this end."""
+        """Change the rate of this end to `baud` bit/s."""
         ...
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, for this end and the device."""
+        """Let `seconds` pass, for this end and the device."""
         ...
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port."""
         ...

@@ -48,7 +48,11 @@ Build = Callable[[FormOptions], Attempt]
 
 
 def flash_limit(board: Board, budget: int | None) -> int:
-    """Bytes that an image may take: the budget where one is given, else the board's. Raises BudgetError."""
+    """Return the bytes of flash that an image may take: the given budget, else that of board.toml.
+
+    Raises:
+        BudgetError: a budget that is not above 0.
+    """
     if budget is None:
         return board.budget.flash_bytes
     if budget <= 0:
@@ -57,7 +61,7 @@ def flash_limit(board: Board, budget: int | None) -> int:
 
 
 def within_budget(build: Build, core: Core, limit: int) -> Attempt:
-    """The fastest image of at most `limit` bytes of flash; where there is none, the smallest, with a problem."""
+    """Build the fastest image of at most `limit` bytes of flash; where there is none, the smallest, with a problem."""
     attempts: list[Attempt] = []
     for level in LEVELS:
         attempts.append(_at_level(build, FormOptions("budget", core, level), limit))

@@ -45,11 +45,18 @@ class NetworkDevice:
         self.machine.measure = wanted
 
     def reset(self) -> None:
-        """The start of a sequence: states as at power-on."""
+        """Start a sequence: states as at power-on."""
         self._command(RESET)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """The network's inputs in order, of the manifest's types and sizes -> its outputs in order."""
+        """Run one sample.
+
+        Args:
+            inputs: arrays in the order, types and sizes of the manifest.
+
+        Returns:
+            Outputs in the order of the manifest.
+        """
         for record, values in zip(self.manifest.inputs, inputs, strict=True):
             assert values.dtype == record.element and values.size == record.size, record.tensor
             self.machine.write_memory(self._place(record), np.ascontiguousarray(values).tobytes())
@@ -102,7 +109,21 @@ class NetworkResult:
 def run_network(
     elf: Path, board: Board, manifest: GraphManifest, samples: Sequence[Sequence[Array]], measured: int = 1
 ) -> NetworkResult:
-    """All samples in order from the start of a sequence, the first `measured` of them with modelled cycles."""
+    """Run samples on an emulated board, from the start of a sequence.
+
+    Args:
+        elf: image of `tinyloc run`.
+        board: that the image is for.
+        manifest: of the network's generated code.
+        samples: one list of input arrays per sample, in the shapes and integer types of the network.
+        measured: so many samples from the first one have modelled cycles.
+
+    Returns:
+        Outputs per sample, costs, and the used stack in bytes.
+
+    Raises:
+        EmulatorCrash: the image did what the board does not allow.
+    """
     device = NetworkDevice(elf, board, manifest)
     device.reset()
     outputs = []

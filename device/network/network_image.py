@@ -98,10 +98,16 @@ def link_network(
     optimise: Optimise,
     extras: Extras | None = None,
 ) -> NetworkImage:
-    """The same for C that is not of add_harness: `network` is object name -> C file, all below `generated/`.
+    """Link C that is not of add_harness with the start-up of `tinyloc run`.
 
-    `headers` holds harness.h, which declares what firmware/run/main.c calls; a function tl_model_run is what is
-    measured, tl_input, tl_output and tl_arena are its buffers.
+    Args:
+        network: object name -> C file, all below `generated/`. A function tl_model_run is measured; tl_input, tl_output
+            and tl_arena are its buffers.
+        headers: directory of harness.h, which declares what firmware/run/main.c calls.
+        board, work, optimise, extras: as in build_network.
+
+    Raises:
+        BuildError: no compiler, or C that does not compile.
     """
     compiler, work = find_compiler(), work.resolve()
     sources = {source_name(path): path for path in firmware_sources(board, PROGRAM)} | dict(network)
@@ -129,7 +135,7 @@ def _roomy(board: Board) -> Board:
 
 
 def measure(elf: Path, map_file: Path, stack: StackBound) -> NetworkSizes:
-    """Sizes of a linked image: functions and constants by the object files of the map, RAM by the symbols."""
+    """Measure a linked image in bytes: functions and constants by the object files of the map, RAM by the symbols."""
     pieces = read_pieces(map_file)
 
     def placed(kind: str, *sources: str) -> int:

@@ -122,7 +122,11 @@ def resolve(name: str, folder: Path = ZOO_DIR) -> tuple[str, str]:
 
 
 def load_card(name: str, folder: Path = ZOO_DIR) -> Card:
-    """The card of a model."""
+    """Read the card of a model of the zoo.
+
+    Raises:
+        ZooError: no such model, or a card of another version.
+    """
     path = folder / name / CARD
     try:
         return Card.model_validate_json(path.read_text(encoding="utf-8"))

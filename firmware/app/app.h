@@ -1,4 +1,4 @@
-/* The application: answers the frames of docs/link.md with the localiser. */
+/* The application: answers the frames of docs/reference/link.md with the localiser. */
 #ifndef TL_APP_H
 #define TL_APP_H
 

@@ -28,7 +28,7 @@ void tl_reckoner_init(tl_reckoner_t *reckoner, float k, float heading) {
 
 static bool sound(const float *values, float limit) {
     for (uint8_t i = 0; i < 3; i++) {
-        if (!tl_finite(values[i]) || tl_abs(values[i]) > limit) {
+        if (!tl_finite(values[i]) || tl_real_abs(values[i]) > limit) {
             return false;
         }
     }
@@ -43,9 +43,9 @@ static void count_one(uint16_t *counter) {
 
 static void turn(tl_reckoner_t *r, float yaw, float dt) {
     float near = r->still_samples < BIAS_START_SAMPLES ? BIAS_START : BIAS_STEP;
-    if (!r->walking && tl_abs(yaw - r->bias) < near && tl_abs(r->smooth[1]) < QUIET) {
+    if (!r->walking && tl_real_abs(yaw - r->bias) < near && tl_real_abs(r->smooth[1]) < QUIET) {
         count_one(&r->still_samples);
-        r->bias += tl_max(1.0f / (float)r->still_samples, dt / BIAS_TAU_S) * (yaw - r->bias);
+        r->bias += tl_real_max(1.0f / (float)r->still_samples, dt / BIAS_TAU_S) * (yaw - r->bias);
     }
     float change = (yaw - r->bias) * dt;
     r->heading += change;
@@ -100,9 +100,9 @@ static void step(tl_reckoner_t *r, tl_time_t now, float vertical) {
         r->low = vertical;
     }
     if (r->rising) {
-        r->high = tl_max(r->high, vertical);
+        r->high = tl_real_max(r->high, vertical);
     } else {
-        r->low = tl_min(r->low, vertical);
+        r->low = tl_real_min(r->low, vertical);
     }
     if (tl_passed_us(now, r->step_us) > STILL_US && !r->walking) {
         r->high = r->low = 0.0f;

@@ -14,7 +14,7 @@ void tl_ekf_start(tl_ekf_t *ekf, float x, float y, float deviation) {
 
 void tl_ekf_predict(tl_ekf_t *ekf, float dt, float acceleration) {
     float(*p)[4] = ekf->p;
-    float move = tl_min(dt, LONGEST_MOVE_S);
+    float move = tl_real_min(dt, LONGEST_MOVE_S);
     ekf->x[0] += move * ekf->x[2];
     ekf->x[1] += move * ekf->x[3];
     for (unsigned i = 0; i < 2; i++) {

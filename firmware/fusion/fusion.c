@@ -34,7 +34,7 @@ static void push(tl_fusion_t *f, const tl_fix_t *fix, bool fixed, float dt) {
     if (fixed) {
         row[2] = tl_clip(fix->position.x - f->ekf.x[0], -FIX_CLIP_M, FIX_CLIP_M);
         row[3] = tl_clip(fix->position.y - f->ekf.x[1], -FIX_CLIP_M, FIX_CLIP_M);
-        row[4] = tl_min(fix->residual, RESIDUAL_CLIP_M);
+        row[4] = tl_real_min(fix->residual, RESIDUAL_CLIP_M);
     }
     unsigned copies = f->filled ? 1 : TL_HISTORY; /* the first epoch stands for all before it */
     for (unsigned n = 0; n < copies; n++) {
@@ -73,9 +73,9 @@ static float adaptive_factor(tl_fusion_t *f, float error) {
         }
         float middle = median(sorted);
         for (unsigned i = 0; i < TL_HISTORY; i++) {
-            sorted[i] = tl_abs(f->errors[i] - middle);
+            sorted[i] = tl_real_abs(f->errors[i] - middle);
         }
-        float mad = tl_max(median(sorted), s->floor);
+        float mad = tl_real_max(median(sorted), s->floor);
         beyond = error > middle + s->k2 * mad;
         if (error > middle + s->k1 * mad) {
             factor = s->moderate;
@@ -99,7 +99,7 @@ static float gated_factor(const tl_fusion_t *f, const float at[2]) {
     float base = f->settings->r * f->settings->r;
     float a = f->ekf.p[0][0] + base, b = f->ekf.p[0][1], c = f->ekf.p[1][1] + base;
     float dx = at[0] - f->ekf.x[0], dy = at[1] - f->ekf.x[1];
-    float squared = (c * dx * dx - 2.0f * b * dx * dy + a * dy * dy) / tl_max(a * c - b * b, 1e-9f);
+    float squared = (c * dx * dx - 2.0f * b * dx * dy + a * dy * dy) / tl_real_max(a * c - b * b, 1e-9f);
     return squared > f->settings->gate * f->settings->gate ? f->settings->far : 1.0f;
 }
 
@@ -118,8 +118,8 @@ static float fix_variance(tl_fusion_t *f, const tl_forecast_t *forecast, const f
     if (s->rule == TL_RULE_ADAPTIVE) {
         return base * adaptive_factor(f, tl_sqrt(squared));
     }
-    float beyond = tl_max(0.0f, 0.5f * squared - forecast->variance);
-    return tl_min(base + s->trust * forecast->fix_variance + s->surprise * beyond, MOST_VARIANCE);
+    float beyond = tl_real_max(0.0f, 0.5f * squared - forecast->variance);
+    return tl_real_min(base + s->trust * forecast->fix_variance + s->surprise * beyond, MOST_VARIANCE);
 }
 
 /// Epoch ///
@@ -149,7 +149,7 @@ static float correct(tl_fusion_t *f, const tl_fix_t *fix) {
     tl_forecast_t forecast = {0};
     float variance = 0.0f;
     if (learned && full) {
-        tl_student_forecast(f->student, &f->arena, f->rows, f->oldest, &forecast);
+        tl_student_forecast(f->student, &f->arena, (const float(*)[TL_CHANNELS])f->rows, f->oldest, &forecast);
     }
     if (fixed) {
         float at[2] = {fix->position.x, fix->position.y};
@@ -167,8 +167,8 @@ static bool lost(const tl_fusion_t *f, const tl_fix_t *fix) {
     if (tl_ekf_lost(&f->ekf)) {
         return true;
     }
-    return fix->status == TL_FIX_GOOD && (tl_abs(f->ekf.x[0] - fix->position.x) > DIVERGED_M ||
-                                          tl_abs(f->ekf.x[1] - fix->position.y) > DIVERGED_M);
+    return fix->status == TL_FIX_GOOD && (tl_real_abs(f->ekf.x[0] - fix->position.x) > DIVERGED_M ||
+                                          tl_real_abs(f->ekf.x[1] - fix->position.y) > DIVERGED_M);
 }
 
 static void begin(tl_fusion_t *f, tl_time_t time_us, const tl_fix_t *fix) {
@@ -234,7 +234,7 @@ tl_walk_status_t tl_fusion_init(tl_fusion_t *fusion, const tl_fusion_settings_t 
     if (!(k > 0.0f && k <= K_MOST)) {
         return TL_WALK_K;
     }
-    if (!(tl_abs(heading) <= HEADING_MOST)) { /* NaN included */
+    if (!(tl_real_abs(heading) <= HEADING_MOST)) { /* NaN included */
         return TL_WALK_HEADING;
     }
     if (anchor_count > TL_ANCHORS_MAX) {

@@ -14,20 +14,20 @@ static inline bool tl_finite(float value) {
     return (both.bits & 0x7F800000u) != 0x7F800000u;
 }
 
-static inline float tl_min(float a, float b) {
+static inline float tl_real_min(float a, float b) {
     return a < b ? a : b;
 }
 
-static inline float tl_max(float a, float b) {
+static inline float tl_real_max(float a, float b) {
     return a > b ? a : b;
 }
 
-static inline float tl_abs(float a) {
+static inline float tl_real_abs(float a) {
     return a < 0.0f ? -a : a;
 }
 
 static inline float tl_clip(float a, float low, float high) {
-    return tl_min(tl_max(a, low), high);
+    return tl_real_min(tl_real_max(a, low), high);
 }
 
 /* Square root; 0 for what is not positive. One instruction on parts with an FPU. */

@@ -23,8 +23,8 @@ static float variance(int16_t output) {
 
 void tl_student_forecast(const tl_student_t *student, tl_model_arena_t *arena,
                          const float rows[TL_HISTORY][TL_CHANNELS], uint8_t oldest, tl_forecast_t *out) {
-    _Alignas(4) int16_t x[TL_STUDENT_INPUTS];
-    _Alignas(4) int16_t y[TL_STUDENT_OUTPUTS];
+    TL_ALIGNED int16_t x[TL_STUDENT_INPUTS];
+    TL_ALIGNED int16_t y[TL_STUDENT_OUTPUTS];
     const float *newest = rows[oldest ? oldest - 1 : TL_HISTORY - 1];
     unsigned place = 0;
     for (unsigned age = 0; age < TL_HISTORY; age++) {

@@ -21,7 +21,7 @@ static sums_t lines(const tl_point_t *anchors, const float *ranges, uint8_t coun
             continue;
         }
         float dx = at.x - anchors[i].x, dy = at.y - anchors[i].y;
-        float distance = tl_max(tl_sqrt(dx * dx + dy * dy), 1e-3f);
+        float distance = tl_real_max(tl_sqrt(dx * dx + dy * dy), 1e-3f);
         float inverse = 1.0f / distance;
         float ux = dx * inverse, uy = dy * inverse, miss = ranges[i] - distance;
         s.xx += ux * ux;
@@ -116,7 +116,7 @@ tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t 
         fix.status = TL_FIX_FAR;
         return fix;
     }
-    float variance = tl_max(RANGE_NOISE_M * RANGE_NOISE_M, s.squared / tl_max(heard - 2.0f, 1.0f)) / determinant;
+    float variance = tl_real_max(RANGE_NOISE_M * RANGE_NOISE_M, s.squared / tl_real_max(heard - 2.0f, 1.0f)) / determinant;
     fix.status = TL_FIX_GOOD;
     fix.position = at;
     fix.outside = is_outside(anchors, count, usable, at);

@@ -65,7 +65,7 @@ static uint8_t fused_flags(void) {
     return (uint8_t)(flags | (fused.restarted ? 8u : 0u));
 }
 
-/* All of tl_fusion_counts_t and of tl_imu_counts_t, in the order that docs/link.md has. */
+/* All of tl_fusion_counts_t and of tl_imu_counts_t, in the order that docs/reference/link.md has. */
 static void put_counts(tl_writer_t *writer) {
     const tl_fusion_counts_t *c = &tl_fusion.counts;
     const tl_imu_counts_t *i = &tl_fusion.reckoner.counts;

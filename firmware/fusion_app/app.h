@@ -1,4 +1,4 @@
-/* The application of an image with fusion: answers WALK, IMU and RANGES of docs/link.md. */
+/* The application of an image with fusion: answers WALK, IMU and RANGES of docs/reference/link.md. */
 #ifndef TL_FUSION_APP_H
 #define TL_FUSION_APP_H
 

@@ -1,7 +1,8 @@
 /* BATCH_MATMUL: one product of matrices; the generated code walks the batches. Strides are in elements.
  *
- * On the Cortex-M4 SXTAB16 makes two int8 less their zero point in one instruction: four products of rows and columns that
- * both lie in one piece are two SMLAD, and where a row of b lies in one piece, four columns are summed up together.
+ * On the Cortex-M4 SXTAB16 makes two int8 less their zero point in one instruction: four products of rows and columns
+ * that both lie in one piece are two SMLAD, and where a row of b lies in one piece, four columns are summed up
+ * together.
  */
 #ifndef TL_BATCH_MATMUL_H
 #define TL_BATCH_MATMUL_H

@@ -1,17 +1,18 @@
 /* Four pixels x two channels at a time: the products of convolutions whose windows were gathered and widened.
  *
- * codegen/kernel_forms/blocks.py packs the weights: two channels side by side, a word of two products each (channel 0 and 1
- * of product 0, then of product 1). Of int8, a gathered value is x + 129, from 1 to 256. Two layouts hold four windows:
+ * codegen/kernel_forms/blocks.py packs the weights: two channels side by side, a word of two products each (channel 0
+ * and 1 of product 0, then of product 1). Of int8, a gathered value is x + 129, from 1 to 256. Two layouts hold four
+ * windows:
  *
  * pairs (Cortex-M4): for each two products the pair of pixel 0, of pixel 1, 2, 3, so that a word of weights, split by
- *   SXTB16 into the pairs of its two channels, meets four words of pixels: 5 loads + 2 SXTB16 + 8 SMLAD for 16 products.
- * lanes (elsewhere): for each product the four pixels. One 32-bit multiplication makes two products, weight * (pixel 0 +
- *   pixel 1 * 2^16): the sum of whole words and the sum of upper halves are kept, 3 cycles for 2 products on a Cortex-M3.
- *   An upper half is one too small where the lower product is negative, which, pixels being positive, is where the weight
- *   is: `negatives` counts them. Weights are -127 at least, so that nothing overflows.
+ *   SXTB16 into the pairs of its two channels, meets four words of pixels: 5 loads + 2 SXTB16 + 8 SMLAD for 16
+ * products. lanes (elsewhere): for each product the four pixels. One 32-bit multiplication makes two products, weight *
+ * (pixel 0 + pixel 1 * 2^16): the sum of whole words and the sum of upper halves are kept, 3 cycles for 2 products on a
+ * Cortex-M3. An upper half is one too small where the lower product is negative, which, pixels being positive, is where
+ * the weight is: `negatives` counts them. Weights are -127 at least, so that nothing overflows.
  *
- * Of int16 ("wide") a gathered value is x itself, products are added up one by one where there are no pairs, and sums are
- * scaled once: the compiler has proved that they fit 32 bits.
+ * Of int16 ("wide") a gathered value is x itself, products are added up one by one where there are no pairs, and sums
+ * are scaled once: the compiler has proved that they fit 32 bits.
  */
 #ifndef TL_BLOCKS_H
 #define TL_BLOCKS_H
@@ -32,13 +33,13 @@ typedef struct {
     const int8_t *weights;
     const int32_t *bias; /* of int8 with input zero point and TL_RAISE folded in */
     const int32_t *multiplier;
-    const int8_t *shift;          /* int8 */
-    const uint8_t *negatives;     /* TL_LANES_ONLY: negative weights of a channel, in one byte or two */
-    int32_t words;                /* words of weights for two channels: half of the gathered products */
+    const int8_t *shift;      /* int8 */
+    const uint8_t *negatives; /* TL_LANES_ONLY: negative weights of a channel, in one byte or two */
+    int32_t words;            /* words of weights for two channels: half of the gathered products */
     uint16_t channels;
-    uint8_t per_channel;          /* entries of multiplier and shift: 1 a channel, 0 one for all */
-    uint8_t negatives_bytes;      /* 1 or 2 */
-    int16_t zero, low, high;      /* zero: 2 * zero point + 1 */
+    uint8_t per_channel;     /* entries of multiplier and shift: 1 a channel, 0 one for all */
+    uint8_t negatives_bytes; /* 1 or 2 */
+    int16_t zero, low, high; /* zero: 2 * zero point + 1 */
 } tl_block_t;
 
 /* sum * multiplier / 2^(32 + shift), rounded after each division, plus the zero point; saturated to int8; |sum| < 2^30.
@@ -91,7 +92,6 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
 #define TL_BLOCK_FOUR TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD TL_BLOCK_WORD
 #define TL_BLOCK_MANY TL_BLOCK_FOUR TL_BLOCK_FOUR
 #define TL_BLOCK_AT_ONCE 8 /* words in TL_BLOCK_MANY */
-#define TL_BLOCK_ASSEMBLY 1
 #elif defined(__ARM_ARCH_7M__) && !defined(TL_PORTABLE)
 #define TL_BLOCK_PRODUCT(W0, W1, X0, X1)                                                                               \
     "ldr %[x0], [%[xp], #" X0 "]\n\t"                                                                                  \
@@ -125,6 +125,8 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
     TL_BLOCK_WORD("12", "48", "52", "56", "60")                                                                        \
     "adds %[xp], #64\n\t"                                                                                              \
     "adds %[wp], #16\n\t"
+#endif
+#if defined(TL_BLOCK_ONE) && TL_ALL_REGISTERS
 #define TL_BLOCK_ASSEMBLY 1
 #else
 #define TL_BLOCK_ASSEMBLY 0
@@ -132,23 +134,21 @@ static inline void tl_block_two(int32_t *whole, int32_t *upper, int32_t weight, 
 
 /* sums += the products of `words` words of weights with four windows */
 #if TL_BLOCK_ASSEMBLY
-static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+TL_INLINE tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
 {
     const int8_t *const end = w + 4 * words, *const few = w + 4 * (words % TL_BLOCK_AT_ONCE);
     int32_t w_, t_, x0_, x1_;
     __asm__("ldr %[t], %[few]\n\t"
             "cmp %[wp], %[t]\n\t"
             "beq 2f\n"
-            "1:\n\t" TL_BLOCK_ONE
-            "ldr %[t], %[few]\n\t"
+            "1:\n\t" TL_BLOCK_ONE "ldr %[t], %[few]\n\t"
             "cmp %[wp], %[t]\n\t"
             "bne 1b\n"
             "2:\n\t"
             "ldr %[t], %[end]\n\t"
             "cmp %[wp], %[t]\n\t"
             "beq 4f\n"
-            "3:\n\t" TL_BLOCK_MANY
-            "ldr %[t], %[end]\n\t"
+            "3:\n\t" TL_BLOCK_MANY "ldr %[t], %[end]\n\t"
             "cmp %[wp], %[t]\n\t"
             "bne 3b\n"
             "4:\n\t"
@@ -159,8 +159,24 @@ static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t
             : "cc", "memory");
     return s;
 }
+#elif TL_DSP
+TL_INLINE tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+{
+    for (; words > 0; words--, x += 8, w += 4) {
+        const uint32_t weights = tl_load4(w), a = tl_sxtb16(weights), b = tl_sxtb16_ror8(weights);
+        s.a0 = tl_smlad(a, tl_load4(x), s.a0);
+        s.b0 = tl_smlad(b, tl_load4(x), s.b0);
+        s.a1 = tl_smlad(a, tl_load4(x + 2), s.a1);
+        s.b1 = tl_smlad(b, tl_load4(x + 2), s.b1);
+        s.a2 = tl_smlad(a, tl_load4(x + 4), s.a2);
+        s.b2 = tl_smlad(b, tl_load4(x + 4), s.b2);
+        s.a3 = tl_smlad(a, tl_load4(x + 6), s.a3);
+        s.b3 = tl_smlad(b, tl_load4(x + 6), s.b3);
+    }
+    return s;
+}
 #else
-static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+TL_INLINE tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
 {
     for (int32_t k = 2 * words; k > 0; k--, x += 4, w += 2) {
         const uint32_t first = tl_load4(x), second = tl_load4(x + 2);
@@ -183,22 +199,23 @@ static inline tl_block_sums_t tl_block_products(tl_block_sums_t s, const int16_t
     "mla %[" S1 "], %[w0], %[x1], %[" S1 "]\n\t"                                                                       \
     "mla %[" S3 "], %[w1], %[x1], %[" S3 "]\n\t"
 #define TL_WIDE_PRODUCT(W0, W1, X0, X1, X2, X3)                                                                        \
-    "ldrsb %[w0], [%[wp], #" W0 "]\n\t"                                                                               \
-    "ldrsb %[w1], [%[wp], #" W1 "]\n\t"                                                                               \
-    "ldrsh %[x0], [%[xp], #" X0 "]\n\t"                                                                               \
-    "ldrsh %[x1], [%[xp], #" X1 "]\n\t" TL_WIDE_PIXELS("x0", "x1", "a0", "a1", "b0", "b1")                            \
-    "ldrsh %[x0], [%[xp], #" X2 "]\n\t"                                                                               \
-    "ldrsh %[x1], [%[xp], #" X3 "]\n\t" TL_WIDE_PIXELS("x0", "x1", "a2", "a3", "b2", "b3")
-static inline tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+    "ldrsb %[w0], [%[wp], #" W0 "]\n\t"                                                                                \
+    "ldrsb %[w1], [%[wp], #" W1 "]\n\t"                                                                                \
+    "ldrsh %[x0], [%[xp], #" X0 "]\n\t"                                                                                \
+    "ldrsh %[x1], [%[xp], #" X1                                                                                        \
+    "]\n\t" TL_WIDE_PIXELS("x0", "x1", "a0", "a1", "b0", "b1") "ldrsh %[x0], [%[xp], #" X2 "]\n\t"                     \
+                                                               "ldrsh %[x1], [%[xp], #" X3 "]\n\t" TL_WIDE_PIXELS(     \
+                                                                   "x0", "x1", "a2", "a3", "b2", "b3")
+TL_INLINE tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
 {
     const int8_t *const end = w + 4 * words;
     int32_t w0_, w1_, x0_, x1_;
-    __asm__("1:\n\t" TL_WIDE_PRODUCT("0", "1", "0", "2", "4", "6") TL_WIDE_PRODUCT("2", "3", "8", "10", "12", "14")
-            "ldr %[w0], %[end]\n\t"
-            "adds %[xp], #16\n\t"
-            "adds %[wp], #4\n\t"
-            "cmp %[wp], %[w0]\n\t"
-            "bne 1b\n\t"
+    __asm__("1:\n\t" TL_WIDE_PRODUCT("0", "1", "0", "2", "4", "6")
+                TL_WIDE_PRODUCT("2", "3", "8", "10", "12", "14") "ldr %[w0], %[end]\n\t"
+                                                                 "adds %[xp], #16\n\t"
+                                                                 "adds %[wp], #4\n\t"
+                                                                 "cmp %[wp], %[w0]\n\t"
+                                                                 "bne 1b\n\t"
             : [a0] "+r"(s.a0), [a1] "+r"(s.a1), [a2] "+r"(s.a2), [a3] "+r"(s.a3), [b0] "+r"(s.b0), [b1] "+r"(s.b1),
               [b2] "+r"(s.b2), [b3] "+r"(s.b3), [xp] "+r"(x), [wp] "+r"(w), [w0] "=&r"(w0_), [w1] "=&r"(w1_),
               [x0] "=&r"(x0_), [x1] "=&r"(x1_)
@@ -207,7 +224,7 @@ static inline tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const in
     return s;
 }
 #else
-static inline tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
+TL_INLINE tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_t *x, const int8_t *w, int32_t words)
 {
     for (int32_t k = 2 * words; k > 0; k--, x += 4, w += 2) {
         s.a0 = tl_wrapping_add(s.a0, (uint32_t)(w[0] * x[0]));
@@ -248,14 +265,15 @@ TL_INLINE void tl_put_output(uint8_t *y, int32_t sum, int32_t multiplier, int32_
     }
 }
 
-/* bytes from the place of pixel 0 in y to those of pixel 1, 2 and 3; a pixel that is not there is written to where pixel
- * 0 goes, before it */
+/* bytes from the place of pixel 0 in y to those of pixel 1, 2 and 3; a pixel that is not there is written to where
+ * pixel 0 goes, before it */
 typedef struct {
     int32_t at1, at2, at3;
 } tl_block_places_t;
 
 /* All output channels of four gathered pixels */
-TL_INLINE void tl_block_body(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *outputs, int32_t wide)
+TL_INLINE void tl_block_body(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *outputs,
+                             int32_t wide)
 {
     const int32_t words = block->words, zero = block->zero, channels = block->channels, each = block->per_channel;
     const int32_t *bias = block->bias, *multiplier = block->multiplier;
@@ -316,8 +334,8 @@ TL_SHARED void tl_block_outputs_s16(const tl_block_t *block, const int16_t *x, t
     tl_block_body(block, x, at, y, 1);
 }
 
-/* Where value `at` of a run of `size` lies: of four, the middle two are swapped, as SXTB16 makes pairs; the rest of a run
- * is in order. Runs are padded to an even size. */
+/* Where value `at` of a run of `size` lies: of four, the middle two are swapped, as SXTB16 makes pairs; the rest of a
+ * run is in order. Runs are padded to an even size. */
 static inline int32_t tl_gathered(int32_t at, int32_t size)
 {
     const int32_t middle = at < (size & ~3) && ((at + 1) & 2) != 0;

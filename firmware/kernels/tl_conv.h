@@ -10,7 +10,7 @@
 /* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
 #define TL_CONV(NAME, ELEMENT, SUM, SCALE)                                                                             \
     TL_SHARED void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling,     \
-                            const tl_conv_shape_t *shape, int32_t depth, int32_t input_zero, ELEMENT *y)               \
+                        const tl_conv_shape_t *shape, int32_t depth, int32_t input_zero, ELEMENT *y)                   \
     {                                                                                                                  \
         const tl_conv_shape_t s = *shape;                                                                              \
         const int32_t channels_a_group = s.out_channels / (s.channels / depth);                                        \
@@ -53,8 +53,8 @@ typedef struct {
 
 /* What the output place whose window begins at (top, left) sees, row by row or, where columns are apart, tap by tap.
  * `depth` channels of each pixel from `channel` on; `wide`: of int16. */
-TL_INLINE void tl_gather_window(const tl_conv_blocks_t *layer, const void *x, int32_t channel, int32_t depth, int32_t top,
-                                int32_t left, int16_t *to, int32_t wide)
+TL_INLINE void tl_gather_window(const tl_conv_blocks_t *layer, const void *x, int32_t channel, int32_t depth,
+                                int32_t top, int32_t left, int16_t *to, int32_t wide)
 {
     const tl_conv_shape_t *const s = &layer->shape;
     const int32_t span = s->dilation_width == 1 && depth == s->channels ? s->kernel_width : 1, size = span * depth;

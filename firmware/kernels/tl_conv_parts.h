@@ -1,5 +1,5 @@
-/* Convolutions whose output is made in parts: groups of channels, or the phases of a TRANSPOSE_CONV, whose places lie apart.
- * The weights of each part are packed as in tl_blocks.h, one after the other.
+/* Convolutions whose output is made in parts: groups of channels, or the phases of a TRANSPOSE_CONV, whose places lie
+ * apart. The weights of each part are packed as in tl_blocks.h, one after the other.
  */
 #ifndef TL_CONV_PARTS_H
 #define TL_CONV_PARTS_H

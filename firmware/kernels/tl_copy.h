@@ -2,12 +2,11 @@
 #ifndef TL_COPY_H
 #define TL_COPY_H
 
-#include <stdint.h>
-#include <string.h>
+#include "tl_fixed.h"
 
 /* memcpy by words, aligned or not: that of small C libraries goes byte by byte, at three cycles each. Neither inlined,
  * so that it stands once in the image, nor made a call of memcpy again. */
-static __attribute__((noinline, unused)) void tl_copy(void *to, const void *from, int32_t size)
+TL_SHARED void tl_copy(void *to, const void *from, int32_t size)
 {
     uint8_t *y = to;
     const uint8_t *x = from;

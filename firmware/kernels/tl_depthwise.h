@@ -1,4 +1,5 @@
-/* DEPTHWISE_CONV_2D, NHWC, batch 1, one or more filters a channel. Outside the image x equals its zero point and adds nothing. */
+/* DEPTHWISE_CONV_2D, NHWC, batch 1, one or more filters a channel. Outside the image x equals its zero point and adds
+ * nothing. */
 #ifndef TL_DEPTHWISE_H
 #define TL_DEPTHWISE_H
 
@@ -12,7 +13,7 @@ typedef struct {
 /* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
 #define TL_DEPTHWISE(NAME, ELEMENT, SUM, SCALE)                                                                        \
     TL_SHARED void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling,     \
-                            const tl_conv_shape_t *shape, int32_t input_zero, ELEMENT *y)                              \
+                        const tl_conv_shape_t *shape, int32_t input_zero, ELEMENT *y)                                  \
     {                                                                                                                  \
         const tl_conv_shape_t s = *shape;                                                                              \
         const int32_t multiplier = s.out_channels / s.channels;                                                        \

@@ -1,6 +1,6 @@
-/* DEPTHWISE_CONV_2D, four channels at a time: rows of the image are widened channel by channel into a ring that holds as
- * many as the filter reaches over, so that neighbours along a row are neighbours in memory and the image is read before
- * the result is written: both may be the same memory when they are of one shape.
+/* DEPTHWISE_CONV_2D, four channels at a time: rows of the image are widened channel by channel into a ring that holds
+ * as many as the filter reaches over, so that neighbours along a row are neighbours in memory and the image is read
+ * before the result is written: both may be the same memory when they are of one shape.
  *
  * Values of int8 are raised as in tl_blocks.h, those of int16 ("wide") are not. Filters of 3 x 3 with neighbouring taps
  * make four outputs at a time, see tl_row_sums.h.
@@ -29,7 +29,8 @@ typedef struct {
 /* ---- 3 x 3 ---- */
 
 /* writes `count` outputs: one or two of two, three or more of four */
-TL_INLINE void tl_depthwise_two(uint8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count, int32_t wide)
+TL_INLINE void tl_depthwise_two(uint8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count,
+                                int32_t wide)
 {
     if (count > 1) {
         tl_put_output(y + c->step, s.s1, c->multiplier, c->shift, c->zero, wide);
@@ -37,7 +38,8 @@ TL_INLINE void tl_depthwise_two(uint8_t *y, tl_row_sums_t s, const tl_depthwise_
     tl_put_output(y, s.s0, c->multiplier, c->shift, c->zero, wide);
 }
 
-TL_INLINE void tl_depthwise_four(uint8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count, int32_t wide)
+TL_INLINE void tl_depthwise_four(uint8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count,
+                                 int32_t wide)
 {
     const int32_t multiplier = c->multiplier, shift = c->shift, zero = c->zero, step = c->step;
     if (count > 3) {
@@ -172,7 +174,8 @@ static inline void tl_fill_row(int16_t *to, int32_t plane, int32_t value, int32_
 }
 
 /* the same of int16, which are not raised */
-TL_SHARED void tl_spread_row(int16_t *to, int32_t plane, const int16_t *x, int32_t step, int32_t channels, int32_t width)
+TL_SHARED void tl_spread_row(int16_t *to, int32_t plane, const int16_t *x, int32_t step, int32_t channels,
+                             int32_t width)
 {
 #if TL_DSP
     if (channels == 4) {
@@ -206,7 +209,8 @@ TL_SHARED void tl_spread_row(int16_t *to, int32_t plane, const int16_t *x, int32
 }
 
 /* of output channel `channel`, whose outputs are `bytes` large */
-static inline tl_depthwise_channel_t tl_depthwise_channel(const tl_depthwise_rows_t *layer, int32_t channel, int32_t bytes)
+static inline tl_depthwise_channel_t tl_depthwise_channel(const tl_depthwise_rows_t *layer, int32_t channel,
+                                                          int32_t bytes)
 {
     const int32_t scale = layer->per_channel ? channel : 0;
     tl_depthwise_channel_t own;
@@ -220,7 +224,8 @@ static inline tl_depthwise_channel_t tl_depthwise_channel(const tl_depthwise_row
 }
 
 /* ring[4 * rows * pitch + 8] */
-TL_INLINE void tl_depthwise_rows(const tl_depthwise_rows_t *layer, const void *x, int16_t *ring, uint8_t *y, int32_t wide)
+TL_INLINE void tl_depthwise_rows(const tl_depthwise_rows_t *layer, const void *x, int16_t *ring, uint8_t *y,
+                                 int32_t wide)
 {
     const tl_conv_shape_t *const s = &layer->shape;
     const int32_t rows = layer->rows, pitch = layer->pitch, plane = rows * pitch, bytes = wide ? 2 : 1;
@@ -265,10 +270,11 @@ TL_INLINE void tl_depthwise_rows(const tl_depthwise_rows_t *layer, const void *x
                 const int16_t *const second = ring + (slot + 1 == 3 ? 0 : slot + 1) * pitch;
                 const int16_t *const third = ring + (slot == 0 ? 2 : slot - 1) * pitch;
                 if (wide) {
-                    tl_depthwise_row3_s16(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2,
-                                          out);
+                    tl_depthwise_row3_s16(first, second, third, own, channels, plane, s->out_width,
+                                          s->stride_width == 2, out);
                 } else {
-                    tl_depthwise_row3(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2, out);
+                    tl_depthwise_row3(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2,
+                                      out);
                 }
             } else {
                 for (int32_t k = 0; k < channels * filters; k++) {

@@ -1,4 +1,5 @@
-/* Fixed-point arithmetic of quantised operators. The specification is codegen/arithmetic/fixedpoint.py; both agree on every bit.
+/* Fixed-point arithmetic of quantised operators. The specification is codegen/arithmetic/fixedpoint.py; both agree on
+ * every bit.
  *
  * A factor is multiplier * 2^(shift - 31), as in TFLite. Three ways of rounding exist there, see
  * codegen/arithmetic/requantise.py: `tl_scale_*` round twice, `tl_requantise` once.
@@ -6,8 +7,24 @@
 #ifndef TL_FIXED_H
 #define TL_FIXED_H
 
+#include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+
+#ifdef __clang__ /* C99 promises string literals of 4,095 characters; compilers that know this assembly take more */
+#pragma clang diagnostic ignored "-Woverlength-strings"
+#endif
+
+/* The only library functions that generated code calls, declared here: a freestanding compiler has no string.h. A
+ * program without them names its own with -DTL_MEMCPY=... and -DTL_MEMSET=...; compilers call memcpy and memset of
+ * their own accord as well. */
+#ifndef TL_MEMCPY
+#define TL_MEMCPY memcpy
+#endif
+#ifndef TL_MEMSET
+#define TL_MEMSET memset
+#endif
+void *TL_MEMCPY(void *to, const void *from, size_t size);
+void *TL_MEMSET(void *to, int value, size_t size);
 
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SAT) && !defined(TL_PORTABLE)
 #define TL_DSP 1 /* Cortex-M4: SSAT, SMMULR, SMLAD, SXTB16 */
@@ -25,7 +42,7 @@ static inline int32_t tl_clamp(int32_t x, int32_t low, int32_t high)
 #define TL_SATURATE(BITS, X, SHIFT)                                                                                    \
     __extension__({                                                                                                    \
         int32_t saturated;                                                                                             \
-        __asm__("ssat %0, #" #BITS ", %1, asr %2" : "=r"(saturated) : "r"(X), "i"(SHIFT));                              \
+        __asm__("ssat %0, #" #BITS ", %1, asr %2" : "=r"(saturated) : "r"(X), "i"(SHIFT));                             \
         saturated;                                                                                                     \
     })
 #else
@@ -33,6 +50,16 @@ static inline int32_t tl_clamp(int32_t x, int32_t low, int32_t high)
     tl_clamp((X) >> (SHIFT), -(int32_t)(1u << (BITS - 1)), (int32_t)(1u << (BITS - 1)) - 1)
 #endif
 #define TL_INLINE static inline __attribute__((always_inline))
+
+/* Assembly that takes every register: at -O0, and from clang, a frame pointer holds one of them. */
+#if defined(__OPTIMIZE__) && !defined(__clang__)
+#define TL_ALL_REGISTERS 1
+#else
+#define TL_ALL_REGISTERS 0
+#endif
+
+/* One copy in the image, called by every layer of its kind: a layer spends its time inside. */
+#define TL_SHARED static __attribute__((noinline, unused))
 
 static inline int32_t tl_sat8(int32_t x)
 {

@@ -15,9 +15,6 @@ typedef enum {
     TL_ANY    /* tl_requantise_any */
 } tl_scaling_kind_t;
 
-/* One copy in the image, called by every layer of its kind: a layer spends its time inside. */
-#define TL_SHARED static __attribute__((noinline, unused))
-
 /* sums may wrap on their way */
 static inline int32_t tl_wrapping_add(int32_t a, uint32_t b)
 {

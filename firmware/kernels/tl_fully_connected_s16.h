@@ -1,5 +1,5 @@
-/* FULLY_CONNECTED on int16. Weights are packed by codegen/kernel_forms/packing.py: four rows together, a word of each in
- * turn, its middle bytes swapped.
+/* FULLY_CONNECTED on int16. Weights are packed by codegen/kernel_forms/packing.py: four rows together, a word of each
+ * in turn, its middle bytes swapped.
  *
  * On the Cortex-M4 a word of weights is split by SXTB16 into two pairs for SMLAD, which meet two words of input as they
  * lie there: 6 loads, 8 SXTB16 and 8 SMLAD for 16 products.
@@ -18,8 +18,8 @@
     "sxtb16 %[t], %[" WORD "]\n\tsmlad %[" ROW "], %[t], %[x0], %[" ROW "]\n\t"                                        \
     "sxtb16 %[t], %[" WORD "], ror #8\n\tsmlad %[" ROW "], %[t], %[x1], %[" ROW "]\n\t"
 #define TL_FC_STEP_S16                                                                                                 \
-    "ldr %[x0], [%[x]], #4\n\tldr %[x1], [%[x]], #4\n\tldr %[a], [%[w]], #4\n\tldr %[b], [%[w]], #4\n\t"              \
-    "ldr %[c], [%[w]], #4\n\tldr %[d], [%[w]], #4\n\t" TL_FC_ROW_S16("r0", "a") TL_FC_ROW_S16("r1", "b")             \
+    "ldr %[x0], [%[x]], #4\n\tldr %[x1], [%[x]], #4\n\tldr %[a], [%[w]], #4\n\tldr %[b], [%[w]], #4\n\t"               \
+    "ldr %[c], [%[w]], #4\n\tldr %[d], [%[w]], #4\n\t" TL_FC_ROW_S16("r0", "a") TL_FC_ROW_S16("r1", "b")               \
         TL_FC_ROW_S16("r2", "c") TL_FC_ROW_S16("r3", "d")
 #elif defined(__ARM_ARCH_7M__) && !defined(TL_PORTABLE)
 #define TL_FC_ROW_S16(ROW, WORD)                                                                                       \
@@ -28,10 +28,10 @@
     "sxtb %[t], %[" WORD "], ror #16\n\tmla %[" ROW "], %[t], %[x1], %[" ROW "]\n\t"                                   \
     "asr %[t], %[" WORD "], #24\n\tmla %[" ROW "], %[t], %[x3], %[" ROW "]\n\t"
 #define TL_FC_STEP_S16                                                                                                 \
-    "ldrsh %[x0], [%[x]]\n\tldrsh %[x1], [%[x], #2]\n\tldrsh %[x2], [%[x], #4]\n\tldrsh %[x3], [%[x], #6]\n\t"        \
-    "ldr %[a], [%[w]]\n\tldr %[b], [%[w], #4]\n\t" TL_FC_ROW_S16("r0", "a") TL_FC_ROW_S16("r1", "b")                 \
-    "ldr %[a], [%[w], #8]\n\tldr %[b], [%[w], #12]\n\t" TL_FC_ROW_S16("r2", "a") TL_FC_ROW_S16("r3", "b")            \
-    "add %[x], #8\n\tadd %[w], #16\n\t"
+    "ldrsh %[x0], [%[x]]\n\tldrsh %[x1], [%[x], #2]\n\tldrsh %[x2], [%[x], #4]\n\tldrsh %[x3], [%[x], #6]\n\t"         \
+    "ldr %[a], [%[w]]\n\tldr %[b], [%[w], #4]\n\t" TL_FC_ROW_S16("r0", "a")                                            \
+        TL_FC_ROW_S16("r1", "b") "ldr %[a], [%[w], #8]\n\tldr %[b], [%[w], #12]\n\t" TL_FC_ROW_S16("r2", "a")          \
+            TL_FC_ROW_S16("r3", "b") "add %[x], #8\n\tadd %[w], #16\n\t"
 #endif
 
 #if TL_DSP

@@ -1,11 +1,11 @@
 /* FULLY_CONNECTED on int8: four rows at a time, two sums in one register.
  *
  * On the Cortex-M4 a half-word of weights is u + 256 * w, u and w of two rows. One SMLAD of two such halves as they lie
- * there adds up low + 256 * high, another after UXTB16 adds up low alone; the difference is 256 * high, exact as long as
- * high keeps within 23 bits, hence the segments. 5 loads, 6 extensions and 8 SMLAD make 16 products.
- * Elsewhere one multiplication makes two products, of an input and two weights that lie 16 bits apart: inputs and
- * weights are biased by 128, so that both products are positive and the lower one stays within its 16 bits.
- * What the biases add is taken off again: 128 * the sum of the inputs here, 128 * the sum of the weights by TL_BIAS.
+ * there adds up low + 256 * high, another after UXTB16 adds up low alone; the difference is 256 * high, exact as long
+ * as high keeps within 23 bits, hence the segments. 5 loads, 6 extensions and 8 SMLAD make 16 products. Elsewhere one
+ * multiplication makes two products, of an input and two weights that lie 16 bits apart: inputs and weights are biased
+ * by 128, so that both products are positive and the lower one stays within its 16 bits. What the biases add is taken
+ * off again: 128 * the sum of the inputs here, 128 * the sum of the weights by TL_BIAS.
  */
 #ifndef TL_FULLY_CONNECTED_S8_H
 #define TL_FULLY_CONNECTED_S8_H
@@ -54,12 +54,12 @@ static inline uint32_t tl_fc_biased_sum(const int8_t *x, int32_t depth)
 #define TL_FC_STEPS(STEPS)                                                                                             \
     do {                                                                                                               \
         uint32_t a, b, c, d, e, f;                                                                                     \
-        __asm__ volatile(STEPS                                                                                         \
-                         : [x] "+r"(x), [w] "+r"(w), [low0] "+r"(low0), [both0] "+r"(both0), [low1] "+r"(low1),        \
-                           [both1] "+r"(both1), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d),                \
-                           [e] "=&r"(e), [f] "=&r"(f)                                                                  \
-                         :                                                                                             \
-                         : "memory");                                                                                  \
+        __asm__ volatile(                                                                                              \
+            STEPS                                                                                                      \
+            : [x] "+r"(x), [w] "+r"(w), [low0] "+r"(low0), [both0] "+r"(both0), [low1] "+r"(low1),                     \
+              [both1] "+r"(both1), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [e] "=&r"(e), [f] "=&r"(f)  \
+            :                                                                                                          \
+            : "memory");                                                                                               \
     } while (0)
 
 /* what of the depth fills no block; returns the next group's columns */
@@ -76,7 +76,8 @@ static inline const uint32_t *tl_fc_columns_s8(int32_t *sums, const int8_t *x, c
     return columns;
 }
 
-/* sums..end += x[0..count - 1] . rows, four rows a time; w: their first words, those of the next four rows `row` words on */
+/* sums..end += x[0..count - 1] . rows, four rows a time; w: their first words, those of the next four rows `row` words
+ * on */
 TL_SHARED void tl_fc_groups_s8(int32_t *sums, const int32_t *end, const int8_t *x, const uint32_t *w, int32_t row,
                                int32_t count)
 {
@@ -126,24 +127,25 @@ static inline tl_fc_lanes_t tl_fc_column_s8(tl_fc_lanes_t lanes, uint32_t x, uin
 #if defined(__ARM_ARCH_7M__) && !defined(TL_PORTABLE)
 /* four inputs of tl_fc_column_s8 as GCC would write it had it a register more; X, W: byte offsets */
 #define TL_FC_COLUMN_M3(INPUT, WORD)                                                                                   \
-    INPUT "\n\tand %[p], %[" WORD "], #0x00FF00FF\n\tmul %[p], %[t], %[p]\n\tadd %[even], %[p]\n\t"                     \
-          "add %[row2], %[row2], %[p], lsr #16\n\tand %[p], %[mask], %[" WORD "], lsr #8\n\t"                         \
+    INPUT "\n\tand %[p], %[" WORD "], #0x00FF00FF\n\tmul %[p], %[t], %[p]\n\tadd %[even], %[p]\n\t"                    \
+          "add %[row2], %[row2], %[p], lsr #16\n\tand %[p], %[mask], %[" WORD "], lsr #8\n\t"                          \
           "mul %[p], %[t], %[p]\n\tadd %[odd], %[p]\n\tadd %[row3], %[row3], %[p], lsr #16\n\t"
 #define TL_FC_STEP(X, W)                                                                                               \
-    "ldr %[in], [%[x], #" #X "]\n\tldr %[a], [%[w], #" #W "]\n\tldr %[b], [%[w], #" #W " + 4]\n\t"                  \
+    "ldr %[in], [%[x], #" #X "]\n\tldr %[a], [%[w], #" #W "]\n\tldr %[b], [%[w], #" #W " + 4]\n\t"                     \
     "eor %[in], %[in], #0x80808080\n\t" TL_FC_COLUMN_M3("uxtb %[t], %[in]", "a")                                       \
-        TL_FC_COLUMN_M3("ubfx %[t], %[in], #8, #8", "b") "ldr %[a], [%[w], #" #W " + 8]\n\t"                           \
-                                                         "ldr %[b], [%[w], #" #W " + 12]\n\t"                          \
-        TL_FC_COLUMN_M3("ubfx %[t], %[in], #16, #8", "a") TL_FC_COLUMN_M3("lsr %[t], %[in], #24", "b")
+        TL_FC_COLUMN_M3("ubfx %[t], %[in], #8, #8",                                                                    \
+                        "b") "ldr %[a], [%[w], #" #W " + 8]\n\t"                                                       \
+                             "ldr %[b], [%[w], #" #W " + 12]\n\t" TL_FC_COLUMN_M3("ubfx %[t], %[in], #16, #8", "a")    \
+                                 TL_FC_COLUMN_M3("lsr %[t], %[in], #24", "b")
 #define TL_FC_STEPS(STEPS, COUNT)                                                                                      \
     do {                                                                                                               \
         uint32_t in, a, b, t, p;                                                                                       \
-        __asm__ volatile(STEPS "add %[x], #4 * " #COUNT "\n\tadd %[w], #16 * " #COUNT                                  \
-                         : [x] "+r"(x), [w] "+r"(w), [even] "+r"(lanes.even), [row2] "+r"(lanes.row2),                 \
-                           [odd] "+r"(lanes.odd), [row3] "+r"(lanes.row3), [in] "=&r"(in), [a] "=&r"(a),               \
-                           [b] "=&r"(b), [t] "=&r"(t), [p] "=&r"(p)                                                    \
-                         : [mask] "r"(0x00FF00FFu)                                                                     \
-                         : "cc", "memory");                                                                            \
+        __asm__ volatile(                                                                                              \
+            STEPS "add %[x], #4 * " #COUNT "\n\tadd %[w], #16 * " #COUNT                                               \
+            : [x] "+r"(x), [w] "+r"(w), [even] "+r"(lanes.even), [row2] "+r"(lanes.row2), [odd] "+r"(lanes.odd),       \
+              [row3] "+r"(lanes.row3), [in] "=&r"(in), [a] "=&r"(a), [b] "=&r"(b), [t] "=&r"(t), [p] "=&r"(p)          \
+            : [mask] "r"(0x00FF00FFu)                                                                                  \
+            : "cc", "memory");                                                                                         \
     } while (0)
 
 static inline tl_fc_lanes_t tl_fc_words_s8(tl_fc_lanes_t lanes, const int8_t *x, const uint32_t *w, int32_t count)
@@ -186,7 +188,8 @@ static inline const uint32_t *tl_fc_columns_s8(int32_t *sums, const int8_t *x, c
     return columns;
 }
 
-/* sums..end += x[0..count - 1] . rows, four rows a time; w: their first words, those of the next four rows `row` words on */
+/* sums..end += x[0..count - 1] . rows, four rows a time; w: their first words, those of the next four rows `row` words
+ * on */
 TL_SHARED void tl_fc_groups_s8(int32_t *sums, const int32_t *end, const int8_t *x, const uint32_t *w, int32_t row,
                                int32_t count)
 {

@@ -1,4 +1,5 @@
-/* FULLY_CONNECTED in a short loop: the small form, see codegen/lowering/kernel_selection.py. Weights [channel][depth]. */
+/* FULLY_CONNECTED in a short loop: the small form, see codegen/lowering/kernel_selection.py. Weights [channel][depth].
+ */
 #ifndef TL_FULLY_CONNECTED_SMALL_H
 #define TL_FULLY_CONNECTED_SMALL_H
 

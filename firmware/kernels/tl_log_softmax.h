@@ -27,8 +27,8 @@ TL_INLINE int32_t tl_log_of_sum(int32_t sum)
 }
 
 /* `lowest`: a difference to the maximum that is out of reach; back, back_shift: from 5.26 to differences */
-TL_INLINE void tl_log_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, const tl_exponentials_t e, int32_t lowest,
-                                 int32_t back, int32_t back_shift, int8_t *y)
+TL_INLINE void tl_log_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, const tl_exponentials_t e,
+                                 int32_t lowest, int32_t back, int32_t back_shift, int8_t *y)
 {
     for (int32_t row = 0; row < rows; row++, x += depth, y += depth) {
         int32_t highest = INT8_MIN;

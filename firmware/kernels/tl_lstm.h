@@ -1,7 +1,7 @@
 /* UNIDIRECTIONAL_SEQUENCE_LSTM in int8 with a cell state of int16. The specification is codegen/operators/lstm.py.
  *
- * The four gates of a unit are four rows of weights, whose sums the kernel of FULLY_CONNECTED makes for eight units at a time
- * in one pass over the input and one over the hidden state.
+ * The four gates of a unit are four rows of weights, whose sums the kernel of FULLY_CONNECTED makes for eight units at
+ * a time in one pass over the input and one over the hidden state.
  */
 #ifndef TL_LSTM_H
 #define TL_LSTM_H
@@ -178,7 +178,7 @@ static inline void tl_lstm_sequence(const tl_lstm_t *l, const int8_t *x, int32_t
                                     int8_t *other, int16_t *cell)
 {
     const int8_t *hidden = NULL;
-    memset(cell, 0, (size_t)l->units * sizeof *cell);
+    TL_MEMSET(cell, 0, (size_t)l->units * sizeof *cell);
     for (int32_t t = 0; t < steps; t++, x += l->inputs) {
         int8_t *row = stride > 0 ? y + t * stride : (steps - t) % 2 ? y : other;
         tl_lstm_step(l, x, hidden, cell, row, cell);

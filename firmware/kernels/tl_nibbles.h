@@ -81,7 +81,7 @@ TL_SHARED void tl_fully_connected_nibbles_s8(const int8_t *x, const tl_nibbles_t
     const int32_t rest = l->depth % 8;
     const int8_t *const end = x + l->depth - rest;
     int8_t last[8] = {0}; /* the inputs that fill no word, zeros behind them */
-    memcpy(last, end, (size_t)rest);
+    TL_MEMCPY(last, end, (size_t)rest);
     for (int32_t channel = 0; channel < l->channels; channel += 4) {
         tl_sums_t sum = {0, 0, 0, 0};
         for (const int8_t *at = x; at != end; at += 8, w += 16) {

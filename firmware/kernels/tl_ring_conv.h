@@ -1,7 +1,8 @@
-/* RING_CONV: the depthwise convolution over all rows of a ring, at the newest sample; see codegen/operators/ring_conv.py.
+/* RING_CONV: the depthwise convolution over all rows of a ring, at the newest sample; see
+ * codegen/operators/ring_conv.py.
  *
- * Four channels at a time. On the Cortex-M4 a word of weights is split by SXTB16 into channels (0, 2) and (1, 3), and so
- * is a word of int8 values; of int16 two words hold the four.
+ * Four channels at a time. On the Cortex-M4 a word of weights is split by SXTB16 into channels (0, 2) and (1, 3), and
+ * so is a word of int8 values; of int16 two words hold the four.
  */
 #ifndef TL_RING_CONV_H
 #define TL_RING_CONV_H
@@ -14,7 +15,7 @@ typedef struct {
     const int32_t *multiplier;
     const int8_t *shift; /* int8 */
     int32_t slots, channels;
-    int32_t per_channel; /* entries of multiplier and shift: 1 a channel, 0 one for all */
+    int32_t per_channel;     /* entries of multiplier and shift: 1 a channel, 0 one for all */
     int32_t zero, low, high; /* zero: 2 * zero point + 1 */
 } tl_ring_conv_t;
 
@@ -22,20 +23,21 @@ typedef struct {
     int32_t s0, s1, s2, s3;
 } tl_ring_sums_t;
 
-#if TL_DSP
+#if TL_DSP && TL_ALL_REGISTERS
 #define TL_RING_ROW_S16                                                                                                \
-    "ldr %[a], [%[x]]\n\tldr %[b], [%[x], #4]\n\tldr %[v], [%[w]]\n\tadd %[x], %[row2]\n\tadd %[w], %[row]\n\t"      \
-    "sxtb16 %[u], %[v]\n\tsxtb16 %[v], %[v], ror #8\n\tsmlabb %[s0], %[a], %[u], %[s0]\n\t"                          \
+    "ldr %[a], [%[x]]\n\tldr %[b], [%[x], #4]\n\tldr %[v], [%[w]]\n\tadd %[x], %[row2]\n\tadd %[w], %[row]\n\t"        \
+    "sxtb16 %[u], %[v]\n\tsxtb16 %[v], %[v], ror #8\n\tsmlabb %[s0], %[a], %[u], %[s0]\n\t"                            \
     "smlatb %[s1], %[a], %[v], %[s1]\n\tsmlabt %[s2], %[b], %[u], %[s2]\n\tsmlatt %[s3], %[b], %[v], %[s3]\n\t"
 #define TL_RING_ROW_S8                                                                                                 \
-    "ldr %[a], [%[x]]\n\tldr %[v], [%[w]]\n\tadd %[x], %[row2]\n\tadd %[w], %[row]\n\tsxtb16 %[b], %[a]\n\t"         \
-    "sxtb16 %[a], %[a], ror #8\n\tsxtb16 %[u], %[v]\n\tsxtb16 %[v], %[v], ror #8\n\t"                                \
-    "smlabb %[s0], %[b], %[u], %[s0]\n\tsmlabb %[s1], %[a], %[v], %[s1]\n\tsmlatt %[s2], %[b], %[u], %[s2]\n\t"     \
+    "ldr %[a], [%[x]]\n\tldr %[v], [%[w]]\n\tadd %[x], %[row2]\n\tadd %[w], %[row]\n\tsxtb16 %[b], %[a]\n\t"           \
+    "sxtb16 %[a], %[a], ror #8\n\tsxtb16 %[u], %[v]\n\tsxtb16 %[v], %[v], ror #8\n\t"                                  \
+    "smlabb %[s0], %[b], %[u], %[s0]\n\tsmlabb %[s1], %[a], %[v], %[s1]\n\tsmlatt %[s2], %[b], %[u], %[s2]\n\t"        \
     "smlatt %[s3], %[a], %[v], %[s3]\n\t"
 #endif
 
-/* SUMS: sum + x . w over the rows, of four channels; VALUE: the element type; row: channels, row2: bytes of a row of x */
-#if TL_DSP
+/* SUMS: sum + x . w over the rows, of four channels; VALUE: the element type; row: channels, row2: bytes of a row of x
+ */
+#ifdef TL_RING_ROW_S16
 #define TL_RING_SUMS(NAME, VALUE, ROW)                                                                                 \
     static inline tl_ring_sums_t NAME(tl_ring_sums_t s, const VALUE *x, const int8_t *w, int32_t slots, int32_t row)   \
     {                                                                                                                  \

@@ -1,6 +1,6 @@
-/* Sums of a 3 x 3 filter over three rows of tl_depthwise_rows.h's ring: two outputs that lie side by side, four, and four that
- * are two columns apart. On the Cortex-M4 two taps are one SMLAD: 3 loads and 8 products for the 12 of a filter row.
- * Elsewhere two outputs of int8 are one multiplication, see tl_blocks.h.
+/* Sums of a 3 x 3 filter over three rows of tl_depthwise_rows.h's ring: two outputs that lie side by side, four, and
+ * four that are two columns apart. On the Cortex-M4 two taps are one SMLAD: 3 loads and 8 products for the 12 of a
+ * filter row. Elsewhere two outputs of int8 are one multiplication, see tl_blocks.h.
  */
 #ifndef TL_ROW_SUMS_H
 #define TL_ROW_SUMS_H
@@ -126,22 +126,23 @@ static inline tl_row_sums_t tl_depthwise_end(tl_row_sums_t s)
 #define TL_ROW_TWO(X, TAPS)                                                                                            \
     "ldr %[x01], [%[" X "]]\n\t"                                                                                       \
     "ldr %[x23], [%[" X "], #4]\n\t"                                                                                   \
-    "ldrsb %[w], [%[taps], #" TAPS "]\n\t" TL_ROW_LANES("x01", "s0", "s1")                                             \
-    "ldrsb %[w], [%[taps], #" TAPS "+2]\n\t" TL_ROW_LANES("x23", "s0", "s1")                                           \
-    "ldrsb %[w], [%[taps], #" TAPS "+1]\n\t"                                                                           \
-    "lsr %[x01], %[x01], #16\n\t"                                                                                      \
-    "orr %[x01], %[x01], %[x23], lsl #16\n\t" TL_ROW_LANES("x01", "s0", "s1")
+    "ldrsb %[w], [%[taps], #" TAPS                                                                                     \
+    "]\n\t" TL_ROW_LANES("x01", "s0", "s1") "ldrsb %[w], [%[taps], #" TAPS "+2]\n\t" TL_ROW_LANES(                     \
+        "x23", "s0", "s1") "ldrsb %[w], [%[taps], #" TAPS "+1]\n\t"                                                    \
+                           "lsr %[x01], %[x01], #16\n\t"                                                               \
+                           "orr %[x01], %[x01], %[x23], lsl #16\n\t" TL_ROW_LANES("x01", "s0", "s1")
 #define TL_ROW_FOUR(X, TAPS)                                                                                           \
     "ldr %[x01], [%[" X "]]\n\t"                                                                                       \
     "ldr %[x23], [%[" X "], #4]\n\t"                                                                                   \
     "ldr %[x45], [%[" X "], #8]\n\t"                                                                                   \
-    "ldrsb %[w], [%[taps], #" TAPS "]\n\t" TL_ROW_LANES("x01", "s0", "s1") TL_ROW_LANES("x23", "s2", "s3")             \
-    "ldrsb %[w], [%[taps], #" TAPS "+2]\n\t" TL_ROW_LANES("x23", "s0", "s1") TL_ROW_LANES("x45", "s2", "s3")           \
-    "ldrsb %[w], [%[taps], #" TAPS "+1]\n\t"                                                                           \
-    "lsr %[x01], %[x01], #16\n\t"                                                                                      \
-    "orr %[x01], %[x01], %[x23], lsl #16\n\t"                                                                          \
-    "lsr %[x23], %[x23], #16\n\t"                                                                                      \
-    "orr %[x23], %[x23], %[x45], lsl #16\n\t" TL_ROW_LANES("x01", "s0", "s1") TL_ROW_LANES("x23", "s2", "s3")
+    "ldrsb %[w], [%[taps], #" TAPS "]\n\t" TL_ROW_LANES("x01", "s0", "s1")                                             \
+        TL_ROW_LANES("x23", "s2", "s3") "ldrsb %[w], [%[taps], #" TAPS "+2]\n\t" TL_ROW_LANES("x23", "s0", "s1")       \
+            TL_ROW_LANES("x45", "s2", "s3") "ldrsb %[w], [%[taps], #" TAPS "+1]\n\t"                                   \
+                                            "lsr %[x01], %[x01], #16\n\t"                                              \
+                                            "orr %[x01], %[x01], %[x23], lsl #16\n\t"                                  \
+                                            "lsr %[x23], %[x23], #16\n\t"                                              \
+                                            "orr %[x23], %[x23], %[x45], lsl #16\n\t" TL_ROW_LANES("x01", "s0", "s1")  \
+                                                TL_ROW_LANES("x23", "s2", "s3")
 #define TL_ROW_ASSEMBLY(NAME, ROW)                                                                                     \
     static inline tl_row_sums_t NAME(tl_row_sums_t s, const int16_t *top, const int16_t *middle,                       \
                                      const int16_t *bottom, const tl_depthwise_channel_t *c)                           \

@@ -100,20 +100,23 @@ static inline int32_t tl_scan_state(int32_t rate, int32_t drive, int32_t r, int3
     return TL_SATURATE(16, wide, TL_STATE_BITS);
 }
 
-#if TL_DSP
+#if TL_DSP && TL_ALL_REGISTERS
+#define TL_SCAN_ASSEMBLY 1
 /* Two states, in words at AT. Written out because GCC keeps half of the values in memory: nine that all states share
  * and four of these two are all registers there are. */
 #define TL_SCAN_POWER(P, X)                                                                                            \
-    "smlawb %[" P "], %[k2], %[" X "], %[k1]\n\tsmlawb %[" P "], %[" P "], %[" X "], %[k0]\n\t"                      \
-    "smlabb %[" P "], %[" P "], %[" X "], %[one]\n\tadd %[" X "], %[" X "], #0x68000\n\t"                            \
+    "smlawb %[" P "], %[k2], %[" X "], %[k1]\n\tsmlawb %[" P "], %[" P "], %[" X "], %[k0]\n\t"                        \
+    "smlabb %[" P "], %[" P "], %[" X "], %[one]\n\tadd %[" X "], %[" X "], #0x68000\n\t"                              \
     "usat %[" X "], #5, %[" X "], asr #16\n\tasr %[" P "], %[" P "], %[" X "]\n\t"
 #define TL_SCAN_PAIR(AT)                                                                                               \
-    "ldr %[x], [%[r], #" AT "]\n\tsmulwb %[y], %[rate], %[x]\n\tsmulwt %[x], %[rate], %[x]\n\t"                      \
-    TL_SCAN_POWER("p", "y") TL_SCAN_POWER("q", "x")                                                                    \
-    "ldr %[x], [%[h], #" AT "]\n\tldr %[y], [%[b], #" AT "]\n\tsmulwb %[p], %[p], %[x]\n\t"                          \
-    "smulwt %[q], %[q], %[x]\n\tsmlawb %[p], %[drive], %[y], %[p]\n\tsmlawt %[q], %[drive], %[y], %[q]\n\t"         \
-    "add %[p], %[p], #128\n\tadd %[q], %[q], #128\n\tssat %[p], #16, %[p], asr #8\n\tssat %[q], #16, %[q], asr #8\n\t" \
-    "pkhbt %[p], %[p], %[q], lsl #16\n\tstr %[p], [%[h], #" AT "]\n\t"
+    "ldr %[x], [%[r], #" AT                                                                                            \
+    "]\n\tsmulwb %[y], %[rate], %[x]\n\tsmulwt %[x], %[rate], %[x]\n\t" TL_SCAN_POWER("p", "y") TL_SCAN_POWER(         \
+        "q",                                                                                                           \
+        "x") "ldr %[x], [%[h], #" AT "]\n\tldr %[y], [%[b], #" AT "]\n\tsmulwb %[p], %[p], %[x]\n\t"                   \
+             "smulwt %[q], %[q], %[x]\n\tsmlawb %[p], %[drive], %[y], %[p]\n\tsmlawt %[q], %[drive], %[y], %[q]\n\t"   \
+             "add %[p], %[p], #128\n\tadd %[q], %[q], #128\n\tssat %[p], #16, %[p], asr #8\n\tssat %[q], #16, %[q], "  \
+             "asr #8\n\t"                                                                                              \
+             "pkhbt %[p], %[p], %[q], lsl #16\n\tstr %[p], [%[h], #" AT "]\n\t"
 
 /* eight states */
 TL_INLINE void tl_scan_states(const int16_t *r, const int16_t *b, int16_t *h, int32_t rate, int32_t drive)
@@ -132,7 +135,7 @@ TL_INLINE void tl_scan_channel(const int16_t *r, const int16_t *b, int16_t *h, i
                                int32_t drive)
 {
     int32_t left = states;
-#if TL_DSP
+#ifdef TL_SCAN_ASSEMBLY
     for (; left >= 8; left -= 8, r += 8, b += 8, h += 8) {
         tl_scan_states(r, b, h, rate, drive);
     }
@@ -150,12 +153,12 @@ TL_INLINE int64_t tl_scan_read(const int16_t *c, const int16_t *h, int32_t state
     int64_t sum = 0;
     for (; left >= 4; left -= 4) {
         uint32_t c0, c1, h0, h1;
-        __asm__("ldr %[c0], [%[c]], #4\n\tldr %[h0], [%[h]], #4\n\tldr %[c1], [%[c]], #4\n\tldr %[h1], [%[h]], #4\n\t"
-                "smlald %Q[sum], %R[sum], %[c0], %[h0]\n\tsmlald %Q[sum], %R[sum], %[c1], %[h1]"
-                : [sum] "+r"(sum), [c] "+r"(c), [h] "+r"(h), [c0] "=&r"(c0), [c1] "=&r"(c1), [h0] "=&r"(h0),
-                  [h1] "=&r"(h1)
-                :
-                : "memory");
+        __asm__(
+            "ldr %[c0], [%[c]], #4\n\tldr %[h0], [%[h]], #4\n\tldr %[c1], [%[c]], #4\n\tldr %[h1], [%[h]], #4\n\t"
+            "smlald %Q[sum], %R[sum], %[c0], %[h0]\n\tsmlald %Q[sum], %R[sum], %[c1], %[h1]"
+            : [sum] "+r"(sum), [c] "+r"(c), [h] "+r"(h), [c0] "=&r"(c0), [c1] "=&r"(c1), [h0] "=&r"(h0), [h1] "=&r"(h1)
+            :
+            : "memory");
     }
     for (; left > 0; left--) {
         sum += *c++ * *h++;
@@ -192,7 +195,7 @@ TL_INLINE void tl_selective_scan(const tl_scan_t *s, const int16_t *a, const int
                                  tl_scan_channel_t *channels)
 {
     if (h != before) {
-        memcpy(h, before, (size_t)(s->channels * s->states) * sizeof *h);
+        TL_MEMCPY(h, before, (size_t)(s->channels * s->states) * sizeof *h);
     }
     for (int32_t i = 0; i < s->channels; i++) {
         const int32_t size = tl_scan_step_size(s, a[i]);

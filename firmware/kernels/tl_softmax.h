@@ -31,7 +31,7 @@ static inline int32_t tl_reciprocal_of_one_and(int32_t a)
 }
 
 /* exp(a) in 0.31 of a <= 0 in 5.26: a series around -1/8 for the part below 1/4, a factor a bit above it */
-static __attribute__((noinline, unused)) int32_t tl_exp_of_negative(int32_t a)
+TL_SHARED int32_t tl_exp_of_negative(int32_t a)
 {
     /* exp(-1/4), exp(-1/2), ..., exp(-16) */
     static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
@@ -50,8 +50,8 @@ static __attribute__((noinline, unused)) int32_t tl_exp_of_negative(int32_t a)
     return a == 0 ? INT32_MAX : result;
 }
 
-/* How differences to a row's maximum become exponentials in 0.31: by table[entries] or, where that is NULL, computed from
- * a product in 5.26. From `entries` on a difference counts as nothing. */
+/* How differences to a row's maximum become exponentials in 0.31: by table[entries] or, where that is NULL, computed
+ * from a product in 5.26. From `entries` on a difference counts as nothing. */
 typedef struct {
     const int32_t *table;
     int32_t entries, multiplier, shift;

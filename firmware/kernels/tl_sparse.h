@@ -1,7 +1,8 @@
 /* FULLY_CONNECTED on a list of heard inputs; every other input equals the zero point and adds nothing.
  *
- * Weights lie column by column: the products of one input with all channels are side by side. Eight sums stay in registers
- * while the list is walked. tl_entry_t is the generated model's: { uint16_t index; tl_input_t value; }.
+ * Weights lie column by column: the products of one input with all channels are side by side. Eight sums stay in
+ * registers while the list is walked. An entry is four bytes, { uint16_t index; int8_t or int16_t value; }: a type of
+ * the model's, so that it is read here as bytes.
  */
 #ifndef TL_SPARSE_H
 #define TL_SPARSE_H
@@ -27,18 +28,41 @@ static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const in
     return sum;
 }
 
-#define TL_SPARSE_FULLY_CONNECTED(NAME, ELEMENT, OUTPUTS)                                                              \
-    TL_SHARED void NAME(const tl_entry_t *entries, uint16_t count, const int8_t *weights, const int32_t *bias,         \
+#define TL_ENTRY 4 /* bytes */
+
+static inline int32_t tl_entry_index(const uint8_t *entry)
+{
+    uint16_t index;
+    __builtin_memcpy(&index, entry, sizeof index);
+    return index;
+}
+
+static inline int32_t tl_entry_value_s8(const uint8_t *entry)
+{
+    int8_t value;
+    __builtin_memcpy(&value, entry + 2, sizeof value);
+    return value;
+}
+
+static inline int32_t tl_entry_value_s16(const uint8_t *entry)
+{
+    int16_t value;
+    __builtin_memcpy(&value, entry + 2, sizeof value);
+    return value;
+}
+
+#define TL_SPARSE_FULLY_CONNECTED(NAME, ELEMENT, VALUE, OUTPUTS)                                                       \
+    TL_SHARED void NAME(const void *entries, uint16_t count, const int8_t *weights, const int32_t *bias,               \
                         const tl_scaling_t *scaling, int32_t input_zero_point, int32_t channels, ELEMENT *y)           \
     {                                                                                                                  \
-        const tl_entry_t *const end = entries + count;                                                                 \
+        const uint8_t *const end = (const uint8_t *)entries + TL_ENTRY * (int32_t)count;                               \
         int32_t channel = 0;                                                                                           \
         for (; channel + 8 <= channels; channel += 8) {                                                                \
             tl_sums_t first = {0, 0, 0, 0}, second = {0, 0, 0, 0};                                                     \
             const int8_t *const columns = weights + channel;                                                           \
-            for (const tl_entry_t *entry = entries; entry < end; entry++) {                                            \
-                const int8_t *const column = columns + (int32_t)entry->index * channels;                               \
-                const int32_t value = entry->value - input_zero_point;                                                 \
+            for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \
+                const int8_t *const column = columns + tl_entry_index(entry) * channels;                               \
+                const int32_t value = VALUE(entry) - input_zero_point;                                                 \
                 first = tl_scaled_column4(first, value, column);                                                       \
                 second = tl_scaled_column4(second, value, column + 4);                                                 \
             }                                                                                                          \
@@ -48,14 +72,14 @@ static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const in
         }                                                                                                              \
         for (; channel < channels; channel++) {                                                                        \
             int32_t sum = 0;                                                                                           \
-            for (const tl_entry_t *entry = entries; entry < end; entry++) {                                            \
-                sum += (entry->value - input_zero_point) * weights[(int32_t)entry->index * channels + channel];        \
+            for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \
+                sum += (VALUE(entry) - input_zero_point) * weights[tl_entry_index(entry) * channels + channel];        \
             }                                                                                                          \
             OUTPUTS(&sum, bias, channel, 1, scaling, y);                                                               \
         }                                                                                                              \
     }
 
-TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s8, int8_t, tl_fc_outputs_s8)
-TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s16, int16_t, tl_fc_outputs_s16)
+TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s8, int8_t, tl_entry_value_s8, tl_fc_outputs_s8)
+TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s16, int16_t, tl_entry_value_s16, tl_fc_outputs_s16)
 
 #endif

@@ -44,7 +44,7 @@ typedef struct {
                 *y++ = (int8_t)tl_sat8(result + l->zero_point);                                                        \
                 left = l->rank;                                                                                        \
                 if (filter + 1 < l->filters) {                                                                         \
-                    sum = (uint32_t)*++bias;                                                                           \
+                    sum = (uint32_t) * ++bias;                                                                         \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \

@@ -1,5 +1,5 @@
-/* TRANSPOSE_CONV, NHWC, batch 1. Weights [out channel][row][column][channel]. Written from the output's side: a tap meets
- * an input pixel where its distance is a multiple of the stride.
+/* TRANSPOSE_CONV, NHWC, batch 1. Weights [out channel][row][column][channel]. Written from the output's side: a tap
+ * meets an input pixel where its distance is a multiple of the stride.
  */
 #ifndef TL_TRANSPOSE_CONV_H
 #define TL_TRANSPOSE_CONV_H
@@ -9,7 +9,7 @@
 /* From tap to tap that meets a pixel: the tap goes up by the stride while the pixel goes down by one. */
 #define TL_TRANSPOSE_CONV(NAME, ELEMENT, SUM, SCALE)                                                                   \
     TL_SHARED void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling,     \
-                            const tl_conv_shape_t *shape, int32_t input_zero, ELEMENT *y)                              \
+                        const tl_conv_shape_t *shape, int32_t input_zero, ELEMENT *y)                                  \
     {                                                                                                                  \
         const tl_conv_shape_t s = *shape;                                                                              \
         for (int32_t row = 0; row < s.out_height; row++) {                                                             \

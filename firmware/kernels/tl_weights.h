@@ -1,6 +1,6 @@
-/* How weights.c writes the constants of FULLY_CONNECTED on int8: plain numbers, row by row, in blocks. These macros bring
- * them into the order and the form that the core's inner loop reads (tl_fully_connected_s8.h). A weight `u` is stored
- * biased by 128, as an unsigned byte; `w` is stored as it is.
+/* How weights.c writes the constants of FULLY_CONNECTED on int8: plain numbers, row by row, in blocks. These macros
+ * bring them into the order and the form that the core's inner loop reads (tl_fully_connected_s8.h). A weight `u` is
+ * stored biased by 128, as an unsigned byte; `w` is stored as it is.
  */
 #ifndef TL_WEIGHTS_MACROS_H
 #define TL_WEIGHTS_MACROS_H
@@ -8,7 +8,7 @@
 #include "tl_fixed.h"
 
 #define TL_BIASED(x) ((uint32_t)((x) + 128))
-#define TL_PLAIN(x) ((uint32_t)(x) & 0xFFu)
+#define TL_PLAIN(x) ((uint32_t)(x)&0xFFu)
 #define TL_WORD(b0, b1, b2, b3) ((b0) | (b1) << 8 | (b2) << 16 | (b3) << 24)
 
 #if TL_DSP
@@ -24,7 +24,7 @@
 #define TL_BLOCK(a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3)                                       \
     TL_COLUMN(a0, b0, c0, d0), TL_COLUMN(a1, b1, c1, d1), TL_COLUMN(a2, b2, c2, d2), TL_COLUMN(a3, b3, c3, d3)
 /* `weights`: their sum in the row, which the bias of 128 of the inputs meets */
-#define TL_BIAS(bias, weights) ((int32_t)((uint32_t)(bias) - 128u * (uint32_t)(weights)))
+#define TL_BIAS(bias, weights) ((int32_t)((uint32_t)(bias)-128u * (uint32_t)(weights)))
 #endif
 
 #endif

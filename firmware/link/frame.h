@@ -1,4 +1,4 @@
-/* A payload: version u8, type u8, seq u16, body, crc u16; little-endian. docs/link.md has the table. */
+/* A payload: version u8, type u8, seq u16, body, crc u16; little-endian. docs/reference/link.md has the table. */
 #ifndef TL_FRAME_H
 #define TL_FRAME_H
 

@@ -1,4 +1,4 @@
-/* Message types, and the messages that need no knowledge of the model. docs/link.md has the table. */
+/* Message types, and the messages that need no knowledge of the model. docs/reference/link.md has the table. */
 #ifndef TL_MESSAGES_H
 #define TL_MESSAGES_H
 

@@ -3,11 +3,11 @@
 #include "localise/position.h"
 #include "localise/viterbi.h"
 
-_Static_assert(TL_INPUTS >= 1 && TL_INPUTS <= 65535, "access points are indexed by 16 bits");
-_Static_assert(TL_CLASSES >= 2 && TL_CLASSES <= 32767, "a class is sent as int16");
-_Static_assert(TL_WINDOW >= 1 && TL_WINDOW <= 65535 && TL_HOP >= 1 && TL_HOP <= 65535, "samples are counted by 16 bits");
-_Static_assert(TL_HOLD >= 0 && TL_HOLD <= 254, "held samples are counted by 8 bits");
-_Static_assert(!TL_ONLINE || (TL_CRF && TL_WINDOW >= 2), "a path with a lag needs a CRF and a sample to lag behind");
+TL_STATIC_ASSERT(access_points_are_indexed_by_16_bits, TL_INPUTS >= 1 && TL_INPUTS <= 65535);
+TL_STATIC_ASSERT(a_class_is_sent_as_int16, TL_CLASSES >= 2 && TL_CLASSES <= 32767);
+TL_STATIC_ASSERT(samples_are_counted_by_16_bits, TL_WINDOW >= 1 && TL_WINDOW <= 65535 && TL_HOP >= 1 && TL_HOP <= 65535);
+TL_STATIC_ASSERT(held_samples_are_counted_by_8_bits, TL_HOLD >= 0 && TL_HOLD <= 254);
+TL_STATIC_ASSERT(a_lag_needs_a_crf_and_two_samples, !TL_ONLINE || (TL_CRF && TL_WINDOW >= 2));
 
 #if TL_POSITION && TL_WINDOW != 1
 #error "a position is of one sample's scores"
@@ -205,3 +205,12 @@ void tl_localiser_sample_dense(tl_localiser_t *localiser, tl_model_arena_t *aren
     }
     step(localiser, arena, heard, out);
 }
+
+#if TL_SCAN && TL_SPARSE && TL_HOLD == 0
+void tl_localiser_heard(tl_localiser_t *localiser, tl_model_arena_t *arena, uint16_t count, tl_estimate_t *out) {
+    for (uint16_t i = 0; i < count; i++) {
+        localiser->entries[i].value = quantise((int8_t)localiser->entries[i].value);
+    }
+    step(localiser, arena, count, out);
+}
+#endif

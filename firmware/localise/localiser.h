@@ -67,6 +67,11 @@ tl_status_t tl_localiser_sample(tl_localiser_t *localiser, tl_model_arena_t *are
 void tl_localiser_sample_dense(tl_localiser_t *localiser, tl_model_arena_t *arena, const int8_t *dbm,
                                tl_estimate_t *out);
 
+#if TL_SCAN && TL_SPARSE && TL_HOLD == 0
+/* The same from localiser->entries[count], each access point at most once, in any order: raw dBm in place of values. */
+void tl_localiser_heard(tl_localiser_t *localiser, tl_model_arena_t *arena, uint16_t count, tl_estimate_t *out);
+#endif
+
 /* What tl_localiser_sample would say of these readings; `position` becomes that of the first bad one. */
 tl_status_t tl_localiser_check(const tl_reading_t *readings, uint16_t count, uint16_t *position);
 

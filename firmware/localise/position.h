@@ -11,4 +11,9 @@
 void tl_position_mean(const tl_score_t *scores, int32_t position_mm[2]);
 #endif
 
+#if TL_POSITION && TL_SCAN
+/* The spread of the classes' places around their mean in mm: root of the mean squared distance, rounded down. */
+int32_t tl_position_spread(const tl_score_t *scores, const int32_t position_mm[2]);
+#endif
+
 #endif

@@ -13,17 +13,17 @@ uint16_t tl_mode(const uint16_t *votes) {
 #if TL_CRF
 
 /* Extend every path by one sample: paths end in `from`, go on to `to`, and `back` says where each came from. */
-static void extend(const int32_t *from, int32_t *to, tl_class_t *back, const tl_score_t *scores) {
+static void extend(const int32_t *from, int32_t *to, tl_origin_t *back, const tl_score_t *scores) {
     for (uint16_t j = 0; j < TL_CLASSES; j++) {
         const int32_t *transition = &tl_crf_transitions[j]; /* column j: (TL_CLASSES, TL_CLASSES), [from][to] */
         int32_t best = from[0] + *transition;
-        tl_class_t origin = 0;
+        tl_origin_t origin = 0;
         for (uint16_t i = 1; i < TL_CLASSES; i++) {
             transition += TL_CLASSES;
             int32_t path = from[i] + *transition;
             if (path > best) {
                 best = path;
-                origin = (tl_class_t)i;
+                origin = (tl_origin_t)i;
             }
         }
         to[j] = best + scores[j];
@@ -90,7 +90,7 @@ static int32_t ahead(const int32_t *values, uint16_t best) {
 
 uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest, int32_t *margin) {
     int32_t paths[2][TL_CLASSES];
-    tl_class_t back[TL_WINDOW][TL_CLASSES]; /* row 0 is not used */
+    tl_origin_t back[TL_WINDOW][TL_CLASSES]; /* row 0 is not used */
     uint16_t votes[TL_CLASSES] = {0};
 
     const tl_score_t *scores = ring + (uint32_t)oldest * TL_CLASSES;

@@ -11,9 +11,9 @@ uint16_t tl_mode(const uint16_t *votes);
 
 #if TL_CRF
 #if TL_CLASSES <= 256
-typedef uint8_t tl_class_t;
+typedef uint8_t tl_origin_t;
 #else
-typedef uint16_t tl_class_t;
+typedef uint16_t tl_origin_t;
 #endif
 #endif
 
@@ -21,7 +21,7 @@ typedef uint16_t tl_class_t;
 /* The best paths through a recording so far, as far back as a decision looks: TL_WINDOW - 1 samples. */
 typedef struct {
     int32_t paths[TL_CLASSES];                  /* score of the best path into each class */
-    tl_class_t back[TL_WINDOW - 1][TL_CLASSES]; /* ring: the class that each of these came from */
+    tl_origin_t back[TL_WINDOW - 1][TL_CLASSES]; /* ring: the class that each of these came from */
     uint16_t head;                              /* row of `back` that the next sample fills, so the oldest */
     uint16_t started;                           /* 0: no sample of this recording was added */
 } tl_online_t;

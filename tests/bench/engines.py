@@ -1,6 +1,7 @@
-"""Our compiler beside another one on the same models, cores, start-up and emulator: docs/engines.json and the README.
+"""Compare our compiler with another one on the same models, cores, start-up and emulator.
 
-Runs alone with `python -m tests.bench.engines`; `make bench` runs it after bench.py. Rows are also in build/bench.json.
+Writes results/bench/engines.json and the table in docs/benchmarks.md; rows are also in build/bench.json. `make bench`
+runs it after bench.py; `python -m tests.bench.engines` runs it alone.
 """
 
 import argparse
@@ -16,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.bench.engines_table import OURS, rewritten, text_line
+from tests.bench.engines_table import BEGIN, END, OURS, table, text_line
+from tests.bench.markers import rewritten
 from tests.bench.peer import ENGINES, Refused, environment, peer_image
 from tinyloc.boards import load_board
 from tinyloc.bundle.schema import load_bundle
@@ -156,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
     parser.add_argument("--no-peer", action="store_true", help="ours alone")
-    parser.add_argument("--update", action="store_true", help="rows of docs/engines.json that are not measured stay")
+    parser.add_argument("--update", action="store_true", help="keep recorded rows that are not measured now")
     parser.add_argument("models", nargs="*", default=MODELS)
     arguments = parser.parse_args()
     python = None if arguments.no_peer else environment(BUILD / "peer")
@@ -165,14 +167,14 @@ def main() -> None:
         rows.append(row)
         print(text_line(row, rows), flush=True)
         write_whole(BUILD / "bench.json", json.dumps(rows, indent=1) + "\n")
-    table = ROOT / "docs" / "engines.json"
+    recorded = ROOT / "results" / "bench" / "engines.json"
     if arguments.update:
-        rows = updated(json.loads(table.read_text())["rows"], rows)
+        rows = updated(json.loads(recorded.read_text())["rows"], rows)
     record = {"date": date.today().isoformat(), "version": version("tinyloc"), "rows": rows}
-    write_whole(table, json.dumps(record, indent=1) + "\n")
-    readme = ROOT / "README.md"
-    write_whole(readme, rewritten(readme.read_text(), record))
-    print(f"wrote {BUILD / 'bench.json'}, docs/engines.json and the table in README.md")
+    write_whole(recorded, json.dumps(record, indent=1) + "\n")
+    page = ROOT / "docs" / "benchmarks.md"
+    write_whole(page, rewritten(page.read_text(), BEGIN, END, table(record)))
+    print(f"wrote {BUILD / 'bench.json'}, {recorded} and the table in {page}")
 
 
 if __name__ == "__main__":

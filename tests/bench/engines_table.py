@@ -1,4 +1,4 @@
-"""The README's table of engines, and its lines on a terminal, from the rows that `engines.py` measured."""
+"""The table of compilers in docs/benchmarks.md and its lines on a terminal, from what `engines.py` measured."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ OURS = "tinyloc"
 PORTABLE, OVERLAY = "bakenn 1.0.0 portable", "bakenn 1.0.0 + CMSIS-NN"
 CORES = {"cortex-m4": "M4", "cortex-m3": "M3"}
 HEAD = (
-    f"| model | core | cycles | a MAC | {PORTABLE} | {OVERLAY} | code | constants | RAM |",
+    f"| model | core | cycles | cycles per MAC | {PORTABLE} | {OVERLAY} | code | constants | RAM |",
     "|---|---|---|---|---|---|---|---|---|",
 )
 
@@ -33,9 +33,9 @@ def text_line(row: Row, rows: Sequence[Row]) -> str:
         return f"{head} refused: {row['refused']}"
     ours = found(rows, row, OURS)
     times = "" if ours is None or ours is row else f", {row['cycles'] / ours['cycles']:.2f} times ours"
-    a_mac = f", {row['cycles'] / row['macs']:.2f} a MAC" if row["macs"] else ""
+    per_mac = f", {row['cycles'] / row['macs']:.2f} per MAC" if row["macs"] else ""
     return (
-        f"{head} {row['cycles']:>12,.0f} cycles{a_mac}{times}; code {row['code_bytes']:,}, constants "
+        f"{head} {row['cycles']:>12,.0f} cycles{per_mac}{times}; code {row['code_bytes']:,}, constants "
         f"{row['constant_bytes']:,}, RAM {ram(row):,} (arena {row['arena_bytes']:,}); "
         f"{'equal to' if row['equal_to_reference'] else 'DIFFERS FROM'} LiteRT"
     )
@@ -54,13 +54,13 @@ def cells(row: Row, rows: Sequence[Row]) -> list[str]:
             return ""
         if other["refused"]:
             return "refused"
-        same = "" if other["equal_to_reference"] else ", other bytes than LiteRT"
+        same = "" if other["equal_to_reference"] else ", differs from LiteRT"
         return f"{other['cycles']:,.0f}, {other['cycles'] / row['cycles']:.2f} x{same}"
 
     return [
         row["model"],
         CORES[row["core"]],
-        f"{row['cycles']:,.0f}" + ("" if row["equal_to_reference"] else ", other bytes than LiteRT"),
+        f"{row['cycles']:,.0f}" + ("" if row["equal_to_reference"] else ", differs from LiteRT"),
         f"{row['cycles'] / row['macs']:.2f}" if row["macs"] else "",
         *map(cycles, others),
         beside(lambda r: r["code_bytes"]),
@@ -73,28 +73,19 @@ def table(record: dict[str, Any]) -> str:
     """The table and what its figures are."""
     rows = record["rows"]
     refusals = sorted({f"{r['model']}: {r['refused']}" for r in rows if r["refused"]})
-    told = [f"Refused by the peer: {'; '.join(refusals)}.", ""] if refusals else []
+    refused = [f"Refused by the peer: {'; '.join(refusals)}.", ""] if refusals else []
     return "\n".join(
         [
             *HEAD,
             *(f"| {' | '.join(cells(row, rows))} |" for row in rows if row["engine"] == OURS),
             "",
-            *told,
-            "Bytes and modelled cycles of one inference without wait states; the peer's bytes in brackets, with its "
-            "overlay where it has one. Everything is compiled with -O2 by the same compiler, started by the same code "
-            "and run in the same emulator on the same .tflite; outputs are compared with LiteRT's reference kernels. "
-            "So a Mamba in 16x8 takes more here than in a localiser, whose scan has an arithmetic of its own. "
-            "Weights are random, of a fixed seed (`tests/bench/models.py`). Code is the network's functions, kernels "
-            "and what they call of libraries; RAM is buffers of inputs and outputs, state, arena and used stack. "
+            *refused,
+            "Cycles are modelled and of one inference, without wait states. Sizes are in bytes; the peer's stand in "
+            "brackets, with its overlay where it has one. All engines use the same .tflite file, C compiler (-O2), "
+            "start-up code and emulator. Outputs are compared with LiteRT's reference kernels. This rules out our own "
+            "scan arithmetic, so a Mamba in 16x8 is slower here than in a localiser. Weights are random with a fixed "
+            "seed (`tests/bench/models.py`). Code is the network's functions, kernels and the library functions that "
+            "they call. RAM is inputs, outputs, state, arena and used stack. "
             f"Measured by `make bench` on {record['date']} with tinyloc {record['version']}.",
         ]
     )
-
-
-def rewritten(readme: str, record: dict[str, Any]) -> str:
-    """The README with the table between its markers replaced."""
-    before, opened, rest = readme.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not opened or not closed:
-        raise ValueError(f"the README has no {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n{table(record)}\n{END}{after}"

@@ -1,4 +1,4 @@
-"""Measures what the fast and the small form of each kind of layer take: writes codegen/lowering/kernel_costs.py.
+"""Measures what the fast and the small form of each kind of layer take: writes codegen/lowering/kernel_costs.json.
 
 Each row is a network of two typical layers, so that the compiler does not specialise a kernel for one. Bytes are those
 of the functions that the image has beyond one of a layer without a kernel; cycles are the whole run's, a product, in
@@ -6,6 +6,7 @@ the emulator without wait states. Run it after a kernel changed: `python -m test
 tests/codegen/test_forms.py says when that is due.
 """
 
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.boards import Board, Core, load_board
+from tinyloc.codegen.lowering.kernel_costs import FILE
 from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions, Level
 from tinyloc.device.image.footprint import read_symbols
 from tinyloc.device.network.flash_budget import LEVELS
@@ -22,7 +24,6 @@ from tinyloc.device.network.network_device import run_network
 from tinyloc.device.network.run_network import Network, compiled_network
 from tinyloc.files import write_whole
 
-ROOT = Path(__file__).resolve().parents[2]
 BOARDS: Mapping[Core, str] = {"cortex-m4f": "cortex-m4", "cortex-m3": "cortex-m3"}
 AIMS: tuple[Aim, Aim] = ("speed", "size")
 OPTIONS = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
@@ -124,41 +125,14 @@ def costs(core: Core, level: Level) -> Costs:
 
 
 def text(found: Mapping[tuple[Core, Level], Costs]) -> str:
-    """codegen/lowering/kernel_costs.py."""
-    lines = [
-        '"""What the fast and the small forms of layers take, by core and level of the compiler.',
-        "",
-        "Measured and written by tests/bench/form_costs.py. FUNCTIONS: bytes of the functions of a kernel; one name is",
-        "in an image once. CYCLES: of typical layers, a product (of SOFTMAX: a value). Both are estimates for others,",
-        'see forms.py."""',
-        "",
-        "from collections.abc import Mapping",
-        "",
-        "from tinyloc.boards import Core",
-        "",
-        "FUNCTIONS: Mapping[Core, Mapping[str, Mapping[str, Mapping[str, int]]]] = {",
-    ]
-    for core in BOARDS:
-        lines.append(f'    "{core}": {{')
-        for level in LEVELS:
-            lines.append(f'        "{level}": {{')
-            for kernel, own in found[core, level][0].items():
-                lines.append(f'            "{kernel}": {{')
-                lines += [f'                "{name}": {size},' for name, size in own.items()]
-                lines.append("            },")
-            lines.append("        },")
-        lines.append("    },")
-    lines += ["}", "", "CYCLES: Mapping[Core, Mapping[str, Mapping[str, float]]] = {"]
-    for core in BOARDS:
-        lines.append(f'    "{core}": {{')
-        for level in LEVELS:
-            lines.append(f'        "{level}": {{')
-            lines += [f'            "{kernel}": {spent},' for kernel, spent in found[core, level][1].items()]
-            lines.append("        },")
-        lines.append("    },")
-    return "\n".join([*lines, "}", ""])
+    """codegen/lowering/kernel_costs.json."""
+    table: dict[str, dict[str, dict[str, object]]] = {}
+    for (core, level), (sizes, cycles) in found.items():
+        kernels = {kernel: {"functions": sizes[kernel], "cycles": cycles[kernel]} for kernel in cycles}
+        table.setdefault(core, {})[level] = kernels
+    return json.dumps(table, indent=1) + "\n"
 
 
 if __name__ == "__main__":
     rows = {(core, level): costs(core, level) for core in BOARDS for level in LEVELS}
-    write_whole(ROOT / "codegen" / "form_costs.py", text(rows))
+    write_whole(FILE, text(rows))

@@ -13,7 +13,7 @@ from tinyloc.boards import load_board
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.frontend.samples import Samples
 from tinyloc.codegen.graph import Graph
-from tinyloc.codegen.lowering.kernel_costs import FUNCTIONS
+from tinyloc.codegen.lowering.kernel_costs import kernel_costs
 from tinyloc.codegen.lowering.kernel_selection import FormOptions, apply_forms
 from tinyloc.codegen.passes import optimise
 from tinyloc.device.network.flash_budget import BudgetError
@@ -85,7 +85,7 @@ def test_a_kernel_goes_with_its_last_layer_only() -> None:
         weights = model.constant(np.random.default_rng(1).integers(-127, 128, (channels, 32)), "int8", 0.01)
         model.output(model.unary("FULLY_CONNECTED", [x, weights, -1], (1, channels), "int8", 0.1))
     graph, _ = optimise(load(model), sparse_input=False)
-    whole = sum(FUNCTIONS["cortex-m4f"]["O2"]["fully_connected_s8"].values())
+    whole = sum(kernel_costs()["cortex-m4f"]["O2"]["fully_connected_s8"].functions.values())
     assert forms_of(graph, FormOptions("budget", save_bytes=whole // 2)) == ["small", "small"]
     assert forms_of(graph, FormOptions("budget")) == ["fast", "fast"]
 
@@ -139,6 +139,6 @@ def test_the_table_of_costs_is_of_these_kernels(core: str) -> None:
         element = "int8" if fast.endswith("s8") else "int16"
         build = next(build for names, build in form_costs.typical(element).items() if names[0] == fast)
         found, _ = form_costs.measured(build(), board, FormOptions("speed", core))  # type: ignore[arg-type]
-        known = FUNCTIONS[core]["O2"][fast]  # type: ignore[index]
+        known = kernel_costs()[core]["O2"][fast].functions  # type: ignore[index]
         assert set(known) <= set(found)
         assert sum(found[name] for name in known) == pytest.approx(sum(known.values()), rel=0.2)

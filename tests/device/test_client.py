@@ -19,7 +19,7 @@ INPUTS, CLASSES = 40, 3
 
 
 class PlainDevice:
-    """A device as docs/link.md describes it; its model counts samples and adds up the readings."""
+    """A device as docs/reference/link.md describes it; its model counts samples and adds up the readings."""
 
     def __init__(self) -> None:
         self.receiver = Receiver()

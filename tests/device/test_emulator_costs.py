@@ -93,7 +93,7 @@ def test_no_instruction_is_in_the_table_twice():
 
 
 def test_the_page_shows_the_table_that_is_used():
-    page = (Path(__file__).parent.parent.parent / "docs" / "emulator.md").read_text()
+    page = (Path(__file__).parent.parent.parent / "docs" / "concepts" / "emulator.md").read_text()
 
     def cell(base: int | None, each: int) -> str:
         if base is None:

@@ -56,7 +56,7 @@ def test_a_new_board_says_what_is_to_do(own, core):
         assert part in told
     path = files[0]
     text = path.read_text()
-    facts = (("hz = 0 ", "hz = 64_000_000 "), ("size = 0 ", "size = 0x1_0000 "), ("mhz = 0 ", "mhz = 0.05 "),
+    facts = (("mhz = 0 ", "mhz = 0.05 "), ("hz = 0 ", "hz = 64_000_000 "), ("size = 0 ", "size = 0x1_0000 "),
              ("_bytes = 0\n", "_bytes = 65_536\n"), ("# TODO", "#"), ("TODO", "x"))  # fmt: skip
     for before, after in facts:
         text = text.replace(before, after)

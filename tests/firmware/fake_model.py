@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MISSING = 127
+PORTABLE = Path(__file__).resolve().parents[2] / "codegen" / "templates" / "portable.h.j2"
+"""What every generated model.h has; plain C."""
 
 
 POSITION = """\
@@ -39,6 +41,8 @@ class FakeModel:
     bits: int = 16
     online: bool = False
     position: bool = False
+    scan: bool = False
+    combine: int = 0
     model_id: int = 0x0123456789ABCDEF
 
     @property
@@ -77,6 +81,7 @@ class FakeModel:
 #ifndef MODEL_H
 #define MODEL_H
 #include <stdint.h>
+{PORTABLE.read_text()}\
 #define TL_MODEL_NAME "fake"
 #define TL_MODEL_ID UINT64_C(0x{self.model_id:016x})
 #define TL_INPUTS {self.inputs}
@@ -90,12 +95,16 @@ class FakeModel:
 #define TL_SPARSE {int(self.sparse)}
 #define TL_STATE {int(self.state)}
 #define TL_BACKEND 0u
+#define TL_SCAN {int(self.scan)}
+#define TL_COMBINE {self.combine}
+#define TL_LEAST_HEARD 1
+#define TL_LEAST_MARGIN 0
 #define TL_ARENA_BYTES {4 * self.classes}
 typedef {kind} tl_input_t;
 typedef {kind} tl_score_t;
 #define TL_INPUT_ZERO ({self.zero})
 typedef struct {{ {state} }} tl_model_state_t;
-typedef struct {{ _Alignas(4) uint8_t bytes[TL_ARENA_BYTES]; }} tl_model_arena_t;
+typedef struct {{ TL_ALIGNED uint8_t bytes[TL_ARENA_BYTES]; }} tl_model_arena_t;
 typedef struct {{ uint16_t index; tl_input_t value; }} tl_entry_t;
 extern const tl_input_t tl_rssi_table[256];
 {POSITION if self.position else ""}\

@@ -1,4 +1,4 @@
-"""The link of firmware/ on the host: every message and every error code of docs/link.md, and hostile bytes."""
+"""The link of firmware/ on the host: every message and error code of docs/reference/link.md, and hostile bytes."""
 
 import binascii
 import ctypes

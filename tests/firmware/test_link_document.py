@@ -1,4 +1,4 @@
-"""docs/link.md, the firmware and the host's side name the same messages and codes."""
+"""docs/reference/link.md, the firmware and the host's side name the same messages and codes."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from tinyloc.device.link.frames import VERSION, ErrorCode, Message, parse_hello
 from tinyloc.paths import FIRMWARE_DIR
 
 K_MOST, HEADING_MOST = 5.0, 12.6
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "link.md").read_text()
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "link.md").read_text()
 
 
 def defines(file: str, pattern: str) -> dict[str, int]:

@@ -1,9 +1,8 @@
-"""Every command has help, is in the README, and starts without heavy modules."""
+"""Every command has help and starts without heavy modules."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,16 +55,6 @@ def test_a_command_has_help_for_itself_and_for_each_option(path: tuple[str, ...]
     assert command.help and command.help.strip().endswith(".")
     for parameter in command.params:
         assert getattr(parameter, "help", None), f"{' '.join(path)}: {parameter.name} has no help"
-
-
-@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_a_command_is_in_the_readme(path: tuple[str, ...], repository: Path) -> None:
-    readme = (repository / "README.md").read_text()
-    if len(path) == 1:
-        assert f"tinyloc {path[0]}" in readme
-    else:
-        line = next(line for line in readme.splitlines() if line.startswith(f"| `tinyloc {path[0]} "))
-        assert f" {path[1]}`" in line or f"`{path[1]}`" in line
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -22,39 +22,39 @@ class Source(Strict):
     """The data set that the model was trained on."""
 
     name: FileName
-    """In the catalogue, or as an own description names it."""
+    """Name in the catalogue, or in an own description."""
     title: Line
-    """For people."""
+    """Name of the data set in reports."""
     licence: Line
-    """Of the data."""
+    """Licence of the data."""
     citation: OptionalLine = ""
-    """What to cite."""
+    """Publication to cite."""
     sha256: Sha256 | None = None
-    """Of all that training, validation and test read; null in bundles of format 1."""
+    """SHA-256 of all that training, validation and test read; null in bundles of format 1."""
 
 
 class Step(Strict):
     """One command on the way to the bundle."""
 
     stage: Literal["train", "export"]
-    """What the command did."""
+    """Stage that the command ran."""
     date: Date
-    """UTC, ISO 8601."""
+    """Start of the command, UTC, ISO 8601."""
     command: Line | None = None
-    """As it was typed; null when it was called from Python."""
+    """The command as it was typed; null when it was called from Python."""
     commit: Commit | None = None
-    """Of tinyloc's checkout, `-changed` where files differed from it; null for an installed package."""
+    """Commit of tinyloc's checkout, with `-changed` where files differed from it; null for an installed package."""
 
 
 class Provenance(Strict):
     """How the bundle was made."""
 
     seeds: dict[FileName, Count] = Field(default_factory=dict)
-    """`training`, and `data.NAME` for each seed among the options of the data set."""
+    """Random seeds: `training`, and `data.NAME` for each seed among the options of the data set."""
     versions: dict[Line, OptionalLine] = Field(default_factory=dict)
-    """Of Python and the packages that made it."""
+    """Versions of Python and of the packages that made the bundle."""
     steps: list[Step] = Field(default_factory=list)
-    """In the order in which they were run; empty in bundles of format 1."""
+    """Commands in the order in which they ran; empty in bundles of format 1."""
 
 
 def step(stage: Literal["train", "export"]) -> Step:

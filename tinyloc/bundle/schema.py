@@ -93,12 +93,14 @@ class Preprocessing(Strict):
     """From raw dBm to model input: x = clip((dBm - floor) / (ceiling - floor), 0, 1) ** exponent; not heard = 0."""
 
     access_points: Annotated[list[Line], Once, Field(min_length=1, max_length=65535)]
-    """Their ids, as a radio reports them where the data have such ids, in the order of the network's inputs."""
+    """Ids of the access points in the order of the network's inputs, as a radio reports them where the data have such
+    ids."""
     floor_dbm: Dbm
-    """Reading that becomes 0."""
+    """Reading in dBm that becomes 0."""
     ceiling_dbm: Dbm
-    """Reading that becomes 1."""
+    """Reading in dBm that becomes 1."""
     exponent: Exponent = 1.0
+    """Bends the scale: above 1, weak readings count less."""
     hold_samples: Held = 0
     """A silent access point keeps its last reading for so many further samples (forward fill)."""
     combine: Combine = "mean"
@@ -129,13 +131,13 @@ class Window(Strict):
     hop: Samples
     """Samples from one decision to the next."""
     rate_hz: Hertz
-    """Samples a second."""
+    """Samples per second."""
     online: bool = False
-    """Decide with a lag, at every due sample, as the recording goes on."""
+    """True: decide with a lag as the recording goes on."""
 
 
 class Unknown(Strict):
-    """When a decision is "unknown" instead of a class."""
+    """When the device decides "unknown" instead of a class."""
 
     margin: Annotated[float, Field(ge=0, le=1e5)] = 0.0
     """Least distance from the best score to the second best, in units of the float scores."""
@@ -147,7 +149,7 @@ class Outputs(Strict):
     """What the scores mean."""
 
     classes: Annotated[list[Line], Once, Field(min_length=2, max_length=32767)]
-    """Names, in the order of the network's scores."""
+    """Names of the classes in the order of the network's scores."""
     positions_m: list[Place] | None = None
     """Position x, y, z in metres that a decision for each class stands for."""
     floors: list[Index] | None = None
@@ -156,7 +158,7 @@ class Outputs(Strict):
     """Where a decision puts the user: at its class, or at the mean of all classes' positions, weighted by their squared
     probabilities (codegen/arithmetic/position.py)."""
     unknown: Unknown | None = None
-    """Null: every sample gets a class, also one that hears nothing."""
+    """Null: every sample gets a class, even one that hears nothing."""
 
     @model_validator(mode="after")
     def _aligned(self) -> "Outputs":
@@ -181,24 +183,24 @@ class State(Strict):
     """A tensor the step carries from sample to sample; starts at zero. `input` and `output` name TFLite tensors."""
 
     name: Line
-    """Of the state in reports."""
+    """Name of the state in reports."""
     input: Line
-    """TFLite tensor that takes the value of the sample before."""
+    """Name of the TFLite tensor that takes the value of the sample before."""
     output: Line
-    """TFLite tensor that gives the value for the next sample."""
+    """Name of the TFLite tensor that gives the value for the next sample."""
     shape: Annotated[list[Size], Field(min_length=1, max_length=8)]
-    """Of both tensors."""
+    """Shape of both tensors."""
 
 
 class Crf(Strict):
     """Linear-chain CRF: transitions[i][j] from class i to class j, in units of the float scores."""
 
     transitions: list[list[Score]]
-    """A row for each class that is left, a column for each that is entered."""
+    """C rows of C scores: a row per class that is left, a column per class that is entered."""
     start: list[Score]
-    """Of beginning in each class."""
+    """C scores of beginning in each class."""
     end: list[Score]
-    """Of ending in each class."""
+    """C scores of ending in each class."""
 
     @model_validator(mode="after")
     def _square(self) -> "Crf":
@@ -215,14 +217,15 @@ class ModelFile(Strict):
     """One TFLite file. `input` and `output` name its reading and score tensors."""
 
     arithmetic: Arithmetic
+    """int8: weights and activations of 8 bits. int16x8: activations of 16 bits. mixed: by layer, see widths."""
     path: TfliteName
-    """Of the file beside bundle.json."""
+    """Name of the file beside bundle.json."""
     sha256: Sha256
-    """Of the file."""
+    """SHA-256 of the file."""
     input: Line
-    """TFLite tensor of the readings."""
+    """Name of the TFLite tensor that takes the readings."""
     output: Line
-    """TFLite tensor of the scores."""
+    """Name of the TFLite tensor that gives the scores."""
     states: list[State] = Field(default_factory=list)
     """What the network carries from sample to sample."""
     widths: dict[Line, Width] = Field(default_factory=dict)
@@ -245,7 +248,7 @@ class Budget(Strict):
 
 
 class Build(Strict):
-    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/compiler.md)."""
+    """What the compiler optimises for, and whose integer arithmetic it keeps to (docs/concepts/exactness.md)."""
 
     optimise: Literal["Os", "O2"] = "Os"
     """Os: size. O2: speed."""
@@ -254,16 +257,16 @@ class Build(Strict):
 
 
 class Bundle(Strict):
-    """bundle.json. Everything after training reads it and nothing else."""
+    """Everything after training reads this file and the files beside it, and nothing else."""
 
     format: Literal["tinyloc-bundle"] = "tinyloc-bundle"
-    """Marks the file."""
+    """Marks the file as a bundle."""
     version: Literal[2] = 2
-    """Of this format."""
+    """Number of this format."""
     name: FileName
-    """Of the model, in generated code, reports and messages."""
+    """Name of the model in generated code, reports and messages."""
     architecture: FileName
-    """Such as mlp, lstm, mamba; for reports."""
+    """Kind of network, such as mlp, lstm or mamba; reports show it."""
     preprocessing: Preprocessing
     window: Window
     outputs: Outputs
@@ -271,21 +274,21 @@ class Bundle(Strict):
     crf: Crf | None = None
     models: list[ModelFile] = Field(min_length=1)
     default_arithmetic: Arithmetic
-    """Of the model that is built when none is asked for."""
+    """Arithmetic of the model that is built when none is asked for."""
     build: Build = Build()
     budget: Budget = Budget()
     data: Source
     provenance: Provenance = Provenance()
     test_sha256: Sha256
-    """Of test.npz."""
+    """SHA-256 of test.npz."""
     parameters: Count
-    """Live trainable parameters (what is deployed)."""
+    """Number of trainable parameters that are deployed."""
     parameters_published: Count
-    """Counted as the study counts them, dead weights included."""
+    """Number of parameters as the study counts them, dead weights included."""
     float_metrics: dict[Line, Figure] = Field(default_factory=dict)
-    """Of the float model on the test set."""
+    """Figures of the float model on the test set; errors in metres."""
     settings: Annotated[dict[str, Any], AfterValidator(plain_settings)] = Field(default_factory=dict)
-    """The recipe and the table of parity, for the report; nothing is decided by them."""
+    """The recipe and the parity table, for the report. No tool reads a decision from them."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Bundle":

@@ -13,18 +13,18 @@ class Floor(Strict):
     """A storey of a building."""
 
     name: Line
-    """Such as "ground floor", or "B0 F1" of building 0."""
+    """Name of the floor, such as "ground floor", or "B0 F1" in building 0."""
     building: Line | None = None
-    """Where the data tell several buildings apart."""
+    """Name of the building, where the data have several."""
     height_m: Metres | None = None
-    """z of its boards, where known."""
+    """Height of its boards in metres, where known."""
 
 
 class Room(Strict):
     """A room of the floor plan."""
 
     name: Line
-    """As the class of the room is called, where there is one."""
+    """Name of the room; that of its class, where it has one."""
     outline_m: list[Point] = Field(min_length=3)
     """Corners x, y in metres, in order around the room, the first not repeated."""
     floor: Index = 0
@@ -69,9 +69,9 @@ class Site(Strict):
     """Floors, rooms and access points, as far as the data set knows them."""
 
     floors: Annotated[list[Floor], Field(max_length=1000)] = Field(default_factory=list)
-    """From the lowest up, or as the data set names them; rooms and classes refer to them by index."""
+    """Floors from the lowest up, or in the order of the data set; rooms and classes name them by index."""
     rooms: Annotated[list[Room], Field(max_length=10_000)] = Field(default_factory=list)
-    """Drawn behind the error map of the report."""
+    """Rooms, which the report draws behind its error map."""
     access_point_m: list[Place | None] | None = None
     """Position x, y, z in metres of each of `preprocessing.access_points`, null where unknown."""
 

@@ -74,7 +74,7 @@ def _ask(found: "Guess", silent: bool) -> None:
         return silent or typer.confirm(question, default=True)
 
     if not found.encoding_sure and not right(f"The file is not UTF-8. Read it as {found.settings['encoding']}?"):
-        raise InitError("convert the file to UTF-8, or write its TOML file with the right encoding (docs/data.md)")
+        raise InitError("convert the file to UTF-8, or set `encoding` in its TOML file (docs/reference/data.md)")
     codes = " and ".join(f"{code:g}" for code in found.codes)
     if codes and not right(f"Readings of {codes} dBm are frequent. Do they mean that nothing was heard?"):
         found.settings["heard"] = found.codes

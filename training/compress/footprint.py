@@ -12,9 +12,9 @@ BIAS_BYTES = 4
 
 
 def least_constant_bytes(settings: ModelSettings, inputs: int, classes: int) -> int:
-    """Bytes that the weights take at least: one for each of a matrix, four for each of a bias.
+    """Count the bytes that the weights take at least: one per weight of a matrix, four per bias.
 
-    What the device needs beside them (tables, code) is not in it, nor CRF transitions.
+    Tables, code and CRF transitions are not included.
     """
     with torch.random.fork_rng(devices=[]):
         model = build_model(settings, inputs, classes)
@@ -23,19 +23,23 @@ def least_constant_bytes(settings: ModelSettings, inputs: int, classes: int) -> 
 
 
 def least_state_bytes(model: Localiser) -> int:
-    """Bytes of what is carried from one sample to the next at least: one for each value."""
+    """Count the bytes that the state takes at least: one per value."""
     return sum(value.numel() for value in model.initial_state(1))
 
 
 def check_fits(recipe: Recipe, inputs: int, classes: int) -> None:
-    """TrainingError when the weights take more flash, or the state more RAM, than the recipe's budget allows."""
+    """Check that weights and state fit the recipe's budget.
+
+    Raises:
+        TrainingError: the weights take more flash, or the state more RAM.
+    """
     settings, budget = recipe.deployed_model, recipe.budget
     kept = min(inputs, recipe.compression.access_points or inputs)
     problems = []
     flash = least_constant_bytes(settings, kept, classes)
     if budget.flash_bytes is not None and flash > budget.flash_bytes:
         problems.append(
-            f"its weights take at least {flash} bytes of flash ({kept} access points, {classes} classes, hidden "
+            f"the weights take at least {flash} bytes of flash ({kept} access points, {classes} classes, hidden "
             f"{settings.hidden}), and budget.flash_bytes is {budget.flash_bytes}; make model.hidden smaller, keep "
             "fewer inputs (compression.access_points), or raise the budget"
         )
@@ -43,7 +47,7 @@ def check_fits(recipe: Recipe, inputs: int, classes: int) -> None:
         ram = least_state_bytes(build_model(settings, kept, classes))
     if budget.ram_bytes is not None and ram > budget.ram_bytes:
         problems.append(
-            f"its state takes at least {ram} bytes of RAM, and budget.ram_bytes is {budget.ram_bytes}; make "
+            f"the state takes at least {ram} bytes of RAM, and budget.ram_bytes is {budget.ram_bytes}; make "
             "model.hidden or model.context smaller, or raise the budget"
         )
     if problems:

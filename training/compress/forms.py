@@ -24,7 +24,7 @@ DYNAMIC = {nn.Linear, nn.LSTM, nn.GRU}
 
 
 def dynamic(model: Localiser) -> Localiser:
-    """A copy with torch's dynamic int8 layers."""
+    """Return a copy with torch's dynamic int8 layers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated, and what the study used
         quantised = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
@@ -65,7 +65,10 @@ class Int8Linear(nn.Module):
 
 
 def static(model: Localiser, threshold: float = THRESHOLD) -> Localiser:
-    """A copy whose linear layers are Int8Linear."""
+    """Return a copy whose linear layers are Int8Linear.
+
+    Input columns that reach `threshold` anywhere in the batch are computed in half precision.
+    """
     compressed = copy.deepcopy(model).eval()
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Linear):
@@ -78,7 +81,7 @@ FORMS = {"dynamic": dynamic, "static": static}
 
 
 def serialised_bytes(model: nn.Module) -> int:
-    """Size as the study measures it: of the file that torch writes for the model's state."""
+    """Return the bytes of the file that torch writes for the model's state, as arXiv 2412.09289 measures size."""
     buffer = io.BytesIO()
     torch.save(model.state_dict(), buffer)
     return buffer.getbuffer().nbytes

@@ -21,7 +21,7 @@ RIDGE = 1e-3
 
 @torch.no_grad()
 def level_scores(model: MlpLocaliser, readings: Tensor) -> None:
-    """Change the head in place. readings (N, P): model input."""
+    """Level the head in place, from model input (N, P): the best scores of all readings then lie near 0."""
     *hidden, head = linear_layers(model)
     x = readings
     for layer in hidden:

@@ -15,9 +15,14 @@ from tinyloc.training.models.mlp import MlpLocaliser
 
 @torch.no_grad()
 def importance(model: MlpLocaliser, x: Tensor) -> list[Tensor]:
-    """For each hidden layer (H,): what a unit adds to the next layer, mean activation times norm of outgoing weights.
+    """Rate hidden units by what they add to the next layer: mean activation times the norm of the outgoing weights.
 
-    x (N, P): readings that activations are averaged over.
+    Args:
+        model: the MLP.
+        x: model input (N, P) to average activations over.
+
+    Returns:
+        (H,) for each hidden layer.
     """
     layers = [*model.hidden, model.head]
     scores: list[Tensor] = []
@@ -30,7 +35,7 @@ def importance(model: MlpLocaliser, x: Tensor) -> list[Tensor]:
 
 @torch.no_grad()
 def pruned(model: MlpLocaliser, sizes: Sequence[int], x: Tensor) -> MlpLocaliser:
-    """A model of those hidden sizes, made of the units of highest importance on x (N, P), in their order."""
+    """Build a model of smaller hidden sizes from the most important units on x (N, P), in their order."""
     smaller = build_model(model.settings.model_copy(update={"hidden": list(sizes)}), model.inputs, model.classes)
     assert isinstance(smaller, MlpLocaliser)
     kept = [score.topk(size).indices.sort().values for score, size in zip(importance(model, x), sizes, strict=True)]

@@ -39,18 +39,18 @@ class _Round(torch.autograd.Function):
 
 
 def rounded(x: Tensor) -> Tensor:
-    """x rounded, with the gradient of x."""
+    """Round x of any shape, with the gradient of x (straight-through estimator)."""
     return cast(Tensor, _Round.apply(x))  # type: ignore[no-untyped-call]
 
 
 def fake_activation(x: Tensor, scale: Scale) -> Tensor:
-    """x as int8 of that scale and zero point holds it."""
+    """Round x of any shape to the values that int8 of this scale and zero point can hold; same shape and units."""
     step, zero = scale
     return (torch.clamp(rounded(x / step) + zero, LEAST, GREATEST) - zero) * step
 
 
 def fake_weight(weight: Tensor) -> Tensor:
-    """(C, K) as int8 of one scale a row holds it; the gradient is that of `weight`."""
+    """Round weights (C, K) to int8 with one scale per row; the gradient is that of `weight`."""
     return weight + (weight_integers(weight) * weight_scales(weight) - weight).detach()
 
 

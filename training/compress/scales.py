@@ -25,7 +25,7 @@ WEIGHT_LIMIT = 127
 
 
 def affine(low: float, high: float, arithmetic: Arithmetic) -> tuple[float, int]:
-    """Scale and zero point for real values low..high, low <= 0 <= high. Never a scale of zero."""
+    """Choose scale and zero point for real values low..high, low <= 0 <= high. The scale is never zero."""
     if arithmetic == "int16x8":
         return max(abs(low), abs(high), 1e-6) / 32767, 0
     scale = max(high - low, 1e-6) / 255
@@ -33,21 +33,27 @@ def affine(low: float, high: float, arithmetic: Arithmetic) -> tuple[float, int]
 
 
 def score_range(scores: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Scores (N, C) -> least and greatest that integers should hold, where a decision is of the best of each row.
+    """Choose the range that integer scores should hold when a decision is the best of each row.
 
-    What lies further below the best than SCORE_MARGIN in every row saturates: no decision asks which of those is less.
-    Not for scores that a CRF adds up along a path.
+    Scores that are more than SCORE_MARGIN below the best in every row saturate: no decision compares them. Not for
+    scores that a CRF adds up along a path.
+
+    Args:
+        scores: (N, C).
+
+    Returns:
+        Least and greatest.
     """
     low = max(float(scores.min()), float(scores.max(axis=1).min()) - SCORE_MARGIN)
     return min(0.0, low), max(0.0, float(scores.max()))
 
 
 def weight_scales(weight: Tensor) -> Tensor:
-    """(C, K) -> (C, 1), the step of each row's int8 grid; 1 for a row of zeros."""
+    """Return the step (C, 1) of each row's int8 grid of a weight (C, K); 1 for a row of zeros."""
     largest = weight.detach().abs().amax(dim=1, keepdim=True)
     return torch.where(largest > 0, largest / WEIGHT_LIMIT, torch.ones_like(largest))
 
 
 def weight_integers(weight: Tensor) -> Tensor:
-    """(C, K) -> whole numbers -127..127 of the same shape, in the type of `weight`."""
+    """Round a weight (C, K) to whole numbers -127..127 of the same shape and type."""
     return (weight / weight_scales(weight)).round().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)

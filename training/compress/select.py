@@ -21,9 +21,17 @@ Gains = npt.NDArray[np.float64]
 
 @torch.no_grad()
 def gains(model: Localiser, recordings: Sequence[Recording], preprocessing: Preprocessing) -> Gains:
-    """(P,) by how much the summed cross-entropy of all samples rises when an access point is never heard.
+    """Rate access points by the rise of the summed cross-entropy when one is never heard.
 
-    0 for one that no sample hears, negative for one that does harm. Samples of unseen classes do not count.
+    Samples of unseen classes do not count.
+
+    Args:
+        model: trained on all access points.
+        recordings: to measure on.
+        preprocessing: scaling of readings in dBm.
+
+    Returns:
+        (P,); 0 for one that no sample hears, negative for one that does harm.
     """
     total = np.zeros(len(preprocessing.access_points))
     for recording in recordings:
@@ -49,9 +57,10 @@ def _losses(model: Localiser, x: Tensor, label: Tensor, apart: bool) -> Tensor:
 
 
 def best(gain: Gains, most: int) -> list[int]:
-    """Indices, ascending, of at most `most` access points of the largest gain above 0; of equals the first.
+    """Choose at most `most` access points of the largest gain above 0; of equal ones the first. Indices ascend.
 
-    TrainingError when none helps.
+    Raises:
+        TrainingError: none helps.
     """
     order = np.argsort(-gain, kind="stable")[:most]
     kept = sorted(int(index) for index in order if gain[index] > 0)

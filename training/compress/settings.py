@@ -9,26 +9,28 @@ from tinyloc.training.models.settings import ModelSettings, Size
 
 
 class QuantisationAware(Strict):
-    """[compression.quantisation_aware]: further epochs with the integers of the exported int8 graph in the loop."""
+    """[compression.quantisation_aware]: More epochs with the rounding of the exported int8 graph in each pass."""
 
     epochs: int = Field(default=10, ge=1, le=1_000_000)
+    """Epochs after training and pruning."""
     learning_rate: float = Field(default=0.001, gt=0, le=1000)
+    """Peak of the one-cycle schedule."""
 
 
 class Compression(Strict):
-    """[compression]: what makes the trained model smaller, in the order of the keys."""
+    """[compression]: Make the trained model smaller. The steps run in the order of the keys."""
 
     access_points: int | None = Field(default=None, ge=1, le=65_535)
-    """Keep at most so many inputs: those that a first model needs most, on the validation split."""
+    """Keep at most so many access points: those that a first model needs most on the validation split."""
     hidden: Size | list[Size] | None = None
-    """Prune hidden units to these sizes (model.hidden is what training begins with), then train on."""
+    """Prune the hidden layers to these sizes, then continue training. `model.hidden` is the size before."""
     fine_tune_epochs: int = Field(default=20, ge=1, le=1_000_000)
     """Epochs after pruning."""
     quantisation_aware: QuantisationAware | None = None
     adaptive_rounding: bool = False
-    """Round each int8 weight up or down by what the layer's output needs, not to the nearest (AdaRound)."""
+    """Round each int8 weight up or down to keep the layer's output close (AdaRound), not to the nearest."""
     forms: list[Literal["dynamic", "static"]] = Field(default_factory=list)
-    """Also score the trained model in the study's forms: torch's dynamic int8, and static int8 as LLM.int8()."""
+    """Also score the trained model in two PyTorch forms: "dynamic" (torch's dynamic int8), "static" (LLM.int8())."""
 
     def problems(self, model: ModelSettings) -> list[str]:
         """What does not fit together with the model, one sentence each."""
@@ -39,7 +41,7 @@ class Compression(Strict):
         }
         if model.architecture != "mlp":
             return [
-                f"compression.{name} is there for model.architecture = 'mlp' only"
+                f"compression.{name} works with model.architecture = 'mlp' only"
                 for name, wanted in asked.items()
                 if wanted
             ]
@@ -48,9 +50,9 @@ class Compression(Strict):
         if kept and (len(kept) != len(sizes) or any(not 1 <= k <= n for k, n in zip(kept, sizes, strict=False))):
             found.append(f"compression.hidden = {kept} must be from 1 to model.hidden = {sizes}, layer by layer")
         if self.quantisation_aware is not None and model.standardise:
-            found.append("compression.quantisation_aware is there for model.standardise = false only")
+            found.append("compression.quantisation_aware works with model.standardise = false only")
         if self.quantisation_aware is not None and self.adaptive_rounding:
-            found.append("compression.quantisation_aware leaves nothing to round: remove compression.adaptive_rounding")
+            found.append("compression.quantisation_aware leaves nothing to round; remove compression.adaptive_rounding")
         return found
 
     @property

@@ -44,7 +44,14 @@ ROOMS = (
 
 
 def load(path: Path) -> DataSet:
-    """Read the publisher's processed files from a folder (plain or .xz) or its zip."""
+    """Read the publisher's processed files from a folder (plain or .xz) or its zip.
+
+    Returns:
+        Readings in dBm of 6 anchors at 3 Hz; of each calibration drive 40 s train and 13 s validate, in turn.
+
+    Raises:
+        DataError: missing or damaged files, or too few samples for both splits.
+    """
     members = files.read_members(path, (TRAINING_FILE, TEST_FILE), NAME)
     calibration = _drives(members[TRAINING_FILE], f"{path}: {TRAINING_FILE}", "calibration")
     test = _drives(members[TEST_FILE], f"{path}: {TEST_FILE}", "test drive")

@@ -47,8 +47,13 @@ Packets = tuple[files.Floats, npt.NDArray[np.int64], files.Floats, files.Floats]
 def load(path: Path, cell_m: float = 3.0, held_out: int = HELD_OUT) -> DataSet:
     """Read the tracks: the publisher's .mbd files with its tetam.dev, or one tracks.csv that joins them.
 
-    `cell_m` is the size of a grid cell in metres. `held_out` is the track that validates, counted from 1 among the
-    tracks that do not test, by name.
+    Args:
+        path: folder or zip.
+        cell_m: side of a grid cell in metres.
+        held_out: the track that validates, counted from 1 by name among the tracks that do not test.
+
+    Raises:
+        DataError: missing tracks, damaged files, or options that do not fit them.
     """
     if not cell_m > 0:
         raise DataError(f"{NAME}: cell_m = {cell_m:g}; it must be above 0 metres")
@@ -56,7 +61,7 @@ def load(path: Path, cell_m: float = 3.0, held_out: int = HELD_OUT) -> DataSet:
     test = [tracks.pop(name) for name in TEST_TRACKS if name in tracks]
     if len(tracks) < 2 or not test:
         tested = ", ".join(TEST_TRACKS)
-        raise DataError(f"{path}: the tracks {tested} and at least two others are needed; take all files")
+        raise DataError(f"{path}: needs the tracks {tested} and at least two others; use all files")
     if not 1 <= held_out <= len(tracks):
         named = ", ".join(f"{number} {name}" for number, name in enumerate(sorted(tracks), start=1))
         raise DataError(f"{NAME}: held_out = {held_out}; choose one of {named}")

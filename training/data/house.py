@@ -21,14 +21,21 @@ LICENCE = "Apache-2.0 (made by tinyloc)"
 def load(
     name: str, seed: int = 1, training_walks: int = 4, living_recordings: int = 2, living_minutes: float = 15.0
 ) -> DataSet:
-    """Simulate house `name` (house-a to house-d).
+    """Simulate a house: scripted walks to train and validate, free living on other days to test.
 
-    seed: of the radio environment and of every walk; training_walks: scripted walks to train on, one more is made for
-    validation; living_recordings of living_minutes each are the test set.
+    Args:
+        name: house-a to house-d.
+        seed: of the radio environment and of every walk.
+        training_walks: scripted walks to train on; one more is made for validation.
+        living_recordings: recordings of the test set.
+        living_minutes: length of each of them in minutes.
+
+    Raises:
+        DataError: an unknown house or impossible options, all at once.
     """
     problems = []
     if name not in HOUSES:
-        problems.append(f"no house called {name!r} (there are {', '.join(HOUSES)})")
+        problems.append(f"no house named {name!r} (there are {', '.join(HOUSES)})")
     if seed < 0:
         problems.append(f"seed = {seed}, must be 0 or more")
     if training_walks < 1:

@@ -36,15 +36,23 @@ Sequences = dict[int, tuple[files.Floats, int, int]]
 
 
 def load(path: Path, split_seed: int = 0, last_s: float = 0.0, new_rooms: int = 0) -> DataSet:
-    """Read the sequences: the publisher's files, or the two that join them. `split_seed` fixes the splits.
+    """Read the sequences: the publisher's files, or the two that join them.
 
-    `last_s`: seconds before the marker that are kept; 0 keeps the walks as they are. `new_rooms`: a setting, 1 to 3,
-    that tests as a whole, so that its rooms are new; a quarter of the other two validates. 0: all settings are in all
-    splits.
+    Args:
+        path: folder or zip.
+        split_seed: of the splits.
+        last_s: seconds before the marker to keep; 0 keeps the walks as they are.
+        new_rooms: a setting, 1 to 3, that tests as a whole, so that its rooms are new; a quarter of the other two
+            validates. 0: all settings are in all splits.
+
+    Raises:
+        DataError: missing or damaged files, or options that leave a split empty.
     """
     samples = round(last_s * RATE_HZ)
     if last_s and samples < 1:
-        raise DataError(f"{NAME}: last_s = {last_s:g} is not a sample; take at least {1 / RATE_HZ:g} s, or 0 for all")
+        raise DataError(
+            f"{NAME}: last_s = {last_s:g} is shorter than a sample; use at least {1 / RATE_HZ:g} s, or 0 for all"
+        )
     sequences = _read(path)
     settings = sorted({setting for _, _, setting in sequences.values()})
     if new_rooms and new_rooms not in settings:
@@ -61,7 +69,9 @@ def load(path: Path, split_seed: int = 0, last_s: float = 0.0, new_rooms: int = 
         for split, chosen in zip(splits, np.split(order, edges), strict=True):
             split += [_recording(int(number), *sequences[int(number)][:2], samples) for number in chosen]
     if not all(splits):
-        raise DataError(f"{path}: {len(sequences)} sequences are too few for three splits; take all of the publisher's")
+        raise DataError(
+            f"{path}: {len(sequences)} sequences are too few for three splits; use all files of the publisher"
+        )
     train, validation, test = map(tuple, splits)
     return DataSet(
         name=NAME,
@@ -137,5 +147,5 @@ def _checked(sequences: Sequences, path: Path) -> Sequences:
         if not len(readings) or label not in (-1, 1) or setting < 1 or np.abs(readings).max() > 1
     ]
     if problems:
-        raise DataError(f"{path}: {files.some(problems)}; there must be samples in -1..1, class -1 or 1 and a setting")
+        raise DataError(f"{path}: {files.some(problems)}; needed are samples in -1..1, class -1 or 1, and a setting")
     return sequences

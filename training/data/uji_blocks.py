@@ -24,8 +24,14 @@ NAME = "ujiindoorloc-blocks"
 def load(path: Path, split_seed: int = 0, block_m: float = 20.0, pause_s: float = 300.0) -> DataSet:
     """Read UJIIndoorLoc as `uji.load` does and cut it into recordings inside blocks.
 
-    split_seed: which recordings are held out; block_m: side of a block in metres; pause_s: a longer time between two
-    scans of a phone begins a new recording.
+    Args:
+        path: zip, folder or CSV.
+        split_seed: which recordings are held out.
+        block_m: side of a block in metres.
+        pause_s: a longer time in seconds between two scans of a phone begins a new recording.
+
+    Raises:
+        DataError: missing or damaged files, or a size that is not above 0.
     """
     sizes = (("block_m", block_m), ("pause_s", pause_s))
     problems = [f"{name} = {value:g} must be above 0" for name, value in sizes if value <= 0]
@@ -35,7 +41,11 @@ def load(path: Path, split_seed: int = 0, block_m: float = 20.0, pause_s: float 
 
 
 def build(training: uji.Scans, test: uji.Scans, split_seed: int, block_m: float, pause_s: float) -> DataSet:
-    """Blocks, recordings and splits from the two files."""
+    """Make blocks, recordings and splits from the two files; arguments as in `load`.
+
+    Raises:
+        DataError: fewer than two blocks in the training file.
+    """
     origin = np.array([training.longitude_m.min(), training.latitude_m.min()])
     keys = uji.areas(training, origin, block_m)
     known = sorted(set(keys))

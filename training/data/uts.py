@@ -33,8 +33,13 @@ TIME_FORMAT = "%d/%m/%Y %H:%M"
 def load(path: Path, split_seed: int = 0, cell_m: float = 15.0) -> DataSet:
     """Read UTSIndoorLoc from a folder, a zip, or one of its two CSV files.
 
-    `split_seed` fixes which quarter of the training scans becomes the validation split; `cell_m` is the size of a grid
-    cell in metres.
+    Args:
+        path: folder, zip or CSV.
+        split_seed: which quarter of the training scans becomes the validation split.
+        cell_m: side of a grid cell in metres.
+
+    Raises:
+        DataError: missing or damaged files, or a cell that is not above 0.
     """
     if not cell_m > 0:
         raise DataError(f"{NAME}: cell_m = {cell_m:g}; it must be above 0 metres")

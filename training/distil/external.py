@@ -11,7 +11,16 @@ _SHOWN = 3
 def check_same(
     run: str, taught: Preprocessing, taught_classes: Sequence[str], own: Preprocessing, own_classes: Sequence[str]
 ) -> None:
-    """TrainingError that names every difference between a teacher (`run`, for the message) and the student's data."""
+    """Check that a teacher has the access points, scaling and classes of the student.
+
+    Args:
+        run: the teacher, for the message.
+        taught, taught_classes: of the teacher.
+        own, own_classes: of the student.
+
+    Raises:
+        TrainingError: every difference.
+    """
     problems = []
     for what, theirs, ours in (
         ("access points", taught.access_points, own.access_points),

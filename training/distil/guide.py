@@ -46,16 +46,22 @@ class Guide(nn.Module):
 
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:
-        """Readings (B, T, P) -> the teacher's scores (B, T, C); of several, the log of their mean probability."""
+        """Compute the teacher's scores: readings (B, T, P) -> (B, T, C).
+
+        Several teachers: the logarithm of their mean probability.
+        """
         if len(self._teachers) == 1:
             return self._teachers[0].network(x)
         logs = torch.stack([functional.log_softmax(teacher.network(x), dim=-1) for teacher in self._teachers])
         return logs.logsumexp(0)
 
     def loss(self, x: Tensor, scores: Tensor, own: Tensor) -> Tensor:
-        """All of the student's loss, a scalar.
+        """Compute the student's whole loss, a scalar.
 
-        x (B, T, P) is what the student just saw, scores (B, T, C) what it made of it, own its loss with the labels.
+        Args:
+            x: readings that the student saw (B, T, P).
+            scores: its scores for them (B, T, C).
+            own: its loss with the labels.
         """
         settings, alpha = self.settings, self.settings.share
         taught = self.scores(x)

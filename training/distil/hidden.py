@@ -46,5 +46,5 @@ def watch(model: Localiser) -> Watch:
 
 
 def pairs(student: int, teacher: int) -> list[int]:
-    """For each of a student's layers the teacher's layer it is matched with: the last with the last, evenly before."""
+    """Match each of a student's layers with a layer of the teacher: the last with the last, evenly before."""
     return [max(1, round((layer + 1) * teacher / student)) - 1 for layer in range(student)]

@@ -15,21 +15,37 @@ _SMALL = 1e-12
 
 
 def softened(scores: Tensor, taught: Tensor, temperature: float) -> Tensor:
-    """T^2 * KL(teacher / T, student / T) a sample (Hinton, Vinyals, Dean 2015); scores and taught (..., C)."""
+    """Compute T^2 * KL(teacher / T, student / T), mean per sample.
+
+    Args:
+        scores: of the student (..., C).
+        taught: scores of the teacher (..., C).
+        temperature: T.
+
+    Source: Hinton, Vinyals, Dean 2015.
+    """
     target = functional.softmax(taught / temperature, dim=-1).flatten(0, -2)
     learnt = functional.log_softmax(scores / temperature, dim=-1).flatten(0, -2)
     return temperature**2 * functional.kl_div(learnt, target, reduction="batchmean")
 
 
 def decided(emissions: Tensor, taught: Tensor) -> Tensor:
-    """Cross-entropy of emissions (W, S, C) to a teacher's classes (W, S): CRF-aware distillation (arXiv 2412.09289)."""
+    """Compute the cross-entropy of emissions (W, S, C) to a teacher's classes (W, S).
+
+    Source: CRF-aware distillation, arXiv 2412.09289.
+    """
     return functional.cross_entropy(emissions.flatten(0, 1), taught.flatten())
 
 
 def log_marginals(crf: CRF, emissions: Tensor) -> Tensor:
-    """Logarithm of each sample's class probabilities given its window: (W, S, C) -> (W, S, C), by forward-backward.
+    """Compute the logarithm of each sample's class probabilities given its window, by forward-backward.
 
-    Differentiable in emissions and in the CRF.
+    Args:
+        crf: of the model.
+        emissions: scores (W, S, C).
+
+    Returns:
+        (W, S, C), differentiable in emissions and in the CRF.
     """
     steps = emissions.shape[1]
     before = [crf.start + emissions[:, 0]]  # (W, C): paths that end here
@@ -43,19 +59,25 @@ def log_marginals(crf: CRF, emissions: Tensor) -> Tensor:
 
 
 def marginal(crf: CRF, emissions: Tensor, taught: Tensor) -> Tensor:
-    """Cross-entropy of the student's marginals to the teacher's `taught` (W, S, C), probabilities; a sample."""
+    """Compute the cross-entropy of the student's marginals to the teacher's, mean per sample.
+
+    Args:
+        crf: of the student.
+        emissions: scores of the student (W, S, C).
+        taught: probabilities of the teacher (W, S, C).
+    """
     return -(taught * log_marginals(crf, emissions)).sum(-1).mean()
 
 
 def hidden_distance(learnt: Tensor, taught: Tensor) -> Tensor:
-    """Mean squared distance of (..., H) in units of the teacher's variance, so that the weight has no unit."""
+    """Compute the mean squared distance of (..., H) in units of the teacher's variance: the weight has no unit."""
     return functional.mse_loss(learnt, taught) / taught.var(correction=0).clamp(min=_SMALL)
 
 
 def relations(learnt: Tensor, taught: Tensor) -> Tensor:
-    """Smooth L1 between the pairwise distances in student (M, H) and teacher (M, H'), each over its mean distance.
+    """Compute smooth L1 between pairwise distances in student (M, H) and teacher (M, H'), each over its mean.
 
-    Relational knowledge distillation, distance-wise (Park, Kim, Lu, Cho 2019).
+    Source: relational knowledge distillation, distance-wise (Park, Kim, Lu, Cho 2019).
     """
     stride = -(-len(learnt) // MOST_RELATED)
     return functional.smooth_l1_loss(_distances(learnt[::stride]), _distances(taught[::stride]))

@@ -9,16 +9,18 @@ from tinyloc.training.models.settings import ModelSettings
 
 
 class Teacher(Strict):
-    """[[distillation.teachers]] and [distillation.assistant]: a model to train first, or a finished run."""
+    """[[distillation.teachers]]: A model to train first, or a finished run."""
 
     run: str | None = None
     """Directory of a finished run of the same access points, scaling and classes."""
     model: ModelSettings | None = None
-    """Trained before the student on the same data; everything else is as in [training]."""
+    """Model to train before the student on the same data, with the settings of [training]."""
     count: int = Field(default=1, ge=1, le=100)
-    """As many models of this kind, each from its own seed."""
+    """Number of models of this kind, each with its own seed."""
     epochs: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Without it, `training.epochs`."""
     learning_rate: float | None = Field(default=None, gt=0, le=1000)
+    """Without it, `training.learning_rate`."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "Teacher":
@@ -30,7 +32,7 @@ class Teacher(Strict):
 
 
 class Distillation(Strict):
-    """[distillation]: bigger models teach the deployed one. See training/distil/losses.py for the formulas."""
+    """[distillation]: Larger models teach the deployed one. training/distil/losses.py has the formulas."""
 
     teachers: list[Teacher] = Field(min_length=1)
     choose: Literal["best", "mean"] = "best"
@@ -43,7 +45,7 @@ class Distillation(Strict):
     alpha: float | None = Field(default=None, ge=0, le=1)
     """Share of the teacher's term for "logits" (default 0.7), of the labels' term for "crf" and "marginals" (0.1)."""
     temperature: float = Field(default=2.0, gt=0, le=1000)
-    """Of "logits"."""
+    """Temperature T of "logits"."""
     hidden_weight: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the squared distance between hidden states of teacher and student, through a learned projection."""
     relation_weight: float = Field(default=0.0, ge=0, le=1e6)

@@ -19,7 +19,16 @@ from torch.nn import functional
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Every query sees every key. q (B, Q, H); k, v (B, S, H); bias (S) -> (B, Q, H)."""
+    """Attend from every query to every key.
+
+    Args:
+        q: queries (B, Q, H).
+        k, v: keys and values (B, S, H).
+        bias: (S,) added to the scores.
+
+    Returns:
+        (B, Q, H).
+    """
     scores = q @ k.transpose(1, 2) / math.sqrt(q.shape[-1])  # (B, Q, S)
     if bias is not None:
         scores = scores + bias
@@ -27,7 +36,16 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tenso
 
 
 def attend_last(q: Tensor, k: Tensor, v: Tensor, context: int, bias: Tensor | None = None) -> Tensor:
-    """Fast form over a stream. q, k, v (B, N, J, H); bias (T) for J = 1, oldest first -> (B, N, J, H)."""
+    """Attend from each sample to the last `context` samples, itself included; the fast form over a whole stream.
+
+    Args:
+        q, k, v: (B, N, J, H): batch, samples, rows per sample, hidden units.
+        context: T, samples that are seen; rows of zeros stand before the first one.
+        bias: (T,) added to the scores, oldest first; for J = 1 only.
+
+    Returns:
+        (B, N, J, H).
+    """
     rows = q.shape[2]
     keys, values = _last(k, context), _last(v, context)  # (B, N, T * J, H)
     scores = q @ keys.transpose(2, 3) / math.sqrt(q.shape[-1])  # (B, N, J, T * J)
@@ -45,7 +63,7 @@ def _last(rows: Tensor, context: int) -> Tensor:
 
 
 def attend_last_reference(q: Tensor, k: Tensor, v: Tensor, context: int, bias: Tensor | None = None) -> Tensor:
-    """`attend_last` slow and plain: sample by sample, the rows it sees put together one by one."""
+    """Compute `attend_last` slowly and plainly: sample by sample, from the rows that it sees. Shapes as there."""
     batch, samples, rows, hidden = q.shape
     zero = q.new_zeros(batch, rows, hidden)
     out = []

@@ -18,5 +18,11 @@ ARCHITECTURES: dict[str, type[Localiser]] = {
 
 
 def build_model(settings: ModelSettings, inputs: int, classes: int) -> Localiser:
-    """A new model with initial weights from torch's random state. `inputs` access points, `classes` areas or rooms."""
+    """Build a model with initial weights from torch's random state.
+
+    Args:
+        settings: architecture and sizes.
+        inputs: P, access points.
+        classes: C, areas or rooms.
+    """
     return ARCHITECTURES[settings.architecture](settings, inputs, classes)

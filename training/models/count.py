@@ -10,11 +10,14 @@ def _numbers(module: nn.Module) -> int:
 
 
 def published_parameters(model: Localiser) -> int:
-    """As arXiv 2412.09289 counts: every trainable parameter, also of branches that never run, without our additions."""
+    """Count parameters as arXiv 2412.09289 does: all trainable ones, also of branches that never run.
+
+    Our additions do not count.
+    """
     return _numbers(model) + _numbers(model.unbuilt()) - model.added_parameters()
 
 
 def live_parameters(model: Localiser, steps: int) -> int:
-    """Parameters that decisions depend on: with windows of one sample no CRF transition is ever taken."""
+    """Count the parameters that decisions depend on: with windows of one sample no CRF transition is ever taken."""
     dead = model.crf.transitions.numel() if model.crf is not None and steps == 1 else 0
     return _numbers(model) - dead

@@ -34,9 +34,17 @@ class CRF(nn.Module):
         return cast(Tensor, self.chain.end_transitions)
 
     def negative_log_likelihood(self, emissions: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
-        """Mean a labelled sample, scalar. emissions (B, T, C), labels (B, T), mask (B, T) with its True samples first.
+        """Compute the mean negative log likelihood per labelled sample, a scalar.
 
-        Windows without any labelled sample are left out; ValueError when no window has one.
+        Windows without a labelled sample do not count.
+
+        Args:
+            emissions: scores (B, T, C).
+            labels: class indices (B, T).
+            mask: (B, T), True where the label counts; the True samples of a window come first.
+
+        Raises:
+            ValueError: no window has a labelled sample.
         """
         kept = mask.any(dim=1)
         if not bool(kept.any()):
@@ -47,9 +55,15 @@ class CRF(nn.Module):
 
     @torch.no_grad()
     def decode(self, emissions: Tensor) -> Tensor:
-        """Most likely class of every sample by Viterbi. emissions (B, T, C) -> (B, T) int64.
+        """Find the most likely class of every sample by Viterbi.
 
         Among equally good paths the smallest class index wins, from the last sample backwards, as on the device.
+
+        Args:
+            emissions: scores (B, T, C).
+
+        Returns:
+            (B, T) int64.
         """
         score = self.start + emissions[:, 0]  # (B, C)
         back = []
@@ -65,10 +79,17 @@ class CRF(nn.Module):
 
     @torch.no_grad()
     def decode_online(self, emissions: Tensor, lag: int) -> Tensor:
-        """Class of sample t - lag on the best path through samples 0 .. t, for each t. (N, C) -> (N,), -1 for t < lag.
+        """Find the class of sample t - lag on the best path through samples 0 to t, for each t.
 
-        The recording goes on, so that no path is charged for its end. Paths are compared with each other only: their
-        scores are kept small by taking the largest off all. The smallest class wins a tie, as in `decode`.
+        The recording goes on, so no path is charged for its end. Paths are compared with each other only: their scores
+        are kept small by subtracting the largest from all. The smallest class wins a tie, as in `decode`.
+
+        Args:
+            emissions: scores of one recording (N, C).
+            lag: samples.
+
+        Returns:
+            (N,), -1 for t < lag.
         """
         score = self.start + emissions[0]  # (C,)
         back, last = [torch.zeros(len(score), dtype=torch.int64)], [first_maximum(score, dim=0)]
@@ -87,6 +108,6 @@ class CRF(nn.Module):
 
 
 def first_maximum(values: Tensor, dim: int) -> Tensor:
-    """Index of the first maximum along `dim` (torch.argmax promises no order among equal values)."""
+    """Find the index of the first maximum along `dim`; torch.argmax promises no order among equal values."""
     is_maximum = values == values.amax(dim=dim, keepdim=True)
     return is_maximum.to(torch.uint8).cumsum(dim).eq(0).sum(dim)

@@ -32,47 +32,71 @@ class Localiser(nn.Module, ABC):
 
     @abstractmethod
     def network(self, x: Tensor) -> Tensor:
-        """Readings (B, T, P) in 0..1 -> scores (B, T, C), from a zero state."""
+        """Compute scores of whole windows from a zero state.
+
+        Args:
+            x: readings (B, T, P) in 0..1.
+
+        Returns:
+            (B, T, C).
+        """
 
     @abstractmethod
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """One sample: readings (B, P) and the state -> scores (B, C) and the next state."""
+        """Compute one sample.
+
+        Args:
+            x: readings (B, P) in 0..1.
+            state: as `initial_state` or the last step gave it.
+
+        Returns:
+            Scores (B, C) and the next state.
+        """
 
     @abstractmethod
     def initial_state(self, batch: int = 1) -> State:
-        """The zero state that a recording starts from."""
+        """Return the zero state that a recording starts from, for `batch` recordings."""
 
     def forward(self, x: Tensor) -> Tensor:
         """As `network`."""
         return self.network(x)
 
     def scores(self, x: Tensor, apart: bool = False) -> Tensor:
-        """Readings of one recording (N, P) -> scores (N, C): `stream` in its fast form.
+        """Compute the scores of one recording in the fast form of `stream`.
 
-        apart: the state starts anew at each sample, as in N recordings of one sample.
+        Args:
+            x: readings (N, P) in 0..1.
+            apart: restart the state at each sample, as in N recordings of one sample.
+
+        Returns:
+            (N, C).
         """
         if apart and self.state_names:
             return torch.cat([self.first_scores(part) for part in torch.split(x, SAMPLES_AT_ONCE)])
         return self.network(x[None])[0]
 
     def first_scores(self, x: Tensor) -> Tensor:
-        """Readings (N, P), each the first of a recording -> scores (N, C)."""
+        """Compute the scores of samples that are each the first of a recording: readings (N, P) -> (N, C)."""
         return self.network(x[:, None])[:, 0]
 
     def unbuilt(self) -> nn.Module:
-        """Layers that the study counts and nothing runs, on torch's meta device: they have a size and no values."""
+        """Return the layers that arXiv 2412.09289 counts and nothing runs.
+
+        They are on torch's meta device: sizes without values.
+        """
         return nn.Module()
 
     def added_parameters(self) -> int:
-        """Parameters that the study's model does not have."""
+        """Count the parameters that the model of arXiv 2412.09289 does not have."""
         return 0
 
     def loss(self, emissions: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
-        """Mean loss a labelled sample, a scalar.
+        """Compute the mean loss per labelled sample, a scalar: the CRF's negative log likelihood, else cross-entropy.
 
-        emissions (B, T, C); labels (B, T), class indices; mask (B, T), bool, True where the label counts. With a CRF:
-        its negative log likelihood, where the True samples of a window must come first (a CRF has no gaps). Without:
-        cross-entropy.
+        Args:
+            emissions: scores (B, T, C).
+            labels: class indices (B, T).
+            mask: (B, T), True where the label counts; with a CRF the True samples of a window come first.
         """
         if self.crf is not None:
             return self.crf.negative_log_likelihood(emissions, labels, mask)
@@ -80,7 +104,7 @@ class Localiser(nn.Module, ABC):
 
     @torch.no_grad()
     def stream(self, x: Tensor) -> Tensor:
-        """Readings of one recording (T, P) -> scores (T, C), sample by sample through `step`."""
+        """Compute the scores of one recording sample by sample through `step`: readings (T, P) -> (T, C)."""
         state = self.initial_state(1)
         rows = []
         for sample in x:

@@ -99,7 +99,10 @@ class MambaBlock(nn.Module):
 
 
 class MambaLocaliser(Localiser):
-    """The network of models.md. State: for each block the convolution's last K - 1 inputs and the scan state."""
+    """Embedding, Mamba blocks behind RMSNorm, linear head (arXiv 2412.09289).
+
+    State: for each block the convolution's last K - 1 inputs and the scan state.
+    """
 
     def __init__(self, settings: ModelSettings, inputs: int, classes: int) -> None:
         super().__init__(settings, inputs, classes)

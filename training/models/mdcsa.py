@@ -45,7 +45,10 @@ JOIN_WIDTH = 3
 
 
 def sinusoids(samples: int, hidden: int) -> Tensor:
-    """Positions (T, H): sin(t w_i) in even columns, cos(t w_i) in odd ones, w_i = 10000^(-2i / H)."""
+    """Return positions (T, H): sin(t w_i) in even columns, cos(t w_i) in odd ones, w_i = 10000^(-2i / H).
+
+    Source: Vaswani et al. 2017, section 3.5.
+    """
     angle = torch.arange(samples)[:, None] * 10000.0 ** (-torch.arange(0, hidden, 2) / hidden)  # (T, ceil(H / 2))
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :hidden]
 

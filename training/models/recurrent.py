@@ -37,14 +37,14 @@ class RecurrentLocaliser(Localiser):
 
     @abstractmethod
     def make_layers(self, inputs: int, hidden: int, layers: int) -> nn.RNNBase:
-        """torch's own recurrent layers, batch first: the fast form."""
+        """Make torch's own recurrent layers, batch first: the fast form, (B, T, P) -> (B, T, H)."""
 
     @abstractmethod
     def cell(self, layer: int, x: Tensor, state: State) -> State:
-        """One layer and sample: x (B, P or H) and that layer's states (B, H) -> its next states."""
+        """Compute one layer and sample: x (B, P or H) and the states (B, H) of that layer -> its next states."""
 
     def weights(self, layer: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of one layer: input weights (G * H, P or H), recurrent weights (G * H, H) and both biases (G * H)."""
+        """Return the weights of one layer: input (G * H, P or H), recurrent (G * H, H), both biases (G * H,)."""
         w, u, b, c = (getattr(self.recurrent, f"{kind}_l{layer}") for kind in
                       ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))  # fmt: skip
         return w, u, b, c

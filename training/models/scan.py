@@ -20,9 +20,18 @@ from torch import Tensor
 def selective_scan_reference(
     u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Slow and plain: -> y (B, T, E), last state (B, E, N).
+    """Compute the selective scan slowly and plainly, sample by sample.
 
-    u, dt (B, T, E); a (E, N), negative; b, c (B, T, N); d (E).
+    Args:
+        u, dt: input and step size (B, T, E).
+        a: (E, N), negative.
+        b, c: (B, T, N).
+        d: (E,).
+
+    Returns:
+        y (B, T, E) and the last state (B, E, N).
+
+    Source: Gu and Dao, arXiv 2312.00752.
     """
     h = u.new_zeros(u.shape[0], *a.shape)  # (B, E, N)
     outputs = []
@@ -33,7 +42,18 @@ def selective_scan_reference(
 
 
 def scan_step(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    """One sample. u, dt (B, E); a (E, N); b, c (B, N); d (E); h (B, E, N) -> y (B, E), next h."""
+    """Compute one sample of the selective scan.
+
+    Args:
+        u, dt: (B, E).
+        a: (E, N), negative.
+        b, c: (B, N).
+        d: (E,).
+        h: state (B, E, N).
+
+    Returns:
+        y (B, E) and the next state.
+    """
     decay = torch.exp(dt[:, :, None] * a)  # (B, E, N)
     h = decay * h + (dt * u)[:, :, None] * b[:, None, :]
     y = (h * c[:, None, :]).sum(-1) + d * u
@@ -41,7 +61,7 @@ def scan_step(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor,
 
 
 def selective_scan(u: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """Fast form. Arguments as `selective_scan_reference`, -> y (B, T, E)."""
+    """Compute the selective scan in its fast form. Arguments as in `selective_scan_reference`; returns y (B, T, E)."""
     fused = _mamba_ssm_kernel()
     if fused is not None and u.is_cuda:
         channels_first = [x.transpose(1, 2).contiguous() for x in (u, dt, b, c)]  # (B, E or N, T)

@@ -17,19 +17,21 @@ LONGEST_KERNEL = 7
 
 
 class ModelSettings(Strict):
-    """Architecture and sizes. `hidden` is H of a sequence model, or the list of hidden layer sizes of an MLP."""
+    """Architecture and sizes of the network."""
 
     architecture: Architecture
+    """Kind of network."""
     hidden: Size | list[Size]
+    """H of a sequence model, or the list of hidden layer sizes of an MLP."""
     layers: int = Field(default=1, ge=1, le=16)
-    """L: Mamba blocks, LSTM or GRU layers, MDCSA blocks (1 or 3). An MLP's is the length of `hidden`: leave it out."""
+    """L: Mamba blocks, LSTM or GRU layers, MDCSA blocks (1 or 3). Leave it out for an MLP."""
     crf: bool = False
-    """A linear-chain CRF over the window follows the network."""
+    """Add a linear-chain CRF over the window."""
     dropout: float | list[float] = 0.0
-    """After each hidden layer of an MLP: one rate for all, or one a layer. Mamba, MDCSA: before each block's residual
-    add. LSTM, GRU: after the last recurrent layer and after the dense layer."""
+    """MLP: after each hidden layer, one rate for all or one per layer. Mamba, MDCSA: before each block's residual
+    addition. LSTM, GRU: after the last recurrent layer and after the dense layer."""
     state_size: int = Field(default=16, ge=1, le=1024)
-    """N: scan states a channel (Mamba's d_state)."""
+    """N: scan states per channel (Mamba's d_state)."""
     conv_width: int = Field(default=4, ge=2, le=64)
     """K: samples that the causal convolution sees (Mamba's d_conv)."""
     expand: int = Field(default=2, ge=1, le=16)
@@ -37,11 +39,11 @@ class ModelSettings(Strict):
     context: int = Field(default=20, ge=2, le=1000)
     """T: samples that MDCSA's attention sees, the newest included."""
     attention: Attention = "streaming"
-    """MDCSA: "streaming" computes one row a sample, "window" is the published form; see training/models/mdcsa.py."""
+    """MDCSA: "streaming" computes one row per sample; "window" is the published form, which cannot be exported."""
     dense: int | None = Field(default=None, ge=0, le=65_536)
-    """Units of the layer between the recurrent ones of an LSTM or GRU and its head. None: as many as H; 0: no layer."""
+    """LSTM, GRU: units of the layer between the recurrent layers and the head. Without it H units; 0: no such layer."""
     standardise: bool = False
-    """MLP, LSTM, GRU: standardise each sample over its readings first, as the LSTM/MLP study does."""
+    """MLP, LSTM, GRU: standardise each sample over its readings first."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "ModelSettings":
@@ -50,9 +52,9 @@ class ModelSettings(Strict):
             problems.append(f"hidden = {self.hidden}: every size must be at least 1")
         problems += self._mlp_problems() if self.architecture == "mlp" else self._sequence_problems()
         if self.standardise and self.architecture not in STANDARDISING:
-            problems.append(f"standardise is there for {', '.join(STANDARDISING)} models; remove it")
+            problems.append(f"standardise works with {', '.join(STANDARDISING)} models only; remove it")
         if self.dense is not None and self.architecture not in ("lstm", "gru"):
-            problems.append(f"dense = {self.dense}: only lstm and gru models have such a layer; remove it")
+            problems.append(f"dense = {self.dense}: only lstm and gru models have this layer; remove it")
         rates = self.dropout if isinstance(self.dropout, list) else [self.dropout]
         if any(not 0.0 <= rate < 1.0 for rate in rates):
             problems.append(f"dropout = {self.dropout}: rates are at least 0 and below 1")

@@ -4,7 +4,7 @@ Each rule knows what the library takes, its C call, and the size that the librar
 works in; codegen/backends/cmsis_nn/library.py asks for that size and puts it into the attribute `scratch`.
 
 The NumPy reference of each is what the library computes when it is built as it comes, with two roundings: that of the
-native operator where both are equal, else told at the rule. docs/backends.md has the table that was measured.
+native operator where both are equal, else told at the rule. docs/reference/backends.md has the measured table.
 """
 
 import dataclasses

@@ -1,5 +1,5 @@
 /* Frames by a grammar, made from the bytes of a fuzzer or of a seed: right checksum and shape, hostile content. Each is
- * sent to the device, and what comes back is compared with what docs/link.md says must come. Two applications use it. */
+ * sent to the device, and what comes back is compared with what docs/reference/link.md says must come. Two applications use it. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
@@ -47,7 +47,7 @@ expected_t expect_error(uint16_t seq, tl_link_error_t code, uint32_t detail);
 /* A reply of this type that the caller fills. */
 expected_t expect_reply(uint8_t type, uint16_t seq);
 
-/// Order, as docs/link.md has it ///
+/// Order, as docs/reference/link.md has it ///
 
 typedef enum { ORDER_NEXT, ORDER_AGAIN, ORDER_REFUSED } order_t;
 

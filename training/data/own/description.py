@@ -1,13 +1,14 @@
-"""What a user's TOML file says of a radio map (docs/data.md has examples). Unknown keys are errors."""
+"""What a user's TOML file says of a radio map (docs/reference/data.md has examples). Unknown keys are errors."""
 
 import tomllib
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tinyloc.bundle.combine import Combine
-from tinyloc.names import FileName, Line, OptionalLine
+from tinyloc.names import FileName, Line, OptionalLine, printable
 from tinyloc.training.data.radio_map.classes import ClassRule
 from tinyloc.training.data.radio_map.splits import SPLITS, TRAIN_AND_VALIDATION, SplitRule, Unit
 from tinyloc.training.data.table import DELIMITERS, Dialect
@@ -16,33 +17,41 @@ from tinyloc.training.errors import DataError
 
 
 class Columns(BaseModel):
-    """[columns]: names of columns, as in the header of the file, or their numbers from 1 where there is no header."""
+    """[columns]: Names of columns as in the header of the file, or their numbers from 1 where there is no header."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     access_points: list[str] = []
-    """A wide table: one column each, dBm. A name with `*` stands for every column that matches and is not named below,
+    """A wide table: one column per access point, in dBm. `*` stands for every matching column that is not named below,
     "FIRST..LAST" for a range of columns, both in the file's order."""
     access_point: str | None = None
-    """A long table, one reading a row: the column that names the access point."""
+    """A long table (one reading per row): the column that names the access point."""
     dbm: str | None = None
     """A long table: the column of its reading."""
     scan: str | None = None
-    """A long table: rows with the same cell are one scan; without it rows with the same time."""
+    """A long table: rows with the same cell are one scan. Without it, rows with the same time."""
     label: str | None = None
-    """Without it the classes are places or areas made from the positions."""
+    """Class of the row. Without it, classes are places or areas made from positions."""
     recording: str | None = None
-    """Changes where another recording begins; without it each file is one recording."""
+    """Changes where another recording begins. Without it, each file is one recording."""
     time: str | None = None
+    """Time of the row, in `time_unit`."""
     day: str | None = None
+    """Day of the row, to hold out whole days."""
     device: str | None = None
+    """Device or person of the row, to hold out whole devices."""
     x: str | None = None
+    """Position, see `coordinates`."""
     y: str | None = None
+    """Position, see `coordinates`."""
     z: str | None = None
+    """Height; needs x and y."""
     floor: str | None = None
+    """Floor of the row."""
     building: str | None = None
+    """Building of the row."""
     split: str | None = None
-    """Cells are train, validation or test."""
+    """Split of the row: train, validation or test."""
 
     def others(self) -> list[str]:
         """Columns that are named outright, beside the access points."""
@@ -73,36 +82,57 @@ class Columns(BaseModel):
         return found
 
 
+class OwnRoom(BaseModel):
+    """[[rooms]]: drawn behind the error map of the report."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Line
+    """As the label of the room, where there is one."""
+    outline: list[tuple[float, float]] = Field(min_length=3)
+    """Corners x, y in order around the room, in the unit of the positions."""
+    floor: Line | None = None
+    """Name of the classes' group that it belongs to, as "F1"; without it the first."""
+
+
 class OwnData(BaseModel):
-    """The whole description."""
+    """A radio map: its files, how they are written, and how it is split."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: FileName
+    """Name of the data set. Letters, digits, `.`, `_`, `-`."""
     title: OptionalLine = ""
+    """One line for lists and reports."""
     licence: Line
+    """Licence of the recordings."""
     citation: OptionalLine = ""
+    """How to cite them."""
     file: str | None = None
-    """One file; which rows are whose says columns.split, or held_out takes whole units."""
+    """One file for all splits. `columns.split` divides it, or `held_out` takes whole units."""
     train: str | None = None
+    """File for training, in place of `file`."""
     validation: str | None = None
-    """Without it whole units of the training file validate."""
+    """File for validation. Without it, whole units of the training file validate."""
     test: str | None = None
+    """File for the test."""
     columns: Columns
     encoding: str = UTF_8
     """Character set of the files, one of tinyloc.training.data.text.ENCODINGS."""
     delimiter: str = ","
+    """Character between two cells."""
     decimal: Literal[".", ","] = "."
+    """Decimal mark."""
     header: bool = True
     """False: the first line is data, and columns are called 1, 2, 3, ..."""
     missing: list[str | float] = ["", 100]
-    """What stands for an access point that was not heard."""
+    """Values that stand for an access point that was not heard."""
     heard: list[float] = []
     """Frequent lowest or highest readings that are real, and no code for "not heard"."""
     time_unit: Literal["s", "ms", "us", "ns", "iso"] = "s"
-    """iso: ISO 8601, as 2026-11-30T14:02:05.250Z; without a zone UTC."""
+    """Unit of times. iso: ISO 8601, as 2026-11-30T14:02:05.250Z; UTC without a zone."""
     rate_hz: float | None = Field(default=None, gt=0)
-    """Samples per second; without it what the times say (1 without times)."""
+    """Samples per second. Without it, from the times (1 without times)."""
     pause_s: float | None = Field(default=None, gt=0)
     """A longer time between two rows begins another recording."""
     scan_s: float | None = Field(default=None, gt=0)
@@ -110,13 +140,13 @@ class OwnData(BaseModel):
     combine: Combine = "mean"
     """A long table: what several readings of one access point within a scan become, see `Preprocessing.combine`."""
     sequential: bool = True
-    """False: the rows of a recording have nothing to do with one another."""
+    """False: rows do not follow one another."""
     held_out: float = Field(default=0.2, gt=0, lt=0.5)
-    """Share of the units that validates, and as much again that tests, where no split is given."""
+    """Share of the units for validation, and as much again for the test, where no split is given."""
     split_by: Unit | None = None
-    """What is held out as a whole; without it the first of the units that the file has enough of."""
+    """What is held out as a whole. Without it, the first unit that the file has enough of."""
     unlabelled: Literal["refuse", "drop"] = "refuse"
-    """Rows without a label (or position, where classes are made from positions)."""
+    """Refuse or drop rows without a label (or position, where classes are made from positions)."""
     coordinates: Literal["auto", "m", "cm", "mm", "degrees"] = "auto"
     """auto: metres, or longitude (x) and latitude (y) when they look like it, which are projected to metres."""
     cell_m: float | None = Field(default=None, gt=0)
@@ -125,6 +155,20 @@ class OwnData(BaseModel):
     """Classes are the places where training scans were taken, those in one cell of a grid of so many metres as one."""
     places: int | None = Field(default=None, ge=2, le=10_000)
     """Classes are at most so many clusters of the places where training scans were taken."""
+
+    rooms: list[OwnRoom] = []
+    access_point_positions: dict[str, list[float]] = {}
+    """Name of an access point -> x, y or x, y, z, in the unit of the positions."""
+
+    @field_validator("access_point_positions")
+    @classmethod
+    def _points(cls, value: dict[str, list[float]]) -> dict[str, list[float]]:
+        wrong = [name for name, place in value.items() if len(place) not in (2, 3) or not all(map(isfinite, place))]
+        if wrong:
+            raise ValueError(
+                f"{', '.join(map(printable, wrong))}: give two or three finite numbers, [x, y] or [x, y, z]"
+            )
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -148,7 +192,7 @@ class OwnData(BaseModel):
             without = [split for split in ("train", "test") if split not in named]
             problems.append(f"name file, or train and test ({', '.join(without)} missing)")
         if self.columns.split and not self.file:
-            problems.append("columns.split is of one file; leave it out beside train, validation and test")
+            problems.append("columns.split needs one file; remove it beside train, validation and test")
         if self.decimal == self.delimiter:
             problems.append("delimiter and decimal are both ','")
         made = [key for key in ("cell_m", "place_m", "places") if getattr(self, key) is not None]
@@ -189,7 +233,7 @@ class OwnData(BaseModel):
 def described(path: Path) -> OwnData:
     """Read and check a description. DataError lists every problem."""
     if not path.is_file():
-        raise DataError(f"{path}: no such file; data set csv is read from a TOML file that describes it (docs/data.md)")
+        raise DataError(f"{path}: no such file; describe your CSV in a TOML file (docs/reference/data.md)")
     try:
         return OwnData.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -199,4 +243,4 @@ def described(path: Path) -> OwnData:
             f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors()
         ]
-        raise DataError(f"{path}: {'; '.join(problems)}; docs/data.md has an example") from error
+        raise DataError(f"{path}: {'; '.join(problems)}; docs/reference/data.md has an example") from error

@@ -110,7 +110,7 @@ def guess(path: Path) -> Guess:
     readings = [roles["dbm"]] if long else _readings(table, set(roles.values()))
     if not readings:
         raise DataError(
-            f"{path}: no column looks like readings in dBm (-127 to 0); write the TOML file by hand (docs/data.md)"
+            f"{path}: no column looks like readings in dBm (-127 to 0); write its TOML file (docs/reference/data.md)"
         )
     found.columns |= roles
     _drop_useless(found, table)

@@ -29,7 +29,7 @@ def description(found: Guess, train: str, test: str | None, name: str) -> str:
     missing = [*found.settings.get("missing", []), *(int(code) for code in found.codes)]
     text = tomli_w.dumps({**top, **settings, "missing": missing, "columns": found.columns})
     ignored = f"# Not used: {', '.join(found.ignored)}\n" if found.ignored else ""
-    return f"# A radio map as `tinyloc init` guessed it; docs/data.md explains every key.\n{ignored}{text}"
+    return f"# A radio map as `tinyloc init` guessed it; docs/reference/data.md explains every key.\n{ignored}{text}"
 
 
 def first_look(data_set: DataSet) -> list[str]:

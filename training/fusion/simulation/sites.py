@@ -26,7 +26,8 @@ class Material:
 
 # Permittivities at 6.5 GHz from ITU-R P.2040-3, table 3: concrete 5.24, plasterboard 2.73. Gaussian core with an
 # exponential tail for blocked paths: Alsindi, Alavi, Pahlavan (IEEE TVT 2009); the means of the tails and the losses
-# are ours, set once so that the errors of a plain filter are of the published size (0.9 and 1.3 m), see README.
+# are ours, set once so that the errors of a plain filter are of the published size
+# (0.9 and 1.3 m, arXiv 2603.18027), see docs/results/fusion.md.
 CONCRETE = Material(excess_m=0.20 * (5.24**0.5 - 1), tail_m=0.35, loss=0.06)
 PLASTER = Material(excess_m=0.10 * (2.73**0.5 - 1), tail_m=0.10, loss=0.01)
 SHAFT = Material(excess_m=0.4, tail_m=0.8, loss=0.20)  # lifts, ducts: only reflections arrive

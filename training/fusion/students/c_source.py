@@ -35,7 +35,7 @@ def fusion_source(student: IntegerStudent, settings: FilterSettings, anchors: Fl
 
 const tl_student_t tl_fusion_student = {{{{{_real(x)}, {_real(y)}}}, {_real(half)}}};
 const tl_fusion_settings_t tl_fusion_settings = {{{named}}};
-_Static_assert({len(anchors)} <= TL_ANCHORS_MAX, "usable ranges are bits of a word");
+TL_STATIC_ASSERT(usable_ranges_are_bits_of_a_word, {len(anchors)} <= TL_ANCHORS_MAX);
 const uint8_t tl_fusion_anchor_count = {len(anchors)};
 const tl_point_t tl_fusion_anchors[{len(anchors)}] = {{{points}}};
 """
