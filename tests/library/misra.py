@@ -28,7 +28,9 @@ def findings(library: Path) -> Counter[str]:
     sources = [str(path) for path in sorted((library / "src").glob("*.c")) if not path.stem.endswith("_weights")]
     command = ["cppcheck", "--addon=misra", "--std=c99", "--platform=arm32-wchar_t4", "--quiet"]
     done = subprocess.run(
-        [*command, "--suppress=missingIncludeSystem", f"-I{library / 'include'}", *sources], capture_output=True, text=True
+        [*command, "--suppress=missingIncludeSystem", f"-I{library / 'include'}", *sources],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return Counter(re.findall(r"misra-c2012-(\d+\.\d+)", done.stderr))

@@ -8,7 +8,8 @@ import typer
 
 from tinyloc.cli.complete import ZOO_PREFIX
 from tinyloc.cli.console import say
-from tinyloc.cli.options import RUNS_DIR, RunsDirOption
+from tinyloc.cli.network_options import StateOption, StepOption, state_pairs
+from tinyloc.cli.options import RUNS_DIR, ArithmeticOption, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, write_json
 from tinyloc.cli.runs import find_run
 
@@ -32,6 +33,9 @@ def library(
         list[str] | None,
         typer.Option("--name", help="Name in C, once a model in their order; without it the model's own, made valid."),
     ] = None,
+    arithmetic: ArithmeticOption = None,
+    state: StateOption = None,
+    step: StepOption = False,
     sizes: Annotated[
         bool, typer.Option("--sizes/--no-sizes", help="Measure flash, RAM, stack and cycles for each core.")
     ] = True,
@@ -46,6 +50,7 @@ def library(
     from tinyloc.cli.publish import FAILED
     from tinyloc.codegen.library.c_names import check_names, model_name
     from tinyloc.codegen.library.layout import check_output, library_files, write_library
+    from tinyloc.codegen.library.model import from_bundle, from_tflite
     from tinyloc.errors import UserError
 
     began = time.monotonic()
@@ -54,7 +59,16 @@ def library(
     names = name or [model_name(_title(model)) for model in models]
     check_names(names)
     check_output(out)
-    made = [_model(model, own, runs_dir, results) for model, own in zip(models, names, strict=True)]
+    made: list[LibraryModel] = []
+    for model, own in zip(models, names, strict=True):
+        if model.startswith(FUSION_PREFIX):
+            made.append(_fusion(model.removeprefix(FUSION_PREFIX), own, results))
+        elif model.endswith(".tflite"):
+            made.append(from_tflite(Path(model), own, state_pairs(state), step))
+        else:
+            layout = find_run(model, runs_dir)
+            bundle = layout.need(layout.bundle, "export")
+            made.append(from_bundle(bundle, own, _title(model), layout.arithmetic(arithmetic)))
     figures = {}
     if sizes:
         from tinyloc.device.image.library_sizes import measure_models
@@ -80,17 +94,6 @@ def _title(model: str) -> str:
     if model.startswith((ZOO_PREFIX, FUSION_PREFIX)):
         return model.split(":", 1)[1]
     return Path(model).stem
-
-
-def _model(model: str, name: str, runs_dir: Path, results: Path) -> "LibraryModel":
-    from tinyloc.codegen.library.model import from_bundle, from_tflite
-
-    if model.startswith(FUSION_PREFIX):
-        return _fusion(model.removeprefix(FUSION_PREFIX), name, results)
-    if model.endswith(".tflite"):
-        return from_tflite(Path(model), name)
-    layout = find_run(model, runs_dir)
-    return from_bundle(layout.need(layout.bundle, "export"), name, _title(model))
 
 
 def _fusion(site: str, name: str, results: Path) -> "LibraryModel":
