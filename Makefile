@@ -12,6 +12,8 @@ RUN ?= $(notdir $(basename $(RECIPE)))
 RUNS ?= runs
 PYTHON ?=
 SUPPORTED := 3.13 3.12 3.11
+BASE_TESTS ?= tests/boards tests/renode tests/codegen/test_reader.py tests/codegen/operators tests/device/test_zoo.py \
+  tests/device/test_zoo_bytes.py tests/device/test_evaluate.py tests/tinyloc/test_portable.py tests/tinyloc/test_cli_boards.py
 VENV ?= .venv
 
 BIN := $(VENV)/bin
@@ -156,8 +158,8 @@ bench: $(VENV)/.tools compiler ## measure the published figures and write them i
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 
-test: $(VENV)/.dev compiler host-compiler ## run the tests
-	@$(BIN)/python -m pytest -m 'not slow'
+test: $(VENV)/.dev compiler host-compiler ## run the tests; COVERAGE=1 prints the coverage of the package
+	@$(BIN)/python -m pytest -m 'not slow' $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 
 test-base: $(VENV)/.test compiler host-compiler ## run the tests of a base installation (PYTHON=..., VENV=...)
 	@TINYLOC_BASE_TESTS=1 $(BIN)/python -m pytest -m 'not slow' -n 2 $(BASE_TESTS)

@@ -24,4 +24,4 @@ def backend_named(name: str) -> Backend:
     for backend in BACKENDS:
         if backend == name:
             return backend
-    raise BackendError(f"--backend {name}: there is no such back end; there are {', '.join(BACKENDS)}")
+    raise BackendError(f"--backend {name}: unknown back end; choose from {', '.join(BACKENDS)}")

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyloc.bundle.schema import Arithmetic, Bundle, Combine, ModelFile
+from tinyloc.bundle.combine import Combine
+from tinyloc.bundle.schema import Arithmetic, Bundle, ModelFile
 from tinyloc.codegen.arithmetic.crf import integer_crf
 from tinyloc.codegen.arithmetic.position import integer_positions
 from tinyloc.codegen.arithmetic.rssi_table import rssi_table

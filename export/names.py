@@ -70,7 +70,9 @@ def name_step(model: Any, names: StepNames) -> None:
                 part.tensors[index].name = names.outputs[int(found[1] or 0)]
     unnamed = [tensor_name(part.tensors[i]) for i in part.outputs if tensor_name(part.tensors[i]) not in names.outputs]
     if unnamed:
-        raise ExportError(f"onnx2tf's signature does not name the output {unnamed[0]}: is it the pinned version?")
+        raise ExportError(
+            f"onnx2tf's signature does not name the output {unnamed[0]}: check that onnx2tf has the pinned version"
+        )
     model.signatureDefs = []
     part.inputs = sorted(part.inputs, key=lambda i: names.inputs.index(tensor_name(part.tensors[i])))
     part.outputs = sorted(part.outputs, key=lambda i: names.outputs.index(tensor_name(part.tensors[i])))
@@ -84,7 +86,7 @@ def _output_name(signature_name: str, names: StepNames) -> str:
         return signature_name
     raise ExportError(
         f"onnx2tf named an output {signature_name}; expected one of {', '.join(names.outputs)} or "
-        f"output_k with k < {len(names.outputs)}: is it the pinned version?"
+        f"output_k with k < {len(names.outputs)}: check that onnx2tf has the pinned version"
     )
 
 

@@ -112,8 +112,8 @@ def _float_stages(
 def _bounded(stage: parity.StageError) -> parity.StageError:
     if not stage.error <= FLOAT_BOUND:
         raise ExportError(
-            f"stage {stage.stage} departs from {stage.against} by {stage.error:.2g} of the scores' deviation, more "
-            f"than {FLOAT_BOUND:.0e}: a fault of the export, or a tool is not of the version that pyproject.toml pins"
+            f"stage {stage.stage} differs from {stage.against} by {stage.error:.2g} of the scores' deviation, more "
+            f"than {FLOAT_BOUND:.0e}: a bug of the export, or a tool has another version than pyproject.toml pins"
         )
     return stage
 
@@ -176,7 +176,7 @@ def _check_default(stages: Sequence[parity.StageError], default: Arithmetic, tel
         for arithmetic, bound in INTEGER_BOUND.items():
             if stage.stage != arithmetic or stage.error <= bound:
                 continue
-            found = f"{arithmetic} is off by {stage.error:.2f} of the scores' deviation (bound {bound:g})"
+            found = f"{arithmetic} differs by {stage.error:.2f} of the scores' deviation (bound {bound:g})"
             if arithmetic == default:
                 raise ExportError(
                     f"{found} and is the default arithmetic; set another under [export] in the recipe, or see which "

@@ -17,8 +17,8 @@ SUFFIX = "_float32.tflite"
 TIMEOUT_S = 600
 
 
-def to_tflite(onnx: Path) -> bytes:
-    """The float32 file, tensor names still onnx2tf's own.
+def to_tflite(onnx: Path, as_they_are: bool = False) -> bytes:
+    """The float32 file, tensor names still onnx2tf's own. as_they_are: inputs keep their shape, images too.
 
     Raises ExportError with onnx2tf's own words when it is missing, fails, or makes no file.
     """
@@ -31,6 +31,8 @@ def to_tflite(onnx: Path) -> bytes:
         work = Path(name)
         source = str(shutil.copy(onnx, work))  # it simplifies the file that it is given, in place
         command = [sys.executable, "-m", "onnx2tf", "-i", source, "-o", str(work / "out"), "-n"]
+        if as_they_are:
+            command += ["-kat", *_input_names(onnx)]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # for onnxsim
         environment = {**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         try:
@@ -38,7 +40,9 @@ def to_tflite(onnx: Path) -> bytes:
                 command, capture_output=True, text=True, env=environment, timeout=TIMEOUT_S, cwd=work, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise ExportError(f"onnx2tf did not finish within {TIMEOUT_S} s; is the machine overloaded?") from error
+            raise ExportError(
+                f"onnx2tf did not finish within {TIMEOUT_S} s; the machine may be overloaded; run again"
+            ) from error
         made = work / "out" / f"{onnx.stem}{SUFFIX}"
         if done.returncode != 0 or not made.is_file():  # it returns 0 without a file when a later stage failed
             log = (done.stdout + done.stderr).strip().splitlines()
@@ -47,3 +51,14 @@ def to_tflite(onnx: Path) -> bytes:
                 f"onnx2tf made no usable file of {onnx.name} (exit code {done.returncode}); its last words:\n  {tail}"
             )
         return made.read_bytes()
+
+
+def _input_names(path: Path) -> list[str]:
+    """Of an ONNX file."""
+    import onnx
+
+    try:
+        graph = onnx.load(str(path)).graph
+    except Exception as error:  # protobuf's own errors
+        raise ExportError(f"{path} is no ONNX file ({error})") from error
+    return [value.name for value in graph.input]

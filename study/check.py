@@ -35,7 +35,7 @@ def impossible(cells: Iterable[Cell]) -> dict[str, str]:
                 if cell.teacher in trained:
                     problems += _taught_by_cell(cell.teacher, *trained[cell.teacher], cell.recipe, kept)
         if cell.teacher in found:
-            problems.append(f"its teacher {cell.teacher} cannot be")
+            problems.append(f"its teacher {cell.teacher} is impossible")
         if problems:
             found[cell.id] = "; ".join(problems)
     return found
@@ -51,7 +51,8 @@ def _loaded(recipe: Recipe) -> DataSet | str:
 
 def _problems(cell: Cell, recipe: Recipe, whole: DataSet, data_set: DataSet) -> list[str]:
     """whole: as loaded; data_set: without what the recipe leaves out."""
-    problems = lone_classes(whole) + unrelated_problems(recipe, whole)
+    problems = [] if recipe.output.spread_m else lone_classes(whole)
+    problems += unrelated_problems(recipe, whole)
     most = len(data_set.access_points)
     inputs = min(most, recipe.compression.access_points or most)
     problems += _too_large(recipe, cell.boards, inputs, len(data_set.classes))

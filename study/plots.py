@@ -100,7 +100,7 @@ def _figure(found: list[Row], data: str, board: str, path: Path) -> None:
         for architecture in sorted({row.architecture for row in found})
     ]
     figure.legend(handles=marks, loc="lower center", ncol=min(len(marks), LEGEND_COLUMNS), fontsize=9)
-    figure.suptitle(f"{data} on {board}: mean over seeds, bars are the standard deviation")
+    figure.suptitle(f"{data} on {board}: mean over seeds; bars: standard deviation")
     lines = -(-len(marks) // LEGEND_COLUMNS)
     figure.tight_layout(rect=(0, 0.025 + 0.025 * lines, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)

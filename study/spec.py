@@ -201,7 +201,7 @@ def _with_teacher_problem(cell: Cell, found: Mapping[str, Cell]) -> Cell:
     if cell.teacher not in found:
         problems.append(f"its teacher {cell.teacher} is not in the grid")
     elif _depth(cell, found) > len(found):
-        problems.append(f"its teacher {cell.teacher} waits for this cell: a circle")
+        problems.append(f"its teacher {cell.teacher} waits for this cell; the teachers form a circle")
     return Cell(**{**cell.__dict__, "problems": tuple(problems)})
 
 

@@ -31,6 +31,7 @@ from tinyloc.cli import (
     flash,
     fusion,
     init,
+    quantise,
     recipes,
     renode,
     report,
@@ -107,6 +108,7 @@ app.command("report", rich_help_panel=DEPLOY)(report.report)
 app.command("compare", rich_help_panel=DEPLOY)(compare.compare)
 app.command("duty", rich_help_panel=DEPLOY)(duty.duty)
 app.command("renode", rich_help_panel=DEPLOY)(renode.renode)
+app.command("quantise", rich_help_panel=NETWORK)(quantise.quantise)
 app.command("compile", rich_help_panel=NETWORK)(compile_model)
 app.command("run", rich_help_panel=NETWORK)(run_model)
 app.add_typer(zoo.app, name="zoo", rich_help_panel=MORE)

@@ -21,7 +21,7 @@ def unrelated_problems(recipe: Recipe, data_set: DataSet) -> list[str]:
     if recipe.training.chunk > 1 and stateful:
         named = ", ".join(dict.fromkeys(stateful))
         must.append(f"training.chunk must be 1, not {recipe.training.chunk}, for models that carry state ({named})")
-    return [f"samples of {data_set.name} do not follow one another: {', '.join(must)}"] if must else []
+    return [f"samples of {data_set.name} are independent: {', '.join(must)}"] if must else []
 
 
 def _models(recipe: Recipe) -> list[ModelSettings]:

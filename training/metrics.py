@@ -89,7 +89,7 @@ def score(
         ValueError: no decision at all.
     """
     if not len(label):
-        raise ValueError("no decision to score: the recordings are shorter than one window")
+        raise ValueError("no decision to score; the recordings are shorter than one window")
     errors = None
     if position_m is not None and class_position_m is not None:
         errors = position_errors(np.asarray(class_position_m)[decision], position_m)

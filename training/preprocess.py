@@ -41,7 +41,7 @@ def fit(
     heard = np.concatenate([recording.rssi_dbm[~np.isnan(recording.rssi_dbm)] for recording in recordings])
     if not len(heard):
         names = ", ".join(recording.name for recording in recordings)
-        raise DataError(f"{names}: no access point is heard in the training recordings; there is nothing to scale by")
+        raise DataError(f"{names}: no access point is heard in the training recordings; readings cannot be scaled")
     weakest, strongest = float(heard.min()), float(heard.max())
     if hold_samples > MOST_HELD:
         raise DataError(f"input.hold_s is {hold_samples} samples; a device counts at most {MOST_HELD}; lower it")

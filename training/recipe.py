@@ -202,25 +202,25 @@ class Recipe(Strict):
         if chunk % steps:
             problems.append(f"training.chunk = {chunk} must be a multiple of window.steps = {steps}")
         if self.window.hop > steps:
-            problems.append(f"window.hop = {self.window.hop} leaves out samples; at most window.steps = {steps}")
+            problems.append(f"window.hop = {self.window.hop} skips samples; use at most window.steps = {steps}")
         if self.window.lag is not None and not self.model.crf:
-            problems.append("window.lag needs model.crf = true: it is the lag of the CRF's path")
+            problems.append("window.lag needs model.crf = true (it delays the path of the CRF)")
         if self.model.crf and steps == 1:
             problems.append("model.crf needs windows of more than one sample (window.steps)")
         if steps > 1 and not self.model.crf:
-            problems.append(f"window.steps = {steps} needs model.crf = true: a window's decision is its path's")
+            problems.append(f"window.steps = {steps} needs model.crf = true (the decision of a window is its path)")
         if self.model.architecture == "mlp" and self.input.hold_s and steps == 1 and chunk > 1:
-            problems.append("training.chunk must be 1 for a model that looks at one sample")
+            problems.append("training.chunk must be 1 for a model of one sample")
         if self.output.position == "mean" and (steps > 1 or self.model.crf):
-            problems.append("output.position = 'mean' is there for models of one sample only (window.steps = 1)")
+            problems.append("output.position = 'mean' works with models of one sample only (window.steps = 1)")
         if self.output.position == "mean" and self.export.arithmetics != ["int8"]:
-            problems.append("output.position = 'mean' is of int8 scores: export.arithmetics must be ['int8']")
+            problems.append("output.position = 'mean' needs export.arithmetics = ['int8']")
         if self.output.spread_m and (self.model.crf or self.training.label_smoothing):
-            problems.append("output.spread_m is there for models without crf and label_smoothing")
+            problems.append("output.spread_m works without model.crf and label_smoothing only")
         problems += self.distillation.problems(self.model) if self.distillation else []
         problems += self.compression.problems(self.model)
         if self.training.position_loss and steps > 1:
-            problems.append("training.position_loss is there for models of one sample only (window.steps = 1)")
+            problems.append("training.position_loss works with models of one sample only (window.steps = 1)")
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -15,7 +15,7 @@ from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.recipe import Recipe
 
 KEYS = {"name", "recipe", "data", "finished", "fit"}
-_WAY_OUT = "train afresh (--fresh) or name another directory"
+_WAY_OUT = "train again with --fresh, or name another directory"
 
 
 def find(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any] | None:
@@ -34,7 +34,7 @@ def find(recipe: Recipe, directory: Path, fresh: bool) -> dict[str, Any] | None:
     path = directory / "resume.pt"
     if not path.is_file():
         if directory.is_dir() and any(directory.iterdir()) and not (directory / "run.json").is_file():
-            raise TrainingError(f"{directory} holds other things than a run; name a new directory or empty this one")
+            raise TrainingError(f"{directory} holds other files than a run; name a new directory, or empty this one")
         return None
     if fresh:
         return None

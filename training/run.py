@@ -182,7 +182,7 @@ def _check_data(recipe: Recipe, data_set: DataSet) -> None:
     for split, need in needs.items():
         longest = max(len(recording) for recording in data_set.splits[split])
         if longest < need:
-            problems.append(f"the longest {split} recording has {longest} samples and {need} are needed")
+            problems.append(f"the longest {split} recording has {longest} samples ; {need} are needed")
     problems += unrelated_problems(recipe, data_set)
     if problems:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
@@ -284,7 +284,7 @@ def load_run(directory: Path) -> TrainedRun:
     """
     path = directory / "run.json"
     if not path.is_file():
-        state = "training was interrupted there: run the same `tinyloc train` again to go on"
+        state = "training was interrupted; run the same `tinyloc train` again to continue"
         if not (directory / "resume.pt").is_file():
             state = "make one with `tinyloc train`"
         raise TrainingError(f"{directory}: no finished run here; {state}")

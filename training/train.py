@@ -200,7 +200,7 @@ class Fit:
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"{self.stage}: the loss became {loss.item()} in epoch {self.epoch + 1}, batch {number}; "
-                    f"lower its learning rate (now {self.learning_rate:g})"
+                    f"lower the learning rate (now {self.learning_rate:g})"
                 )
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -35,4 +35,7 @@ def activation_problems(op: Operator) -> list[str]:
     activation = op.attributes.get("activation", 0)
     if activation in ACTIVATION_BOUNDS:
         return []
-    return [f"fused activation number {activation}: only NONE, RELU, RELU6 and RELU_N1_TO_1 are; export it apart"]
+    return [
+        f"fused activation number {activation} is not supported (NONE, RELU, RELU6 and RELU_N1_TO_1 are); "
+        "export the activation as a separate operator"
+    ]

@@ -65,9 +65,7 @@ def integer_positions(outputs: Outputs, scores: Tensor) -> IntegerPositions | No
     if outputs.position == "class" or outputs.positions_m is None:
         return None
     if scores.element != "int8":
-        raise CompileError(
-            scores.name, [f"positions are computed from int8 scores, these are {scores.element}; export int8"]
-        )
+        raise CompileError(scores.name, [f"positions need int8 scores, these are {scores.element}; export int8"])
     place = np.rint(np.array(outputs.positions_m)[:, :AXES] * MM)
     origin = np.rint((place.max(axis=0) + place.min(axis=0)) / 2)
     unit = max(1, int(np.ceil(np.abs(place - origin).max() / np.iinfo(np.int16).max)))

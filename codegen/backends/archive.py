@@ -49,7 +49,7 @@ def library_directory(variable: str, explanation: str) -> Path:
         raise BackendError(f"{variable} is not set. {explanation}")
     directory = Path(named).expanduser()
     if not directory.is_dir():
-        raise BackendError(f"{variable}={named} is no directory. {explanation}")
+        raise BackendError(f"{variable}={named} is not a directory. {explanation}")
     return directory.resolve()
 
 
@@ -68,7 +68,7 @@ def read_archive(path: Path) -> Archive:
     core = next((core for member in _members(content) if (core := _core_of(member)) is not None), None)
     if core is None:
         raise BackendError(
-            f"{path}: no archive of objects for Cortex-M3 or Cortex-M4; build the library for the board's core"
+            f"{path}: not an archive of objects for Cortex-M3 or Cortex-M4; build the library for the board's core"
         )
     return Archive(path, core, hashlib.sha256(content).hexdigest())
 

@@ -13,8 +13,10 @@ import tflite
 from tinyloc.codegen.c_text import c_comment
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.frontend.operator_codes import operator_name
+from tinyloc.codegen.frontend.refusals import grouped, some, unsupported
 from tinyloc.codegen.frontend.signatures import several
 from tinyloc.codegen.frontend.variables import CALL_ONCE, bind_variables, initial_values
+from tinyloc.codegen.frontend.whole import is_whole
 from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.passes.dilations import fold_dilations
 from tinyloc.codegen.passes.recurrent import detach_states
@@ -28,8 +30,6 @@ from tinyloc.errors import counted
 
 LARGEST_TENSOR = 1 << 26
 """Bytes; a damaged file may claim any size."""
-NAMED_AT_ONCE = 3
-"""Tensors of a wrong type that a message names; a float model has dozens."""
 FOLDED_AT_READING = (*FOLDED, "DEQUANTIZE")
 
 _ELEMENTS: dict[int, ElementType] = {
@@ -184,7 +184,8 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
         *(struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError),
         *(AssertionError, OverflowError, MemoryError),
     ) as error:
-        raise CompileError(str(path), [f"damaged flatbuffer ({error}); export the model again"]) from error
+        what = "contradicts itself" if is_whole(content) else "is a damaged flatbuffer"
+        raise CompileError(str(path), [f"the file {what} ({error}); export the model again"]) from error
 
 
 def read_borders(path: Path, states: Sequence[tuple[str, str]] = ()) -> tuple[list[str], list[str]]:
@@ -251,10 +252,7 @@ class _Reader:
         tensors, operators = self._parts()
         flow = sorted({op.kind for op in operators} & set(_CONTROL_FLOW))
         if flow:
-            self.problems.append(
-                f"control flow ({', '.join(flow)}) is not supported; export without IF and WHILE "
-                "(Keras: GRU with unroll=True; LSTM with a batch of 1, which becomes one operator, or with unroll=True)"
-            )
+            self.problems += [unsupported(kind) for kind in flow]
         inputs = [int(i) for i in self.subgraph.InputsAsNumpy()]
         outputs = [int(i) for i in self.subgraph.OutputsAsNumpy()]
         named = dict(zip((*inputs, *outputs), (n for names in end_names(self.subgraph) for n in names), strict=True))
@@ -271,11 +269,11 @@ class _Reader:
             found = _position(names[0], before), _position(names[1], after)
             for name, position, have in zip((before, after), found, names, strict=True):
                 if position is None:
-                    self.problems.append(f"state tensor {name!r} is not there; the graph has {', '.join(have)}")
+                    self.problems.append(f"state tensor {name!r} does not exist; the graph has {', '.join(have)}")
             if found[0] is not None and found[1] is not None:
                 pairs.append((inputs[found[0]], outputs[found[1]]))
         if self.problems:
-            self._check_kinds(operators)
+            self._check_kinds(tensors, operators)
             raise CompileError(str(self.path), self.problems)
         carried_in = {before for before, _ in pairs}
         carried_out = {after for _, after in pairs}
@@ -450,10 +448,17 @@ class _Reader:
             if number not in _ELEMENTS and number != tflite.TensorType.UINT8:
                 name = _TYPE_NAMES.get(number, str(number))
                 by_type.setdefault(name, []).append(f"{tensors[tensor].name} ({user})")
+        hybrid = _hybrid(subgraph, operators)
+        if hybrid:
+            by_type.pop("FLOAT32", None)
+            self.problems.append(
+                f"{counted(len(hybrid), 'operator')} of dynamic range, with int8 weights and float32 activations "
+                f"({some(hybrid)}): give the converter a representative_dataset, so that it quantises activations too"
+            )
         for name, where in by_type.items():
             self.problems.append(
-                f"{name} where integers are needed: {_some(where)}; only fully quantised models run in integers: "
-                "export with int8 or int16x8 inputs, outputs and operators"
+                f"{name} where integers are needed: {some(where)}; only fully quantised models run in integers: export "
+                "with int8 or int16x8 operators, for which the converter needs a representative_dataset"
             )
         unsigned = [
             op.origin[0]
@@ -465,23 +470,31 @@ class _Reader:
         ]
         if unsigned:
             self.problems.append(
-                f"{counted(len(unsigned), 'operator')} on uint8 ({_some(unsigned)}): the quantisation of before 2020, "
+                f"{counted(len(unsigned), 'operator')} on uint8 ({some(unsigned)}): the quantisation of before 2020, "
                 "with zero points in weights and kernels of its own; quantise the float model again with int8 "
                 "operators (representative_dataset; inputs and outputs may stay uint8)"
             )
 
-    def _check_kinds(self, operators: Sequence[Operator]) -> None:
+    def _check_kinds(self, tensors: Sequence[Tensor], operators: Sequence[Operator]) -> None:
         """Operators that are compilable in no element type; told here when the file is refused before check_graph."""
-        known = {*supported(), *FOLDED_AT_READING}
-        for op in operators:
-            if op.kind not in known:
-                self.problems.append(f"{op.origin[0]}: {op.kind} is not supported")
+        known = {*supported(), *FOLDED_AT_READING, *_CONTROL_FLOW}
+        found = [(op, unsupported(op.kind)) for op in operators if op.kind not in known]
+        self.problems += grouped(tensors, found)
 
 
-def _some(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = f" and {len(names) - NAMED_AT_ONCE} more" if len(names) > NAMED_AT_ONCE else ""
-    return f"{', '.join(names[:NAMED_AT_ONCE])}{more}"
+def _hybrid(subgraph: Any, operators: Sequence[Operator]) -> list[str]:
+    """Names of operators with weights of int8 and activations of float32."""
+
+    def types(ends: Sequence[int]) -> list[int]:
+        return [subgraph.Tensors(t).Type() for t in ends if t != -1]
+
+    return [
+        op.origin[0]
+        for op in operators
+        if op.kind not in ("QUANTIZE", "DEQUANTIZE")
+        and tflite.TensorType.FLOAT32 in types(op.outputs)
+        and {tflite.TensorType.FLOAT32, tflite.TensorType.INT8} <= set(types(op.inputs))
+    ]
 
 
 def _option(name: str, value: Any) -> int | float | str:
@@ -515,11 +528,11 @@ def _storage_faults(source: Any, buffer: Any, size: int) -> list[str]:
     """What of a tensor's form cannot be: its size in bytes, how its constant is kept, scales without zero points."""
     faults = []
     if size > LARGEST_TENSOR:
-        faults.append(f"takes {size:,} bytes, more than any board has; the file is damaged, or the model far too large")
+        faults.append(f"takes {size:,} bytes, more than any board has; the most is {LARGEST_TENSOR:,}")
     if source.Sparsity() is not None:
-        faults.append("is stored sparse; convert the model without a sparsity of its own, or densify it")
+        faults.append("is stored sparse; convert the model without sparsity, or densify it")
     if buffer is not None and buffer.Offset() > 1 and not buffer.DataLength():
-        faults.append("is kept outside of the flatbuffer; write the model as one file below 2 GB")
+        faults.append("is stored outside the flatbuffer; write the model as one file below 2 GB")
     quantisation = source.Quantization()
     if quantisation is not None and quantisation.ScaleLength():
         scales, zeros = quantisation.ScaleLength(), quantisation.ZeroPointLength()

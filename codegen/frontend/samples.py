@@ -71,7 +71,7 @@ def load_samples(given: Sequence[str], arguments: Sequence[ArgumentRecord], type
         found = ", ".join(f"{a.tensor} {count}" for a, (count, _, _) in zip(arguments, forms, strict=True))
         problems.append(f"the inputs have different numbers of samples: {found}")
     if 0 in counts:
-        problems.append("there is no sample in the file")
+        problems.append("the file holds no sample")
     if problems:
         raise SampleError("; ".join(problems))
     columns = [arrays[a.argument].reshape(-1, *a.shape) for a in arguments]
@@ -101,7 +101,7 @@ def _type_problems(values: Array, argument: ArgumentRecord, kind: str) -> list[s
         hint = "; real numbers need --float" if values.dtype.kind == "f" else ""
         return [f"{argument.tensor} is of type {values.dtype}; the model takes {kind}{hint}"]
     if values.dtype.kind == "f" and np.isnan(values).any():
-        return [f"{argument.tensor} holds NaN, which has no integer"]
+        return [f"{argument.tensor} holds NaN, which cannot be quantised"]
     return []
 
 
@@ -131,8 +131,8 @@ def _by_argument(given: Sequence[str], arguments: Sequence[ArgumentRecord]) -> d
     missing = [a.tensor for a in arguments if a.argument not in arrays]
     if unknown or missing:
         told = [f"no input is called {', '.join(unknown)}"] if unknown else []
-        told += [f"nothing is given for {', '.join(missing)}"] if missing else []
-        raise SampleError(f"{'; '.join(told)}; {takes}. Give one .npz, or --input once for each")
+        told += [f"no file is given for {', '.join(missing)}"] if missing else []
+        raise SampleError(f"{'; '.join(told)}; {takes}. Give one .npz, or --input once per input")
     return arrays
 
 
@@ -173,8 +173,8 @@ def check_targets(targets: Sequence[Path], arguments: Sequence[ArgumentRecord]) 
     if len(targets) != len(arguments):
         names = ", ".join(a.tensor for a in arguments)
         raise SampleError(
-            f"the model has {counted(len(arguments), 'output')} ({names}), given is {counted(len(targets), 'file')}; "
-            "give one .npz, or --output once for each"
+            f"the model has {counted(len(arguments), 'output')} ({names}), but {counted(len(targets), 'file')}; "
+            "give one .npz, or --output once per output"
         )
 
 

@@ -11,11 +11,12 @@ from tinyloc.bundle.schema import Arithmetic, Bundle, ModelFile, load_bundle
 from tinyloc.codegen.arithmetic.position import IntegerPositions, integer_positions
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.frontend.reader import read_tflite
+from tinyloc.codegen.frontend.refusals import grouped, unsupported
 from tinyloc.codegen.graph import RANGE, Graph, Operator, broadcast_shape, illegalities
 from tinyloc.codegen.manifest import Reference
 from tinyloc.codegen.operators.base import ElementWise, Rule, shape_problems
 from tinyloc.codegen.passes.selective_scan import fuse_selective_scan
-from tinyloc.codegen.semantics.operator_table import rule_of, supported
+from tinyloc.codegen.semantics.operator_table import rule_of
 from tinyloc.errors import UserError
 
 
@@ -35,19 +36,16 @@ class Source:
 
 
 def operator_problems(graph: Graph) -> list[str]:
-    """Every operator that cannot be compiled: its name in the model, why, and what to do."""
-    problems = []
+    """What cannot be compiled: names of operators in the model, why, and what to do."""
+    found: list[tuple[Operator, str]] = []
     for op in graph.operators:
         rule = rule_of(graph, op)
         if rule is None:
-            element = graph.tensors[op.inputs[0]].element if op.inputs else "nothing"
-            problems.append(
-                f"{op.origin[0]}: {op.kind} on {element} is not supported; rewrite it with {', '.join(supported())}"
-                " (CONTRIBUTING.md says how to add an operator)"
-            )
+            element = graph.tensors[op.inputs[0]].element if op.inputs else ""
+            found.append((op, unsupported(op.kind, element)))
         else:
-            problems += [f"{op.origin[0]}: {problem}" for problem in _problems_of(graph, op, rule)]
-    return problems
+            found += [(op, problem) for problem in _problems_of(graph, op, rule)]
+    return grouped(graph.tensors, found)
 
 
 def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
@@ -59,7 +57,7 @@ def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
         return problems
     # a rule may take for granted that TFLite wrote the file: number of operands, rank, sizes that fit
     except (ValueError, IndexError, TypeError, KeyError, AttributeError, AssertionError, ArithmeticError) as error:
-        return [f"its operands are not what {op.kind} takes ({error}); the file is damaged"]
+        return [f"{op.kind} does not take these operands ({error}); the file is damaged"]
 
 
 def check_graph(graph: Graph, where: str, known: Sequence[str] = ()) -> None:

@@ -31,9 +31,7 @@ def as_step(graph: Graph, where: str) -> Graph:
         return graph  # a step already
     stepping = _Stepping(graph)
     if graph.states:
-        stepping.problems.append(
-            "the model has states of its own beside an LSTM over a window: give it one sample a run"
-        )
+        stepping.problems.append("the model has states besides the LSTM over a window; give it one sample per run")
     stepping.follow()
     if stepping.problems:
         raise CompileError(where, stepping.problems)
@@ -63,13 +61,15 @@ class _Stepping:
                 self.problems.append(f"input {self.graph.tensors[t].name} has {shape} where others have {self.steps}")
             self.steps = shape[self.time[t]]
         if not any(op.kind == LSTM for op in self.graph.operators):
-            self.problems.append(f"no {LSTM}: nothing is carried from sample to sample")
+            self.problems.append(f"no {LSTM}: no state passes from sample to sample")
         if self.problems:
             return
         for op in self.graph.operators:
             problem = self._place(op)
             if problem:
-                self.problems.append(f"{op.origin[0]}: {problem}; a step cannot be made of it, compile the window")
+                self.problems.append(
+                    f"{op.origin[0]}: {problem}; it cannot become a step; compile the window without --step"
+                )
                 return
 
     def _place(self, op: Operator) -> str | None:

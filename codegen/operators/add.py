@@ -56,7 +56,7 @@ class Add(ElementWise):
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16")) + activation_problems(op)
         if not problems and factors(graph, op).output[1] > 0:
-            problems.append("the output's scale is so small that the sum cannot be brought to it; calibrate again")
+            problems.append("the scale of the output is too small for the sum; calibrate again")
         if not problems and op.attributes.get("powers_of_two") and _powers_of_two(graph, op):
             problems.append(
                 "int16 scales that are all powers of two, with pot_scale_int16 set: TFLite takes another kernel there;"

@@ -15,7 +15,7 @@ class ArgMax(KernelRule):
         problems = quantised_problems(graph, op.inputs[:1], ("int8", "int16"))
         x, axis, y = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         if axis.data is None:
-            return [*problems, f"the axis {axis.name} is computed: it must be constant"]
+            return [*problems, f"the axis {axis.name} is computed; it must be constant"]
         if y.element not in ("int32", "int64"):
             problems.append(f"{y.name} is {y.element}, not int32 or int64")
         if not -len(x.shape) <= int(axis.data.item()) < len(x.shape):

@@ -95,11 +95,11 @@ def quantised_problems(graph: Graph, tensors: Sequence[int], elements: Sequence[
         elif tensor.quantisation is None:
             problems.append(f"tensor {tensor.name} has no scale and zero point; quantise the whole model")
         elif tensor.quantisation.per_channel:
-            problems.append(f"tensor {tensor.name} has a scale a channel where one scale is needed")
+            problems.append(f"tensor {tensor.name} has one scale per channel; one scale is needed")
         elif not tensor.scale > 0.0 or not np.isfinite(tensor.scale):
             problems.append(f"tensor {tensor.name} has scale {tensor.scale}")
         elif not RANGE[tensor.element][0] <= tensor.zero_point <= RANGE[tensor.element][1]:
-            problems.append(f"tensor {tensor.name} has zero point {tensor.zero_point}, outside of {tensor.element}")
+            problems.append(f"tensor {tensor.name} has zero point {tensor.zero_point}, outside {tensor.element}")
         elif tensor.element == "int16" and tensor.zero_point:
             problems.append(
                 f"int16 tensor {tensor.name} has zero point {tensor.zero_point}: TFLite quantises int16 symmetrically"
@@ -129,7 +129,7 @@ def shape_problems(graph: Graph, tensor: int, expected: Sequence[int]) -> list[s
     found = graph.tensors[tensor]
     if found.shape == tuple(expected):
         return []
-    return [f"{found.name} has shape {found.shape}, its operands give {tuple(expected)}: damaged or dynamic"]
+    return [f"{found.name} has shape {found.shape}, its operands give {tuple(expected)}; convert it with fixed sizes"]
 
 
 def broadcast(graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[npt.NDArray[np.int64]]:

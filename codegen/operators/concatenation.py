@@ -23,7 +23,7 @@ class Concatenation(KernelRule):
         if any(len(shape) != len(whole) for shape in shapes):
             problems.append(f"the parts have different ranks: {shapes}")
         if op.attributes.get("activation", 0):
-            problems.append("a fused activation; put it before or after")
+            problems.append("a fused activation is not supported; export the activation as a separate operator")
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:

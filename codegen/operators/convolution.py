@@ -23,7 +23,7 @@ def size_problems(g: Geometry) -> list[str]:
     """Sizes that the kernels have no room for."""
     reach = [(k - 1) * d + 1 for k, d in zip(g.kernel, g.dilation, strict=True)]
     largest = max(*g.input, *g.output, *g.kernel, *g.stride, *g.dilation, *reach)
-    return [f"a size, stride or reach of {largest}: {LARGEST} is the most"] if largest > LARGEST else []
+    return [f"a size, stride or reach of {largest} exceeds {LARGEST}"] if largest > LARGEST else []
 
 
 def filter_problems(graph: Graph, op: Operator, x: int, w: int, bias_position: int = 2) -> list[str]:

@@ -15,12 +15,12 @@ class Gather(KernelRule):
         problems = quantised_problems(graph, (op.inputs[0], op.outputs[0]), ("int8", "int16"))
         indices = graph.tensors[op.inputs[1]]
         if indices.data is None:
-            return [*problems, f"the indices {indices.name} are computed: they must be constants"]
+            return [*problems, f"the indices {indices.name} are computed; they must be constants"]
         x, axis = graph.tensors[op.inputs[0]], self._axis(graph, op)
         if op.attributes["batch_dims"]:
-            problems.append("batch dimensions are not supported; gather from each batch apart")
+            problems.append("batch dimensions are not supported; gather from each batch separately")
         if not 0 <= axis < len(x.shape) or indices.data.min() < 0 or indices.data.max() >= x.shape[axis]:
-            return [*problems, f"indices {indices.name} reach outside of axis {axis} of {x.name} {x.shape}"]
+            return [*problems, f"indices {indices.name} reach outside axis {axis} of {x.name} {x.shape}"]
         shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
         return problems + shape_problems(graph, op.outputs[0], shape)
 

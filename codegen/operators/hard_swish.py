@@ -33,7 +33,7 @@ class HardSwish(ElementWise):
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8",))
         if not problems and _factors(graph, op)[0][1] > 0:
-            problems.append("the output's scale is below a 128th of the input's; calibrate again")
+            problems.append("the scale of the output is below 1/128 of the input's; calibrate again")
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:

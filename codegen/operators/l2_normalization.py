@@ -52,9 +52,9 @@ class L2Normalization(KernelRule):
             return problems
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
         if (y.scale, y.zero_point) != (2.0**-OUTPUT_BITS, 0):
-            problems.append(f"{y.name} has scale {y.scale} and zero point {y.zero_point}, TFLite asks for 1/128 and 0")
+            problems.append(f"{y.name} has scale {y.scale} and zero point {y.zero_point}; TFLite requires 1/128 and 0")
         if op.attributes.get("activation"):
-            problems.append("a fused activation, which TFLite does not know here; export it apart")
+            problems.append("a fused activation is not supported here; export the activation as a separate operator")
         if x.shape[-1] * reach(x) ** 2 >= 2**31:
             problems.append(f"a sum of {x.shape[-1]} squares overflows 32 bits")
         return problems + shape_problems(graph, op.outputs[0], x.shape)

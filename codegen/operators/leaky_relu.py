@@ -28,7 +28,7 @@ class LeakyRelu(ElementWise):
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8", "int16"))
         if not op.attributes["alpha"] >= 0:
-            problems.append(f"alpha is {op.attributes['alpha']}: only slopes from 0 on are supported")
+            problems.append(f"alpha is {op.attributes['alpha']}; only slopes of at least 0 are supported")
         if not problems:
             x, y = (graph.tensors[t] for t in (op.inputs[0], op.outputs[0]))
             problems = scale_problems([max(1.0, op.attributes["alpha"]) * x.scale / y.scale], reach(x))

@@ -74,7 +74,7 @@ class Logistic16(ElementWise):
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int16",))
         if not problems and graph.tensors[op.outputs[0]].scale != 2.0**-15:
-            problems.append(f"the output's scale is {graph.tensors[op.outputs[0]].scale}, TFLite asks for 2**-15")
+            problems.append(f"the output's scale is {graph.tensors[op.outputs[0]].scale}; TFLite requires 2**-15")
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:

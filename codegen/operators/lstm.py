@@ -30,7 +30,7 @@ INPUT_WEIGHTS, RECURRENT_WEIGHTS, PEEPHOLES, BIASES, PROJECTION, HIDDEN, CELL, N
 _NAMED = (
     (PEEPHOLES, 3, "peephole connections"),
     (PROJECTION, 2, "a projection"),
-    (NORMS, 4, "layer normalisation inside of the cell"),
+    (NORMS, 4, "layer normalisation in the cell"),
 )
 SUM_LIMIT = 1 << 30
 Step = Callable[[Operator, "Sequence[Gate]", Int64s, Int64s, Int64s], tuple[Int64s, Int64s]]
@@ -109,7 +109,7 @@ class Lstm(KernelRule):
             problems.append(f"weights of shape {(units, inputs)} do not lead from {x.shape} to {y.shape}")
         batch = x.shape[1] if op.attributes["time_major"] and len(x.shape) == 3 else x.shape[0]
         if batch != 1:
-            problems.append(f"{x.name} has shape {x.shape}: a batch of sequences; only one at a time is supported")
+            problems.append(f"{x.name} has shape {x.shape}: a batch of sequences; only batch 1 is supported")
         for name, size in zip(("hidden", "cell"), op.attributes.get("state_sizes", ()), strict=False):
             if size != units:
                 problems.append(f"the {name} state has {size} elements for {units} units")
@@ -126,12 +126,12 @@ class Lstm(KernelRule):
     @staticmethod
     def _form_problems(graph: Graph, op: Operator) -> list[str]:
         problems = [
-            f"{what} in the LSTM: only the plain cell that Keras makes is supported"
+            f"{what} in the LSTM: only the plain cell of Keras is supported"
             for first, count, what in _NAMED
             if any(t != -1 for t in op.inputs[first : first + count])
         ]
         if op.inputs[INPUT_WEIGHTS] == -1 or op.inputs[RECURRENT_WEIGHTS] == -1 or op.inputs[BIASES] == -1:
-            problems.append("no input gate of its own (CIFG): only the plain cell that Keras makes is supported")
+            problems.append("no input gate (CIFG) in the LSTM: only the plain cell of Keras is supported")
         if op.attributes["activation"] != 4:
             problems.append("the activation of the cell is not tanh")
         weights = [t for t in op.inputs[INPUT_WEIGHTS:PEEPHOLES] if t != -1]

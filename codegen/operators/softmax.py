@@ -128,12 +128,12 @@ class Softmax(KernelRule):
             problems.append(f"from {x.element} to {y.element}: only equal types are supported")
         if abs(y.scale - scale) > 0.001 * scale or y.zero_point != zero:
             problems.append(
-                f"the output's scale is {y.scale}, zero point {y.zero_point}; TFLite asks for {scale}, {zero}"
+                f"the output's scale is {y.scale}, zero point {y.zero_point}; TFLite requires {scale}, {zero}"
             )
         if not op.attributes["beta"] > 0:
             problems.append(f"beta is {op.attributes['beta']}")
         if x.shape and x.shape[-1] > 2048:
-            problems.append(f"{x.shape[-1]} values a row: their sum may overflow from 2049 on")
+            problems.append(f"{x.shape[-1]} values per row: the sum may overflow above 2048")
         return problems + shape_problems(graph, op.outputs[0], x.shape)
 
     @staticmethod

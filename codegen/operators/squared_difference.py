@@ -26,7 +26,7 @@ class SquaredDifference(ElementWise):
     def problems(self, graph: Graph, op: Operator) -> list[str]:
         problems = quantised_problems(graph, (*op.inputs, *op.outputs), ("int8",))
         if not problems and _factors(graph, op)[2][1] > 0:
-            problems.append("the output's scale is so small that squares cannot be brought to it; calibrate again")
+            problems.append("the scale of the output is too small for the squares; calibrate again")
         return problems
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:

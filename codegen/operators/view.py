@@ -66,7 +66,7 @@ def part_problems(rule: ViewRule, graph: Graph, op: Operator) -> list[str]:
         if tensor != source and not graph.is_constant(tensor)
     ]
     if op.attributes.get("offset"):
-        problems.append("ends of STRIDED_SLICE counted from its begins are not supported; count them from 0")
+        problems.append("ends of STRIDED_SLICE relative to its begins are not supported; use absolute ends")
     if problems:
         return problems
     x = graph.tensors[source]

@@ -267,7 +267,7 @@ def test_a_directory_that_is_not_the_library(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_damaged_archive(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "libcmsis-nn.a"
     path.write_bytes(content)
-    with pytest.raises(BackendError, match="no archive of objects for Cortex-M3 or Cortex-M4"):
+    with pytest.raises(BackendError, match="not an archive of objects for Cortex-M3 or Cortex-M4"):
         find_archive(tmp_path, "libcmsis-nn.a", "CMSIS_NN_DIR", "")
 
 

@@ -94,12 +94,24 @@ def test_the_table_has_these_rows_only() -> None:
     assert len(table_rows()) == len(ROWS)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_directories_and_files_that_are_named_exist(document: str) -> None:
-    text = (ROOT / document).read_text()
-    named = re.findall(r"`((?:[a-z0-9_]+/)+(?:[\w.]+)?)`", text) + re.findall(r"\]\((\w[\w./-]*)\)", text)
-    made = ("runs/", "build/", "kernels/", "training/models/NAME")
-    assert [name for name in named if not name.startswith(made) and not (ROOT / name).exists()] == []
+PARTS = "boards|codegen|device|docs|export|firmware|renode|results|study|tests|tinyloc|training|zoo"
+MADE = ("boards/myboard", "firmware/port/myboard", "firmware/stm32l4", "results/STUDY", "training/models/NAME")
+"""Files that the reader, a study or a run makes."""
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = re.findall(rf"`((?:{PARTS})/[\w./-]*)`", text)
+    targets = re.findall(r"\]\(([\w.][\w./-]*)[#)]", text)
+    linked = [(ROOT / page).parent / target for target in targets]
+    generated = {f"docs/{name}" for name in ("reference/commands.md", "reference/recipe.md", "reference/own-data.md",
+                                             "reference/bundle.md", "reference/board.md", "reference/c-interface.md",
+                                             "contributing.md", "changelog.md")}  # fmt: skip
+    places = [ROOT / name for name in named if not name.startswith(MADE)] + linked
+    lost = [path for path in places if not path.exists()]
+    assert [path for path in lost if str(path.resolve().relative_to(ROOT)) not in generated] == []
 
 
 def test_make_help_lists_the_targets() -> None:

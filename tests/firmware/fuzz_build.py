@@ -84,9 +84,13 @@ def run_fuzzer(program: Path, seed: int, frames: int, timeout: float = 600.0) ->
     return {row[0]: Reached(int(row[1]), int(row[2])) for row in rows}
 
 
-def has_clang() -> bool:
-    """Whether libFuzzer targets can be built."""
-    return shutil.which("clang") is not None
+def has_libfuzzer() -> bool:
+    """Whether clang is there with libFuzzer's runtime."""
+    if shutil.which("clang") is None:
+        return False
+    empty = b"int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d == 0 && n == 0; }"
+    command = ["clang", "-fsanitize=fuzzer", "-x", "c", "-", "-o", "/dev/null"]
+    return subprocess.run(command, input=empty, capture_output=True).returncode == 0
 
 
 def line_counts(work: Path) -> dict[tuple[str, int], int]:

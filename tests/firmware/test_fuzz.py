@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.fuzz_build import FUSIONS, TARGETS, compile_fuzzer, has_clang, line_counts, run_fuzzer
+from tests.firmware.fuzz_build import FUSIONS, TARGETS, compile_fuzzer, has_libfuzzer, line_counts, run_fuzzer
 from tinyloc.paths import FIRMWARE_DIR
 
 PARTS = ("link", "app", "localise", "fusion", "fusion_app")
@@ -42,10 +42,11 @@ def test_ten_million_frames(target: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not has_clang(), reason="clang is not installed: no libFuzzer")
 @pytest.mark.parametrize("target", TARGETS)
 def test_libfuzzer(target: str, tmp_path: Path) -> None:
     """Five minutes over all targets, led by coverage."""
+    if not has_libfuzzer():
+        pytest.skip("clang is not installed: no libFuzzer")
     program = compile_fuzzer(target, tmp_path, "libfuzzer")
     (tmp_path / "corpus").mkdir()
     for seed in range(8):

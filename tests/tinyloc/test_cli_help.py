@@ -41,6 +41,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "renode",
         "report",
         "compile",
+        "quantise",
         "run",
         "compare",
         "duty",

@@ -244,12 +244,12 @@ def test_wrong_files_names_and_options(tmp_path: Path, capsys: pytest.CaptureFix
     np.savez(tmp_path / "odd.npz", a=SAMPLES, other=SAMPLES)
     np.savez(tmp_path / "uneven.npz", a=SAMPLES, b=SAMPLES[:2])
     cases = [
-        (["--input", x, "--output", y], "nothing is given for b"),
+        (["--input", x, "--output", y], "no file is given for b"),
         (["--input", x, "--input", x, "--input", x, "--output", y], "one file too many; the model takes 2 inputs"),
         (["--input", x, "--input", x, "--output", y], "the model has 2 outputs (t2, t3), given is 1 file"),
         (["--input", str(tmp_path / "bad.npy"), "--output", y], "bad.npy: not a whole file"),
         (["--input", str(tmp_path / "none.npy"), "--output", y], "none.npy: cannot be read"),
-        (["--input", str(tmp_path / "odd.npz"), "--output", y], "no input is called other; nothing is given for b"),
+        (["--input", str(tmp_path / "odd.npz"), "--output", y], "no input is called other; no file is given for b"),
         (["--input", str(tmp_path / "uneven.npz"), "--output", y], "different numbers of samples"),
         (["--input", x, "--output", y, "--optimise", "O9"], "'O9' is not one of"),
         (["--input", x, "--output", y, "--state", "a"], "give INPUT=OUTPUT"),

@@ -84,7 +84,7 @@ def test_get_keeps_what_the_publisher_sends_when_the_sums_are_right(
     [
         (urllib.error.URLError("no route to host"), r"cannot download .*no route to host.*put it here as"),
         (TimeoutError("timed out"), r"cannot download .*timed out"),
-        (b"<html>busy</html>", r"17 bytes that are no zip file"),
+        (b"<html>busy</html>", r"17 bytes that are not a zip file"),
         (archive(MEMBERS | {"trainingData.csv": b"other"}), r"trainingData.csv has another sha256"),
         (archive({"trainingData.csv": b"training"}), r"no validationData.csv in the zip"),
     ],

@@ -356,4 +356,4 @@ def test_what_is_there_for_an_mlp_only_is_told() -> None:
     with pytest.raises(RecipeError) as caught:
         parse_recipe(other + "[compression]\nhidden = 4\nadaptive_rounding = true\n", "compressed")
     for name in ("hidden", "adaptive_rounding"):
-        assert f"compression.{name} is there for model.architecture = 'mlp' only" in str(caught.value)
+        assert f"compression.{name} works with model.architecture = 'mlp' only" in str(caught.value)

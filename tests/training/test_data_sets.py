@@ -39,7 +39,7 @@ def test_all_missing_members_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.csv and b_\*\.csv missing here"):
         files.read_members(tmp_path, ["a.csv", "b_*.csv"], "it")
     (tmp_path / "a.csv.xz").write_bytes(b"not xz")
-    with pytest.raises(DataError, match="not a whole xz file"):
+    with pytest.raises(DataError, match="not a complete xz file"):
         files.read_members(tmp_path, ["a.csv"], "it")
 
 
@@ -66,7 +66,7 @@ def test_tables_say_what_is_wrong(text: str, message: str) -> None:
 def test_cells_that_are_no_numbers_are_named_and_missing_ones_are_nan() -> None:
     table = read_table("\ufeff #a , b\n1,100\n,x\n".encode(), "t.csv", ["a", "b"])
     assert np.isnan(table.numbers(["a"], missing=[""])).tolist() == [[False], [True]]
-    with pytest.raises(DataError, match=r"2 cells are no numbers: line 3 a = '', line 3 b = 'x'"):
+    with pytest.raises(DataError, match=r"2 cells are not numbers: line 3 a = '', line 3 b = 'x'"):
         table.numbers(["a", "b"])
 
 
@@ -83,7 +83,7 @@ def test_decimal_commas_are_read_when_declared_and_hinted_at_otherwise() -> None
     with pytest.raises(DataError, match=r"line 2 a = '-51,5'.*decimal = \",\""):
         read_table(text, "t.csv", ["a"], Dialect(";")).numbers(["a"])
     assert read_table(text, "t.csv", ["a"], Dialect(";", ",")).numbers(["a", "b"]).tolist() == [[-51.5, 1]]
-    with pytest.raises(DataError, match=r"2 cells are no numbers: line 2 a = '1\.5', line 2 b = '1_0'"):
+    with pytest.raises(DataError, match=r"2 cells are not numbers: line 2 a = '1\.5', line 2 b = '1_0'"):
         read_table("a;b\n1.5;1_0\n", "t.csv", ["a"], Dialect(";", ",")).numbers(["a", "b"])
 
 
@@ -233,7 +233,7 @@ def test_a_walk_is_as_long_as_is_asked_and_ends_at_the_marker(sequences: Path) -
         silent = max(0, 32 - len(all_of_it))
         assert np.isnan(cut.rssi_dbm[:silent]).all()
         assert np.array_equal(cut.rssi_dbm[silent:], all_of_it.rssi_dbm[-32:])
-    with pytest.raises(DataError, match=r"last_s = 0.01 is not a sample; take at least 0.125 s"):
+    with pytest.raises(DataError, match=r"last_s = 0.01 is shorter than a sample; use at least 0.125 s"):
         movement_aal.load(sequences / "joined", last_s=0.01)
 
 
@@ -370,7 +370,7 @@ def test_tags_of_activities_say_nothing_of_the_place(house: Path) -> None:
     (before,) = in_home.load("A", house).test
     path = house / "house_A" / "experiments" / "living_1" / in_home.TAG_FILE
     path.write_text(path.read_text() + "2017-03-01 10:00:02.000,0,90\n")
-    with pytest.raises(DataError, match="tags 90 are in no room"):
+    with pytest.raises(DataError, match="tags 90 belong to no room"):
         in_home.load("A", house)
     (house / "house_A" / "metadata" / "act_desc.dat").write_text("90,sitting\n")
     (after,) = in_home.load("A", house).test
@@ -382,7 +382,7 @@ def test_what_a_house_lacks_is_named(house: Path) -> None:
         in_home.load("B", house)
     tags = house / "house_A" / "metadata" / "room_tags.dat"
     tags.write_text("room, tags\n1,0,1\n")
-    with pytest.raises(DataError, match=r"tags 3 are in no room"):
+    with pytest.raises(DataError, match=r"tags 3 belong to no room"):
         in_home.load("A", house)
     tags.unlink()
     with pytest.raises(DataError, match=r"room_tags\.dat: missing"):
@@ -408,7 +408,7 @@ def test_a_set_is_found_by_any_of_its_layouts(tmp_path: Path, monkeypatch: pytes
 
 def test_a_set_whose_bytes_are_not_known_is_not_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "search_places", list)
-    with pytest.raises(DataError, match=r"cannot be checked here.*UTSIndoorLoc-dataset.*utsindoorloc/"):
+    with pytest.raises(DataError, match=r"no checksum of these files.*UTSIndoorLoc-dataset.*utsindoorloc/"):
         catalogue.get("utsindoorloc")
     with pytest.raises(DataError, match=r"not on this machine.*download https://github"):
         catalogue.load("utsindoorloc")

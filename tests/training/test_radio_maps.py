@@ -318,3 +318,33 @@ def test_a_day_that_saw_another_building_does_not_validate(tmp_path: Path) -> No
     data = own.load(describe(tmp_path, "", columns, train=text, test=text))
     assert any("of 5 devices 4 train, 1 validate" in note for note in data.notes)
     assert UNSEEN not in data.validation[0].label
+
+
+SITE = """
+[[rooms]]
+name = "hall"
+outline = [[0, 0], [600, 0], [600, 600], [0, 600]]
+floor = "F1"
+[access_point_positions]
+ap2 = [100, 200]
+"""
+
+
+def test_rooms_and_access_points_are_drawn_in_the_unit_of_the_positions(tmp_path: Path) -> None:
+    text = "\n".join(
+        f"{100 * float(x)},{100 * float(y)},{rest}" if number else f"{x},{y},{rest}"
+        for number, (x, y, rest) in enumerate(line.split(",", 2) for line in survey().splitlines())
+    )
+    path = describe(tmp_path, 'coordinates = "cm"', PLACES + SITE, train=text, test=text)
+    data = own.load(path)
+    (room,) = data.floor_plan
+    assert (room.low_m, room.high_m) == ((0, 0), (6, 6)) and data.site().floors[room.floor].name == "F1"
+    assert data.access_point_m is not None and data.access_point_m[1].tolist() == [1, 2, 0]
+    assert np.isnan(data.access_point_m[[0, 2]]).all()
+    wrong = SITE.replace("F1", "F7").replace("ap2 =", "apx =")
+    with pytest.raises(DataError) as error:
+        own.load(describe(tmp_path, "", PLACES + wrong, train=text, test=text))
+    assert "room hall: no class is on floor 'F7'; there are F0, F1" in str(error.value)
+    assert "access_point_positions names apx, which is no access point; there are ap1, ap2, ap3" in str(error.value)
+    with pytest.raises(DataError, match=r"access_point_positions: ap2: give two or three finite numbers"):
+        own.load(describe(tmp_path, "", PLACES + SITE.replace("[100, 200]", "[1]"), train=text, test=text))

@@ -111,6 +111,7 @@ def site(tmp_path: Path) -> Path:
         for user in (1, 2)
         for n, x in enumerate([0, 2, 2, 4, 6, 8])
     ]
+    (tmp_path / rtt_walk.ANCHOR_FILE).write_text("scene,ap,hardware_ap,x,y\nmall,2,2,3.5,-1\ncanteen,1,1,9,9\n")
     (tmp_path / rtt_walk.FILE).write_text("\n".join([head, *rows]) + "\n")
     return tmp_path
 
@@ -120,6 +121,8 @@ def test_rtt_walk_tests_on_whole_laps_or_the_other_phone_and_drops_repeated_rows
     assert names(data)[2] == {"lap 10 user 1", "lap 10 user 2"} and data.access_points == ("anchor 1", "anchor 2")
     assert data.rate_hz == 4 and all(len(part) == 5 for part in data.test)
     assert any("6 rows that repeat the row before left out" in note for note in data.notes)
+    assert data.access_point_m is not None and data.access_point_m[1].tolist() == [3.5, -1, 0]
+    assert np.isnan(data.access_point_m[0]).all()
     other = rtt_walk.load("mall", site, test_user=2)
     assert names(other)[2] == {f"lap {lap:02d} user 2" for lap in (7, 9, 10)}
     clusters = rtt_walk.load("mall", site, places=3)

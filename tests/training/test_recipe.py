@@ -57,7 +57,7 @@ def test_a_recipe_is_found_by_name_or_by_path(tmp_path: Path) -> None:
         ('"house-a"', '"house-z"', r"data: unknown data set 'house-z'; known data sets: ujiindoorloc"),
         ("[window]", "[data.options]\nsed = 1\n[window]", r"data: house-a has no option 'sed'"),
         ("chunk = 8", "chunk = 7", r"training.chunk = 7 must be a multiple of window.steps = 4"),
-        ("hop = 2", "hop = 9", r"window.hop = 9 leaves out samples"),
+        ("hop = 2", "hop = 9", r"window.hop = 9 skips samples"),
         ("crf = true", "crf = false", r"needs model.crf = true"),
         ("hidden = 2", "hidden = [2]", r"model: hidden = \[2\]: a mamba model has one hidden size"),
         ("[training]", '[build]\noptimise = "O3"\n[training]', r"build\.optimise: 'O3' must be 'Os'"),

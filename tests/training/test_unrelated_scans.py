@@ -1,4 +1,4 @@
-"""Scans that do not follow one another: a model that carries state starts anew at each, wherever it is scored."""
+"""Scans that are independent: a model that carries state starts anew at each, wherever it is scored."""
 
 import json
 from dataclasses import replace
@@ -184,7 +184,7 @@ MLP = ('"gru"\nhidden = 4', '"mlp"\nhidden = [4]')
 def test_chunks_of_unrelated_scans_are_refused_for_every_model_with_state(
     kind: str, folder: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingError, match=rf"do not follow one another: training.chunk must be 1, not 4.*\({kind}\)"):
+    with pytest.raises(TrainingError, match=rf"are independent: training.chunk must be 1, not 4.*\({kind}\)"):
         train(recipe(CHUNK, ('"gru"', f'"{kind}"')), tmp_path / "run", data_path=folder)
     assert not (tmp_path / "run").exists()
 

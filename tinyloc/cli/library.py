@@ -76,17 +76,17 @@ def library(
         figures = measure_models(made)
     files = library_files(made, figures)
     write_library(out, files)
-    for model in made:
-        for board, found in figures.get(model.name, {}).items():
+    for each in made:
+        for board, found in figures.get(each.name, {}).items():
             cycles = f"{found['cycles']:,} cycles per sample" if found["cycles"] is not None else "no cycles measured"
             say(
-                f"{model.name}, {found['core']} ({board}): {found['code_bytes']:,} bytes of code, "
+                f"{each.name}, {found['core']} ({board}): {found['code_bytes']:,} bytes of code, "
                 f"{found['constant_bytes']:,} of constants, {found['context_bytes']:,} of RAM, a stack of at most "
                 f"{found['largest_stack_bytes']:,}, {cycles}; self-test {found['selftest']}"
             )
     say(f"{out}: {len(files)} files, {', '.join(f'{n}::{n}' for n in names)}")
     write_json(json, {"models": names, "sizes": figures, "seconds": round(time.monotonic() - began, 2)})
-    if any(found["selftest"] != "equal" for each in figures.values() for found in each.values()):
+    if any(found["selftest"] != "equal" for boards in figures.values() for found in boards.values()):
         raise typer.Exit(FAILED)
 
 

@@ -39,7 +39,7 @@ def check_fits(recipe: Recipe, inputs: int, classes: int) -> None:
     flash = least_constant_bytes(settings, kept, classes)
     if budget.flash_bytes is not None and flash > budget.flash_bytes:
         problems.append(
-            f"its weights take at least {flash} bytes of flash ({kept} access points, {classes} classes, hidden "
+            f"the weights take at least {flash} bytes of flash ({kept} access points, {classes} classes, hidden "
             f"{settings.hidden}), and budget.flash_bytes is {budget.flash_bytes}; make model.hidden smaller, keep "
             "fewer inputs (compression.access_points), or raise the budget"
         )
@@ -47,7 +47,7 @@ def check_fits(recipe: Recipe, inputs: int, classes: int) -> None:
         ram = least_state_bytes(build_model(settings, kept, classes))
     if budget.ram_bytes is not None and ram > budget.ram_bytes:
         problems.append(
-            f"its state takes at least {ram} bytes of RAM, and budget.ram_bytes is {budget.ram_bytes}; make "
+            f"the state takes at least {ram} bytes of RAM, and budget.ram_bytes is {budget.ram_bytes}; make "
             "model.hidden or model.context smaller, or raise the budget"
         )
     if problems:

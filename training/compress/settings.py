@@ -41,7 +41,7 @@ class Compression(Strict):
         }
         if model.architecture != "mlp":
             return [
-                f"compression.{name} is there for model.architecture = 'mlp' only"
+                f"compression.{name} works with model.architecture = 'mlp' only"
                 for name, wanted in asked.items()
                 if wanted
             ]
@@ -50,9 +50,9 @@ class Compression(Strict):
         if kept and (len(kept) != len(sizes) or any(not 1 <= k <= n for k, n in zip(kept, sizes, strict=False))):
             found.append(f"compression.hidden = {kept} must be from 1 to model.hidden = {sizes}, layer by layer")
         if self.quantisation_aware is not None and model.standardise:
-            found.append("compression.quantisation_aware is there for model.standardise = false only")
+            found.append("compression.quantisation_aware works with model.standardise = false only")
         if self.quantisation_aware is not None and self.adaptive_rounding:
-            found.append("compression.quantisation_aware leaves nothing to round: remove compression.adaptive_rounding")
+            found.append("compression.quantisation_aware leaves nothing to round; remove compression.adaptive_rounding")
         return found
 
     @property

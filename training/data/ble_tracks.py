@@ -61,7 +61,7 @@ def load(path: Path, cell_m: float = 3.0, held_out: int = HELD_OUT) -> DataSet:
     test = [tracks.pop(name) for name in TEST_TRACKS if name in tracks]
     if len(tracks) < 2 or not test:
         tested = ", ".join(TEST_TRACKS)
-        raise DataError(f"{path}: the tracks {tested} and at least two others are needed; take all files")
+        raise DataError(f"{path}: needs the tracks {tested} and at least two others; use all files")
     if not 1 <= held_out <= len(tracks):
         named = ", ".join(f"{number} {name}" for number, name in enumerate(sorted(tracks), start=1))
         raise DataError(f"{NAME}: held_out = {held_out}; choose one of {named}")

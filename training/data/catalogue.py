@@ -125,10 +125,12 @@ def _table() -> dict[str, Entry]:
         entries.append(_entry(f"in-home-{letter.lower()}", title, in_home, partial(in_home.load, letter), source))
     for number in tut_floors.COLLECTIONS:
         source = _converted(tut_floors.FOLDER, "darwinquezada/SURIMI", tut_floors.file_of(number))
-        title = f"TUT {number}: WiFi, a campus with floors, one scan a place"
+        title = f"TUT {number}: WiFi, a campus with floors, one scan per place"
         entries.append(_entry(f"tut{number}", title, tut_floors, partial(tut_floors.load, number), source))
     for scene in rtt_walk.SCENES:
-        source = _converted(rtt_walk.FOLDER, "haiyaoyu/RTT-Indoor-localization-data-set", rtt_walk.FILE)
+        source = _converted(
+            rtt_walk.FOLDER, "haiyaoyu/RTT-Indoor-localization-data-set", rtt_walk.FILE, rtt_walk.ANCHOR_FILE
+        )
         title = f"Laps of two phones through a {scene}: WiFi, 6 or 8 anchors"
         entries.append(_entry(f"rtt-{scene}", title, rtt_walk, partial(rtt_walk.load, scene), source))
     for name, plan in HOUSES.items():
@@ -178,9 +180,9 @@ _UJI_SOURCE = Source(
 _GITHUB = "https://github.com/{}/archive/{}.zip"
 
 
-def _converted(folder: str, repository: str, file: str) -> Source:
-    """A set that is read in a converted form only: folder/file, made from a repository on GitHub."""
-    return Source(f"https://github.com/{repository}", f"{folder}.zip", {}, ((file,),), folder)
+def _converted(folder: str, repository: str, *names: str) -> Source:
+    """A set that is read in a converted form only: those files in a folder, made from a repository on GitHub."""
+    return Source(f"https://github.com/{repository}", f"{folder}.zip", {}, (names,), folder)
 
 
 _PUBLISHED: list[tuple[ModuleType, str, Source]] = [
@@ -333,12 +335,12 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
         raise DataError(f"data set {name}: {'; '.join(problems)}")
     if item.described:
         if path is None:
-            way = "name their TOML description (data.path, or --data FILE.toml)"
-            raise DataError(f"data set {name} is your own files: {way}")
+            way = "name the TOML file that describes them (data.path, or --data FILE.toml)"
+            raise DataError(f"data set {name} reads your own files: {way}")
         return with_good_names(item.load(path, **(options or {})))
     if item.source is None:
         if path is not None:
-            raise DataError(f"{name} is simulated and is not read from a file; leave out the path {path}")
+            raise DataError(f"{name} is simulated, not read from a file; remove the path {path}")
         return with_good_names(item.load(**(options or {})))
     place = path or find(name)
     if place is None:
@@ -346,7 +348,7 @@ def load(name: str, options: Mapping[str, Any] | None = None, path: Path | None 
         way = f"run `tinyloc data get {name}`, or " if item.source.sha256 else ""
         raise DataError(
             f"data set {name} is not on this machine (searched {searched}); {way}"
-            f"download {item.source.url} elsewhere and set {ENVIRONMENT} to the folder you put it in"
+            f"download {item.source.url} on another machine and set {ENVIRONMENT} to its folder"
         )
     return with_good_names(item.load(place, **(options or {})))
 
@@ -368,13 +370,13 @@ def get(name: str, destination: Path | None = None) -> Path:
     """
     item = entry(name)
     if item.described:
-        raise DataError(f"{name} is your own files: there is nothing to download")
+        raise DataError(f"{name} reads your own files; there is nothing to download")
     if item.source is None:
-        raise DataError(f"{name} is simulated: there is nothing to download, use it as it is")
+        raise DataError(f"{name} is simulated; there is nothing to download")
     folder = item.source.folder or name
     if not item.source.sha256:
         raise DataError(
-            f"{name}: the publisher's files cannot be checked here, so they are not downloaded; get them at "
+            f"{name}: tinyloc has no checksum of these files and does not download them; get them at "
             f"{item.source.url} and set {ENVIRONMENT} to a folder that holds {folder}/ with them"
         )
     target = (destination or cache_directory() / folder) / item.source.file
@@ -392,7 +394,7 @@ def get(name: str, destination: Path | None = None) -> Path:
         raise DataError(f"{name}: cannot download {item.source.url} ({reason}); {way_out}") from error
     wrong = _wrong_members(content, item.source)
     if wrong:
-        raise DataError(f"{name}: {item.source.url} sent not what was published: {'; '.join(wrong)}; {way_out}")
+        raise DataError(f"{name}: {item.source.url} sent other content than published: {'; '.join(wrong)}; {way_out}")
     write_whole(target, content)
     return target
 
@@ -409,7 +411,7 @@ def _wrong_members(content: bytes, source: Source) -> list[str]:
                     problems.append(f"{member} has another sha256 than {expected[:12]}...")
             return problems
     except zipfile.BadZipFile:
-        return [f"{len(content)} bytes that are no zip file"]
+        return [f"{len(content)} bytes that are not a zip file"]
 
 
 def describe(data_set: DataSet) -> Description:

@@ -153,7 +153,7 @@ def lone_classes(data_set: DataSet) -> list[str]:
     if not lone:
         return []
     named = ", ".join(lone)
-    return [f"one training sample only in class {named}: merge it, or choose larger cells in the data options"]
+    return [f"one training sample only in class {named}: merge the class, or choose larger cells in the data options"]
 
 
 def stacked(recordings: Sequence[Recording]) -> Recording:

@@ -42,10 +42,10 @@ def read_members(path: Path, names: Sequence[str], title: str) -> dict[str, byte
             inside = {Path(name).name: name for name in archive.namelist() if not name.startswith("__MACOSX")}
             missing = unmatched(names, inside)
             if missing:
-                raise DataError(f"{path}: the zip has no {' and no '.join(missing)}; take the one of the publisher")
+                raise DataError(f"{path}: the zip has no {' and no '.join(missing)}; use the zip of the publisher")
             return {name: archive.read(inside[name]) for name in matching(names, inside)}
     except zipfile.BadZipFile as error:
-        raise DataError(f"{path}: not a whole zip file ({error}); download it again") from error
+        raise DataError(f"{path}: not a complete zip file ({error}); download it again") from error
 
 
 def matching(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
@@ -85,7 +85,7 @@ def _content(path: Path) -> bytes:
     try:
         return lzma.decompress(path.read_bytes())
     except lzma.LZMAError as error:
-        raise DataError(f"{path}: not a whole xz file ({error}); copy it again") from error
+        raise DataError(f"{path}: not a complete xz file ({error}); copy it again") from error
 
 
 def whole_dbm(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:

@@ -35,7 +35,7 @@ def load(
     """
     problems = []
     if name not in HOUSES:
-        problems.append(f"no house called {name!r} (there are {', '.join(HOUSES)})")
+        problems.append(f"no house named {name!r} (there are {', '.join(HOUSES)})")
     if seed < 0:
         problems.append(f"seed = {seed}, must be 0 or more")
     if training_walks < 1:

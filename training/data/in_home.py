@@ -117,7 +117,7 @@ def _numbered_rows(path: Path) -> dict[int, list[str]]:
         if cells and cells[0].lstrip("-").isdigit():
             rows[int(cells[0])] = cells[1:]
     if not rows:
-        raise DataError(f"{path}: no row begins with a number; take the publisher's file")
+        raise DataError(f"{path}: no row begins with a number; use the file of the publisher")
     return rows
 
 
@@ -143,7 +143,7 @@ def _seconds(text: str, source: str) -> float:
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
-        raise DataError(f"{source}: {text!r} is no date and time such as 2017-03-01 10:15:00.200") from None
+        raise DataError(f"{source}: {text!r} is not a date and time such as 2017-03-01 10:15:00.200") from None
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _stretches(
     tags = table.numbers(["tag"])[:, 0].astype(int)
     unknown = sorted(set(tags.tolist()) - set(rooms) - activities)
     if unknown:
-        raise DataError(f"{source}: tags {files.some(unknown)} are in no room of metadata/room_tags.dat")
+        raise DataError(f"{source}: tags {files.some(unknown)} belong to no room in metadata/room_tags.dat")
     places = ~np.isin(tags, list(activities))
     order = np.argsort(annotated[places])
     annotated, tags = annotated[places][order], tags[places][order]

@@ -50,7 +50,9 @@ def load(path: Path, split_seed: int = 0, last_s: float = 0.0, new_rooms: int = 
     """
     samples = round(last_s * RATE_HZ)
     if last_s and samples < 1:
-        raise DataError(f"{NAME}: last_s = {last_s:g} is not a sample; take at least {1 / RATE_HZ:g} s, or 0 for all")
+        raise DataError(
+            f"{NAME}: last_s = {last_s:g} is shorter than a sample; use at least {1 / RATE_HZ:g} s, or 0 for all"
+        )
     sequences = _read(path)
     settings = sorted({setting for _, _, setting in sequences.values()})
     if new_rooms and new_rooms not in settings:
@@ -67,7 +69,9 @@ def load(path: Path, split_seed: int = 0, last_s: float = 0.0, new_rooms: int = 
         for split, chosen in zip(splits, np.split(order, edges), strict=True):
             split += [_recording(int(number), *sequences[int(number)][:2], samples) for number in chosen]
     if not all(splits):
-        raise DataError(f"{path}: {len(sequences)} sequences are too few for three splits; take all of the publisher's")
+        raise DataError(
+            f"{path}: {len(sequences)} sequences are too few for three splits; use all files of the publisher"
+        )
     train, validation, test = map(tuple, splits)
     return DataSet(
         name=NAME,
@@ -143,5 +147,5 @@ def _checked(sequences: Sequences, path: Path) -> Sequences:
         if not len(readings) or label not in (-1, 1) or setting < 1 or np.abs(readings).max() > 1
     ]
     if problems:
-        raise DataError(f"{path}: {files.some(problems)}; there must be samples in -1..1, class -1 or 1 and a setting")
+        raise DataError(f"{path}: {files.some(problems)}; needed are samples in -1..1, class -1 or 1, and a setting")
     return sequences

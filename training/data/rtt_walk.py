@@ -5,6 +5,7 @@ of the positions. A recording is a lap of one phone; rows that repeat all of the
 test, or one phone.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,12 @@ from tinyloc.training.errors import DataError
 
 FOLDER = "rtt_walk"
 FILE = "rtt_walk.csv"
+ANCHOR_FILE = "anchors.csv"
 SCENES = ("canteen", "carpark", "conference", "laboratory", "library", "mall")
 ANCHORS = range(1, 9)
 CITATION = "H. Yu, RTT indoor localization data set, github.com/haiyaoyu/RTT-Indoor-localization-data-set, 2b19c6c0db0e"
 LICENCE = "MIT"
+NOWHERE = (float("nan"), float("nan"), float("nan"))
 
 
 def load(
@@ -41,7 +44,7 @@ def load(
 
     Args:
         scene: One of SCENES.
-        path: The folder with FILE (plain or .xz).
+        path: The folder with FILE and ANCHOR_FILE (plain or .xz).
         split_seed: Fixes which fifth of the training recordings, at least one, validates.
         test_laps: So many of the last laps test, of both phones.
         test_user: 1 or 2: that phone tests and the other trains, whatever `test_laps` says.
@@ -55,8 +58,8 @@ def load(
         )
     source = f"{path}: {FILE}"
     ranges, readings = [f"rtt_{anchor}" for anchor in ANCHORS], [f"rss_{anchor}" for anchor in ANCHORS]
-    content = files.read_members(path, (FILE,), FOLDER)[FILE]
-    table = read_table(content, source, ["scene", "circle", "user", "t", "x", "y", *ranges, *readings])
+    members = files.read_members(path, (FILE, ANCHOR_FILE), FOLDER)
+    table = read_table(members[FILE], source, ["scene", "circle", "user", "t", "x", "y", *ranges, *readings])
     of_scene = np.array(table.texts("scene"), object) == scene
     lap, user, time_s, x, y = table.numbers(["circle", "user", "t", "x", "y"])[of_scene].T
     measured = table.numbers([*ranges, *readings], missing=[""])[of_scene]
@@ -85,4 +88,14 @@ def load(
     rate_hz = float(f"{1 / np.median(step[step > 0]):.4g}")
     facts = Facts(f"rtt-{scene}", f"Laps through a {scene}, {len(heard)} Wi-Fi anchors", LICENCE, CITATION)
     rule = ClassRule(places=places) if places else ClassRule(cell_m=cell_m)
-    return build(facts, parts, SplitRule(by="recording"), rule, rate_hz, split_seed, findings)
+    data_set = build(facts, parts, SplitRule(by="recording"), rule, rate_hz, split_seed, findings)
+    anchors = _anchors(members[ANCHOR_FILE], f"{path}: {ANCHOR_FILE}", scene)
+    return replace(data_set, access_point_m=np.array([anchors.get(ANCHORS[place], NOWHERE) for place in heard]))
+
+
+def _anchors(content: bytes, source: str, scene: str) -> dict[int, tuple[float, float, float]]:
+    """Number of an anchor of the scene -> x, y, z in metres; their height is not stated and counts as 0."""
+    table = read_table(content, source, ["scene", "ap", "x", "y"])
+    numbers = table.numbers(["ap", "x", "y"])
+    rows = [row for row, name in enumerate(table.texts("scene")) if name == scene]
+    return {int(numbers[row, 0]): (float(numbers[row, 1]), float(numbers[row, 2]), 0.0) for row in rows}

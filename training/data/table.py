@@ -112,13 +112,13 @@ class Table:
 
     def no_numbers(self, bad: Sequence[tuple[int, str]]) -> str:
         """A sentence about cells that `parsed` could not read."""
-        cells = counted(len(bad), "cell is no number", "cells are no numbers")
+        cells = counted(len(bad), "cell is not a number", "cells are not numbers")
         texts = [self.rows[row][self._place[name]] for row, name in bad]
         hint = ""
         if self.decimal == "." and any(_DECIMAL_COMMA.fullmatch(text) for text in texts):
             hint = '; decimal = "," in the TOML file reads decimal commas'
         shown = some([self.cell(row, name) for row, name in bad])
-        return f"{cells}: {shown}; correct them or say what stands for a missing value{hint}"
+        return f"{cells}: {shown}; correct them, or declare the code of a missing value{hint}"
 
 
 def read_table(content: bytes | str, source: str, needed: Sequence[str], dialect: Dialect = Dialect()) -> Table:
@@ -139,7 +139,7 @@ def read_table(content: bytes | str, source: str, needed: Sequence[str], dialect
         raise DataError(f"{source}: holds NUL characters; as UTF-16? Declare its encoding, or {AGAIN}")
     rows, lines, blank, longest = _rows(text, source, dialect.delimiter)
     if not rows:
-        raise DataError(f"{source}: empty; take the file again")
+        raise DataError(f"{source}: the file is empty; copy it again")
     if dialect.header:
         names = tuple(name.strip().removeprefix("#").strip() for name in rows[0])
         rows, lines = rows[1:], lines[1:]
@@ -190,7 +190,7 @@ def _problems(
         rows_text = counted(len(wrong), "row is", "rows are")
         problems.append(f"{rows_text} not of {len(names)} cells as the header: {some(wrong)}; correct them")
     if not rows:
-        problems.append("no data rows; take the file again")
+        problems.append("no data rows; copy the file again")
     return problems
 
 

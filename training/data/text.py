@@ -5,7 +5,7 @@ import codecs
 from tinyloc.training.errors import DataError
 
 UTF_8 = "utf-8"
-AGAIN = "take the publisher's file again"
+AGAIN = "download the file of the publisher again"
 ENCODINGS = (
     *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "latin-1"),
     *(f"iso8859-{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16)),

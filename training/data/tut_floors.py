@@ -1,4 +1,4 @@
-"""Four Wi-Fi radio maps of a campus in Tampere: hundreds of access points, three or four floors, one scan a place.
+"""Four Wi-Fi radio maps of a campus in Tampere: hundreds of access points, three or four floors, one scan per place.
 
 The publisher's training scans train and validate, its test scans test. Classes are areas, a floor and a cell of a
 grid, or with `places` = 1 the places of training scans. Heights are left out, so that errors are those in the plane;
@@ -73,7 +73,7 @@ def _arrays(content: bytes, source: str) -> dict[str, npt.NDArray[np.float64]]:
                       for part in ("train", "test") for what in ("rssi", "label")}  # fmt: skip
     except (ValueError, OSError, KeyError) as error:
         raise DataError(
-            f"{source}: not the arrays that {FOLDER}/README.md names ({error}); take the file again"
+            f"{source}: not the arrays that {FOLDER}/README.md names ({error}); copy the file again"
         ) from error
     width = arrays["train_rssi"].shape[-1]
     for part in ("train", "test"):

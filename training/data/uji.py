@@ -68,7 +68,7 @@ def parse_csv(text: str, source: str) -> Scans:
     if missing:
         raise DataError(
             f"{source}: {counted(len(missing), 'column is missing', 'columns are missing')}: {some(missing)}; "
-            "take the file as UCI publishes it (tinyloc data get ujiindoorloc)"
+            "download the file of UCI (`tinyloc data get ujiindoorloc`)"
         )
     values = _numbers(body, len(names), source)
     column = {name: values[:, names.index(name)] for name in (*PLACE_COLUMNS, TIME_COLUMN)}
@@ -101,7 +101,7 @@ def _numbers(body: str, columns: int, source: str) -> Floats:
     if empty:
         rows = f"{counted(len(empty), 'empty row')} (line {some(empty)})"
         what = "no data rows" if len(empty) == len(lines) else rows
-        raise DataError(f"{source}: {what}; delete empty rows or take the publisher's file again")
+        raise DataError(f"{source}: {what}; delete empty rows, or download the file again")
     try:
         values = np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2, comments=None)
         if values.shape[1] == columns and np.isfinite(values).all():
@@ -111,7 +111,7 @@ def _numbers(body: str, columns: int, source: str) -> Floats:
     checked = (_row_problem(line, number, columns) for number, line in enumerate(lines, start=2))
     problems = [problem for problem in checked if problem]
     rows = counted(len(problems), "unreadable row")
-    raise DataError(f"{source}: {rows}: {some(problems)}; take the publisher's file again")
+    raise DataError(f"{source}: {rows}: {some(problems)}; download the file again")
 
 
 def _row_problem(line: str, number: int, columns: int) -> str | None:
@@ -145,9 +145,9 @@ def _check_values(rssi: Floats, column: dict[str, Floats], source: str) -> None:
         if len(rows):
             shown = [f"line {r + 2} = {column[name][r]:g}" for r in rows]
             values = counted(len(rows), "value")
-            problems.append(f"{values} of {name} not among the whole numbers from 0: {some(shown)}")
+            problems.append(f"{values} of {name} below 0 or not whole: {some(shown)}")
     if problems:
-        raise DataError(f"{source}: {'; '.join(problems)}; correct them or take the publisher's file again")
+        raise DataError(f"{source}: {'; '.join(problems)}; correct them, or download the file again")
 
 
 def read_members(path: Path) -> dict[str, bytes]:
@@ -231,7 +231,7 @@ def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.
     keys = areas(training, origin, cell_m)
     known = sorted(set(keys))
     if len(known) < 2:
-        raise DataError(f"{about.name}: {len(known)} area in the training file; at least two are needed to tell apart")
+        raise DataError(f"{about.name}: {len(known)} area in the training file; at least two are needed")
     index = {key: number for number, key in enumerate(known)}
     label = np.array([index[key] for key in keys], np.int32)
     test_label = np.array([index.get(key, UNSEEN) for key in areas(test, origin, cell_m)], np.int32)

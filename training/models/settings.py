@@ -52,9 +52,9 @@ class ModelSettings(Strict):
             problems.append(f"hidden = {self.hidden}: every size must be at least 1")
         problems += self._mlp_problems() if self.architecture == "mlp" else self._sequence_problems()
         if self.standardise and self.architecture not in STANDARDISING:
-            problems.append(f"standardise is there for {', '.join(STANDARDISING)} models; remove it")
+            problems.append(f"standardise works with {', '.join(STANDARDISING)} models only; remove it")
         if self.dense is not None and self.architecture not in ("lstm", "gru"):
-            problems.append(f"dense = {self.dense}: only lstm and gru models have such a layer; remove it")
+            problems.append(f"dense = {self.dense}: only lstm and gru models have this layer; remove it")
         rates = self.dropout if isinstance(self.dropout, list) else [self.dropout]
         if any(not 0.0 <= rate < 1.0 for rate in rates):
             problems.append(f"dropout = {self.dropout}: rates are at least 0 and below 1")

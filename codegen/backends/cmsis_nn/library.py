@@ -140,8 +140,7 @@ def _compile(command: Sequence[str], library: CmsisNn) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BackendError(
-            f"{library.archive.path} and {library.headers} do not go together, or are too old:\n"
-            f"{done.stderr.strip()[:2000]}"
+            f"{library.archive.path} and {library.headers} do not match, or are too old:\n{done.stderr.strip()[:2000]}"
         )
 
 
@@ -174,6 +173,6 @@ def _run_on_core(library: CmsisNn, work: Path) -> list[int]:
     machine.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
     machine.emu_start(probe["st_value"] | 1, _RETURN, count=1_000_000)
     if machine.reg_read(arm_const.UC_ARM_REG_PC) != _RETURN:
-        raise BackendError(f"{library.archive.path}: its functions for sizes of buffers do not return")
+        raise BackendError(f"{library.archive.path}: its buffer-size functions do not return")
     found = bytes(machine.mem_read(sizes["st_value"], sizes["st_size"]))
     return [int(value) for value in np.frombuffer(found, "<i4")]

@@ -1,15 +1,14 @@
 """Things in a radio map that are likely mistakes: codes taken for readings, labels, access points of one half only."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyloc.errors import counted
-from tinyloc.names import line_of_text
-from tinyloc.training.data.files import SHOWN, some
+from tinyloc.training.data.files import some
 from tinyloc.training.data.own.description import OwnData
 from tinyloc.training.data.radio_map.findings import Findings
 from tinyloc.training.data.radio_map.scans import Scans
@@ -94,7 +93,6 @@ def check_labels(scans: Scans, about: OwnData, findings: Findings) -> None:
     if scans.label is None:
         return
     names = sorted({str(name) for name in scans.label})
-    findings.problems += [f"{scans.source}: label {problem}" for problem in refused(names)]
     if len(scans) > FEW_SCANS and len(names) > LABELS_PER_SCAN * len(scans):
         findings.problems.append(
             f"{scans.source}: {len(names):,} labels for {len(scans):,} scans: choose another column, or make classes "
@@ -110,17 +108,6 @@ def check_labels(scans: Scans, about: OwnData, findings: Findings) -> None:
                 f"{scans.source}: labels {' and '.join(map(repr, same))} differ in case or spaces only"
             )
     findings.notes += [*_two_labels(scans), *_one_instant(scans, about)]
-
-
-def refused(names: Iterable[str]) -> list[str]:
-    """Sentences about names of places or access points that no display or program can show."""
-    found = []
-    for name in names:
-        try:
-            line_of_text(name)
-        except ValueError as error:
-            found.append(str(error))
-    return found[:SHOWN]
 
 
 def _one_instant(scans: Scans, about: OwnData) -> list[str]:

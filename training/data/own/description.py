@@ -1,13 +1,14 @@
 """What a user's TOML file says of a radio map (docs/reference/data.md has examples). Unknown keys are errors."""
 
 import tomllib
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tinyloc.bundle.combine import Combine
-from tinyloc.names import FileName, Line, OptionalLine
+from tinyloc.names import FileName, Line, OptionalLine, printable
 from tinyloc.training.data.radio_map.classes import ClassRule
 from tinyloc.training.data.radio_map.splits import SPLITS, TRAIN_AND_VALIDATION, SplitRule, Unit
 from tinyloc.training.data.table import DELIMITERS, Dialect
@@ -81,6 +82,19 @@ class Columns(BaseModel):
         return found
 
 
+class OwnRoom(BaseModel):
+    """[[rooms]]: drawn behind the error map of the report."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Line
+    """As the label of the room, where there is one."""
+    outline: list[tuple[float, float]] = Field(min_length=3)
+    """Corners x, y in order around the room, in the unit of the positions."""
+    floor: Line | None = None
+    """Name of the classes' group that it belongs to, as "F1"; without it the first."""
+
+
 class OwnData(BaseModel):
     """A radio map: its files, how they are written, and how it is split."""
 
@@ -142,6 +156,20 @@ class OwnData(BaseModel):
     places: int | None = Field(default=None, ge=2, le=10_000)
     """Classes are at most so many clusters of the places where training scans were taken."""
 
+    rooms: list[OwnRoom] = []
+    access_point_positions: dict[str, list[float]] = {}
+    """Name of an access point -> x, y or x, y, z, in the unit of the positions."""
+
+    @field_validator("access_point_positions")
+    @classmethod
+    def _points(cls, value: dict[str, list[float]]) -> dict[str, list[float]]:
+        wrong = [name for name, place in value.items() if len(place) not in (2, 3) or not all(map(isfinite, place))]
+        if wrong:
+            raise ValueError(
+                f"{', '.join(map(printable, wrong))}: give two or three finite numbers, [x, y] or [x, y, z]"
+            )
+        return value
+
     @field_validator("encoding")
     @classmethod
     def _known(cls, value: str) -> str:
@@ -164,7 +192,7 @@ class OwnData(BaseModel):
             without = [split for split in ("train", "test") if split not in named]
             problems.append(f"name file, or train and test ({', '.join(without)} missing)")
         if self.columns.split and not self.file:
-            problems.append("columns.split is of one file; leave it out beside train, validation and test")
+            problems.append("columns.split needs one file; remove it beside train, validation and test")
         if self.decimal == self.delimiter:
             problems.append("delimiter and decimal are both ','")
         made = [key for key in ("cell_m", "place_m", "places") if getattr(self, key) is not None]

@@ -6,8 +6,9 @@ from tinyloc.errors import counted
 from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.data.own.checks import aligned, check_labels, check_readings, labelled
 from tinyloc.training.data.own.description import OwnData, described
-from tinyloc.training.data.own.positions import in_metres
+from tinyloc.training.data.own.positions import Frame, in_metres
 from tinyloc.training.data.own.reading import open_table, read_scans
+from tinyloc.training.data.own.site import with_site
 from tinyloc.training.data.own.times import check_times, ordered
 from tinyloc.training.data.radio_map.build import Facts, build
 from tinyloc.training.data.radio_map.findings import Findings
@@ -30,13 +31,18 @@ def load(path: Path, split_seed: int = 0) -> DataSet:
     """
     about = described(path)
     findings = Findings()
-    files, rate_hz = read_files(path.parent, about, findings)
+    files, frame, rate_hz = read_files(path.parent, about, findings)
     facts = Facts(about.name, about.title or about.name, about.licence, about.citation, about.combine)
-    return build(facts, files, about.split_rule, about.class_rule, rate_hz, split_seed, findings)
+    data_set = build(facts, files, about.split_rule, about.class_rule, rate_hz, split_seed, findings)
+    return with_site(data_set, about, frame)
 
 
-def read_files(folder: Path, about: OwnData, findings: Findings) -> tuple[dict[str, Scans], float]:
-    """Read and check all files; split (or "all") -> scans, and the rate (Hz). DataError lists all problems."""
+def read_files(folder: Path, about: OwnData, findings: Findings) -> tuple[dict[str, Scans], Frame, float]:
+    """Read and check all files: what each is for -> its scans, their frame, and the rate (Hz).
+
+    Raises:
+        DataError: Lists all problems.
+    """
     tables: dict[str, Table] = {}
     for split, name in about.files().items():
         with findings.caught():
@@ -58,10 +64,10 @@ def read_files(folder: Path, about: OwnData, findings: Findings) -> tuple[dict[s
             rates += [seen] if seen else []
             files[split] = kept
     findings.stop()
-    files = in_metres(aligned(files, findings), about, findings)
+    files, frame = in_metres(aligned(files, findings), about, findings)
     findings.stop()
     rate = about.rate_hz or (1 / about.scan_s if about.scan_s else None) or (_round(rates[0]) if rates else 1.0)
-    return files, rate
+    return files, frame, rate
 
 
 def _round(rate_hz: float) -> float:

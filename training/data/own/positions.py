@@ -1,7 +1,7 @@
 """Positions of all files in metres from one origin."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,47 +22,59 @@ OTHER_UNIT = 20.0
 """Files whose sites differ in width by more than this factor have two units."""
 
 
-def in_metres(files: Mapping[str, Scans], about: OwnData, findings: Findings) -> dict[str, Scans]:
-    """Return the files with positions in metres.
+@dataclass(frozen=True)
+class Frame:
+    """How coordinates of the files become metres: counted from `corner`, times `scale`."""
+
+    corner: npt.NDArray[np.float64]  # (3,)
+    scale: npt.NDArray[np.float64]  # (3,) metres per unit
+
+    def metres(self, points: Floats) -> Floats:
+        """(N, 3) as the files say -> (N, 3) metres."""
+        moved: Floats = (points - self.corner) * self.scale
+        return moved
+
+
+AS_IT_IS = Frame(np.zeros(3), np.ones(3))
+
+
+def frame_of(files: Mapping[str, Scans], about: OwnData, findings: Findings) -> Frame:
+    """Find the frame of all files.
 
     Longitude and latitude are projected (equirectangular, exact to 0.1 % within 10 km of the site at 60 degrees);
     they and coordinates far from 0 are counted from the smallest coordinates of the first file, which a note says.
     """
     if not about.columns.x:
-        return dict(files)
+        return AS_IT_IS
     flat = np.concatenate([known(scans.position[:, :2]) for scans in files.values()])
     if not len(flat):
         findings.problems.append("no row has a position; leave out columns.x and columns.y")
-        return dict(files)
+        return AS_IT_IS
     unit = about.coordinates
     if unit == "auto":
         unit = "degrees" if look_like_degrees(flat) else "m"
-    first = next(iter(files.values()))
-    corner = known(first.position[:, :2]).min(axis=0)
+    first = known(next(iter(files.values())).position[:, :2])
+    x, y = first.min(axis=0) if len(first) else flat.min(axis=0)
     if unit == "degrees":
         if (np.abs(flat) > (180.0, 90.0)).any():
             findings.problems.append("coordinates = degrees: x must be -180 to 180 (longitude), y -90 to 90 (latitude)")
-            return dict(files)
-        scale = np.array([np.cos(np.radians(corner[1])), 1.0]) * METRES_PER_DEGREE
-        findings.notes.append(
-            f"positions are longitude and latitude, projected to metres from {corner[0]:.6f}, {corner[1]:.6f}"
-        )
-    else:
-        scale = np.full(2, METRES[unit])
-        if np.abs(flat * scale).max() < FAR_M:
-            corner = np.zeros(2)
-        else:
-            findings.notes.append(f"positions are counted from {corner[0]:g}, {corner[1]:g}")
-    height = METRES.get(unit, 1.0)
-    moved = {
-        split: replace(
-            scans,
-            position=np.column_stack([(scans.position[:, :2] - corner) * scale, scans.position[:, 2] * height]),
-        )
-        for split, scans in files.items()
-    }
+            return AS_IT_IS
+        findings.notes.append(f"positions are longitude and latitude, projected to metres from {x:.6f}, {y:.6f}")
+        east = float(np.cos(np.radians(y))) * METRES_PER_DEGREE
+        return Frame(np.array([x, y, 0.0]), np.array([east, METRES_PER_DEGREE, 1.0]))
+    scale = np.full(3, METRES[unit])
+    if np.abs(flat * scale[:2]).max() < FAR_M:
+        return Frame(np.zeros(3), scale)
+    findings.notes.append(f"positions are counted from {x:g}, {y:g}")
+    return Frame(np.array([x, y, 0.0]), scale)
+
+
+def in_metres(files: Mapping[str, Scans], about: OwnData, findings: Findings) -> tuple[dict[str, Scans], Frame]:
+    """Return the files with positions in metres, and their frame."""
+    frame = frame_of(files, about, findings)
+    moved = {split: replace(scans, position=frame.metres(scans.position)) for split, scans in files.items()}
     findings.problems += _two_units(moved)
-    return moved
+    return moved, frame
 
 
 def known(flat: Floats) -> Floats:

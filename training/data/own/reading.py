@@ -13,7 +13,6 @@ import numpy.typing as npt
 from tinyloc.bundle.combine import combine_readings
 from tinyloc.errors import counted
 from tinyloc.training.data.files import Floats, some, whole_dbm
-from tinyloc.training.data.own.checks import refused
 from tinyloc.training.data.own.description import OwnData
 from tinyloc.training.data.radio_map.findings import Findings
 from tinyloc.training.data.radio_map.scans import Scans, Texts, numbered
@@ -32,7 +31,7 @@ LONGEST_SILENCE_S = 60.0
 def open_table(path: Path, about: OwnData) -> Table:
     """Read a file as the description says. DataError names all that is wrong with its text."""
     if not path.is_file():
-        raise DataError(f"{path}: no such file; file names are beside the TOML file that names them")
+        raise DataError(f"{path}: no such file; file names are relative to the TOML file")
     content = path.read_bytes()
     cure = f'correct it, or declare the file\'s encoding, as encoding = "{likely_encoding(content)}", in the TOML file'
     text = decoded(content, str(path), about.encoding, cure)
@@ -66,7 +65,6 @@ def read_scans(table: Table, about: OwnData, findings: Findings) -> Scans | None
         if wrong:
             place = f"{table.source}: column {names.split}"
             findings.problems.append(f"{place}: {some(wrong)}; must be {', '.join(SPLITS)}")
-    findings.problems += [f"{table.source}: access point {problem}" for problem in refused(scans.points)]
     return None if len(findings.problems) > before else _apart_by_split(scans, about, findings)
 
 
@@ -237,7 +235,7 @@ def _readings(table: Table, points: Sequence[str], about: OwnData, findings: Fin
         percent = "" if np.nanmin(read) < 0 else "; all are 0 or above: signal quality in percent is no dBm"
         findings.problems.append(
             f"{table.source}: {counted(len(cells), 'reading is', 'readings are')} above 0 or below -127 dBm: "
-            f"{some(cells)}; correct them, or name under missing what stands for an access point not heard{percent}"
+            f"{some(cells)}; correct them, or declare other codes with `missing = [...]`{percent}"
         )
     rounded = int((np.abs(read - np.rint(read)) > 1e-6).sum())
     if rounded:

@@ -57,15 +57,13 @@ def build(
     empty = [name for number, name in enumerate(SPLITS) if not (of == number).any()]
     if empty:
         raise DataError(
-            f"{scans.source}: no rows for {' and '.join(empty)}; say by files or a column which rows are whose"
+            f"{scans.source}: no rows for {' and '.join(empty)}; assign rows to splits by files or by a column"
         )
     _count_access_points(scans, of, findings)
     _count_devices(scans, of, findings)
     classes = classes_of(scans, of == TRAIN, class_rule, findings)
     if len(classes.names) < 2:
-        raise DataError(
-            f"{scans.source}: the training rows have {len(classes.names)} label; at least two are needed to tell apart"
-        )
+        raise DataError(f"{scans.source}: the training rows have {len(classes.names)} label; at least two are needed")
     train, validation, test = _recordings(scans, of, classes, split_rule.sequential)
     return DataSet(
         name=facts.name,

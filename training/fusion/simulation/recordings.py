@@ -58,7 +58,7 @@ def recordings_folder() -> Path:
         if (place / TREK).is_dir() and (place / LIAS).is_dir():
             return place
     searched = ", ".join(map(str, places))
-    raise FusionError(f"{TREK} and {LIAS} are in none of {searched}; set {ENVIRONMENT} or give --data")
+    raise FusionError(f"{TREK} and {LIAS} are not in {searched}; set {ENVIRONMENT} or give --data")
 
 
 def load_recordings(folder: Path) -> list[Recording]:

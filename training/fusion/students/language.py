@@ -145,7 +145,7 @@ class LanguageTeacher:
         if len(said) == 0 or mute.mean() > 0.5:
             raise FusionError(
                 f"the language model gave no position to {int(mute.sum())} of {len(said)} histories; fine-tune it on "
-                "walks first, or take a model that follows instructions"
+                "walks first, or use a model that follows instructions"
             )
         said[mute] = said[~mute].mean(axis=0)
         lessons = np.zeros((*rollout.usable.shape, OUTPUTS), dtype=np.float32)
@@ -183,10 +183,10 @@ def load_language_teacher(folder: Path, **settings: int) -> LanguageTeacher:
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError:
         raise FusionError(
-            "a language model as teacher needs the transformers library: pip install 'tinyloc[llm]'"
+            'a language model as teacher needs the transformers library; run `pip install "tinyloc[llm]"`'
         ) from None
     if not (folder / "config.json").is_file():
-        raise FusionError(f"{folder}: no model of transformers here (no config.json); give the folder of one")
+        raise FusionError(f"{folder}: no transformers model here (no config.json); name its folder")
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
