@@ -51,7 +51,7 @@ def test_scans_equal_the_reference(tmp_path, model, how):
         '#include <cstdio>\n#include "hall.h"\nstatic hall_t context;\nstatic hall_decision_t out;\n'
         "static void told(hall_outcome_t outcome)\n{\n"
         '    std::printf("%d %ld %u %u", outcome, static_cast<long>(out.class_index), out.heard, out.ignored);\n'
-        '    for (int score : out.scores) std::printf(" %d", score);\n    std::printf("\\n");\n}\n'
+        '    for (int score : out.sample.scores) std::printf(" %d", score);\n    std::printf("\\n");\n}\n'
         "int main()\n{\n    hall_init(&context);\n    context.least_heard = 1;\n    " + "\n    ".join(body) + "\n}\n"
     )
     told = output_of(linked(tmp_path / "scan.cpp", tmp_path, [library], objects(library, tmp_path / "o"))).splitlines()
