@@ -55,10 +55,10 @@ def from_fusion(
     source = fusion_source(student, settings, anchors)
     content = hashlib.sha256(fusion_content(student, source)).hexdigest()
     folder = FIRMWARE_DIR / "fusion"
-    headers = [body_of((folder / each).read_text()) for each in _HEADERS]
+    headers = [body_of((folder / each).read_text(encoding="utf-8")) for each in _HEADERS]
     public, inside = split([*headers, _API_HEADER.format(anchors=len(anchors))])
     api = re.compile(r"\btl_fusion_(?:start|imu|ranges)\(")
-    sources = {f"{name}_{each}": (folder / each).read_text() for each in _SOURCES}
+    sources = {f"{name}_{each}": (folder / each).read_text(encoding="utf-8") for each in _SOURCES}
     sources |= {f"{name}_data.c": source, f"{name}_fusion_start.c": _API}
     return from_graph(
         prepare_graph(graph, content),
@@ -69,7 +69,7 @@ def from_fusion(
             public=[*public, *(part for part in inside if api.search(part))],
             inside=[
                 *(part for part in inside if not api.search(part)),
-                *(body_of((folder / each).read_text()) for each in _INSIDE),
+                *(body_of((folder / each).read_text(encoding="utf-8")) for each in _INSIDE),
             ],
             sources=sources,
             names=NAMES,

@@ -21,7 +21,7 @@ _WEAK = "#define TL_SHARED __attribute__((weak, noinline))"
 @functools.cache
 def shared_functions() -> tuple[str, ...]:
     """Names of the kernels that layers call, sorted."""
-    text = "\n".join(path.read_text() for path in sorted(KERNELS.glob("*.h")))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.h")))
     found = set(_SHARED.findall(text)) - {"NAME"}
     for macro in _SHARING_MACRO.findall(text):
         found |= set(re.findall(rf"^{macro}\((\w+)", text, re.M))
@@ -47,7 +47,10 @@ def versioned(source: str) -> str:
 def library_kernels(sources: Iterable[str], licence: str) -> dict[str, str]:
     """File name -> text of the headers that these sources include."""
     wanted = {header for source in sources for header in kernel_headers(source)}
-    return {header: f"{licence}\n{_weak(versioned((KERNELS / header).read_text()))}" for header in sorted(wanted)}
+    return {
+        header: f"{licence}\n{_weak(versioned((KERNELS / header).read_text(encoding='utf-8')))}"
+        for header in sorted(wanted)
+    }
 
 
 def _weak(source: str) -> str:

@@ -48,7 +48,7 @@ def library_files(models: Sequence[LibraryModel], sizes: Sizes | None = None) ->
     kernels = library_kernels([text for model in models for text in model.sources.values()], LICENCE)
     files |= {f"src/kernels/{file}": text for file, text in kernels.items()}
     files |= _templates(models, sizes or {})
-    files["LICENSE"] = (Path(__file__).parent / "templates" / "LICENSE").read_text()
+    files["LICENSE"] = (Path(__file__).parent / "templates" / "LICENSE").read_text(encoding="utf-8")
     listed = sorted([*files])
     for model in models:
         record = json.loads(files[f"{model.name}.json"])
@@ -66,7 +66,7 @@ def write_library(out: Path, files: Mapping[str, str]) -> None:
         for name, text in files.items():
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def check_output(out: Path) -> None:

@@ -78,7 +78,10 @@ def from_bundle(directory: Path, name: str, title: str, arithmetic: Arithmetic |
         manifest,
         {"scan": True, "selftest": True, "check_calls": check_calls(program, "checks, ")},
     )
-    headers = [texts["model.h"], *((FIRMWARE_DIR / "localise" / each).read_text() for each in _LOCALISE_HEADERS)]
+    headers = [
+        texts["model.h"],
+        *((FIRMWARE_DIR / "localise" / each).read_text(encoding="utf-8") for each in _LOCALISE_HEADERS),
+    ]
     known = constants_of("\n".join(headers))
     own = Namespace(name)
     selftest = _render(
@@ -96,7 +99,7 @@ def from_bundle(directory: Path, name: str, title: str, arithmetic: Arithmetic |
     public, inside = split(specialise(body_of(text) + "\n", known) for text in headers)
     public += [part for part in inside if _PUBLIC_CALLS.search(part)]
     inside = [part for part in inside if not _PUBLIC_CALLS.search(part)]
-    sources = {f"{name}_{file}": (FIRMWARE_DIR / "localise" / file).read_text() for file in _LOCALISE}
+    sources = {f"{name}_{file}": (FIRMWARE_DIR / "localise" / file).read_text(encoding="utf-8") for file in _LOCALISE}
     sources = {file: specialise(text, known) for file, text in sources.items()}
     sources = {file: text for file, text in sources.items() if re.search(r"^\{|\) ?\{$", text, re.M)}
     sources |= {f"{name}_model.c": texts["model.c"], f"{name}_weights.c": texts["weights.c"]}

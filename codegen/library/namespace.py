@@ -19,7 +19,7 @@ _SHORT: Mapping[str, str] = {"tl_context_t": "t", "tl_model_arena_t": "arena_t",
 @functools.cache
 def kernel_vocabulary() -> frozenset[str]:
     """Every name in the kernels' headers."""
-    return frozenset(_OURS.findall("\n".join(path.read_text() for path in sorted(KERNELS.glob("*.h")))))
+    return frozenset(_OURS.findall("\n".join(path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.h")))))
 
 
 def outside_strings(words: re.Pattern[str], renamed: Callable[[str], str], source: str) -> str:

@@ -64,7 +64,7 @@ def run_outside(
     with tempfile.TemporaryDirectory(prefix="tinyloc-outside-") as name:
         folder = Path(name)
         job = {"engine": engine, "path": str(path.resolve()), "states": list(states), "keep": keep}
-        (folder / _JOB).write_text(json.dumps({**job, "samples": len(samples)}))
+        (folder / _JOB).write_text(json.dumps({**job, "samples": len(samples)}), encoding="utf-8", newline="\n")
         np.savez(folder / _INPUTS, **{str(i): np.stack(column) for i, column in enumerate(zip(*samples, strict=True))})
         command = [sys.executable, "-m", __spec__.name, name]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
@@ -148,7 +148,7 @@ def _answers(engine: _LiteRT | _Tflm, columns: Sequence[Array], job: dict[str, A
 
 def main(folder: Path) -> int:
     """Answer the job of a directory. Returns the exit code."""
-    job = json.loads((folder / _JOB).read_text())
+    job = json.loads((folder / _JOB).read_text(encoding="utf-8"))
     with np.load(folder / _INPUTS) as inputs:
         columns = [inputs[str(i)] for i in range(len(inputs.files))]
     try:

@@ -38,6 +38,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "emulate",
         "evaluate",
         "flash",
+        "library",
         "renode",
         "report",
         "compile",

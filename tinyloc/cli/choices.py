@@ -12,6 +12,7 @@ class ArithmeticChoice(StrEnum):
 
     INT8 = "int8"
     INT16X8 = "int16x8"
+    MIXED = "mixed"
 
 
 class BackendChoice(StrEnum):

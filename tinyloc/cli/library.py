@@ -31,7 +31,9 @@ def library(
     out: Annotated[Path, typer.Option("--out", help="Directory of the library; an earlier library is replaced.")],
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", help="Name in C, once a model in their order; without it the model's own, made valid."),
+        typer.Option(
+            "--name", help="Name in C, once per model in their order; default: the model's own name, made valid."
+        ),
     ] = None,
     arithmetic: ArithmeticOption = None,
     state: StateOption = None,
@@ -55,7 +57,7 @@ def library(
 
     began = time.monotonic()
     if name and len(name) != len(models):
-        raise UserError(f"--name is given {len(name)} times for {len(models)} models; give it once a model")
+        raise UserError(f"--name is given {len(name)} times for {len(models)} models; give it once per model")
     names = name or [model_name(_title(model)) for model in models]
     check_names(names)
     check_output(out)
