@@ -9,7 +9,8 @@ import typer
 from tinyloc.cli import complete
 from tinyloc.cli.complete import ZOO_PREFIX
 from tinyloc.cli.console import say
-from tinyloc.cli.options import RUNS_DIR, RunsDirOption
+from tinyloc.cli.network_options import StateOption, StepOption, state_pairs
+from tinyloc.cli.options import RUNS_DIR, ArithmeticOption, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, write_json
 from tinyloc.cli.runs import find_run
 
@@ -36,6 +37,9 @@ def library(
             "--name", help="Name in C, once per model, in their order. Default: the model's own name, made valid."
         ),
     ] = None,
+    arithmetic: ArithmeticOption = None,
+    state: StateOption = None,
+    step: StepOption = False,
     sizes: Annotated[
         bool, typer.Option("--sizes/--no-sizes", help="Measure flash, RAM, stack and cycles for each core.")
     ] = True,
@@ -52,6 +56,7 @@ def library(
     from tinyloc.cli.publish import FAILED
     from tinyloc.codegen.library.c_names import check_names, model_name
     from tinyloc.codegen.library.layout import check_output, library_files, write_library
+    from tinyloc.codegen.library.model import from_bundle, from_tflite
     from tinyloc.errors import UserError
 
     began = time.monotonic()
@@ -60,7 +65,16 @@ def library(
     names = name or [model_name(_title(model)) for model in models]
     check_names(names)
     check_output(out)
-    made = [_model(model, own, runs_dir, results) for model, own in zip(models, names, strict=True)]
+    made: list[LibraryModel] = []
+    for model, own in zip(models, names, strict=True):
+        if model.startswith(FUSION_PREFIX):
+            made.append(_fusion(model.removeprefix(FUSION_PREFIX), own, results))
+        elif model.endswith(".tflite"):
+            made.append(from_tflite(Path(model), own, state_pairs(state), step))
+        else:
+            layout = find_run(model, runs_dir)
+            bundle = layout.need(layout.bundle, "export")
+            made.append(from_bundle(bundle, own, _title(model), layout.arithmetic(arithmetic)))
     figures = {}
     if sizes:
         from tinyloc.device.image.library_sizes import measure_models
@@ -68,17 +82,17 @@ def library(
         figures = measure_models(made)
     files = library_files(made, figures)
     write_library(out, files)
-    for model in made:
-        for board, found in figures.get(model.name, {}).items():
+    for each in made:
+        for board, found in figures.get(each.name, {}).items():
             cycles = f"{found['cycles']:,} cycles per sample" if found["cycles"] is not None else "no cycles measured"
             say(
-                f"{model.name}, {found['core']} ({board}): {found['code_bytes']:,} bytes of code, "
+                f"{each.name}, {found['core']} ({board}): {found['code_bytes']:,} bytes of code, "
                 f"{found['constant_bytes']:,} of constants, {found['context_bytes']:,} of RAM, a stack of at most "
                 f"{found['largest_stack_bytes']:,}, {cycles}; self-test {found['selftest']}"
             )
     say(f"{out}: {len(files)} files, {', '.join(f'{n}::{n}' for n in names)}")
     write_json(json, {"models": names, "sizes": figures, "seconds": round(time.monotonic() - began, 2)})
-    if any(found["selftest"] != "equal" for each in figures.values() for found in each.values()):
+    if any(found["selftest"] != "equal" for boards in figures.values() for found in boards.values()):
         raise typer.Exit(FAILED)
 
 
@@ -86,17 +100,6 @@ def _title(model: str) -> str:
     if model.startswith((ZOO_PREFIX, FUSION_PREFIX)):
         return model.split(":", 1)[1]
     return Path(model).stem
-
-
-def _model(model: str, name: str, runs_dir: Path, results: Path) -> "LibraryModel":
-    from tinyloc.codegen.library.model import from_bundle, from_tflite
-
-    if model.startswith(FUSION_PREFIX):
-        return _fusion(model.removeprefix(FUSION_PREFIX), name, results)
-    if model.endswith(".tflite"):
-        return from_tflite(Path(model), name)
-    layout = find_run(model, runs_dir)
-    return from_bundle(layout.need(layout.bundle, "export"), name, _title(model))
 
 
 def _fusion(site: str, name: str, results: Path) -> "LibraryModel":
