@@ -131,27 +131,24 @@ void tl_hear(tl_context_t *context, uint16_t access_point, int8_t dbm)
 
 tl_outcome_t tl_end_scan(tl_context_t *context, tl_decision_t *out)
 {
-    tl_estimate_t estimate;
+    tl_estimate_t *const sample = &out->sample;
     out->ignored = context->ignored;
 #if TL_SPARSE && TL_HOLD == 0
-    tl_localiser_heard(&context->localiser, &context->arena, context->count, &estimate);
+    tl_localiser_heard(&context->localiser, &context->arena, context->count, sample);
 #else
-    tl_localiser_sample_dense(&context->localiser, &context->arena, context->dbm, &estimate);
+    tl_localiser_sample_dense(&context->localiser, &context->arena, context->dbm, sample);
 #endif
     tl_begin_scan(context);
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
-        out->scores[c] = estimate.scores[c];
-    }
-    out->heard = estimate.heard;
-    out->margin = tl_margin(&context->localiser, &estimate);
+    out->heard = sample->heard;
+    out->margin = tl_margin(&context->localiser, sample);
     const int decided =
-        estimate.class_index >= 0 && out->heard >= context->least_heard && out->margin >= context->least_margin;
-    out->outcome = estimate.class_index < 0 ? TL_PENDING : decided ? TL_DECIDED : TL_UNKNOWN;
-    out->class_index = decided ? estimate.class_index : -1;
+        sample->class_index >= 0 && out->heard >= context->least_heard && out->margin >= context->least_margin;
+    out->outcome = sample->class_index < 0 ? TL_PENDING : decided ? TL_DECIDED : TL_UNKNOWN;
+    out->class_index = decided ? sample->class_index : -1;
 #if TL_POSITION
-    out->position_mm[0] = decided ? estimate.position_mm[0] : 0;
-    out->position_mm[1] = decided ? estimate.position_mm[1] : 0;
-    out->spread_mm = decided ? tl_position_spread(estimate.scores, estimate.position_mm) : 0;
+    out->position_mm[0] = decided ? sample->position_mm[0] : 0;
+    out->position_mm[1] = decided ? sample->position_mm[1] : 0;
+    out->spread_mm = decided ? tl_position_spread(sample->scores, sample->position_mm) : 0;
 #endif
     return out->outcome;
 }

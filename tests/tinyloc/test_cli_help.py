@@ -43,6 +43,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "report",
         "library",
         "compile",
+        "library",
         "quantise",
         "run",
         "compare",
