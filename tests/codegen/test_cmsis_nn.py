@@ -15,11 +15,10 @@ import pytest
 
 from tests.codegen.arm_cores import COMPILER, ArmNetwork
 from tests.codegen.equality import assert_same, load, random_inputs, reference_outputs
-from tests.codegen.test_lstm import a_sequence
-from tests.codegen.test_operators_element_wise import add_two_operands
-from tests.codegen.test_operators_images import add_convolutions
-from tests.codegen.test_operators_products import (
+from tests.codegen.operators.element_wise_models import add_two_operands
+from tests.codegen.operators.product_models import (
     add_batch_matmul,
+    add_convolutions,
     add_depthwise,
     add_fully_connected,
     bias_of,
@@ -27,6 +26,7 @@ from tests.codegen.test_operators_products import (
     scaled,
     weights_of,
 )
+from tests.codegen.operators.test_lstm import a_sequence
 from tests.codegen.tflite_models import TFLiteModel
 from tests.libraries import bakenn_sources, build_archive, core_headers, users_directory
 from tinyloc.codegen.backend_names import BackendError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.codegen.equality import load, random_inputs, reference_outputs
-from tests.codegen.test_lstm import a_classifier
+from tests.codegen.operators.test_lstm import a_classifier
 from tests.codegen.tflite_models import TFLiteModel
 from tests.libraries import users_directory
 from tinyloc.codegen.backends.cmsis_nn.library import find_cmsis_nn
