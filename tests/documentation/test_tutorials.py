@@ -54,6 +54,16 @@ def test_own_network(shell: Shell, tmp_path: Path) -> None:
     assert (tmp_path / "y.npy").is_file() and (tmp_path / "generated" / "manifest.json").is_file()
 
 
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake on this machine")
+def test_own_firmware(shell: Shell, tmp_path: Path) -> None:
+    assert len(follow(DOCS / "tutorials/own-firmware.md", tmp_path, shell, slow=False)) == 4
+    rooms = {"bedroom", "bathroom", "hall", "kitchen", "living room", "study"}
+    told = subprocess.run(["./observer"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert told and {line.split(" (margin ")[0] for line in told} <= rooms
+    lines = (tmp_path / "main.c").read_text().splitlines()
+    assert len(lines) <= 33 and len([line for line in lines if line.strip()]) <= 30
+
+
 def test_new_board_in_a_clone(repository: Path, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", "--shared", str(repository), str(clone)], check=True)
