@@ -222,7 +222,7 @@ def test_what_does_not_fit_is_told_and_measured(tmp_path: Path, capsys: pytest.C
         (SAMPLES.astype(np.float32), "is of type float32; the model takes int8; real numbers need --float"),
         (SAMPLES.astype(np.int64), "is of type int64; the model takes int8"),
         (SAMPLES[:, :5], r"has shape (5, 5); the model takes (1, 6), or N samples as (N, 6)"),
-        (SAMPLES[:0], "holds no sample"),
+        (SAMPLES[:0], "the file holds no sample"),
         (np.zeros((), np.int8), "has shape ()"),
     ],
     ids=["float", "int64", "shape", "none", "scalar"],
@@ -246,7 +246,7 @@ def test_wrong_files_names_and_options(tmp_path: Path, capsys: pytest.CaptureFix
     cases = [
         (["--input", x, "--output", y], "no file is given for b"),
         (["--input", x, "--input", x, "--input", x, "--output", y], "one file too many; the model takes 2 inputs"),
-        (["--input", x, "--input", x, "--output", y], "the model has 2 outputs (t2, t3), but 1 file"),
+        (["--input", x, "--input", x, "--output", y], "the model has 2 outputs (t2, t3), but 1 file is named"),
         (["--input", str(tmp_path / "bad.npy"), "--output", y], "bad.npy: not a whole file"),
         (["--input", str(tmp_path / "none.npy"), "--output", y], "none.npy: cannot be read"),
         (["--input", str(tmp_path / "odd.npz"), "--output", y], "no input is called other; no file is given for b"),
