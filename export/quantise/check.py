@@ -23,7 +23,7 @@ def structure(model: Any, widths: Widths) -> list[str]:
             f"{len(model.subgraphs)} subgraphs: control flow has no integer form; {HELP['WHILE']}",
             *_operators(model, widths),
         ]
-    return [*_types(model), *_operators(model, widths)]
+    return _types(model) or _operators(model, widths)  # a file of another type has a DEQUANTIZE for each weight
 
 
 def _types(model: Any) -> list[str]:

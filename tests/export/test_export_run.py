@@ -272,7 +272,7 @@ def test_a_failed_export_leaves_the_old_bundle_alone(finished, tmp_path, monkeyp
     bad = [parity.StageError("int16x8", "tflite", 0.5, 0.6, 3.0)]
     broken = pipeline.Exported(finished.exported.names, b"", {"int16x8": b"x"}, bad)
     monkeypatch.setattr(pipeline, "export_model", lambda *_, **__: broken)
-    with pytest.raises(ExportError, match=r"int16x8 is off by 0\.50.*--explain"):
+    with pytest.raises(ExportError, match=r"int16x8 differs by 0\.50.*--explain"):
         pipeline.export_run(run)
     assert (run / "bundle" / "bundle.json").read_text() == before
     assert sorted(p.name for p in run.iterdir()) == sorted(p.name for p in finished.run.iterdir())
@@ -282,12 +282,12 @@ def test_a_poor_arithmetic_that_is_not_the_default_is_noted_only():
     told: list[str] = []
     pipeline._check_default([parity.StageError("int8", "tflite", 0.5, 0.6, 3.0)], "int16x8", told.append)
     assert told == [
-        "note: int8 is off by 0.50 of the scores' deviation (bound 0.15); it is in the bundle but is not the default"
+        "note: int8 differs by 0.50 of the scores' deviation (bound 0.15); it is in the bundle but is not the default"
     ]
 
 
 def test_a_stage_that_departs_is_an_error():
-    with pytest.raises(ExportError, match=r"stage onnx departs from step form by 0\.01"):
+    with pytest.raises(ExportError, match=r"stage onnx differs from step form by 0\.01"):
         pipeline._bounded(parity.StageError("onnx", "step form", 0.01, 1.0, 0.1))
     with pytest.raises(ExportError, match="nan"):
         pipeline._bounded(parity.StageError("onnx", "step form", float("nan"), 1.0, 0.1))
