@@ -21,7 +21,7 @@ TINYLOC := $(BIN)/tinyloc
 WHERE := --runs-dir $(RUNS)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-base test-slow lint docs wheel clean distclean
+.PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-base test-slow lint misra docs wheel clean distclean
 
 help: ## list the targets
 	@echo "make TARGET [RECIPE=$(RECIPE)] [BOARD=$(BOARD)] [RUN=name] [PORT=/dev/ttyACM0]"
@@ -154,6 +154,7 @@ evaluate: $(VENV)/.base ## the same evaluation on the connected board at PORT
 bench: $(VENV)/.tools compiler ## measure the published figures and write them into docs/benchmarks.md
 	@$(BIN)/python -m tests.bench.bench --runs-dir $(RUNS)
 	@$(BIN)/python -m tests.bench.engines --runs-dir $(RUNS)
+	@$(BIN)/python -m tests.bench.library
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 
@@ -172,6 +173,11 @@ lint: $(VENV)/.dev ## ruff, ruff format, mypy, pyright's imports, layers
 	$(BIN)/python -m mypy -p tinyloc -p tests
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
+	@command -v clang-format >/dev/null || { echo "no clang-format; install it with: apt-get install clang-format" >&2; exit 2; }
+	clang-format --dry-run -Werror firmware/kernels/*.h
+
+misra: $(VENV)/.dev ## MISRA C:2012 over generated code: nothing outside the list of docs/reference/misra.md
+	@$(BIN)/python -m tests.library.misra
 
 docs: $(VENV)/.docs ## build the documentation site into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

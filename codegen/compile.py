@@ -21,6 +21,7 @@ from tinyloc.codegen.arithmetic.position import integer_positions
 from tinyloc.codegen.arithmetic.rssi_table import rssi_table
 from tinyloc.codegen.backend_names import BACKENDS, Backend, backend_named
 from tinyloc.codegen.backends.cmsis_nn.library import CmsisNn, use_library
+from tinyloc.codegen.errors import ConstantsError
 from tinyloc.codegen.frontend.reader import read_tflite
 from tinyloc.codegen.frontend.source import Source, check_graph, read_source
 from tinyloc.codegen.frontend.window_to_step import as_step
@@ -74,6 +75,7 @@ def compile_tflite(
     arena: ArenaOptions = DEFAULT_ARENA,
     library: CmsisNn | None = None,
     forms: FormOptions = ALL_FAST,
+    most_constants: int | None = None,
 ) -> GraphManifest:
     """Compile a .tflite file without a bundle: the same files, with `tl_model_run(arena, inputs..., outputs...)`.
 
@@ -85,7 +87,7 @@ def compile_tflite(
     written then.
     """
     graph, content_hash = _read_network(path, states, step)
-    return compile_graph(graph, output, content_hash, library, arena, forms)
+    return compile_graph(graph, output, content_hash, library, arena, forms, most_constants)
 
 
 def prepare_tflite(path: Path, states: Sequence[tuple[str, str]] = (), *, step: bool = False) -> "PreparedGraph":
@@ -114,9 +116,16 @@ def compile_graph(
     library: CmsisNn | None = None,
     arena: ArenaOptions = DEFAULT_ARENA,
     forms: FormOptions = ALL_FAST,
+    most_constants: int | None = None,
 ) -> GraphManifest:
-    """Compile a checked graph. `content_hash` identifies where it came from; it goes into the model's id."""
+    """Compile a checked graph. `content_hash` identifies where it came from; it goes into the model's id.
+
+    Raises ConstantsError, and writes nothing, when its constants take more than `most_constants` bytes.
+    """
     made = prepare_graph(graph, content_hash, library, arena, forms)
+    constants = made.manifest.constant_bytes
+    if most_constants is not None and constants > most_constants:
+        raise ConstantsError(f"{graph.name}: weights and tables take {constants:,} bytes; no code is generated")
     write_generated(output, graph_text(made), made.manifest)
     return made.manifest
 

@@ -10,3 +10,9 @@ class CompileError(UserError):
         self.problems = problems
         lines = "".join(f"\n  - {problem}" for problem in problems)
         super().__init__(f"{where} cannot be compiled, {len(problems)} problem{'s' * (len(problems) != 1)}:{lines}")
+
+
+class ConstantsError(UserError):
+    """Constants that alone take far more flash than there is: nothing is generated."""
+
+    exit_code = 1

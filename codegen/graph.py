@@ -20,6 +20,10 @@ RANGE: dict[str, tuple[int, int]] = {
 BYTES: dict[str, int] = {"int8": 1, "int16": 2, "int32": 4, "int64": 8}
 
 
+LARGEST_TENSOR = 1 << 26
+"""Bytes; a damaged file may claim any size."""
+
+
 @dataclass(frozen=True)
 class Quantisation:
     """real = scale * (q - zero_point); one pair, or one a slice along `axis`. Scales are float32 values."""

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tinyloc.environment import missing_module
 from tinyloc.export.errors import ExportError
 
 SUFFIX = "_float32.tflite"
@@ -23,10 +24,7 @@ def to_tflite(onnx: Path, as_they_are: bool = False) -> bytes:
     Raises ExportError with onnx2tf's own words when it is missing, fails, or makes no file.
     """
     if importlib.util.find_spec("onnx2tf") is None:
-        raise ExportError(
-            f"onnx2tf is not installed for {sys.executable}; run: pip install 'tinyloc[export]', and on Python 3.11 "
-            "pip install --no-deps --ignore-requires-python onnx2tf==2.6.9"
-        )
+        raise ExportError(missing_module("onnx2tf") or "")
     with tempfile.TemporaryDirectory(prefix="tinyloc-onnx2tf-") as name:
         work = Path(name)
         source = str(shutil.copy(onnx, work))  # it simplifies the file that it is given, in place

@@ -45,7 +45,7 @@ def draw(records: Sequence[CellRecord], board: str, out: Path) -> list[Path]:
         entries = {row.data for row in shown}
         name = shown[0].data if len(entries) == 1 else shown[0].data_set
         path = out / f"pareto-{name}-{board}.svg"
-        _figure(shown, name, board, path)
+        _figure(shown, name + (" (simulated)" if shown[0].simulated else ""), board, path)
         written.append(path)
     return written
 

@@ -16,11 +16,16 @@ EXTRA_OF_MODULE = {
     "onnx": "export",
     "onnx2tf": "export",
     "onnxscript": "export",
-    "tensorflow": "export",
+    "onnxruntime": "export",
+    "onnxsim": "export",
     "ai_edge_litert": "export",
+    "tensorflow": "keras",
+    "tf_keras": "keras",
     "transformers": "llm",
 }
 """Modules that only an extra of pyproject.toml installs."""
+ONNX2TF = "onnx2tf==2.6.9"
+"""It asks for Python 3.12, but also runs on Python 3.11, where the extra leaves it out."""
 
 
 def version() -> str:
@@ -74,6 +79,14 @@ def missing_module(module: str, package: Path = PACKAGE) -> str | None:
     extra = EXTRA_OF_MODULE.get(module.split(".")[0])
     if extra is None:
         return None
+    command = f"`{install_command(extra, package)}`"
+    if module == "onnx2tf" and sys.version_info < (3, 12):
+        command += f" and `{sys.executable} -m pip install --no-deps --ignore-requires-python {ONNX2TF}`"
+    return f"this command needs {module}, which is not installed; run {command}"
+
+
+def install_command(extra: str, package: Path = PACKAGE) -> str:
+    """Give the pip command that installs an extra into this interpreter, for a clone or for a wheel."""
     in_clone = (package.parent / "pyproject.toml").is_file()
     wanted = f'-e "{package.parent}[{extra}]"' if in_clone else f'"tinyloc[{extra}]"'
-    return f"this command needs {module}, which is not installed; run `{sys.executable} -m pip install {wanted}`"
+    return f"{sys.executable} -m pip install {wanted}"

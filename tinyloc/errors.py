@@ -2,7 +2,12 @@
 
 
 class UserError(ValueError):
-    """What was found, where, and what to do next, in one message. The command line prints it and exits with 2."""
+    """What was found, where, and what to do next, in one message. The command line prints it and exits with the code.
+
+    2 is for what the user can correct, 1 for a result that is negative.
+    """
+
+    exit_code = 2
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -131,7 +131,7 @@ def main(arguments: Sequence[str]) -> int:
         return _interrupted(arguments)
     except UserError as error:
         print(f"error: {_shown(str(error))}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except OSError as error:
         if error.errno not in OUTSIDE:
             raise

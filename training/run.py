@@ -11,6 +11,7 @@ runs/<name>/
 """
 
 import json
+import logging
 import platform
 import time
 from collections.abc import Mapping
@@ -50,6 +51,7 @@ from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
 from tinyloc.training.train import Progress, deterministic, silent, validate
 
+LOGGER = logging.getLogger(__name__)
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
 
 
@@ -155,6 +157,8 @@ def train(
     saved = resume.find(recipe, directory, fresh)
     path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
     data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
+    for note in data_set.notes:
+        LOGGER.info("%s", note)
     if recipe.input.drop_silent:
         data_set = without_silent(data_set)
     described = resume.describe(data_set)
@@ -182,7 +186,7 @@ def _check_data(recipe: Recipe, data_set: DataSet) -> None:
     for split, need in needs.items():
         longest = max(len(recording) for recording in data_set.splits[split])
         if longest < need:
-            problems.append(f"the longest {split} recording has {longest} samples ; {need} are needed")
+            problems.append(f"the longest {split} recording has {longest} samples; {need} are needed")
     problems += unrelated_problems(recipe, data_set)
     if problems:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")

@@ -50,6 +50,8 @@ class EpochDone:
     best_epoch: int
     seconds: float
     """Since this stage began, in this process."""
+    error_m: float | None = None
+    """Mean position error on the validation split, where that chooses the best epoch."""
 
 
 Progress = Callable[[EpochDone], None]
@@ -186,7 +188,7 @@ class Fit:
             progress(
                 EpochDone(
                     self.stage, self.epoch, self.epochs, loss, scores.macro_f1, scores.accuracy, self.best_epoch,
-                    time.monotonic() - began,
+                    time.monotonic() - began, scores.errors_m["mean"] if scores.errors_m else None,
                 )
             )  # fmt: skip
         self.model.load_state_dict(self.best)

@@ -17,7 +17,7 @@ from tinyloc.codegen.frontend.refusals import grouped, some, unsupported
 from tinyloc.codegen.frontend.signatures import several
 from tinyloc.codegen.frontend.variables import CALL_ONCE, bind_variables, initial_values
 from tinyloc.codegen.frontend.whole import is_whole
-from tinyloc.codegen.graph import BYTES, ElementType, Graph, Operator, Quantisation, Tensor
+from tinyloc.codegen.graph import BYTES, LARGEST_TENSOR, ElementType, Graph, Operator, Quantisation, Tensor
 from tinyloc.codegen.passes.dilations import fold_dilations
 from tinyloc.codegen.passes.recurrent import detach_states
 from tinyloc.codegen.passes.shapes import FOLDED, MOVERS, fold_shapes, settle_shapes
@@ -28,8 +28,6 @@ from tinyloc.codegen.semantics.operator_table import supported
 from tinyloc.codegen.semantics.result_shapes import REDUCTIONS
 from tinyloc.errors import counted
 
-LARGEST_TENSOR = 1 << 26
-"""Bytes; a damaged file may claim any size."""
 FOLDED_AT_READING = (*FOLDED, "DEQUANTIZE")
 
 _ELEMENTS: dict[int, ElementType] = {

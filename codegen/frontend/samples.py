@@ -173,7 +173,8 @@ def check_targets(targets: Sequence[Path], arguments: Sequence[ArgumentRecord]) 
     if len(targets) != len(arguments):
         names = ", ".join(a.tensor for a in arguments)
         raise SampleError(
-            f"the model has {counted(len(arguments), 'output')} ({names}), but {counted(len(targets), 'file')}; "
+            f"the model has {counted(len(arguments), 'output')} ({names}), but "
+            f"{counted(len(targets), 'file')} {'is' if len(targets) == 1 else 'are'} named; "
             "give one .npz, or --output once per output"
         )
 

@@ -15,9 +15,15 @@ from tinyloc.codegen.frontend.refusals import grouped, unsupported
 from tinyloc.codegen.graph import RANGE, Graph, Operator, broadcast_shape, illegalities
 from tinyloc.codegen.manifest import Reference
 from tinyloc.codegen.operators.base import ElementWise, Rule, shape_problems
+from tinyloc.codegen.operators.compare import COMPARISONS, LOGIC
 from tinyloc.codegen.passes.selective_scan import fuse_selective_scan
 from tinyloc.codegen.semantics.operator_table import rule_of
 from tinyloc.errors import UserError
+
+MIXES = frozenset(
+    (*COMPARISONS, *LOGIC, "PRELU", "QUANTIZE", "SELECT", "SELECT_V2", "SVDF", "TABLE", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+)
+"""Operators between element types: a truth value is an int8."""
 
 
 class ReferenceNameError(UserError):
@@ -50,7 +56,7 @@ def operator_problems(graph: Graph) -> list[str]:
 
 def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
     try:
-        problems = rule.problems(graph, op)
+        problems = rule.problems(graph, op) or _mixed_types(graph, op, rule)
         if not problems and isinstance(rule, ElementWise):
             shape = broadcast_shape(graph.tensors[t].shape for t in op.inputs)
             problems = shape_problems(graph, op.outputs[0], shape)
@@ -58,6 +64,23 @@ def _problems_of(graph: Graph, op: Operator, rule: Rule) -> list[str]:
     # a rule may take for granted that TFLite wrote the file: number of operands, rank, sizes that fit
     except (ValueError, IndexError, TypeError, KeyError, AttributeError, AssertionError, ArithmeticError) as error:
         return [f"{op.kind} does not take these operands ({error}); the file is damaged"]
+
+
+def _mixed_types(graph: Graph, op: Operator, rule: Rule) -> list[str]:
+    """Activations of int8 beside such of int16, which LiteRT takes in the operators of MIXES only."""
+    if op.kind in MIXES:
+        return []
+    constants_too = isinstance(rule, ElementWise)
+    found = {
+        t.element: t.name
+        for t in (graph.tensors[i] for i in (*op.inputs, *op.outputs) if i != -1)
+        if t.element in ("int8", "int16") and (t.data is None or constants_too)
+    }
+    if len(found) < 2:
+        return []
+    return [
+        f"{' and '.join(f'{name} is {element}' for element, name in found.items())}: only equal types are supported"
+    ]
 
 
 def check_graph(graph: Graph, where: str, known: Sequence[str] = ()) -> None:

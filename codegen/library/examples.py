@@ -6,6 +6,8 @@ from typing import Any
 from tinyloc.boards import Board, FixedWords
 from tinyloc.codegen.library.model import LibraryModel
 
+LEAST_STACK = 2048
+"""Bytes that the bare example reserves at the least: a self-test takes more than a step."""
 BOARDS = ("stm32l4", "aducm3029", "cc2650")
 """Boards of the bare example; the first is its default."""
 
@@ -95,7 +97,7 @@ def board_values(board: Board) -> dict[str, Any]:
         "regions": regions,
         "inside": inside,
         "outside": outside,
-        "stack_bytes": board.build.stack_bytes,
+        "stack_bytes": max(board.build.stack_bytes, LEAST_STACK),
     }
 
 

@@ -101,6 +101,8 @@ class FullyConnected(KernelRule):
         if x.size % w.shape[-1]:
             problems.append(f"{x.size} inputs do not fill rows of {w.shape[-1]} weights")
         y, channels = graph.tensors[op.outputs[0]], w.shape[0]
+        if x.element != y.element:
+            problems.append(f"from {x.element} to {y.element}: only equal types are supported")
         if len(w.shape) != 2 or y.size * w.shape[-1] != x.size * channels:
             problems.append(f"weights of shape {w.shape} do not lead from {x.shape} to {y.shape}")
         problems += channel_problems(graph, op, channels)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.graph import Graph, Operator, Tensor
+from tinyloc.codegen.graph import LARGEST_TENSOR, Graph, Operator, Tensor
 from tinyloc.codegen.operators.view import Reshape
 from tinyloc.codegen.semantics.operator_table import rule_of
 from tinyloc.codegen.semantics.result_shapes import axes_of, result_shapes
@@ -61,6 +61,10 @@ def fold_shapes(graph: Graph, signatures: Mapping[int, Sequence[int]]) -> tuple[
             for t, shape in zip(op.outputs, shapes or (), strict=False):
                 tensors[t] = dataclasses.replace(tensors[t], shape=shape)
             problems += [_open(tensors[t], signatures[t]) for t in op.outputs if shapes is None and t in unread]
+            large = [tensors[t] for t in op.outputs if tensors[t].bytes > LARGEST_TENSOR]
+            if large:
+                size = f"takes {large[0].bytes:,} bytes, more than any board has; the most is {LARGEST_TENSOR:,}"
+                return graph, [*problems, f"tensor {large[0].name} {size}"]
             current = dataclasses.replace(graph, tensors=tuple(tensors))
         values = _constants(current, op)
         if values is None:

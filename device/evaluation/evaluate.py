@@ -40,7 +40,7 @@ from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.frames import Hello
 from tinyloc.device.link.transport import Transport
 from tinyloc.errors import UserError
-from tinyloc.training.metrics import Due, confusion, due_decisions, position_errors, score
+from tinyloc.training.metrics import Due, confusion, due_decisions, floor_hit, position_errors, score
 
 MEASURED_SAMPLES = 200
 """In the emulator cycles are modelled for so many samples by default; the others run free."""
@@ -306,9 +306,11 @@ def _legal(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> npt.NDAr
 
 def _quality(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32], decided_m: Metres | None) -> Quality:
     """decided_m (N, 3): where decisions put the user, if not at the places of their classes (D,)."""
-    scores = score(due.label, _legal(bundle, due, decided), due.position_m, bundle.outputs.positions_m)
+    legal = _legal(bundle, due, decided)
+    scores = score(due.label, legal, due.position_m, bundle.outputs.positions_m)
     errors = scores.errors_m if decided_m is None else position_errors(decided_m[due.sample], due.position_m)
-    return Quality(macro_f1=scores.macro_f1, accuracy=scores.accuracy, errors_m=errors)
+    floors = floor_hit(due.label, legal, bundle.outputs.floors)
+    return Quality(macro_f1=scores.macro_f1, accuracy=scores.accuracy, errors_m=errors, floor_hit=floors)
 
 
 def _positions(

@@ -21,6 +21,8 @@ class Quality(_Strict):
     accuracy: float
     errors_m: dict[str, float] | None = None
     """mean, p50, p75, p90, max of the position error in metres, where positions exist."""
+    floor_hit: float | None = None
+    """Share of decisions on the true floor, where the classes lie on several floors."""
 
 
 class Distribution(_Strict):

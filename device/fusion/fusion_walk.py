@@ -24,12 +24,12 @@ class WalkOutcome:
     """Fixes of N epochs on the device beside the reference."""
 
     fixes: tuple[Fix, ...]
-    reference_m: Floats  # (N, 2), NaN before the first fix
+    reference_m: Floats  # (N, 2), NaN where it is not valid
     truth_m: Floats  # (N, 2)
 
     @property
     def position_m(self) -> Floats:
-        """(N, 2) of the device, NaN before the first fix."""
+        """(N, 2) of the device, NaN where it is not valid."""
         return np.array([(fix.x_m, fix.y_m) if fix.valid else (np.nan, np.nan) for fix in self.fixes])
 
     @property
@@ -62,7 +62,7 @@ def run_walk(
         fixes.append(client.ranges(time, ranges))
     batch = prepare([walk])
     track = run(batch, settings, make_rule(settings, student, 1))
-    reference = np.where(track.started[0][:, None], track.position_m[0], np.nan)
+    reference = np.where(track.valid[0][:, None], track.position_m[0], np.nan)
     return WalkOutcome(tuple(fixes), reference[:epochs], walk.truth_m[:epochs])
 
 

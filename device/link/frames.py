@@ -248,7 +248,7 @@ class Result:
     position_mm: tuple[int, int] | None = None  # x and y, of a model that decides positions
     margin: int = 0  # what the decision has more than the next best, see docs/reference/link.md; 0: none due
     heard: int = 0  # access points that counted
-    unknown: bool = False  # nothing was heard: the class means nothing
+    unknown: bool = False  # too little was heard, or the margin is too small: the class means nothing
 
 
 _UNKNOWN, _POSITIONED = 1, 2
@@ -269,8 +269,7 @@ def parse_result(body: bytes, device: Hello) -> Result:
         and -1 <= class_index < device.classes
         and heard <= device.inputs
         and margin >= 0
-        and unknown == (class_index >= 0 and heard == 0)
-        and (class_index >= 0 or margin == 0)
+        and (class_index >= 0 or (margin == 0 and not unknown))
         and stack <= device.stack_bytes
     )
     if not possible:

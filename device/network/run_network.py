@@ -17,6 +17,7 @@ from tinyloc.boards import Board
 from tinyloc.codegen.backend_names import Backend
 from tinyloc.codegen.backends.cmsis_nn.library import find_cmsis_nn
 from tinyloc.codegen.compile import compile_tflite
+from tinyloc.codegen.errors import ConstantsError
 from tinyloc.codegen.frontend.io_quantisation import from_network, to_network
 from tinyloc.codegen.frontend.reader import read_borders, read_tflite
 from tinyloc.codegen.frontend.samples import Samples, joined, load_samples
@@ -38,6 +39,8 @@ from tinyloc.files import whole_directory, write_whole
 Array = npt.NDArray[Any]
 States = Sequence[tuple[str, str]]
 SIZES_FILE = "build.json"
+MEASURED_UP_TO = 2
+"""Constants of more than so many times the flash are reported; of fewer the whole image is measured."""
 START_UP_RAM = 64
 """Bytes kept for the static data of the start-up."""
 POINTER = 4
@@ -107,7 +110,8 @@ def compiled_network(
 ) -> Iterator[Network]:
     """Compile, complete with the harness, and link for the board.
 
-    Raises CompileError, BuildError, StackError, BudgetError, and BackendError when the back end's library is missing.
+    Raises CompileError, ConstantsError, BuildError, StackError, BudgetError, and BackendError when the back end's
+    library is missing.
 
     The inputs lie in the arena and a run writes over them, unless `keep_inputs` gives them memory of their own. `aim`
     says by what layers get their fast or small form; with "budget" that and the level of the compiler are chosen so
@@ -125,7 +129,16 @@ def compiled_network(
             generated = place / "generated"
 
             def compiled(arena: ArenaOptions) -> GraphManifest:
-                return compile_tflite(model, generated, states, step=step, arena=arena, library=library, forms=forms)
+                flash = board.region("flash").size
+                try:
+                    return compile_tflite(
+                        model, generated, states, step=step, arena=arena, library=library, forms=forms,
+                        most_constants=MEASURED_UP_TO * flash,
+                    )  # fmt: skip
+                except ConstantsError as error:
+                    raise ConstantsError(
+                        f"{error}: {board.title} has {flash:,} bytes of flash; use a smaller model or another board"
+                    ) from error
 
             manifest = compiled(ArenaOptions(inputs_inside=not keep_inputs))
             banks = arena_banks(board, manifest)

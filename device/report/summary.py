@@ -31,6 +31,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "mismatches": evaluation.mismatches,
         "litert_differences": evaluation.litert.model_dump() if evaluation.litert else None,
         "macro_f1": evaluation.device.macro_f1,
+        "floor_hit": evaluation.device.floor_hit,
         "accuracy": evaluation.device.accuracy,
         "errors_m": evaluation.device.errors_m,
         "host_macro_f1": evaluation.host_int.macro_f1,

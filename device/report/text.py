@@ -38,11 +38,14 @@ def quality_table(evaluation: Evaluation) -> Table:
         ("float PyTorch", evaluation.float_model),
     ]
     has_errors = any(quality.errors_m for _, quality in rows)
-    table = _table("", "macro F1", "accuracy", *(["mean error", "P50", "P90"] if has_errors else []))
+    has_floors = any(quality.floor_hit is not None for _, quality in rows)
+    table = _table("", "macro F1", "accuracy", *(["floor"] if has_floors else []),
+                   *(["mean error", "P50", "P90"] if has_errors else []))  # fmt: skip
     for name, quality in rows:
         errors = quality.errors_m or {}
         shown = [metres(errors[key]) if key in errors else "-" for key in ("mean", "p50", "p90")] if has_errors else []
-        table.add_row(escape(name), score(quality.macro_f1), score(quality.accuracy), *shown)
+        floor = ["-" if quality.floor_hit is None else score(quality.floor_hit)] if has_floors else []
+        table.add_row(escape(name), score(quality.macro_f1), score(quality.accuracy), *floor, *shown)
     return table
 
 

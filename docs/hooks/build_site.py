@@ -74,28 +74,36 @@ def board_keys() -> str:
     return key_tables.page("board.toml keys", intro, Board)
 
 
-def c_interface() -> str:
-    """reference/c-interface.md: our firmware's headers, and those generated for the zoo's `uji`."""
+def run_quietly(*arguments: str) -> None:
+    """Run a tinyloc command whose files a page shows."""
     from tinyloc.main import main
 
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as said:
+        code = main(arguments)
+    if code != 0:
+        raise PluginError(f"tinyloc {' '.join(arguments)} failed; a page needs its files: {said.getvalue()}")
+
+
+def c_interface() -> str:
+    """reference/c-interface.md: the headers of a library, of generated code and of our firmware."""
     parts = [
         "# C interface",
         "",
-        "This page is generated from the headers. The generated headers are those of `zoo:uji`.",
+        "This page is generated from the headers. `hall.h` is the interface for your own firmware: `tinyloc library "
+        "zoo:uji --name hall` writes it. `model.h` is the generated code behind our firmware (`tinyloc codegen "
+        "zoo:uji`). The others are headers of our firmware.",
         "",
-        "All functions use integers only and no heap. The caller owns every buffer.",
+        "No function uses a heap; the caller owns every buffer. All but those of the fusion (single precision) use "
+        "integers only.",
         "",
     ]
-    with tempfile.TemporaryDirectory() as runs:
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as told:
-            code = main(["codegen", "zoo:uji", "--runs-dir", runs])
-        if code != 0:
-            raise PluginError(
-                f"tinyloc codegen zoo:uji failed, and the C interface page needs its headers: {told.getvalue()}"
-            )
-        for path in sorted(Path(runs).glob("*/generated/*/*.h")):
-            if not path.name.startswith("weights"):
-                parts.append(c_headers.section(f"{path.name} (generated)", path.read_text()))
+    with tempfile.TemporaryDirectory() as folder:
+        runs, library = Path(folder) / "runs", Path(folder) / "hall"
+        where = ("--runs-dir", str(runs))
+        run_quietly("library", "zoo:uji", "--name", "hall", "--no-sizes", "--out", str(library), *where)
+        run_quietly("codegen", "zoo:uji", *where)
+        headers = [library / "include" / "hall.h", *sorted(runs.glob("*/generated/*/model.h"))]
+        parts += [c_headers.section(f"{path.name} (generated)", path.read_text()) for path in headers]
     for name in ("localise/localiser.h", "fusion/fusion.h", "port/port.h"):
         parts.append(c_headers.section(name, (ROOT / "firmware" / name).read_text()))
     return "\n".join(parts)

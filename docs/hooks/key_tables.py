@@ -87,8 +87,10 @@ def cell(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Text with a capital letter."""
-    return text[:1].upper() + text[1:]
+    """Text with a capital letter, unless it begins with a name of the file: a word with a digit or before a colon."""
+    first = text.split(" ", 1)[0]
+    is_name = first.endswith(":") or any(character.isdigit() for character in first)
+    return text if is_name else text[:1].upper() + text[1:]
 
 
 def intro_of(model: Model) -> str:

@@ -78,12 +78,15 @@ static void send_hello(uint16_t seq) {
 }
 
 static void send_result(void) {
-    bool unknown = estimate.class_index >= 0 && estimate.heard == 0;
+    int32_t margin = tl_margin(&tl_localiser, &estimate);
+    int32_t least_heard = TL_LEAST_HEARD;
+    bool enough = estimate.heard >= least_heard && margin >= TL_LEAST_MARGIN;
+    bool unknown = estimate.class_index >= 0 && !enough;
     tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_RESULT, order.last.seq);
     tl_put_u16(&writer, (uint16_t)estimate.class_index);
     tl_put_u8(&writer, (unknown ? 1u : 0u) | (TL_POSITION ? 2u : 0u));
     tl_put_u16(&writer, estimate.heard);
-    tl_put_u32(&writer, (uint32_t)tl_margin(&tl_localiser, &estimate));
+    tl_put_u32(&writer, (uint32_t)margin);
     tl_put_u32(&writer, estimate_cycles);
     tl_put_u16(&writer, estimate_stack);
     tl_put_u16(&writer, TL_CLASSES);

@@ -61,11 +61,16 @@ static int32_t noted(const tl_context_t *context, uint16_t at)
 #endif
 
 #if TL_COMBINE == TL_COMBINE_MEAN
-/* sum / times to the nearest, halves away from zero */
+/* sum / times to the nearest, halves to the even one, as training combines (tinyloc/bundle/combine.py) */
 static int8_t mean_of(int32_t sum, int32_t times)
 {
-    const int32_t half = sum < 0 ? -times : times;
-    return (int8_t)((2 * sum + half) / (2 * times));
+    int32_t whole = sum / times; /* towards zero */
+    const int32_t twice = 2 * (sum - whole * times);
+    const int32_t size = twice < 0 ? -twice : twice;
+    if (size > times || (size == times && (whole & 1) != 0)) {
+        whole += twice < 0 ? -1 : 1;
+    }
+    return (int8_t)whole;
 }
 #endif
 
@@ -115,7 +120,8 @@ void tl_hear(tl_context_t *context, uint16_t access_point, int8_t dbm)
         note(context, access_point, at, dbm);
     }
 #else
-    if (context->times[at] < 255u) { /* then the sum fits 16 bits; later readings change a mean by nothing that counts */
+    /* the sum of 255 readings fits 16 bits; later ones change a mean by nothing that counts */
+    if (context->times[at] < 255u) {
         context->sum[at] = (int16_t)(context->sum[at] + dbm);
         context->times[at]++;
         note(context, access_point, at, mean_of(context->sum[at], context->times[at]));
@@ -125,27 +131,24 @@ void tl_hear(tl_context_t *context, uint16_t access_point, int8_t dbm)
 
 tl_outcome_t tl_end_scan(tl_context_t *context, tl_decision_t *out)
 {
-    tl_estimate_t estimate;
+    tl_estimate_t *const sample = &out->sample;
     out->ignored = context->ignored;
 #if TL_SPARSE && TL_HOLD == 0
-    tl_localiser_heard(&context->localiser, &context->arena, context->count, &estimate);
+    tl_localiser_heard(&context->localiser, &context->arena, context->count, sample);
 #else
-    tl_localiser_sample_dense(&context->localiser, &context->arena, context->dbm, &estimate);
+    tl_localiser_sample_dense(&context->localiser, &context->arena, context->dbm, sample);
 #endif
     tl_begin_scan(context);
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
-        out->scores[c] = estimate.scores[c];
-    }
-    out->heard = estimate.heard;
-    out->margin = tl_margin(&context->localiser, &estimate);
-    const int decided = estimate.class_index >= 0 && out->heard >= context->least_heard &&
-                        out->margin >= context->least_margin;
-    out->outcome = estimate.class_index < 0 ? TL_PENDING : decided ? TL_DECIDED : TL_UNKNOWN;
-    out->class_index = decided ? estimate.class_index : -1;
+    out->heard = sample->heard;
+    out->margin = tl_margin(&context->localiser, sample);
+    const int decided =
+        sample->class_index >= 0 && out->heard >= context->least_heard && out->margin >= context->least_margin;
+    out->outcome = sample->class_index < 0 ? TL_PENDING : decided ? TL_DECIDED : TL_UNKNOWN;
+    out->class_index = decided ? sample->class_index : -1;
 #if TL_POSITION
-    out->position_mm[0] = decided ? estimate.position_mm[0] : 0;
-    out->position_mm[1] = decided ? estimate.position_mm[1] : 0;
-    out->spread_mm = decided ? tl_position_spread(estimate.scores, estimate.position_mm) : 0;
+    out->position_mm[0] = decided ? sample->position_mm[0] : 0;
+    out->position_mm[1] = decided ? sample->position_mm[1] : 0;
+    out->spread_mm = decided ? tl_position_spread(sample->scores, sample->position_mm) : 0;
 #endif
     return out->outcome;
 }

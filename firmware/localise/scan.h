@@ -28,7 +28,7 @@ typedef struct {
     int32_t margin;
     uint16_t heard;   /* access points that count in this sample: heard in the scan, or held from an earlier one */
     uint16_t ignored; /* readings of this scan of unknown access points, or without a value */
-    tl_score_t scores[TL_CLASSES]; /* of this sample */
+    tl_estimate_t sample; /* this sample's scores, and the decision before it was held to be "unknown" */
 #if TL_POSITION
     int32_t position_mm[2]; /* x, y; 0 unless decided */
     int32_t spread_mm;      /* root of the mean squared distance of the classes' places from it, weighted as it is */

@@ -15,11 +15,10 @@ import pytest
 
 from tests.codegen.arm_cores import COMPILER, ArmNetwork
 from tests.codegen.equality import assert_same, load, random_inputs, reference_outputs
-from tests.codegen.test_lstm import a_sequence
-from tests.codegen.test_operators_element_wise import add_two_operands
-from tests.codegen.test_operators_images import add_convolutions
-from tests.codegen.test_operators_products import (
+from tests.codegen.operators.element_wise_models import add_two_operands
+from tests.codegen.operators.product_models import (
     add_batch_matmul,
+    add_convolutions,
     add_depthwise,
     add_fully_connected,
     bias_of,
@@ -27,6 +26,7 @@ from tests.codegen.test_operators_products import (
     scaled,
     weights_of,
 )
+from tests.codegen.operators.test_lstm import a_sequence
 from tests.codegen.tflite_models import TFLiteModel
 from tests.libraries import bakenn_sources, build_archive, core_headers, users_directory
 from tinyloc.codegen.backend_names import BackendError
@@ -240,7 +240,7 @@ def test_what_the_library_has_not_stays_ours() -> None:
 
 
 def test_every_rule_is_documented() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "backends.md").read_text()
+    document = (Path(__file__).parents[2] / "docs" / "reference" / "backends.md").read_text()
     assert [kind for kind in LIBRARY_RULES if f"| {kind} |" not in document] == []
 
 
@@ -285,7 +285,7 @@ def test_the_core_of_an_archive(flags: list[str], core: str | None, tmp_path: Pa
     subprocess.run([COMPILER, *flags, "-c", "a.c"], cwd=tmp_path, check=True)
     subprocess.run(["arm-none-eabi-ar", "rcsD", "liba.a", "a.o"], cwd=tmp_path, check=True)
     if core is None:
-        with pytest.raises(BackendError, match="no archive of objects"):
+        with pytest.raises(BackendError, match="not an archive of objects"):
             read_archive(tmp_path / "liba.a")
     else:
         assert read_archive(tmp_path / "liba.a").core == core

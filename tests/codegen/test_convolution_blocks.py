@@ -9,8 +9,7 @@ import pytest
 
 from tests.codegen.arm_cores import COMPILER, ArmNetwork
 from tests.codegen.equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
-from tests.codegen.test_kernels_on_arm import VARIANTS
-from tests.codegen.test_operators_products import (
+from tests.codegen.operators.product_models import (
     bias_of,
     convolution_sizes,
     output_scale,
@@ -18,6 +17,7 @@ from tests.codegen.test_operators_products import (
     scaled,
     weights_of,
 )
+from tests.codegen.test_kernels_on_arm import VARIANTS
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.graph import Graph

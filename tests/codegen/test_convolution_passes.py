@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.codegen.equality import assert_all_equal
-from tests.codegen.test_operators_products import bias_of, output_scale, scaled, weights_of
+from tests.codegen.operators.product_models import bias_of, output_scale, scaled, weights_of
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.passes import optimise

@@ -9,9 +9,13 @@ import pytest
 
 from tests.codegen.arm_cores import COMPILER, ArmNetwork
 from tests.codegen.equality import assert_same, load, random_inputs, reference_outputs
-from tests.codegen.test_operators_element_wise import add_function, add_two_operands
-from tests.codegen.test_operators_images import add_convolutions
-from tests.codegen.test_operators_products import add_batch_matmul, add_depthwise, add_fully_connected
+from tests.codegen.operators.element_wise_models import add_function, add_two_operands
+from tests.codegen.operators.product_models import (
+    add_batch_matmul,
+    add_convolutions,
+    add_depthwise,
+    add_fully_connected,
+)
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
 

@@ -88,7 +88,7 @@ def test_places_make_another_model_and_class_positions_do_not(bundle: Path, tmp_
 def test_only_int8_scores_become_positions_and_only_where_there_are_places(bundle: Path) -> None:
     outputs = load_bundle(bundle).outputs
     wide = Tensor("scores", (1, CLASSES), "int16", Quantisation((0.01,), (0,)))
-    with pytest.raises(CompileError, match="computed from int8 scores, these are int16"):
+    with pytest.raises(CompileError, match="positions need int8 scores, these are int16"):
         integer_positions(outputs, wide)
     assert integer_positions(Outputs(classes=["a", "b"]), wide) is None
     with pytest.raises(ValueError, match="needs positions_m"):

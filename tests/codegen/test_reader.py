@@ -1,6 +1,7 @@
 """Files that are damaged, not quantised, or use what is not supported: one clear CompileError, nothing written."""
 
 import random
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,20 @@ def test_alike_problems_are_one_line(tmp_path: Path) -> None:
     model.output(x)
     (problem,) = refusal(model, tmp_path)
     assert problem.startswith("4 operators FULLY_CONNECTED (FULLY_CONNECTED #0 t2, ") and "zero point" in problem
+
+
+@pytest.mark.parametrize("kind", ["ADD", "FULLY_CONNECTED", "EXP", "RESHAPE"])
+def test_mixed_element_types(kind: str, tmp_path: Path) -> None:
+    model = TFLiteModel()
+    x, other = model.input((1, 4)), model.input((1, 4), "int16", 0.1)
+    more = {
+        "FULLY_CONNECTED": [model.constant(np.ones((4, 4)), "int8", 0.1), -1],
+        "RESHAPE": [model.constant([1, 4])],
+        "EXP": [],
+    }
+    operands = [x, *more.get(kind, [other])]
+    model.output(model.unary(kind, operands, (1, 4), "int16", 0.1))
+    assert any("only equal types are supported" in problem for problem in refusal(model, tmp_path))
 
 
 def test_damaged_is_what_is_no_flatbuffer(tmp_path: Path) -> None:
@@ -343,3 +358,26 @@ def test_ten_thousand_operators(kind: str, tmp_path: Path) -> None:
     model.output(y)
     manifest = compile_tflite(model.write(tmp_path / "model.tflite"), tmp_path / "out")
     assert sum(len(layer.operators) for layer in manifest.layers) == 10_000
+
+
+@pytest.mark.parametrize("kind", ["static", "open", "filled"])
+def test_tensors_of_gigabytes_are_refused_before_they_are_made(kind: str, tmp_path: Path) -> None:
+    """4.9 GB: in a shape, in a shape that follows from constants, and as a constant that would be computed."""
+    model = TFLiteModel()
+    x, sizes = model.input((1, 1, 1)), [1, 70_000, 70_000]
+    if kind == "filled":
+        y = model.tensor(sizes, "int8", 0.1)
+        model.operator("FILL", [model.constant(sizes), model.constant(np.array(3), "int8", 0.1)], [y])
+    else:
+        y = model.unary("BROADCAST_TO", [x, model.constant(sizes)], sizes, "int8", 0.1)
+    if kind != "static":
+        model.graph.tensors[y].shape = np.array([1, 1, 1], np.int32)
+        model.graph.tensors[y].shapeSignature = np.array([1, -1, -1], np.int32)
+    model.output(model.unary("ADD", [x, y], (1, 1, 1), "int8", 0.2))
+    tracemalloc.start()
+    try:
+        problems = refusal(model, tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+    assert any("takes 4,900,000,000 bytes, more than any board has" in problem for problem in problems)

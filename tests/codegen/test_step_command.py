@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.codegen.equality import load, random_inputs, reference_outputs
-from tests.codegen.test_lstm import a_classifier
+from tests.codegen.operators.test_lstm import a_classifier
 from tests.codegen.tflite_models import TFLiteModel
 from tests.libraries import users_directory
 from tinyloc.codegen.backends.cmsis_nn.library import find_cmsis_nn
@@ -65,7 +65,7 @@ def test_without_the_library_it_says_what_to_do(
     assert main([*command, "cmsis_nn"]) == 2
     assert "CMSIS_NN_DIR is not set" in capsys.readouterr().err
     assert main([*command, "tflm"]) == 2
-    assert "there are native and cmsis_nn" in capsys.readouterr().err
+    assert "'tflm' is not one of 'native', 'cmsis_nn'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -126,3 +126,11 @@ def test_summary_of_what_was_not_measured_is_null() -> None:
 )
 def test_numbers_as_text(text: str, expected: str) -> None:
     assert text == expected
+
+
+def test_the_floor_is_shown_where_there_are_several() -> None:
+    quality = {"macro_f1": 0.7, "accuracy": 0.8, "floor_hit": 0.958}
+    evaluation = uji_evaluation(device=quality, host_int=quality)
+    assert "0.958" in shown(evaluation) and "floor" in shown(evaluation)
+    assert summary(evaluation)["floor_hit"] == 0.958
+    assert " floor " not in shown(house_evaluation()) and summary(house_evaluation())["floor_hit"] is None

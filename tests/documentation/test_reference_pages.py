@@ -1,6 +1,7 @@
 """The generated pages of the site: every command, every key with its meaning, every declaration of a header."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from tests.documentation.blocks import blocks
 from tinyloc.boards import Board
 from tinyloc.bundle.schema import Bundle
 from tinyloc.codegen.semantics.operator_table import RULES
@@ -52,8 +54,20 @@ def test_every_key_has_a_meaning(model: Any) -> None:
 def test_a_key_shows_type_limits_and_default() -> None:
     page = hook("key_tables").page("Title", "Intro.", Recipe)
     assert "| `hop` | integer, >= 1, <= 1000 | `1` | Samples from one decision to the next, at most `steps`. |" in page
-    assert '| `default` | `"int8"` or `"int16x8"` | `"int8"` |' in page
+    assert '| `optimise` | `"Os"` or `"O2"` | `"Os"` |' in page
     assert "## `[[distillation.teachers]]`" in page and "The keys of `[model]`." in page
+
+
+def test_commands_that_a_page_names_exist(repository: Path) -> None:
+    known = {path[0] for path, _ in hook("command_pages").commands(typer.main.get_command(app))}
+    lost = {}
+    for page in [repository / "README.md", repository / "CONTRIBUTING.md", *repository.glob("docs/**/*.md")]:
+        named = set(re.findall(r"`tinyloc ([a-z]+)", page.read_text()))
+        for block in blocks(page):
+            named |= set(re.findall(r"^tinyloc ([a-z]+)", block.text, re.MULTILINE))
+        if named - known:
+            lost[page.name] = named - known
+    assert lost == {}
 
 
 def test_every_operator_is_on_the_page(repository: Path) -> None:

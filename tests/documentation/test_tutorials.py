@@ -48,10 +48,20 @@ def test_tutorials_that_train(page: str, shell: Shell, tmp_path: Path) -> None:
     assert list(tmp_path.glob("runs/*/report-*.html"))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="needs the extra export")
+@pytest.mark.skipif(importlib.util.find_spec("onnx2tf") is None, reason="needs the extra export")
 def test_own_network(shell: Shell, tmp_path: Path) -> None:
-    assert len(follow(DOCS / "tutorials/own-network.md", tmp_path, shell, slow=False)) == 4
+    assert len(follow(DOCS / "tutorials/own-network.md", tmp_path, shell, slow=False)) == 5
     assert (tmp_path / "y.npy").is_file() and (tmp_path / "generated" / "manifest.json").is_file()
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake on this machine")
+def test_own_firmware(shell: Shell, tmp_path: Path) -> None:
+    assert len(follow(DOCS / "tutorials/own-firmware.md", tmp_path, shell, slow=False)) == 4
+    rooms = {"bedroom", "bathroom", "hall", "kitchen", "living room", "study"}
+    told = subprocess.run(["./observer"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert told and {line.split(" (margin ")[0] for line in told} <= rooms
+    lines = (tmp_path / "main.c").read_text().splitlines()
+    assert len(lines) <= 33 and len([line for line in lines if line.strip()]) <= 30
 
 
 def test_new_board_in_a_clone(repository: Path, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

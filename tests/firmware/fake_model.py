@@ -41,6 +41,8 @@ class FakeModel:
     bits: int = 16
     online: bool = False
     position: bool = False
+    least_heard: int = 1
+    least_margin: int = 0
     scan: bool = False
     combine: int = 0
     model_id: int = 0x0123456789ABCDEF
@@ -97,8 +99,8 @@ class FakeModel:
 #define TL_BACKEND 0u
 #define TL_SCAN {int(self.scan)}
 #define TL_COMBINE {self.combine}
-#define TL_LEAST_HEARD 1
-#define TL_LEAST_MARGIN 0
+#define TL_LEAST_HEARD {self.least_heard}
+#define TL_LEAST_MARGIN {self.least_margin}
 #define TL_ARENA_BYTES {4 * self.classes}
 typedef {kind} tl_input_t;
 typedef {kind} tl_score_t;

@@ -23,7 +23,7 @@ MODELS = {
     "house": DENSE_INT16,
     "scan": SPARSE_INT8,
     "position": FakeModel(inputs=30, classes=5, window=1, hop=1, crf=False, state=False, bits=8, position=True),
-    "votes": FakeModel(inputs=12, sparse=True, hold=3, window=3, hop=2, crf=False),
+    "votes": FakeModel(inputs=12, sparse=True, hold=3, window=3, hop=2, crf=False, least_heard=3, least_margin=2),
     "online": FakeModel(online=True, window=4, hop=1, hold=0),
 }
 FUSIONS = {
@@ -47,19 +47,27 @@ def generate(target: str, directory: Path) -> Path:
         compile_fusion(any_student(), FUSIONS[target], anchors, directory)
     else:
         MODELS[target].write(directory)
-    (directory / "board.h").write_text(board_header(load_board("stm32l4")))
     return directory
 
 
 def compile_fuzzer(target: str, work: Path, kind: Kind) -> Path:
     """The program, in the directory `work`, which coverage's notes go to as well."""
     generated = generate(target, work / "generated")
+    (work / "board.h").write_text(board_header(load_board("stm32l4")))
     parts = ["link", "fusion"] if target in FUSIONS else ["link", "localise"]
     app = "fuzz_fusion.c" if target in FUSIONS else "fuzz_app.c"
     sources = [path for part in parts for path in sorted(FIRMWARE_DIR.glob(f"{part}/*.c"))]
     sources += [HERE / "fuzz" / "fuzz.c", HERE / "fuzz" / app, HERE / "host_port.c", *sorted(generated.glob("*.c"))]
     compiler = "clang" if kind == "libfuzzer" else "cc"
-    command = [compiler, *WARNINGS, *_FLAGS[kind], f"-I{generated}", f"-I{FIRMWARE_DIR}", f"-I{HERE / 'fuzz'}"]
+    command = [
+        compiler,
+        *WARNINGS,
+        *_FLAGS[kind],
+        f"-I{work}",
+        f"-I{generated}",
+        f"-I{FIRMWARE_DIR}",
+        f"-I{HERE / 'fuzz'}",
+    ]
     program = work / "fuzzer"
     done = subprocess.run([*command, *map(str, sources), "-o", str(program)], capture_output=True, text=True, cwd=work)
     assert done.returncode == 0, done.stderr
@@ -82,6 +90,18 @@ def run_fuzzer(program: Path, seed: int, frames: int, timeout: float = 600.0) ->
     assert done.returncode == 0, f"seed {seed}: {done.stderr[-3000:]}"
     rows = [line.split() for line in done.stdout.splitlines()]
     return {row[0]: Reached(int(row[1]), int(row[2])) for row in rows}
+
+
+def exchanges(program: Path, seed: int, record: Path) -> list[tuple[bytes, bytes]]:
+    """Bytes of the wire, there and back, from one power-on of a fuzzed device; every answer was found right."""
+    done = subprocess.run([program, str(seed), "1", str(record)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-3000:]
+    data, place, parts = record.read_bytes(), 0, []
+    while place < len(data):
+        length = int.from_bytes(data[place : place + 4], "little")
+        parts.append(data[place + 4 : place + 4 + length])
+        place += 4 + length
+    return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def has_libfuzzer() -> bool:

@@ -91,7 +91,7 @@ FAULTS = {
         "steered", "fusion_app/app.c", "IMU_WIRE * count) : INT32_MAX", "IMU_WIRE * count) : 9 + 28",
     ),
     "an index without its check": ("scan", LOCALISER, "readings[i].index >= TL_INPUTS", "readings[i].index > 65534u"),
-    "silence that is not called so": ("house", "app/app.c", "estimate.heard == 0", "estimate.heard == 1"),
+    "silence that is not called so": ("house", "app/app.c", "heard >= least_heard", "heard > least_heard"),
     "no restart after a silence": ("steered", FILTER, "return passed > LONGEST_SILENCE_US;", "return false;"),
     "no restart of a time that went back": (
         "steered", FILTER, "f->backwards_in_a_row >= BACKWARDS_MOST", "f->backwards_in_a_row == 0",

@@ -47,26 +47,6 @@ def test_a_million_frames_do_not_confuse_the_host():
     assert receiver.spoilt > 100_000
 
 
-@pytest.mark.parametrize("frames", [1000, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_noise_does_not_crash_the_emulated_device(image, frames):
-    """Strict memory, no interrupts, no runaway: every access of the firmware was legal; afterwards it answers right."""
-    device = EmulatedDevice(image, load_board("stm32l4"))
-    chance = random.Random(frames)
-    for _ in range(frames // 100):
-        device.write(garbage(chance, 100, DENSE_INT16.inputs))
-        while device.read(0.0):
-            pass
-    device.write(b"\0\0")
-    device.set_baud(device.machine.part.uart.baud)  # the noise may hold a good BAUD
-    client, reference = DeviceClient(device), FakeReference(DENSE_INT16)
-    client.hello()
-    client.reset()
-    for step in range(12):
-        row = [-40 - step, MISSING, -70, MISSING, -90 + step]
-        answer = sample_row(client, np.array(row, np.int8))
-        assert (answer.class_index, answer.scores.tolist()) == reference.sample(row)
-
-
 def power_fails_once_at(device: EmulatedDevice, function: str) -> list[int]:
     """Cut the power when the function begins the next time; the list tells where it was cut."""
     machine, cut = device.machine, []

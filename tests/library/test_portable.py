@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -19,6 +20,10 @@ COMPILERS = {
     "arm-clang-m3": ("clang", "--target=thumbv7m-none-eabi", "-mcpu=cortex-m3", "-ffreestanding"),
 }
 LEVELS = ("O0", "O1", "O2", "O3", "Os")
+PRESENT = [
+    pytest.param(name, marks=pytest.mark.skipif(shutil.which(command[0]) is None, reason=f"no {command[0]}"))
+    for name, command in COMPILERS.items()
+]
 SPARSE, STATEFUL = "uji", "ble-flat"
 
 
@@ -28,7 +33,7 @@ def libraries(tmp_path_factory):
     return written(tmp_path_factory.mktemp("portable"), [zoo_model(SPARSE), zoo_model(STATEFUL), fusion_model()])
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", PRESENT)
 @pytest.mark.parametrize("options", [("-std=c99", "-O0"), ("-std=c11", "-O2")], ids=" ".join)
 def test_sources_compile(libraries, tmp_path, compiler, options):
     first, *more = COMPILERS[compiler]
@@ -36,7 +41,7 @@ def test_sources_compile(libraries, tmp_path, compiler, options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", PRESENT)
 @pytest.mark.parametrize(("standard", "level"), itertools.product(("c99", "c11"), LEVELS))
 def test_sources_compile_at_every_level(libraries, tmp_path, compiler, standard, level):
     first, *more = COMPILERS[compiler]
@@ -51,7 +56,7 @@ def test_other_models_compile(tmp_path, model, compiler):
     objects(written(tmp_path, [zoo_model(model)]), tmp_path / "o", ["-std=c99", "-O0", *more], first)
 
 
-@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+@pytest.mark.parametrize("compiler", [name for name in ("g++", "clang++") if shutil.which(name)])
 @pytest.mark.parametrize("standard", ["c++17", "c++11"])
 def test_headers_are_cpp(libraries, tmp_path, compiler, standard):
     names = [SPARSE, STATEFUL.replace("-", "_"), "walk"]

@@ -1,23 +1,26 @@
 """The interface of a radio callback against the plain reference: any order, repetitions, unknown ids, silence."""
 
 import json
+import math
 import shutil
 
 import numpy as np
 import pytest
 
 from tests.library.made import linked, objects, output_of, written
+from tinyloc.bundle.combine import Combine, combine_readings
 from tinyloc.bundle.schema import load_bundle
+from tinyloc.codegen.frontend.source import position_rule
 from tinyloc.codegen.library.model import from_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.paths import ZOO_DIR
 
 
-def _combined(readings: list[int], how: str) -> int:
-    if how == "mean":
-        mean = sum(readings) / len(readings)
-        return int(np.floor(abs(mean) + 0.5)) * (1 if mean > 0 else -1)  # halves away from zero
-    return max(readings) if how == "max" else readings[-1]
+def _combined(readings: list[int], how: Combine) -> int:
+    """As training combines them."""
+    nowhere = np.zeros(len(readings), int)
+    found, _ = combine_readings(how, nowhere, nowhere, np.array(readings, float), (1, 1))
+    return int(found[0, 0])
 
 
 @pytest.mark.parametrize("how", ["mean", "max", "last"])
@@ -34,7 +37,11 @@ def test_scans_equal_the_reference(tmp_path, model, how):
     reference, body, expected = LocaliserReference(bundle_dir), [], []
     for _ in range(30):
         heard = generator.choice(points, generator.integers(0, min(points, 9) + 1), replace=False)
-        packets = [(int(i), int(d)) for i in np.repeat(heard, 3) for d in [generator.integers(-99, -30)]]
+        packets = [
+            (int(i), int(d))
+            for i in np.repeat(heard, generator.integers(1, 5, len(heard)))
+            for d in [generator.integers(-99, -30)]
+        ]
         generator.shuffle(packets)
         packets = [(int(i), int(d)) for i, d in packets]
         body += [f"hall_hear(&context, {i}, {d});" for i, d in packets]
@@ -51,7 +58,7 @@ def test_scans_equal_the_reference(tmp_path, model, how):
         '#include <cstdio>\n#include "hall.h"\nstatic hall_t context;\nstatic hall_decision_t out;\n'
         "static void told(hall_outcome_t outcome)\n{\n"
         '    std::printf("%d %ld %u %u", outcome, static_cast<long>(out.class_index), out.heard, out.ignored);\n'
-        '    for (int score : out.scores) std::printf(" %d", score);\n    std::printf("\\n");\n}\n'
+        '    for (int score : out.sample.scores) std::printf(" %d", score);\n    std::printf("\\n");\n}\n'
         "int main()\n{\n    hall_init(&context);\n    context.least_heard = 1;\n    " + "\n    ".join(body) + "\n}\n"
     )
     told = output_of(linked(tmp_path / "scan.cpp", tmp_path, [library], objects(library, tmp_path / "o"))).splitlines()
@@ -107,3 +114,38 @@ int main()
     assert told[0].split() == ["0", "1", "2", "3", "4", "5", "65535", "65535"]
     assert told[1].split() == ["0", "1", "2", "3", "4", "5", "65535"]
     assert told[2] == "Küche|unknown|OK|00:11:22:33:44:55"
+
+
+def test_position_and_spread_equal_the_plain_arithmetic(tmp_path):
+    """Mean of the places under the weights, and the root of the mean squared distance from it, in whole millimetres."""
+    bundle_dir = ZOO_DIR / "uji-position"
+    library = written(tmp_path, [from_bundle(bundle_dir, "hall", "x")])
+    bundle, rule = load_bundle(bundle_dir), position_rule(bundle_dir)
+    points = len(bundle.preprocessing.access_points)
+    generator, reference, body, expected = np.random.default_rng(5), LocaliserReference(bundle_dir), [], []
+    weights, places = rule.weights.astype(np.int64), rule.places.astype(np.int64).reshape(-1, 2)
+    for _ in range(8):
+        indices = np.sort(generator.choice(points, 14, replace=False)).astype(np.uint16)
+        dbm = generator.integers(-99, -30, len(indices)).astype(np.int8)
+        body += [f"hall_hear(&context, {i}, {d});" for i, d in zip(indices, dbm, strict=True)]
+        body.append("hall_end_scan(&context, &out); told();")
+        scores = reference.sample(indices, dbm).scores.astype(np.int64)
+        behind = scores.max() - scores
+        weight = np.where(behind < len(weights), weights[np.minimum(behind, len(weights) - 1)], 0)
+        metric = places * rule.unit_mm + np.array(rule.origin_mm)
+        mean = rule.decide(scores[None])[0]
+        squares = sum(
+            int(w) * ((int(x) - int(mean[0])) ** 2 + (int(y) - int(mean[1])) ** 2)
+            for w, (x, y) in zip(weight, metric, strict=True)
+        )
+        expected.append(f"{int(mean[0])} {int(mean[1])} {math.isqrt(squares // int(weight.sum()))}")
+    (tmp_path / "place.cpp").write_text(
+        '#include <cstdio>\n#include "hall.h"\nstatic hall_t context;\nstatic hall_decision_t out;\n'
+        "static void told()\n{\n"
+        '    std::printf("%ld %ld ", static_cast<long>(out.position_mm[0]), static_cast<long>(out.position_mm[1]));\n'
+        '    std::printf("%ld\\n",\n'
+        "                static_cast<long>(out.spread_mm));\n}\n"
+        "int main()\n{\n    hall_init(&context);\n    " + "\n    ".join(body) + "\n}\n"
+    )
+    told = output_of(linked(tmp_path / "place.cpp", tmp_path, [library], objects(library, tmp_path / "o"))).splitlines()
+    assert told == expected and len(set(told)) == 8

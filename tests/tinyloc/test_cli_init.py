@@ -1,5 +1,7 @@
 """`tinyloc init`: a file of readings becomes a description and a recipe, by guesses that a person may correct."""
 
+import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ def test_a_survey_with_positions_is_described_and_gets_a_recipe(
     assert recipe.data.path == str(tmp_path / "site.data.toml") and recipe.output.position == "mean"
     assert recipe.input.drop_silent and recipe.budget.flash_bytes == 65536
     for words in (
-        "site.csv: 128 rows, 1 recording, 5 access points",
+        "site.csv: 128 rows, 1 recording, 5 access points, 4 days, 2 devices",
         "5 access points, 4 of them heard in training",
         "32 classes; training scans of a class: 3 (F0 1) to 3 (F0 1), median 3",
         "site.recipe.toml; next: tinyloc deploy",
@@ -144,3 +146,15 @@ def test_what_an_earlier_init_wrote_is_kept_unless_forced(tmp_path: Path, capsys
     assert (tmp_path / "home.data.toml").read_text() == "mine"
     assert main(["init", str(path), "--yes", "--force"]) == 0
     assert main(["init", str(tmp_path / "none.csv")]) == 2
+
+
+def test_training_on_positions_prints_metres(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(survey(tmp_path)), "--yes"]) == 0
+    recipe = tmp_path / "site.recipe.toml"
+    recipe.write_text(re.sub(r"epochs = \d+", "epochs = 2", recipe.read_text()))
+    capsys.readouterr()
+    assert main(["train", str(recipe), "--runs-dir", str(tmp_path / "runs")]) == 0
+    said = capsys.readouterr()
+    figures = json.loads((tmp_path / "runs" / "site" / "metrics.json").read_text())
+    assert f"mean error {figures['test']['error_mean_m']:.2f} m, P90" in said.out
+    assert f"mean error {figures['validation']['error_mean_m']:.2f} m, best in epoch" in said.err

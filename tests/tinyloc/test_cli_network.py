@@ -222,7 +222,7 @@ def test_what_does_not_fit_is_told_and_measured(tmp_path: Path, capsys: pytest.C
         (SAMPLES.astype(np.float32), "is of type float32; the model takes int8; real numbers need --float"),
         (SAMPLES.astype(np.int64), "is of type int64; the model takes int8"),
         (SAMPLES[:, :5], r"has shape (5, 5); the model takes (1, 6), or N samples as (N, 6)"),
-        (SAMPLES[:0], "holds no sample"),
+        (SAMPLES[:0], "the file holds no sample"),
         (np.zeros((), np.int8), "has shape ()"),
     ],
     ids=["float", "int64", "shape", "none", "scalar"],
@@ -246,7 +246,7 @@ def test_wrong_files_names_and_options(tmp_path: Path, capsys: pytest.CaptureFix
     cases = [
         (["--input", x, "--output", y], "no file is given for b"),
         (["--input", x, "--input", x, "--input", x, "--output", y], "one file too many; the model takes 2 inputs"),
-        (["--input", x, "--input", x, "--output", y], "the model has 2 outputs (t2, t3), but 1 file"),
+        (["--input", x, "--input", x, "--output", y], "the model has 2 outputs (t2, t3), but 1 file is named"),
         (["--input", str(tmp_path / "bad.npy"), "--output", y], "bad.npy: not a whole file"),
         (["--input", str(tmp_path / "none.npy"), "--output", y], "none.npy: cannot be read"),
         (["--input", str(tmp_path / "odd.npz"), "--output", y], "no input is called other; no file is given for b"),
@@ -266,3 +266,29 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path: Path, capsys: pyt
     assert main(["compile", str(path), "--board", "cortex-m4", "--out", str(tmp_path)]) == 2
     assert "holds other files" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.tflite"]
+
+
+@pytest.mark.parametrize("command", ["compile", "run"])
+def test_constants_far_beyond_the_flash_are_reported_at_once(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3 MB for 256 KB of flash: before code is written, not by the linker."""
+
+    def written(*arguments: Any) -> None:
+        raise AssertionError("code is written")
+
+    monkeypatch.setattr("tinyloc.codegen.compile.write_generated", written)
+    model = TFLiteModel()
+    x = model.input((1, 1000))
+    for _ in range(3):
+        weights = np.random.default_rng(len(model.graph.tensors)).integers(-127, 128, (1000, 1000))
+        x = model.unary("FULLY_CONNECTED", [x, model.constant(weights, "int8", 0.01), -1], (1, 1000), "int8", 1.0)
+    model.output(x)
+    path = model.write(tmp_path / "large.tflite")
+    np.save(tmp_path / "x.npy", np.zeros((1, 1000), np.int8))
+    files = ["--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")]
+    more = ["--out", str(tmp_path / "out")] if command == "compile" else files
+    assert main([command, str(path), "--board", "stm32l4", *more]) == 1
+    error = capsys.readouterr().err
+    assert "large: weights and tables take 3,0" in error and "has 262,144 bytes of flash" in error
+    assert not (tmp_path / "out").exists() and not (tmp_path / "y.npy").exists()

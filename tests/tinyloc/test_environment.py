@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tinyloc import environment
-from tinyloc.environment import EXTRA_OF_MODULE, NEWEST, OLDEST, missing_module, start_problem
+from tinyloc.environment import EXTRA_OF_MODULE, NEWEST, OLDEST, ONNX2TF, missing_module, start_problem
 
 
 @pytest.mark.parametrize("version", [(3, 10), (2, 7), (3, 14), (4, 0)])
@@ -56,11 +56,13 @@ def test_a_missing_extra_names_the_command_for_clone_and_wheel(tmp_path: Path) -
     for package in (wheel, clone):
         package.mkdir(parents=True)
     (clone.parent / "pyproject.toml").write_text("")
-    of_wheel, of_clone = missing_module("torch.nn", wheel), missing_module("onnx2tf", clone)
+    of_wheel, of_clone = missing_module("torch.nn", wheel), missing_module("onnxruntime", clone)
     assert of_wheel == (
         f'this command needs torch.nn, which is not installed; run `{sys.executable} -m pip install "tinyloc[train]"`'
     )
     assert of_clone is not None and of_clone.endswith(f'-m pip install -e "{clone.parent}[export]"`')
+    of_onnx2tf = missing_module("onnx2tf", wheel)
+    assert of_onnx2tf is not None and ("--ignore-requires-python" in of_onnx2tf) == (sys.version_info < (3, 12))
     assert missing_module("tinyloc.nosuch") is None
 
 
@@ -68,3 +70,4 @@ def test_every_extra_is_known(repository: Path) -> None:
     extras = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for module, extra in EXTRA_OF_MODULE.items():
         assert extra in extras, f"{module} is said to come with the extra {extra!r}, which does not exist"
+    assert any(wanted.startswith(f"{ONNX2TF};") for wanted in extras["export"])

@@ -1,5 +1,6 @@
 """A user's own CSV, described by a TOML file."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,11 @@ import pytest
 
 from tinyloc.training.data import catalogue, own
 from tinyloc.training.data.dataset import UNSEEN
+from tinyloc.training.data.own.guess import guess
 from tinyloc.training.data.radio_map.splits import SPLITS
 from tinyloc.training.errors import DataError
+from tinyloc.training.recipe import Recipe
+from tinyloc.training.run import train
 
 ABOUT = """
 name = "my-flat"
@@ -329,3 +333,40 @@ def test_phones_that_only_the_test_has_are_counted(tmp_path: Path) -> None:
     path = plain(tmp_path, rows, about.replace('recording = "walk"', 'device = "walk"'))
     (tmp_path / "test.csv").write_text("t,walk,room,ap1,ap2\n0,p3,b,-50,-60\n1,p1,a,-50,-60\n")
     assert "1 device of 2 in the test only" in notes(path)
+
+
+def test_training_says_what_was_left_out(tmp_path: Path) -> None:
+    rows = walks()
+    rows[3] = "3,w0,,-50,-60"
+    path = plain(tmp_path, rows, f'unlabelled = "drop"\n{PLAIN}')
+    model = {"architecture": "mlp", "hidden": [2]}
+    training = {"epochs": 1, "batch": 8, "learning_rate": 0.01}
+    recipe = Recipe.model_validate({"name": "m", "data": {"name": "csv"}, "model": model, "training": training})
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("tinyloc.training.run")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        train(recipe, tmp_path / "run", data_path=path)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert any("1 row without a label left out (line 5)" in text for text in said)
+
+
+def test_damaged_utf_8_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
+    path = umlauts(tmp_path, "utf-8")
+    file = tmp_path / "scans.csv"
+    file.write_bytes(file.read_bytes().replace("\u00fc".encode(), b"\xfc", 1))
+    with pytest.raises(DataError, match=r"0xfc is not utf-8 .*; correct it in the file$"):
+        own.load(path)
+    with pytest.raises(DataError, match="0xfc is not utf-8"):
+        guess(file)
+
+
+def test_utf_8_that_is_declared_as_something_else_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is UTF-8 and not latin-1; leave encoding out"):
+        own.load(umlauts(tmp_path, "utf-8", f'encoding = "latin-1"\n{ABOUT}'))

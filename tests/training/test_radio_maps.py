@@ -348,3 +348,43 @@ def test_rooms_and_access_points_are_drawn_in_the_unit_of_the_positions(tmp_path
     assert "access_point_positions names apx, which is no access point; there are ap1, ap2, ap3" in str(error.value)
     with pytest.raises(DataError, match=r"access_point_positions: ap2: give two or three finite numbers"):
         own.load(describe(tmp_path, "", PLACES + SITE.replace("[100, 200]", "[1]"), train=text, test=text))
+
+
+def test_coordinates_and_times_beyond_all_meaning_are_named(tmp_path: Path) -> None:
+    rows = survey().replace("\n0.0,0,", "\n1e300,0,", 1).replace("x,y,level", "x,y,t")
+    columns = PLACES.replace('floor = "level"', 'time = "t"')
+    with pytest.raises(DataError, match=r"1 cell is beyond 1e\+09: line 2 x = '1e300'; correct them"):
+        own.load(describe(tmp_path, "", columns, train=rows, test=rows))
+    late = survey().replace("x,y,level", "x,y,t").replace("\n0.0,0,0,", "\n0,0,1e20,", 1)
+    with pytest.raises(DataError, match=r"1 cell is beyond 1e\+11: line 2 t = '1e20'; correct them"):
+        own.load(describe(tmp_path, "", columns, train=late, test=late))
+
+
+def test_packets_are_gathered_as_a_plain_loop_gathers_them(tmp_path: Path) -> None:
+    chance = np.random.default_rng(3)
+    packets = [
+        (f"w{walk}", round(float(second), 2), "abc"[ap], int(dbm), "xyz"[int(second) // 8 % 3])
+        for walk in range(6)
+        for second, ap, dbm in zip(
+            np.sort(chance.uniform(0, 60, 150)), chance.integers(0, 3, 150), chance.integers(-90, -40, 150), strict=True
+        )
+    ]
+    chance.shuffle(packets)
+    rows = "".join(f"{walk},{second},{ap},{dbm},{room}\n" for walk, second, ap, dbm, room in packets)
+    path = describe(
+        tmp_path, "scan_s = 2", 'access_point = "ap"\ndbm = "dbm"\nlabel = "room"\nrecording = "walk"\ntime = "t"',
+        scans=f"walk,t,ap,dbm,room\n{rows}",
+    )  # fmt: skip
+    path.write_text(path.read_text().replace("sequential = false", "sequential = true"))
+    data = own.load(path)
+    for recording in (part for split in data.splits.values() for part in split):
+        mine = sorted(float(second) for walk, second, *_ in packets if walk == recording.name)
+        for row, began in enumerate(recording.time_s):
+            assert began == mine[0] + 2 * row
+            for column, name in enumerate("abc"):
+                heard = [
+                    int(dbm) for walk, second, ap, dbm, _ in packets
+                    if walk == recording.name and ap == name and int((float(second) - mine[0]) / 2.0) == row
+                ]  # fmt: skip
+                read = recording.rssi_dbm[row, column]
+                assert read == np.rint(sum(heard) / len(heard)) if heard else np.isnan(read)

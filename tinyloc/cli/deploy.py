@@ -28,7 +28,7 @@ def deploy(
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
-    """Train, export, generate code, build and emulate in one go. Exit code 1: as for `emulate`."""
+    """Train, export, generate code, build and emulate in one command. Exit code 1: over budget, or answers differ."""
     from tinyloc.boards import load_board
     from tinyloc.training.recipe import load_recipe
 

@@ -170,7 +170,7 @@ def emulate(
         client.hello()
         outcome = run_walk(client, walk, student, settings, seconds)
     costs, equal = costs_by_entry(device.runs), outcome.apart_m < TOLERANCE_M
-    stack = outcome.fixes[-1].stack_high_water
+    stack, counts = outcome.fixes[-1].stack_high_water, outcome.fixes[-1].counts
     say(f"{site}, walk {seed}, {method}, {len(outcome.fixes)} epochs on {board}: RMSE {outcome.rmse_m:.2f} m")
     typer.echo(
         f"device and reference differ by at most {1e3 * outcome.apart_m:.3f} mm ({1e3 * TOLERANCE_M:g} mm allowed): "
@@ -178,12 +178,13 @@ def emulate(
     )
     for entry, cost in costs.items():
         say(f"{entry}: {cost.mean:,} modelled cycles on average, {cost.most:,} at most")
+    say(f"counted on the device: {', '.join(f'{name} {count:,}' for name, count in counts.items() if count)}")
     say(f"{_sizes(image)}; {stack:,} bytes of stack used")
     write_json(
         json,
         {
             "site": site, "board": board, "method": method, "seed": seed, "epochs": len(outcome.fixes),
-            "rmse_m": outcome.rmse_m, "apart_m": outcome.apart_m, "tolerance_m": TOLERANCE_M,
+            "counts": counts, "rmse_m": outcome.rmse_m, "apart_m": outcome.apart_m, "tolerance_m": TOLERANCE_M,
             "cycles": {entry: asdict(cost) for entry, cost in costs.items()}, "fusion_flash_bytes": image.fusion_flash,
             "student_flash_bytes": image.student_flash, "image_flash_bytes": image.image_flash,
             "state_bytes": image.state, "stack_bytes": stack, "stack_bound_bytes": image.stack.bytes,

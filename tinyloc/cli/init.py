@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinyloc.cli.options import DEFAULT_BOARD
+from tinyloc.cli import complete
+from tinyloc.cli.console import say
+from tinyloc.cli.options import BOARD_HELP, DEFAULT_BOARD
 from tinyloc.errors import UserError, counted
 
 if TYPE_CHECKING:
@@ -14,21 +16,21 @@ if TYPE_CHECKING:
 
 
 class InitError(UserError):
-    """Files that cannot be described as they are."""
+    """Files that cannot be described; the message says what to correct."""
 
 
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Radio readings with labels or positions.")],
     test: Annotated[
-        Path | None, typer.Option("--test", help="A test file of the same form, in the same folder.")
+        Path | None, typer.Option("--test", help="Test file with the same columns, in the same folder.")
     ] = None,
-    board: Annotated[str, typer.Option("--board", help="Board that the recipe fits.")] = DEFAULT_BOARD,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing, take what is guessed.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that an earlier init wrote.")] = False,
+    board: Annotated[str, typer.Option("--board", help=BOARD_HELP, autocompletion=complete.boards)] = DEFAULT_BOARD,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; accept every guess.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the files of an earlier `tinyloc init`.")] = False,
 ) -> None:
-    """Look at a file of radio readings, and write its description and a recipe that fits a board.
+    """Guess the format of a file of radio readings; write its description and a recipe that fits a board.
 
-    Writes NAME.data.toml and NAME.recipe.toml beside the file. `tinyloc deploy NAME.recipe.toml` does the rest.
+    Writes NAME.data.toml and NAME.recipe.toml beside the file. Continue with `tinyloc deploy NAME.recipe.toml`.
     """
     from tinyloc.boards import load_board
     from tinyloc.files import write_whole
@@ -43,7 +45,7 @@ def init(
         if path is not None and not path.is_file():
             raise InitError(f"{path}: no such file")
     if test is not None and test.resolve().parent != file.resolve().parent:
-        raise InitError(f"{test} must lie in the folder of {file}: the description names files beside it")
+        raise InitError(f"{test} must be in the folder of {file}; the description names files by their place beside it")
     name = safe_name(file)
     about, recipe = file.with_name(f"{name}.data.toml"), file.with_name(f"{name}.recipe.toml")
     there = [str(path) for path in (about, recipe) if path.exists()]
@@ -56,19 +58,19 @@ def init(
         data_set = own.load(about)
     except DataError as error:
         raise InitError(
-            f"{error}. {about} holds what was guessed: correct it, see `tinyloc data describe csv --data {about}`"
+            f"{error}. {about} holds the guesses; correct it, then run `tinyloc data describe csv --data {about}`"
         ) from error
     text, _ = suggest(data_set, name, str(about), chosen.region("flash").size, sum(part.size for part in chosen.ram))
     write_whole(recipe, text)
     for line in (*data_set.notes, *first_look(data_set)):
-        typer.echo(line)
+        say(line)
     if found.ignored:
-        typer.echo(f"{counted(len(found.ignored), 'column')} not used: {', '.join(found.ignored)}")
-    typer.echo(f"wrote {about} and {recipe}; next: tinyloc deploy {recipe} --board {board}")
+        say(f"{counted(len(found.ignored), 'column')} not used: {', '.join(found.ignored)}")
+    say(f"wrote {about} and {recipe}; next: tinyloc deploy {recipe} --board {board}")
 
 
 def _ask(found: "Guess", silent: bool) -> None:
-    """Confirm what was guessed, at most four questions; `silent` takes it."""
+    """Ask at most four questions about the guesses; `silent` accepts them."""
 
     def right(question: str) -> bool:
         return silent or typer.confirm(question, default=True)

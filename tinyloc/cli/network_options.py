@@ -34,7 +34,7 @@ StateOption = Annotated[
     ),
 ]
 SignatureOption = Annotated[
-    str | None, typer.Option("--signature", help="The signature to compile, of a file with several.")
+    str | None, typer.Option("--signature", help="Signature to compile, for a file with several signatures.")
 ]
 StepOption = Annotated[
     bool,

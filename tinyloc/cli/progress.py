@@ -48,7 +48,8 @@ def epochs_shown() -> Iterator[Callable[["EpochDone"], None]]:
     tasks: dict[str, TaskID] = {}
 
     def show(done: "EpochDone") -> None:
-        figures = f"loss {done.loss:.3f}, macro F1 {done.macro_f1:.3f}, best in epoch {done.best_epoch}"
+        merit = f"macro F1 {done.macro_f1:.3f}" if done.error_m is None else f"mean error {done.error_m:.2f} m"
+        figures = f"loss {done.loss:.3f}, {merit}, best in epoch {done.best_epoch}"
         if done.stage not in tasks:
             tasks[done.stage] = bar.add_task(done.stage, total=done.epochs, figures="")
             if done.epoch > 1:

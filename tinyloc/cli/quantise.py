@@ -26,8 +26,9 @@ def quantise(
         typer.Option(
             "--widths",
             metavar="PATTERN=WIDTH",
-            help="Bits of weights and activations by layer, such as '*=w8a8' or 'blocks.*.scan=w8a16'; the last match "
-            "holds. Once per pattern.",
+            help="Bits of weights and activations by layer, such as '*=w8a8' or 'blocks.*.scan=w8a16'; once "
+            "per pattern. "
+            "The last match counts.",
         ),
     ] = None,
     state: StateOption = None,
@@ -44,9 +45,9 @@ def quantise(
     write_whole(out, done.content)
     say(table(done.layers))
     for output in done.outputs:
-        say(f"output {output.name}: {output.decibels:.1f} dB; the largest is the same in {output.same_largest:.2%}")
+        say(f"output {output.name}: {output.decibels:.1f} dB; the largest value agrees in {output.same_largest:.2%}")
     if done.constant:
-        say(f"note: never changed along the calibration data, so scales may not fit: {', '.join(done.constant)}")
+        say(f"note: constant over the calibration data, so their scales may not fit: {', '.join(done.constant)}")
     say(f"{out}: {len(done.content):,} bytes")
     write_json(
         json,
@@ -60,7 +61,7 @@ def quantise(
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no infinity: null where there is no noise."""
+    """Replace infinity by null, because JSON has none."""
     return {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}
 
 

@@ -46,8 +46,11 @@ def train(
     with epochs_shown() as progress:
         trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh)
     record = trained.record
+    metres = ""
+    if record.outputs.position == "mean" and "error_mean_m" in record.test:
+        metres = f", mean error {record.test['error_mean_m']:.2f} m, P90 {record.test['error_p90_m']:.2f} m"
     write_json(json, record.model_dump(mode="json"))
     say(
         f"{directory}: {record.parameters:,} parameters, best epoch {record.best_epoch} of {record.epochs}; "
-        f"test macro F1 {record.test['macro_f1']:.3f}, accuracy {record.test['accuracy']:.3f} (float)"
+        f"test macro F1 {record.test['macro_f1']:.3f}, accuracy {record.test['accuracy']:.3f}{metres} (float)"
     )

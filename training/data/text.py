@@ -52,8 +52,15 @@ def decoded(content: bytes, source: str, encoding: str = UTF_8, cure: str = AGAI
 
 
 def likely_encoding(content: bytes) -> str:
-    """Guess the character set of text that is not UTF-8, for a message: a person must confirm it."""
+    """Guess the character set of text, for a message: a person must confirm it.
+
+    UTF-8 also where some bytes are damaged: text in another character set holds no whole character of UTF-8 beyond
+    ASCII but by a rare chance.
+    """
     for mark, name in _ORDER_MARKS.items():
         if content.startswith(mark):
             return name
+    beyond = {character for character in content.decode(UTF_8, "surrogateescape") if ord(character) >= 0x80}
+    if not beyond or any(not 0xDC80 <= ord(character) <= 0xDCFF for character in beyond):
+        return UTF_8
     return "cp1252" if any(0x80 <= byte < 0xA0 for byte in content) else "latin-1"

@@ -155,7 +155,17 @@ static uint32_t stuffed(const uint8_t *payload, uint16_t length, uint8_t *wire) 
     return out;
 }
 
+static FILE *record; /* of all that went over the wire: length u32 and bytes of each request, then of its answer */
+
+static void note(const uint8_t *bytes, uint32_t length) {
+    if (record != NULL) {
+        fwrite(&length, sizeof length, 1, record);
+        fwrite(bytes, 1, length, record);
+    }
+}
+
 static void deliver(const uint8_t *wire, uint32_t length) {
+    note(wire, length);
     host_send(wire, length);
     while (host_waiting() > 0) {
         app_poll();
@@ -167,6 +177,7 @@ static bool answer(const message_t *request, message_t *reply) {
     static uint8_t raw[4096];
     uint32_t length = host_receive(raw, sizeof raw), at = 0, out = 0;
     static uint8_t payload[4096];
+    note(raw, length);
     if (length == 0) {
         return false;
     }
@@ -409,11 +420,12 @@ static void notices(void) {
     compare(&none, &fault, true, &reply);
 }
 
-/* seed, frames: prints for each type of request how many were sent and how many carried out */
+/* seed, frames, a file for the record: prints for each type of request how many were sent and how many carried out */
 int main(int argc, char **argv) {
     static uint8_t bytes[1u << 16];
     uint64_t state = argc > 1 ? strtoull(argv[1], NULL, 10) * 2u + 1u : 1u, wanted = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000u;
     notices();
+    record = argc > 3 ? fopen(argv[3], "wb") : NULL;
     while (sent_all < wanted) {
         for (size_t i = 0; i < sizeof bytes; i++) { /* xorshift64* */
             state ^= state >> 12;
@@ -427,6 +439,9 @@ int main(int argc, char **argv) {
         if (good_of[type] > 0) {
             printf("%u %llu %llu\n", type, (unsigned long long)sent_of[type], (unsigned long long)good_of[type]);
         }
+    }
+    if (record != NULL) {
+        fclose(record);
     }
     printf("all %llu %llu\n", (unsigned long long)sent_all, (unsigned long long)answered_all);
     return 0;

@@ -111,7 +111,9 @@ static expected_t classified(const message_t *request, bool dense) {
     tl_localiser_sample_dense(&twin, &twin_arena, row, &told);
     expected_t expected = expect_reply(TL_MESSAGE_RESULT, request->seq);
     add_u16(&expected.reply, (uint16_t)told.class_index);
-    add_u8(&expected.reply, (uint8_t)((told.class_index >= 0 && told.heard == 0) + 2 * TL_POSITION));
+    const int32_t least_heard = TL_LEAST_HEARD, least_margin = TL_LEAST_MARGIN;
+    bool vague = told.heard < least_heard || tl_margin(&twin, &told) < least_margin;
+    add_u8(&expected.reply, (uint8_t)((told.class_index >= 0 && vague) + 2 * TL_POSITION));
     add_u16(&expected.reply, told.heard);
     add_u32(&expected.reply, (uint32_t)tl_margin(&twin, &told));
     expected.free_from = expected.reply.length;

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tinyloc.training.data.own.checks import likely_codes
 from tinyloc.training.data.radio_map.scans import runs
 from tinyloc.training.data.radio_map.splits import SPLITS
 from tinyloc.training.data.table import DELIMITERS, Dialect, Table, read_table
-from tinyloc.training.data.text import decoded, likely_encoding
+from tinyloc.training.data.text import UTF_8, decoded, likely_encoding
 from tinyloc.training.errors import DataError
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -66,6 +67,8 @@ FEW_ROWS = 20
 MOST_LABELS = 500
 MOST_CODES = 3
 """Of a column of readings: words and numbers that are no levels."""
+LATEST = 1e20
+"""Of a time in any unit."""
 MIN_RECORDING = 20
 """Rows of a recording that make it a walk."""
 
@@ -93,6 +96,8 @@ def guess(path: Path) -> Guess:
         text = decoded(content, str(path))
     except DataError:
         name = likely_encoding(content)
+        if name == UTF_8:
+            raise
         text = decoded(content, str(path), name)
         found.settings["encoding"], found.encoding_sure = name, False
     dialect = likely_dialect(text)
@@ -152,10 +157,12 @@ def _widths(lines: list[str], delimiter: str) -> list[int]:
 
 
 def _number(cell: str, decimal: str = ".") -> float | None:
+    """A finite number, or None."""
     try:
-        return float(cell.replace(decimal, ".")) if cell else None
+        value = float(cell.replace(decimal, "."))
     except ValueError:
         return None
+    return value if isfinite(value) else None
 
 
 def _roles(table: Table) -> dict[str, str]:
@@ -257,7 +264,7 @@ def _time_unit(texts: list[str], table: Table) -> dict[str, str]:
         except ValueError:
             return {}
         return {"time_unit": "iso"}
-    values = np.array([_number(text, table.decimal) or 0.0 for text in texts])
+    values = np.clip([_number(text, table.decimal) or 0.0 for text in texts], -LATEST, LATEST)
     for unit, least in (("ns", 1e17), ("us", 1e14), ("ms", 1e11)):
         if np.median(values) >= least:
             return {"time_unit": unit}

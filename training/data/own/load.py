@@ -79,4 +79,6 @@ def _size(table: Table, scans: Scans) -> str:
     blank = f" ({counted(table.blank_lines, 'blank line')} skipped)" if table.blank_lines else ""
     recordings = counted(len(set(scans.recording.tolist())), "recording")
     points = counted(len(scans.points), "access point")
-    return f"{table.source}: {counted(len(table), 'row')}{blank}, {recordings}, {points}"
+    kinds = (("day", scans.day), ("device", scans.device))
+    told = "".join(f", {counted(len(set(cells.tolist())), kind)}" for kind, cells in kinds if cells is not None)
+    return f"{table.source}: {counted(len(table), 'row')}{blank}, {recordings}, {points}{told}"

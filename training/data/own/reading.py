@@ -18,12 +18,16 @@ from tinyloc.training.data.radio_map.findings import Findings
 from tinyloc.training.data.radio_map.scans import Scans, Texts, numbered
 from tinyloc.training.data.radio_map.splits import SPLITS
 from tinyloc.training.data.table import Table, read_table, twice
-from tinyloc.training.data.text import decoded, likely_encoding
+from tinyloc.training.data.text import UTF_8, decoded, likely_encoding
 from tinyloc.training.errors import DataError
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 EARLIEST_DATE_S = 1e9
 """Times from September 2001 on are dates; smaller ones count from the start of something."""
+FARTHEST = 1e9
+"""Of a coordinate, in any unit: the Earth is 4 x 10^7 m around."""
+LATEST_S = 1e11
+"""Of a time: the year 5138."""
 LONGEST_SILENCE_S = 60.0
 """Of a long table: a longer time without any reading begins another recording unless `pause_s` says otherwise."""
 
@@ -33,8 +37,13 @@ def open_table(path: Path, about: OwnData) -> Table:
     if not path.is_file():
         raise DataError(f"{path}: no such file; file names are relative to the TOML file")
     content = path.read_bytes()
-    cure = f'correct it, or declare the file\'s encoding, as encoding = "{likely_encoding(content)}", in the TOML file'
+    likely = likely_encoding(content)
+    cure = "correct it in the file"
+    if likely != UTF_8:
+        cure = f'correct it, or declare the file\'s encoding, as encoding = "{likely}", in the TOML file'
     text = decoded(content, str(path), about.encoding, cure)
+    if about.encoding != UTF_8 and likely == UTF_8 and not content.isascii():
+        raise DataError(f"{path}: is UTF-8 and not {about.encoding}; leave encoding out of the TOML file")
     return read_table(text, str(path), about.columns.plain(), about.dialect)
 
 
@@ -262,7 +271,18 @@ def _times(table: Table, about: OwnData, findings: Findings) -> Floats:
         iso = any(_iso_seconds(table.texts(name)[row]) is not None for row, _ in bad)
         hint = '; time_unit = "iso" reads dates and times' if iso else ""
         findings.problems.append(f"{table.source}: {table.no_numbers(bad)}{hint}")
-    return values[:, 0] * SECONDS[about.time_unit]
+    seconds = values * SECONDS[about.time_unit]
+    _refuse_far(table, [name], seconds, LATEST_S, findings)
+    return seconds[:, 0]
+
+
+def _refuse_far(table: Table, names: Sequence[str], values: Floats, most: float, findings: Findings) -> None:
+    """Name the cells whose value, in (rows, len(names)), is beyond all that can be meant."""
+    rows, columns = np.nonzero(np.abs(values) > most)
+    if len(rows):
+        cells = some([table.cell(int(row), names[column]) for row, column in zip(rows, columns, strict=True)])
+        count = counted(len(rows), "cell is", "cells are")
+        findings.problems.append(f"{table.source}: {count} beyond {most:g}: {cells}; correct them")
 
 
 def _iso_times(table: Table, name: str, findings: Findings) -> Floats:
@@ -299,6 +319,7 @@ def _positions(table: Table, about: OwnData, findings: Findings) -> Floats:
     values, bad = table.parsed(flat, [""] if about.unlabelled == "drop" and not names.label else [])
     if bad:
         findings.problems.append(f"{table.source}: {table.no_numbers(bad)}")
+    _refuse_far(table, flat, values, FARTHEST, findings)
     position[:, 2] = 0.0
     position[:, : len(flat)] = values
     return position

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tinyloc.environment import install_command
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.students.rollout import Rollout
 from tinyloc.training.fusion.students.scaling import LOG_VARIANCE, OUTPUTS
@@ -183,7 +184,7 @@ def load_language_teacher(folder: Path, **settings: int) -> LanguageTeacher:
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError:
         raise FusionError(
-            'a language model as teacher needs the transformers library; run `pip install "tinyloc[llm]"`'
+            f"a language model as teacher needs the transformers library; run `{install_command('llm')}`"
         ) from None
     if not (folder / "config.json").is_file():
         raise FusionError(f"{folder}: no transformers model here (no config.json); name its folder")

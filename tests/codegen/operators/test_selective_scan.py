@@ -196,7 +196,7 @@ def test_it_is_nearer_to_real_numbers_than_the_unfused_graph() -> None:
 
 def test_an_unknown_reference_is_named() -> None:
     assert [reference_named(given) for given in (None, "litert", "tinyloc")] == [None, "litert", "tinyloc"]
-    with pytest.raises(ReferenceNameError, match="--reference tflite: there are tinyloc and litert"):
+    with pytest.raises(ReferenceNameError, match="--reference tflite: unknown; choose tinyloc or litert"):
         reference_named("tflite")
 
 
