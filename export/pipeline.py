@@ -19,7 +19,8 @@ from tinyloc.export.float_file import float_file
 from tinyloc.export.integer_file import integer_file, widths_of
 from tinyloc.export.quantise.ranges import Range, measure_ranges
 from tinyloc.export.rank_widths import Need, rank_widths, ranking_table
-from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
+from tinyloc.export.step_names import INPUT, OUTPUT, StepNames
+from tinyloc.export.to_onnx import record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
 from tinyloc.files import whole_directory
 from tinyloc.training.calibration import calibration_stream

@@ -14,7 +14,7 @@ from tinyloc.export.integer_file import integer_file
 from tinyloc.export.quantise.ranges import Range
 from tinyloc.export.quantise.rules import RULES, SAME
 from tinyloc.export.quantise.widths import INT8, INT16X8, dotted, layer_name
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 
 LARGEST_SHARE = 0.5
 """A module that holds more than this share of the operators is no layer of its own."""

@@ -19,7 +19,7 @@ from tinyloc.export.integer_file import integer_file
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.export.rank_widths import Need, rank_widths, ranking_table
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.run import load_run, train
 

@@ -13,7 +13,7 @@ from tinyloc.cli.runs import find_run
 
 if TYPE_CHECKING:
     from tinyloc.export.rank_widths import Need
-    from tinyloc.export.to_onnx import StepNames
+    from tinyloc.export.step_names import StepNames
 
 
 def export(
