@@ -201,7 +201,7 @@ def test_the_command(tmp_path, capsys):
         (["zoo:uji", "--name", "1st"], "'1st' is no C identifier"),
         (["zoo:uji", "--name", "a", "--name", "b"], "--name is given 2 times for 1 model"),
         (["zoo:uji", "zoo:uji"], "two models have the name 'uji'"),
-        (["fusion:moon"], "there are fusion:corridor and fusion:loop"),
+        (["fusion:moon"], "choose fusion:corridor or fusion:loop"),
         (["zoo:nothing"], "no model 'nothing' in the zoo"),
     ],
 )
