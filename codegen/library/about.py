@@ -49,6 +49,9 @@ def _fusion(model: LibraryModel) -> list[str]:
         f"    {name}_imu(&filter, time_us, acceleration, rate);       for every inertial sample",
         f"    {name}_ranges(&filter, time_us, ranges, &fused);        for every epoch of ranges",
         "",
+        f"`{name}_init` refuses a `k` or a heading that cannot be. `time_us`: microseconds of one clock, 64 bits. Use",
+        "a position only where `fused.valid` is set: after ten seconds without a fix it is `stale`.",
+        "",
         "No two calls on the same filter may run at a time. Nothing here allocates memory or waits. Single precision:",
         "on a part without an FPU the compiler's library does the arithmetic.",
     ]

@@ -33,15 +33,16 @@ NAMES = {
 _API_HEADER = """\
 #define TL_ANCHORS {anchors}
 
-/* Start a walk: Weinberg's constant of the person, and the heading in rad, counter-clockwise from +x. */
-void tl_fusion_start(tl_fusion_t *fusion, float k, float heading);"""
+/* Start a walk: Weinberg's constant of the person, and the heading in rad, counter-clockwise from +x. Where it does not
+ * give TL_WALK_OK the filter was not started. */
+tl_walk_status_t tl_fusion_start(tl_fusion_t *fusion, float k, float heading);"""
 _API = """\
 #include "model.h"
 
-void tl_fusion_start(tl_fusion_t *fusion, float k, float heading)
+tl_walk_status_t tl_fusion_start(tl_fusion_t *fusion, float k, float heading)
 {
-    tl_fusion_init(fusion, &tl_fusion_settings, &tl_fusion_student, tl_fusion_anchors, tl_fusion_anchor_count, k,
-                   heading);
+    return tl_fusion_init(fusion, &tl_fusion_settings, &tl_fusion_student, tl_fusion_anchors, tl_fusion_anchor_count, k,
+                          heading);
 }
 """
 

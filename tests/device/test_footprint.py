@@ -70,8 +70,9 @@ def test_ram(builds):
     build = builds["dense_int16"]
     ram = measure_ram(build.elf, stack_bytes=333, stack_reserved=2048)
     assert (ram.arena, ram.state, ram.stack, ram.stack_reserved) == (12, 12, 333, 2048)
-    held, left, ring, places = 5 * 2, 5, 4 * 3 * 2, 2 + 2
-    assert held + left + ring + places <= ram.localiser <= held + left + ring + places + 3
+    held, left, ring, places, margin = 5 * 2, 5, 4 * 3 * 2, 2 + 2, 4
+    least = held + left + ring + places + margin
+    assert least <= ram.localiser <= least + 3
     assert ram.arena + ram.state + ram.localiser + ram.static == static_ram_bytes(build.elf)
     assert ram.total == ram.arena + ram.state + ram.localiser + ram.stack + ram.static
 
