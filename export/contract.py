@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinyloc.bundle.schema import Arithmetic
 from tinyloc.export.flatbuffer import graph, load, operator_name, scales, tensor_name
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 
 OPERATORS = frozenset({
     "ABS", "ADD", "BATCH_MATMUL", "CAST", "CONCATENATION", "DEPTHWISE_CONV_2D", "EXP", "FULLY_CONNECTED", "LOG",

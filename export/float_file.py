@@ -12,7 +12,7 @@ from tinyloc.export.passes.activations import fuse_activations
 from tinyloc.export.passes.depthwise import depthwise
 from tinyloc.export.passes.products import products
 from tinyloc.export.passes.rsqrt import rsqrt
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 
 Array = npt.NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from tinyloc.export.flatbuffer import dump, graph
 from tinyloc.export.quantise.graph import quantise
 from tinyloc.export.quantise.ranges import Range
 from tinyloc.export.quantise.widths import Widths, dotted, layer_name
-from tinyloc.export.to_onnx import INPUT, StepNames
+from tinyloc.export.step_names import INPUT, StepNames
 from tinyloc.training.compress.scales import READING_RANGE
 
 

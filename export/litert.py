@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import graph, load, tensor_name
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 
 Array = npt.NDArray[Any]
 

@@ -16,7 +16,7 @@ import onnxruntime
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import constant, dump, graph, operator_name, own_constant, tensor_name
 from tinyloc.export.litert import StepRunner
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 
 Array = npt.NDArray[Any]
 

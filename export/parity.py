@@ -19,7 +19,7 @@ import torch
 from tinyloc.export.flatbuffer import DTYPES, graph, load, operator_name, scales, tensor_name
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.step_form import flat_state, step_form
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 from tinyloc.training.models.localiser import Localiser
 
 Array = npt.NDArray[np.float32]

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.float_file import float_file
 from tinyloc.export.integer_file import integer_file, widths_of
-from tinyloc.export.quantise.ranges import measure_ranges
-from tinyloc.export.to_onnx import INPUT, OUTPUT, StepNames, record, to_onnx
+from tinyloc.export.quantise.ranges import Range, measure_ranges
+from tinyloc.export.rank_widths import Need, rank_widths, ranking_table
+from tinyloc.export.step_names import INPUT, OUTPUT, StepNames
+from tinyloc.export.to_onnx import record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
 from tinyloc.files import whole_directory
 from tinyloc.training.calibration import calibration_stream
@@ -48,6 +50,7 @@ class Exported:
     float_file: bytes
     files: dict[Arithmetic, bytes]
     stages: list[parity.StageError]
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
 
 def export_model(
@@ -91,7 +94,7 @@ def export_model(
             raise ExportError(f"the {arithmetic} file breaks its contract: {'; '.join(broken)}")
         found = parity.tflite_scores(files[arithmetic], names, streams)
         stages.append(parity.compare(arithmetic, "tflite", found.clip(lowest), reference.clip(lowest)))
-    return Exported(names, content, files, stages)
+    return Exported(names, content, files, stages, ranges)
 
 
 def _float_stages(
@@ -123,11 +126,13 @@ def export_run(
     arithmetics: Sequence[Arithmetic] | None = None,
     explain: bool = False,
     tell: Tell = lambda line: None,
+    need: Callable[[bytes, StepNames], Need] | None = None,
 ) -> Path:
     """Export a finished run to `run_directory/bundle`, whole or not at all; returns that directory.
 
     arithmetics: those of the recipe when not given. `tell` gets lines of text: what is done, then the table of stages,
-    and with `explain` a table of layers for each integer file. Raises ExportError, TrainingError.
+    and with `explain` a table of layers for each integer file; with `need`, which asks the compiler what a file takes,
+    a ranking of layers by width too, along calibration data. Raises ExportError, TrainingError.
     """
     run = load_run(run_directory)
     if isinstance(run.model, MdcsaLocaliser) and not run.model.streaming:
@@ -152,10 +157,23 @@ def export_run(
                 explained = parity_streams(run, EXPLAIN_SAMPLES)
                 layers = parity.layer_errors(exported.float_file, content, exported.names, explained)
                 tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
+        if explain and need is not None:
+            tell(_ranking(run, exported, need))
         shutil.copy(run_directory / TEST_SET, place / TEST_SET)
         bundle = _bundle(run, exported, place, default)
         write_bundle(bundle, place)
     return directory
+
+
+def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNames], Need]) -> str:
+    """Of the calibration data, not of the test set: widths are chosen by it."""
+    stream = calibration_stream(run.calibration)[:EXPLAIN_SAMPLES]
+    streams = list(stream[:, None]) if run.test_set.apart else [stream]
+
+    def of(content: bytes) -> Need:
+        return need(content, exported.names)
+
+    return ranking_table(rank_widths(exported.float_file, exported.names, exported.ranges, streams, of))
 
 
 def parity_streams(run: TrainedRun, limit: int = PARITY_SAMPLES) -> list[Array]:

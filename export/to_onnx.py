@@ -7,7 +7,6 @@ TFLite forces one scale on all that it joins.
 import contextlib
 import io
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,37 +17,12 @@ from torch import Tensor, nn
 from tinyloc.errors import counted
 from tinyloc.export.errors import ExportError
 from tinyloc.export.step_form import flat_state, step_form
+from tinyloc.export.step_names import StepNames
 from tinyloc.training.models.localiser import Localiser
 
 OPSET = 17
-INPUT, OUTPUT = "reading", "scores"
 
 Array = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class StepNames:
-    """Tensor names of an exported step. The k-th state is read as `state_inputs[k]`, written as `state_outputs[k]`."""
-
-    states: tuple[str, ...]
-
-    @property
-    def state_inputs(self) -> tuple[str, ...]:
-        return tuple(f"{name}_in" for name in self.states)
-
-    @property
-    def state_outputs(self) -> tuple[str, ...]:
-        return tuple(f"{name}_out" for name in self.states)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """All inputs, the reading first."""
-        return (INPUT, *self.state_inputs)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """All outputs, the scores first."""
-        return (OUTPUT, *self.state_outputs)
 
 
 def check_finite(model: Localiser) -> None:

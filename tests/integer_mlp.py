@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 from tinyloc.training.compress.integers import GREATEST, LEAST, Scale, linear_layers, quantised_reading
-from tinyloc.training.compress.scales import weight_integers, weight_scales
+from tinyloc.training.compress.weight_grid import weight_integers, weight_scales
 from tinyloc.training.models.mlp import MlpLocaliser
 
 

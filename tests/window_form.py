@@ -19,7 +19,8 @@ from tinyloc.export.float_file import float_file
 from tinyloc.export.integer_file import integer_file, widths_of
 from tinyloc.export.quantise.ranges import measure_ranges
 from tinyloc.export.step_attention import FoldedWindow
-from tinyloc.export.to_onnx import INPUT, StepNames, check_finite, write_onnx
+from tinyloc.export.step_names import INPUT, StepNames
+from tinyloc.export.to_onnx import check_finite, write_onnx
 from tinyloc.export.to_tflite import to_tflite
 from tinyloc.training.models.mdcsa import MdcsaLocaliser
 

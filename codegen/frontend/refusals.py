@@ -8,7 +8,7 @@ from tinyloc.errors import counted
 
 NAMED_AT_ONCE = 3
 """Names that a message lists; a float model has dozens."""
-LIST_OF_OPERATORS = "docs/compiler.md lists what is"
+LIST_OF_OPERATORS = "docs/reference/operators.md lists the supported operators"
 _CONVERT_PLAINLY = "convert without SELECT_TF_OPS, so that only operators of TFLite itself are in the file"
 WAYS_OUT = {
     "CUSTOM FlexErf": "use the tanh form of GELU: approximate='tanh' (PyTorch), approximate=True (Keras)",

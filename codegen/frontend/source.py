@@ -21,7 +21,10 @@ from tinyloc.codegen.semantics.operator_table import rule_of
 from tinyloc.errors import UserError
 
 MIXES = frozenset(
-    (*COMPARISONS, *LOGIC, "PRELU", "QUANTIZE", "SELECT", "SELECT_V2", "SVDF", "TABLE", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+    (
+        *(*COMPARISONS, *LOGIC, "CAST", "PRELU", "QUANTIZE", "SELECT", "SELECT_V2", "SVDF", "TABLE"),
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    )
 )
 """Operators between element types: a truth value is an int8."""
 

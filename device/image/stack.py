@@ -5,7 +5,7 @@ Calls come from the disassembly of the linked image. A call through a pointer ma
 stands among the literals of the code. No interrupt is ever enabled, so nothing comes on top.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from tinyloc.errors import UserError
 START = "tl_reset_entry"
 """Where execution begins, with an empty stack."""
 _WORD = 4
+_ARGUMENTS = frozenset(("r0", "r1", "r2", "r3"))
 
 
 class StackError(UserError):
@@ -56,7 +57,10 @@ def stack_bound(image: Image, frames: Mapping[str, int], start: str = START) -> 
     listings = dict(_listings(image))
     targets = _address_taken(image)
     calls = {name: _callees(name, listing, image, targets) for name, listing in listings.items()}
-    sizes = {name: frames[name] if name in frames else frame_size(listing) for name, listing in listings.items()}
+    sizes = {
+        name: frames[name] + spilled_arguments(listing) if name in frames else frame_size(listing)
+        for name, listing in listings.items()
+    }
     known: dict[str, StackBound] = {}
 
     def deepest(name: str, path: tuple[str, ...]) -> StackBound:
@@ -70,6 +74,19 @@ def stack_bound(image: Image, frames: Mapping[str, int], start: str = START) -> 
         return known[name]
 
     return deepest(start, ())
+
+
+def spilled_arguments(listing: Sequence[Any]) -> int:
+    """Count the bytes that a function takes before it saves its registers, which gcc's record leaves out.
+
+    That is room for the registers that hold the first part of a struct argument, whose rest lies on the stack.
+    """
+    if len(listing) < 2 or listing[1].insn_name() not in ("push", "stmdb"):
+        return 0
+    first = listing[0]
+    taken = first.insn_name() in ("sub", "subw") and first.operands[0].reg == ARM_REG_SP
+    arguments = first.insn_name() == "push" and {first.reg_name(o.reg) for o in first.operands} <= _ARGUMENTS
+    return frame_size([first]) if taken or arguments else 0
 
 
 def frame_size(listing: Iterable[Any]) -> int:

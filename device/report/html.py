@@ -46,12 +46,19 @@ def flat_settings(settings: Mapping[str, Any], above: str = "") -> list[tuple[st
 
 
 def parity_stages(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The parity table that the export left in the settings, [] when there is none."""
+    """The parity table that the export left in the settings; [] when there is none, or when it is none."""
     stages = settings.get("parity")
-    wanted = {"stage", "against", "error", "agreement"}
     if not isinstance(stages, list):
         return []
-    return [dict(stage) for stage in stages if isinstance(stage, Mapping) and wanted <= set(stage)]
+    return [dict(stage) for stage in stages if isinstance(stage, Mapping) and _is_parity(stage)]
+
+
+def _is_parity(stage: Mapping[str, Any]) -> bool:
+    """Whether a line has its two names and its two figures."""
+    names, figures = ("stage", "against"), ("error", "agreement")
+    return all(isinstance(stage.get(name), str) for name in names) and all(
+        isinstance(stage.get(name), int | float) and not isinstance(stage.get(name), bool) for name in figures
+    )
 
 
 def _parts(counts: dict[str, int], names: dict[str, str]) -> list[tuple[str, int]]:

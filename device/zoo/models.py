@@ -117,8 +117,10 @@ def resolve(name: str, folder: Path = ZOO_DIR) -> tuple[str, str]:
             sizes = ", ".join(f"{other} ({image.flash_bytes:,} bytes of flash)" for other, image in card.boards.items())
             why = "is virtual and draws no current" if load_board(board).virtual else "is too small for it"
             raise ZooError(f"zoo:{model} is not for {board}, which {why}; it is for {sizes}")
-    known = [f"{model}-{board}" for model, card in cards.items() for board in card.boards]
-    raise ZooError(f"no model {name!r} in the zoo; there are {', '.join(known) or 'none'}")
+    raise ZooError(
+        f"no model {name!r} in the zoo; there are {', '.join(cards) or 'none'}. Add -BOARD to choose a board, such as "
+        f"{next((f'{model}-{board}' for model, card in cards.items() for board in card.boards), 'NAME-BOARD')}"
+    )
 
 
 def load_card(name: str, folder: Path = ZOO_DIR) -> Card:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.export.litert import StepRunner
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 
 Array = npt.NDArray[np.float32]
 Range = tuple[float, float]

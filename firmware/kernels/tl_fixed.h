@@ -58,8 +58,13 @@ static inline int32_t tl_clamp(int32_t x, int32_t low, int32_t high)
 #define TL_ALL_REGISTERS 0
 #endif
 
-/* One copy in the image, called by every layer of its kind: a layer spends its time inside. */
+/* One copy in the image, called by every layer of its kind: a layer spends its time inside. In a library all models
+ * share it. */
 #define TL_SHARED static __attribute__((noinline, unused))
+
+/* What lies around such a loop: a copy a model, so that the compiler knows the constants of a layer that is the only
+ * one to call it. */
+#define TL_OWN static __attribute__((noinline, unused))
 
 static inline int32_t tl_sat8(int32_t x)
 {

@@ -221,8 +221,8 @@ static inline uint32_t tl_fc_start_s8(const int8_t *x, int32_t depth)
 }
 
 /* sums of `count` channels from `channel` on, both multiples of four; the bias is still to be added */
-TL_SHARED void tl_fc_sums_s8(const int8_t *x, const tl_fc_s8_t *l, uint32_t start, int32_t channel, int32_t count,
-                             int32_t *sums)
+TL_OWN void tl_fc_sums_s8(const int8_t *x, const tl_fc_s8_t *l, uint32_t start, int32_t channel, int32_t count,
+                          int32_t *sums)
 {
     const int32_t rest = l->depth % 4, full = l->depth - rest;
     for (int32_t i = 0; i < count; i += 4) {
@@ -239,7 +239,7 @@ TL_SHARED void tl_fc_sums_s8(const int8_t *x, const tl_fc_s8_t *l, uint32_t star
     }
 }
 
-TL_SHARED void tl_fully_connected_s8(const int8_t *x, const tl_fc_s8_t *l, const tl_scaling_t *scaling, int8_t *y)
+TL_OWN void tl_fully_connected_s8(const int8_t *x, const tl_fc_s8_t *l, const tl_scaling_t *scaling, int8_t *y)
 {
     const uint32_t start = tl_fc_start_s8(x, l->depth);
     const int32_t grouped = l->channels - l->channels % 4;

@@ -52,8 +52,8 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
 }
 
 #define TL_SPARSE_FULLY_CONNECTED(NAME, ELEMENT, VALUE, OUTPUTS)                                                       \
-    TL_SHARED void NAME(const void *entries, uint16_t count, const int8_t *weights, const int32_t *bias,               \
-                        const tl_scaling_t *scaling, int32_t input_zero_point, int32_t channels, ELEMENT *y)           \
+    TL_OWN void NAME(const void *entries, uint16_t count, const int8_t *weights, const int32_t *bias,                  \
+                     const tl_scaling_t *scaling, int32_t input_zero_point, int32_t channels, ELEMENT *y)              \
     {                                                                                                                  \
         const uint8_t *const end = (const uint8_t *)entries + TL_ENTRY * (int32_t)count;                               \
         int32_t channel = 0;                                                                                           \

@@ -1,6 +1,7 @@
 """An old bundle is read and known by its version; a newer one is refused with what to do."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from tests.small_bundle import small_bundle
 from tinyloc.bundle.schema import FORMAT_VERSION, BundleError, Unknown, load_bundle, read_bundle, write_bundle
 from tinyloc.bundle.site import Room, Site
+from tinyloc.codegen.compile import compile_bundle
 from tinyloc.main import main
+from tinyloc.paths import ZOO_DIR
 
 OLD = json.loads((Path(__file__).parent / "format_1.json").read_text())
 
@@ -91,3 +94,14 @@ def test_an_outline_may_be_any_polygon_but_a_line() -> None:
 
 def test_unknown_has_a_least_number_of_readings_by_default() -> None:
     assert Unknown().least_heard == 1 and Unknown().margin == 0.0
+
+
+def test_both_formats_are_compiled_to_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        shutil.copytree(ZOO_DIR / "house-b", tmp_path / name)
+    (tmp_path / "old" / "bundle.json").write_text(json.dumps(OLD))
+    made = []
+    for name in ("old", "new"):
+        compile_bundle(tmp_path / name, tmp_path / f"{name} C")
+        made.append({path.name: path.read_bytes() for path in (tmp_path / f"{name} C").iterdir()})
+    assert made[0] == made[1] and {"model.c", "weights.c", "manifest.json"} <= made[0].keys()

@@ -14,6 +14,7 @@ from tinyloc.boards import Board, board_names
 from tinyloc.device.zoo.models import Card, names
 from tinyloc.paths import BOARDS_DIR, ZOO_DIR
 from tinyloc.strict import problems
+from tinyloc.training.data.own.description import OwnData
 from tinyloc.training.recipe import RECIPES_DIR, Recipe, recipe_names
 
 WRONG = (*NO_NUMBERS, *HUGE, "1", "x", True, [1], {"a": 1})
@@ -69,3 +70,12 @@ def test_a_budget_of_a_board_that_is_no_number_is_named() -> None:
     content = _toml(BOARDS_DIR / "stm32l4" / "board.toml")
     with pytest.raises(ValidationError, match=r"budget\.latency_ms"):
         Board.model_validate(changed(content, ("budget", "latency_ms"), float("nan")))
+
+
+@pytest.mark.parametrize("bad", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("key", ["rate_hz", "held_out", "scan_s", "pause_s", "cell_m"])
+def test_a_description_of_own_data_holds_numbers(key: str, bad: str) -> None:
+    columns = '[columns]\naccess_points = ["ap*"]\nlabel = "room"\n'
+    text = f'name = "x"\nlicence = "l"\nfile = "a.csv"\n{key} = {bad}\n{columns}'
+    with pytest.raises(ValidationError, match=key):
+        OwnData.model_validate(tomllib.loads(text))

@@ -117,7 +117,7 @@ def test_a_hybrid_model(tmp_path: Path) -> None:
     [
         (b"FlexErf", "approximate='tanh'"),
         (b"FlexRoll", "convert without SELECT_TF_OPS"),
-        (b"MyOperator", "docs/compiler.md lists what is"),
+        (b"MyOperator", "docs/reference/operators.md lists the supported operators"),
     ],
 )
 def test_custom_operators_are_told_the_way_out(name: bytes, words: str, tmp_path: Path) -> None:

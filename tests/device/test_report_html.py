@@ -155,3 +155,9 @@ def test_in_a_browser_nothing_sticks_out(name: str, width: int, tmp_path: Path) 
     assert shown.font_pixels >= 12
     assert shown.heading == f"{evaluation.name} on {evaluation.board_title}"
     assert shown.console == []
+
+
+@pytest.mark.parametrize("parity", [[{"stage": "step", "against": "x", "error": "much", "agreement": 1}], [1], "x", {}])
+def test_a_parity_table_that_is_none_is_left_out(parity: object) -> None:
+    words = Page(render_html(house_evaluation(settings={"parity": parity}))).words()
+    assert "Error of each export stage" not in words

@@ -103,7 +103,7 @@ def test_names_are_of_models_and_boards() -> None:
     boards = list(zoo.load_card(model).boards)
     assert zoo.resolve(model) == (model, boards[0])
     assert zoo.resolve(f"{model}-{boards[-1]}") == (model, boards[-1])
-    with pytest.raises(ZooError, match=rf"no model 'uij' in the zoo; there are .*{model}-{boards[0]}"):
+    with pytest.raises(ZooError, match=rf"no model 'uij' in the zoo; there are .*{model}.*-BOARD"):
         zoo.resolve("uij")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tinyloc.export.flatbuffer import constant, graph, load, operator_name, scales, tensor_name
 from tinyloc.export.integer_file import integer_file, widths_of
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 
 FILES = Path(__file__).with_name("converter_files.zip")
 NAMED = {

@@ -18,7 +18,9 @@ from tinyloc.export.flatbuffer import constant, dump, graph, load, operator_name
 from tinyloc.export.integer_file import integer_file
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.quantise.ranges import measure_ranges
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.rank_widths import Need, rank_widths, ranking_table
+from tinyloc.export.step_names import StepNames
+from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.run import load_run, train
 
 CHANGES = """
@@ -210,6 +212,24 @@ def test_progress_ends_in_the_tables(finished):
     text = "\n".join(finished.told)
     assert "int16x8      tflite" in text
     assert "blocks.0/scan/MatMul" in text
+
+
+def test_layers_are_ranked_by_what_16_bits_there_gain(finished):
+    exported, run = finished.exported, load_run(finished.run)
+    stream = calibration_stream(run.calibration)[:40]
+
+    def of(content: bytes) -> Need:
+        return Need(len(content), 0)
+
+    ranking = rank_widths(exported.float_file, exported.names, exported.ranges, [stream], of)
+    gains = [found.alone_at_16 for found in ranking.layers]
+    assert gains == sorted(gains) and gains[0] < ranking.int8
+    assert next(iter(ranking.proposed)) == ranking.layers[0].layer
+    assert ranking.int16x8 <= ranking.proposed_error < gains[0] or len(ranking.proposed) == 1
+    layers = {found.layer for found in ranking.layers}
+    assert {"embed", "head", "blocks.0.scan", "blocks.0.norm", "blocks.0.u_proj"} <= layers
+    assert "scan_0_out" not in layers  # moves values only
+    assert f'"{ranking.layers[0].layer}" = "w8a16"' in ranking_table(ranking)
 
 
 def test_explain_points_at_the_layer_that_costs_the_accuracy(finished, int16):

@@ -7,7 +7,8 @@ import torch
 from tinyloc.export.errors import ExportError
 from tinyloc.export.parity import step_scores, window_scores
 from tinyloc.export.step_form import flat_state, step_form
-from tinyloc.export.to_onnx import StepNames, check_finite, record
+from tinyloc.export.step_names import StepNames
+from tinyloc.export.to_onnx import check_finite, record
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.settings import ModelSettings

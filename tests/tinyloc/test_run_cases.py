@@ -30,7 +30,9 @@ def emulated(folder: Path, model: Path, inputs: Sequence[Path], *more: str, code
     files = [part for path in inputs for part in ("--input", str(path))]
     results = ["--output", str(folder / "y.npy"), "--json", str(folder / "r.json")]
     assert main(["run", str(model), "--board", "cortex-m4", *files, *results, *more]) == code
-    return np.load(folder / "y.npy"), json.loads((folder / "r.json").read_text())
+    figures = json.loads((folder / "r.json").read_text())
+    assert 0 < figures["stack_bytes"] <= figures["stack_bound_bytes"]
+    return np.load(folder / "y.npy"), figures
 
 
 def references(figures: Any) -> dict[str, tuple[int, int]]:

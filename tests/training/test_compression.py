@@ -13,7 +13,7 @@ from tinyloc.bundle.schema import Preprocessing
 from tinyloc.export.flatbuffer import constant, graph, load, scales, tensor_name
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.pipeline import export_run
-from tinyloc.export.to_onnx import StepNames
+from tinyloc.export.step_names import StepNames
 from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.compress import prune, rounding, select
 from tinyloc.training.compress.footprint import least_constant_bytes
@@ -21,7 +21,8 @@ from tinyloc.training.compress.forms import Int8Linear, dynamic, serialised_byte
 from tinyloc.training.compress.integers import activation_scales, linear_layers, snapped
 from tinyloc.training.compress.level import level_scores
 from tinyloc.training.compress.qat import QuantisedMlp, fake_activation, fake_weight
-from tinyloc.training.compress.scales import SCORE_MARGIN, affine, score_range, weight_integers, weight_scales
+from tinyloc.training.compress.scales import SCORE_MARGIN, affine, score_range
+from tinyloc.training.compress.weight_grid import weight_integers, weight_scales
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import RecipeError, TrainingError
 from tinyloc.training.models.build import build_model

@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from tinyloc.training.compress.scales import WEIGHT_LIMIT, weight_integers, weight_scales
+from tinyloc.training.compress.weight_grid import WEIGHT_LIMIT, weight_integers, weight_scales
 from tinyloc.training.models.localiser import Localiser
 
 THRESHOLD = 6.0

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tinyloc.training.compress.scales import READING_RANGE, affine, score_range, weight_integers, weight_scales
+from tinyloc.training.compress.scales import READING_RANGE, affine, score_range
+from tinyloc.training.compress.weight_grid import weight_integers, weight_scales
 from tinyloc.training.models.mlp import MlpLocaliser
 
 Scale = tuple[float, int]

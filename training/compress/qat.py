@@ -21,7 +21,7 @@ from tinyloc.training.compress.integers import (
     quantised_reading,
     snapped,
 )
-from tinyloc.training.compress.scales import weight_integers, weight_scales
+from tinyloc.training.compress.weight_grid import weight_integers, weight_scales
 from tinyloc.training.models.localiser import Localiser, State
 from tinyloc.training.models.mlp import MlpLocaliser
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tinyloc.training.compress.integers import linear_layers
-from tinyloc.training.compress.scales import WEIGHT_LIMIT, weight_integers, weight_scales
+from tinyloc.training.compress.weight_grid import WEIGHT_LIMIT, weight_integers, weight_scales
 from tinyloc.training.models.mlp import MlpLocaliser
 
 STRETCH = (-0.1, 1.1)

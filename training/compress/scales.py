@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from tinyloc.bundle.schema import Arithmetic
 
@@ -21,7 +19,6 @@ unlike the calibration, Mamba H16L2 erred by .082 of the scores' deviation with 
 SCORE_MARGIN = 6.0
 """How far below the best score another still counts: exp(-6) of its probability, and as squares, which weigh positions,
 less than one 65536th. Where scans are weaker than any that was measured, the best may lie lower, by as much."""
-WEIGHT_LIMIT = 127
 
 
 def affine(low: float, high: float, arithmetic: Arithmetic) -> tuple[float, int]:
@@ -46,14 +43,3 @@ def score_range(scores: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
     """
     low = max(float(scores.min()), float(scores.max(axis=1).min()) - SCORE_MARGIN)
     return min(0.0, low), max(0.0, float(scores.max()))
-
-
-def weight_scales(weight: Tensor) -> Tensor:
-    """Return the step (C, 1) of each row's int8 grid of a weight (C, K); 1 for a row of zeros."""
-    largest = weight.detach().abs().amax(dim=1, keepdim=True)
-    return torch.where(largest > 0, largest / WEIGHT_LIMIT, torch.ones_like(largest))
-
-
-def weight_integers(weight: Tensor) -> Tensor:
-    """Round a weight (C, K) to whole numbers -127..127 of the same shape and type."""
-    return (weight / weight_scales(weight)).round().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)

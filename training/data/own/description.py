@@ -19,7 +19,7 @@ from tinyloc.training.errors import DataError
 class Columns(BaseModel):
     """[columns]: Names of columns as in the header of the file, or their numbers from 1 where there is no header."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     access_points: list[str] = []
     """A wide table: one column per access point, in dBm. `*` stands for every matching column that is not named below,
@@ -85,7 +85,7 @@ class Columns(BaseModel):
 class OwnRoom(BaseModel):
     """[[rooms]]: drawn behind the error map of the report."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: Line
     """As the label of the room, where there is one."""
@@ -98,7 +98,7 @@ class OwnRoom(BaseModel):
 class OwnData(BaseModel):
     """A radio map: its files, how they are written, and how it is split."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: FileName
     """Name of the data set. Letters, digits, `.`, `_`, `-`."""
