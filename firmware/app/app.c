@@ -80,7 +80,7 @@ static void send_hello(uint16_t seq) {
 static void send_result(void) {
     int32_t margin = tl_margin(&tl_localiser, &estimate);
     int32_t least_heard = TL_LEAST_HEARD;
-    bool enough = estimate.heard >= least_heard && margin >= TL_LEAST_MARGIN;
+    bool enough = estimate.heard >= least_heard && (TL_LEAST_MARGIN == 0 || margin >= TL_LEAST_MARGIN);
     bool unknown = estimate.class_index >= 0 && !enough;
     tl_writer_t writer = tl_frame_begin(reply, TL_MESSAGE_RESULT, order.last.seq);
     tl_put_u16(&writer, (uint16_t)estimate.class_index);
@@ -149,25 +149,8 @@ static void refuse_readings(uint16_t seq, const tl_reading_t *readings, uint16_t
     }
 }
 
-static void take_sample(const tl_frame_t *request) {
-    bool dense = request->type == TL_MESSAGE_SAMPLE_DENSE;
-    uint16_t count = 0;
-    uint32_t length = TL_INPUTS;
-    if (!dense) {
-        count = request->length >= 2u ? tl_get_u16(request->body) : 0;
-        length = 2u + (uint32_t)READING_WIRE * count;
-    }
-    if (request->length != length) {
-        tl_send_error(request->seq, TL_LINK_LENGTH, request->length);
-        return;
-    }
-    tl_place_t place = tl_order_place(&order, request, false);
-    if (place == TL_PLACE_AGAIN) {
-        send_result();
-    }
-    if (place != TL_PLACE_NEXT) {
-        return;
-    }
+/* Carry a sample out. False when it was refused. */
+static bool classify(const tl_frame_t *request, bool dense, uint16_t count) {
     tl_status_t status = TL_OK;
     uint32_t start;
     if (dense) {
@@ -181,12 +164,30 @@ static void take_sample(const tl_frame_t *request) {
     uint32_t cycles = tl_port_cycles() - start;
     if (status != TL_OK) {
         refuse_readings(request->seq, &received.readings[2], count);
-        return;
+        return false;
     }
     estimate_cycles = cycles;
     estimate_stack = tl_port_stack_high_water();
     tl_order_took(&order);
-    send_result();
+    return true;
+}
+
+static void take_sample(const tl_frame_t *request) {
+    bool dense = request->type == TL_MESSAGE_SAMPLE_DENSE;
+    uint16_t count = 0;
+    uint32_t length = TL_INPUTS;
+    if (!dense) {
+        count = request->length >= 2u ? tl_get_u16(request->body) : 0;
+        length = 2u + (uint32_t)READING_WIRE * count;
+    }
+    if (request->length != length) {
+        tl_send_error(request->seq, TL_LINK_LENGTH, request->length);
+        return;
+    }
+    tl_place_t place = tl_order_place(&order, request, false);
+    if (place == TL_PLACE_AGAIN || (place == TL_PLACE_NEXT && classify(request, dense, count))) {
+        send_result();
+    }
 }
 
 /// Requests ///

@@ -10,15 +10,14 @@
 
 /* A request as far as it must be known again. */
 typedef struct {
-    uint32_t digest; /* of the body */
-    uint16_t seq, length;
-    uint8_t type;
-    bool begins; /* a recording */
+    uint32_t digest; /* of type, length and body */
+    uint16_t seq;
+    uint8_t type; /* 0: nothing yet */
+    bool begins;  /* a recording */
 } tl_mark_t;
 
 typedef struct {
     tl_mark_t last, looked_at; /* the last request that was carried out; the one that is to be */
-    bool begun;
 } tl_order_t;
 
 typedef enum {
@@ -32,6 +31,8 @@ typedef enum {
 tl_place_t tl_order_place(tl_order_t *order, const tl_frame_t *request, bool begins);
 
 /* The request that was looked at last was carried out. */
-void tl_order_took(tl_order_t *order);
+static inline void tl_order_took(tl_order_t *order) {
+    order->last = order->looked_at;
+}
 
 #endif

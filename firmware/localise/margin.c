@@ -17,35 +17,34 @@ typedef uint16_t value_t;
 typedef tl_score_t value_t;
 #endif
 
-/* Best less second best of values[TL_CLASSES]. */
-static int32_t best_less_second(const value_t *values) {
-    int32_t best = values[0] > values[1] ? values[0] : values[1];
-    int32_t second = values[0] > values[1] ? values[1] : values[0];
-    for (uint16_t c = 2; c < TL_CLASSES; c++) {
-        if (values[c] > best) {
-            second = best;
-            best = values[c];
-        } else if (values[c] > second) {
+/* What values[best] has more than the largest of the others, which are not larger. */
+static int32_t ahead(const value_t *values, int32_t best) {
+    int32_t second = INT32_MIN;
+    for (int32_t c = 0; c < TL_CLASSES; c++) {
+        if (c != best && values[c] > second) {
             second = values[c];
         }
     }
-    return best - second;
+    return values[best] - second;
 }
 
 static int32_t margin(const tl_localiser_t *localiser, const tl_estimate_t *estimate) {
 #if TL_ONLINE
     (void)estimate;
-    return best_less_second(localiser->online.paths);
+    int32_t best = 0; /* the class is that of an earlier sample */
+    for (int32_t c = 1; c < TL_CLASSES; c++) {
+        best = localiser->online.paths[c] > localiser->online.paths[best] ? c : best;
+    }
+    return ahead(localiser->online.paths, best);
 #elif TL_WINDOW > 1
-    (void)estimate;
     uint16_t votes[TL_CLASSES] = {0};
     for (uint16_t t = 0; t < TL_WINDOW; t++) {
         votes[localiser->winners[t]]++;
     }
-    return best_less_second(votes);
+    return ahead(votes, estimate->class_index);
 #else
     (void)localiser;
-    return best_less_second(estimate->scores);
+    return ahead(estimate->scores, estimate->class_index);
 #endif
 }
 

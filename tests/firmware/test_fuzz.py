@@ -84,9 +84,9 @@ def test_coverage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 ORDER, LOCALISER, FILTER = "link/order.c", "localise/localiser.c", "fusion/fusion.c"
 FAULTS = {
     "a retry is known by its number alone": (
-        "scan", ORDER, "order->looked_at.digest == last->digest", "order->looked_at.seq == last->seq",
+        "scan", ORDER, "order->looked_at.digest == order->last.digest", "order->looked_at.seq == order->last.seq",
     ),
-    "a RESET from before": ("scan", ORDER, "ahead < HALF", "true"),
+    "a RESET from before": ("scan", ORDER, "beyond < FURTHEST", "beyond != 1u"),
     "a count of samples beyond the frame": (
         "steered", "fusion_app/app.c", "IMU_WIRE * count) : INT32_MAX", "IMU_WIRE * count) : 9 + 28",
     ),

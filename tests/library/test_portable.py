@@ -98,3 +98,12 @@ def test_every_name_of_the_outside_carries_the_models(libraries, tmp_path):
 def test_each_file_tells_its_licence_and_who_made_it(libraries):
     for path in [*libraries.rglob("*.[ch]"), *libraries.rglob("*.ld")]:
         assert path.read_text().startswith("/* SPDX-License-Identifier: Apache-2.0\n * tinyloc "), path
+
+
+def test_memory_functions_can_be_ones_own(libraries, tmp_path):
+    options = ["-std=c99", "-O0", "-DTL_MEMCPY=own_copy", "-DTL_MEMSET=own_set"]
+    table = subprocess.run(
+        ["nm", *map(str, objects(libraries, tmp_path, options))], capture_output=True, text=True, check=True
+    ).stdout
+    missing = set(re.findall(r" U (\S+)$", table, re.M))
+    assert {"own_copy", "own_set"} <= missing and not missing & {"memcpy", "memset"}
