@@ -44,7 +44,7 @@ class Finding:
 def new_board(name: str, part: str, title: str | None = None, core: str = "cortex-m3") -> list[Path]:
     """Write board.toml, linker script and port of a new board, with a TODO for every fact; gives the files.
 
-    Raises BoardError for a name that exists or cannot be one, and for an unknown core.
+    Raises BoardError for a name that exists or cannot be one, and for an unknown core; InstalledError outside a clone.
     """
     if not NAME.fullmatch(name):
         raise BoardError(f"{name!r} is no name for a board; use at most 15 small letters, digits and underscores")
@@ -52,7 +52,7 @@ def new_board(name: str, part: str, title: str | None = None, core: str = "corte
         raise BoardError(f"unknown core {core!r}; there are: {', '.join(get_args(Core))}")
     for option, text in (("--part", part), ("--title", title or part)):
         _check_text(option, text)
-    directory = paths.BOARDS_DIR / name
+    directory = paths.folder_of_clone(paths.BOARDS_DIR, "add a board in a clone of the repository") / name
     port = paths.FIRMWARE_DIR / "port" / name
     if directory.exists() or port.exists():
         raise BoardError(f"{directory if directory.exists() else port} exists already; choose another name")

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from tinyloc.errors import UserError
+
 PACKAGE_DIR = Path(__file__).resolve().parent
 """The package. In a clone its parts are links to the top-level folders; in an installed wheel they are folders."""
 CLONE_DIR = PACKAGE_DIR.parent
@@ -17,3 +19,22 @@ def cache_directory() -> Path:
     """The user's cache: $XDG_CACHE_HOME/tinyloc, usually ~/.cache/tinyloc. Nothing is written into the package."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "tinyloc"
+
+
+class InstalledError(UserError):
+    """Something that belongs to a clone was asked of an installed package, which is never written to."""
+
+
+def folder_of_clone(folder: Path, instead: str) -> Path:
+    """Return a folder of the package that a command may write to.
+
+    Args:
+        folder: One of the folders above.
+        instead: What the user can do if tinyloc is not a clone.
+
+    Raises:
+        InstalledError: tinyloc is an installed wheel.
+    """
+    if not (CLONE_DIR / "pyproject.toml").is_file():
+        raise InstalledError(f"tinyloc is installed in {PACKAGE_DIR}, where nothing is written; {instead}")
+    return folder

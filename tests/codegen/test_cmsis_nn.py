@@ -252,7 +252,7 @@ def test_without_the_variable_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch
 
 def test_a_directory_that_is_not_the_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CMSIS_NN_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(BackendError, match="nowhere is no directory"):
+    with pytest.raises(BackendError, match="nowhere is not a directory"):
         find_cmsis_nn()
     monkeypatch.setenv("CMSIS_NN_DIR", str(tmp_path))
     with pytest.raises(BackendError, match=r"has no Include/arm_nnfunctions\.h"):

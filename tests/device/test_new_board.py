@@ -111,3 +111,10 @@ def test_what_is_wrong_is_told(own, file, before, after, told):
 def test_without_a_compiler_the_port_is_not_judged(monkeypatch):
     monkeypatch.setattr(module.shutil, "which", lambda name: None)
     assert any("not compiled" in finding.what and not finding.wrong for finding in check_board("cc2650"))
+
+
+def test_an_installed_package_is_not_written_to(own, monkeypatch):
+    monkeypatch.setattr(paths, "CLONE_DIR", own)  # as site-packages: no pyproject.toml beside the package
+    with pytest.raises(paths.InstalledError, match="add a board in a clone"):
+        new_board("mine", "X1")
+    assert not (own / "boards" / "mine").exists()

@@ -263,3 +263,14 @@ def test_a_run_is_packed_and_comes_back(tmp_path: Path) -> None:
     packed = load_test_set(tmp_path / "again" / "bundle")
     assert np.array_equal(packed.float_class, load_test_set(tmp_path / "tiny" / "bundle").float_class)
     assert (tmp_path / "zoo" / "little" / TEST_SET).is_file() and card.boards["cc2650"].flash_bytes > 5_000
+
+
+def test_a_model_of_a_read_only_zoo_is_unpacked_writable(tmp_path: Path) -> None:
+    """As in an installed package without write bits."""
+    folder = tmp_path / "zoo"
+    shutil.copytree(ZOO_DIR / MODELS[0], folder / MODELS[0])
+    for path in (*folder.rglob("*"), folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    zoo.unpack(MODELS[0], tmp_path / "run", folder=folder)
+    unpacked = [tmp_path / "run", *(tmp_path / "run").rglob("*")]
+    assert all(path.stat().st_mode & 0o200 for path in unpacked), unpacked

@@ -42,8 +42,8 @@ def test_the_verdict_is_what_the_command_prints(shell: Shell, tmp_path: Path) ->
     shown = next(block.text for block in blocks(PAGE) if block.language == "text" and "Passed" in block.text)
     done = shell("tinyloc emulate zoo:uji", tmp_path)
     assert done.returncode == 0, done.stderr
-    printed = masked(done.stdout)
-    assert [line for line in masked(shown) if line not in printed] == []
+    printed = masked(done.stdout)  # where the real test set is at hand, its rows have positions too
+    assert [line for line in masked(shown) if not any(found.startswith(line) for found in printed)] == []
 
 
 def test_the_sizes_are_what_compile_prints(shell: Shell, tmp_path: Path) -> None:

@@ -76,10 +76,10 @@ def pack(
 ) -> None:
     """Measure an exported run and add it to the zoo as a small bundle with a card."""
     from tinyloc.device.zoo.pack import pack as pack_run
-    from tinyloc.paths import ZOO_DIR
+    from tinyloc.paths import ZOO_DIR, folder_of_clone
 
     form = RunLayout(run).arithmetic(arithmetic)
-    card = pack_run(run, name, board or _parts(), form, to or ZOO_DIR)
+    card = pack_run(run, name, board or _parts(), form, to or folder_of_clone(ZOO_DIR, "name a folder with --to"))
     sizes = ", ".join(f"{image.flash_bytes:,} bytes of flash on {name}" for name, image in card.boards.items())
     say(f"zoo:{card.name}: macro F1 {card.macro_f1:.3f}; {sizes}")
 
@@ -104,9 +104,9 @@ def refresh(
     """Measure models of the zoo with this compiler and update their cards."""
     from tinyloc.device.zoo.measure import changes, measured, write_card
     from tinyloc.device.zoo.models import load_card, names, resolve
-    from tinyloc.paths import ZOO_DIR
+    from tinyloc.paths import ZOO_DIR, folder_of_clone
 
-    folder, stale = to or ZOO_DIR, False
+    folder, stale = to or folder_of_clone(ZOO_DIR, "name a folder with --to"), False
     for name in [resolve(one, folder)[0] for one in model] if model else names(folder):
         card = measured(name, _parts(), folder)
         changed = changes(load_card(name, folder), card)
