@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tinyloc.device.emulator.image import load_image
 from tinyloc.device.emulator.machine import Machine
 from tinyloc.device.image.build import BuildError, find_compiler, stack_usage
 from tinyloc.device.image.footprint import Piece, read_pieces, read_symbols
+from tinyloc.device.image.library_record import LibrarySizes
 from tinyloc.device.image.stack import frames_of, stack_bound
 
 BOARDS = ("stm32l4", "cc2650")
@@ -32,25 +32,9 @@ _MEASURED = ("localiser_sample", "network_run", "fusion_ranges")
 _CHECKED = ("_step_checked", "_run_checked")
 
 
-@dataclass(frozen=True)
-class LibrarySizes:
-    """Of one model alone, on one board. Bytes; cycles: median of the golden samples, None of a fusion."""
-
-    core: str
-    compiler: str
-    code_bytes: int
-    constant_bytes: int
-    context_bytes: int
-    arena_bytes: int
-    stack_bytes: dict[str, int]  # by public function, what it calls included
-    largest_stack_bytes: int  # of the calls that a product makes: without the self-test
-    cycles: int | None
-    selftest: str  # "equal", "differs", or why it was not run
-
-
 def measure_models(models: Sequence[LibraryModel]) -> dict[str, dict[str, dict[str, Any]]]:
     """Model -> board -> LibrarySizes as a dictionary. Raises BuildError when there is no cross compiler."""
-    return {model.name: {name: asdict(measure(model, load_board(name))) for name in BOARDS} for model in models}
+    return {model.name: {name: measure(model, load_board(name)).model_dump() for name in BOARDS} for model in models}
 
 
 def measure(model: LibraryModel, board: Board) -> LibrarySizes:

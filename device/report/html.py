@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinyloc.device.evaluation.evaluation_record import Evaluation
+from tinyloc.device.image.library_record import LibrarySizes
 from tinyloc.device.report import battery
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.flame import flame_figure
@@ -67,8 +68,13 @@ def _parts(counts: dict[str, int], names: dict[str, str]) -> list[tuple[str, int
     return sorted(parts, key=lambda part: -part[1])
 
 
-def render_html(evaluation: Evaluation) -> str:
-    """The report as one HTML document. Figures that were not measured are left out, and the page says so."""
+def render_html(evaluation: Evaluation, library: Mapping[str, LibrarySizes] | None = None) -> str:
+    """The report as one HTML document. Figures that were not measured are left out, and the page says so.
+
+    Args:
+        evaluation: What was measured.
+        library: Board -> sizes of the model as a library, where `tinyloc library` measured them.
+    """
     functions = sorted(evaluation.functions, key=lambda cost: -cost.cycles)
     lives = battery.battery_life(evaluation.energy)
     return (
@@ -97,5 +103,6 @@ def render_html(evaluation: Evaluation) -> str:
             lifetime=battery.lifetime,
             outlived=battery.OUTLIVED if battery.outlived(lives) else "",
             left_out=battery.LEFT_OUT,
+            library=library or {},
         )
     )

@@ -7,6 +7,7 @@ import pytest
 from tests.browser import Page, needs_chromium, show
 from tests.evaluation_samples import LAYERS, house_evaluation, uji_evaluation
 from tinyloc.bundle.site import Room
+from tinyloc.device.image.library_record import load_sizes, save_sizes
 from tinyloc.device.report.html import parity_stages, render_html
 
 
@@ -161,3 +162,17 @@ def test_in_a_browser_nothing_sticks_out(name: str, width: int, tmp_path: Path) 
 def test_a_parity_table_that_is_none_is_left_out(parity: object) -> None:
     words = Page(render_html(house_evaluation(settings={"parity": parity}))).words()
     assert "Error of each export stage" not in words
+
+
+def test_sizes_as_a_library_are_shown_for_the_same_model(tmp_path: Path) -> None:
+    sizes = {
+        "core": "cortex-m4f", "compiler": "gcc", "code_bytes": 1234, "constant_bytes": 5678, "context_bytes": 91,
+        "arena_bytes": 32, "stack_bytes": {"hall_init": 8}, "largest_stack_bytes": 400, "cycles": 8863,
+        "selftest": "equal",
+    }  # fmt: skip
+    evaluation = house_evaluation()
+    save_sizes(tmp_path, evaluation.model_id, {"stm32l4": sizes})
+    words = Page(render_html(evaluation, load_sizes(tmp_path, evaluation.model_id))).words()
+    assert "As a library" in words and "1,234 5,678 91 400 8,863 equal" in words
+    assert load_sizes(tmp_path, "another model") == {}
+    assert "As a library" not in Page(render_html(evaluation)).words()

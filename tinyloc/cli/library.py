@@ -66,6 +66,7 @@ def library(
     check_names(names)
     check_output(out)
     made: list[LibraryModel] = []
+    runs: dict[str, Path] = {}
     for model, own in zip(models, names, strict=True):
         if model.startswith(FUSION_PREFIX):
             made.append(_fusion(model.removeprefix(FUSION_PREFIX), own, results))
@@ -75,11 +76,16 @@ def library(
             layout = find_run(model, runs_dir)
             bundle = layout.need(layout.bundle, "export")
             made.append(from_bundle(bundle, own, _title(model), layout.arithmetic(arithmetic)))
+            runs[own] = layout.path
     figures = {}
     if sizes:
+        from tinyloc.device.image.library_record import save_sizes
         from tinyloc.device.image.library_sizes import measure_models
 
         figures = measure_models(made)
+        for each in made:
+            if each.name in runs:  # for the report of the run
+                save_sizes(runs[each.name], each.facts["model_id"], figures[each.name])
     files = library_files(made, figures)
     write_library(out, files)
     for each in made:

@@ -27,6 +27,7 @@ def show_verdict(evaluation: "Evaluation", page: Path) -> None:
 
 def publish(evaluation: "Evaluation", layout: RunLayout, json: Path | None) -> None:
     """Write record, HTML page and JSON, print the verdict, and exit with FAILED if it is not a pass."""
+    from tinyloc.device.image.library_record import load_sizes
     from tinyloc.device.report.html import render_html
     from tinyloc.device.report.record import save_evaluation
     from tinyloc.device.report.summary import summary
@@ -35,7 +36,7 @@ def publish(evaluation: "Evaluation", layout: RunLayout, json: Path | None) -> N
     backend = evaluation.backend
     page = layout.report(evaluation.board, backend)
     save_evaluation(evaluation, layout.evaluation(evaluation.board, backend))
-    write_whole(page, render_html(evaluation))
+    write_whole(page, render_html(evaluation, load_sizes(page.parent, evaluation.model_id)))
     write_json(json, summary(evaluation))
     show_verdict(evaluation, page)
     if not evaluation.passed:

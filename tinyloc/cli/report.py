@@ -63,6 +63,7 @@ def report(
     """
 
     from tinyloc.cli.publish import FAILED, show_verdict
+    from tinyloc.device.image.library_record import load_sizes
     from tinyloc.device.report.comparison import render_comparison
     from tinyloc.device.report.html import render_html
     from tinyloc.device.report.junit import junit as junit_text
@@ -74,7 +75,7 @@ def report(
     single = len(found) == 1
     for path, evaluation in found:
         page = output if output is not None and single else _page(path)
-        write_output(page, render_html(evaluation))
+        write_output(page, render_html(evaluation, load_sizes(path.parent, evaluation.model_id)))
         show_verdict(evaluation, page)
     if not single:
         page = output or (runs_dir if len(runs) > 1 else find_run(runs[0], runs_dir).path) / "comparison.html"
