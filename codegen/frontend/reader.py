@@ -164,7 +164,8 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
     except OSError as error:
         raise CompileError(str(path), [f"the file cannot be read: {error.strerror}"]) from error
     if content[4:8] != b"TFL3":
-        raise CompileError(str(path), ["not a TFLite flatbuffer (no TFL3 mark); make one with `tinyloc export`"])
+        what_to_do = "make one of a float .tflite or ONNX file with `tinyloc quantise`"
+        raise CompileError(str(path), [f"not a TFLite flatbuffer (no TFL3 mark); {what_to_do}"])
     try:
         model = tflite.Model.GetRootAs(content, 0)
         if names := several(model):

@@ -129,7 +129,7 @@ def print_sizes(network: "Network", err: bool = False) -> None:
         small = counted(len(network.small_layers), "layer")
         lines.append(f"{small} in small form, compiled with -{network.optimise}; manifest.json gives the reasons")
     lines += [f"note: {note}" for note in network.manifest.notes]
-    lines.append(f"{network.manifest.macs:,} MACs in {len(network.manifest.layers)} layers")
+    lines.append(f"{network.manifest.macs:,} MACs in {counted(len(network.manifest.layers), 'layer')}")
     if not quiet():
         typer.echo("\n".join(lines), err=err)
     typer.echo("\n".join([f"fits {board.title}"] if network.image.fits else network.image.problems), err=err)
