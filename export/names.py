@@ -136,6 +136,8 @@ def name_values(model: Any, path: Path, names: StepNames, inputs: dict[str, Arra
         labels = []
         for index in operator.outputs:
             value = found.get(tensor_name(part.tensors[index]))
+            if value is not None:  # inputs are static, so what LiteRT computed has the only shape there is
+                part.tensors[index].shape, part.tensors[index].shapeSignature = np.array(value.shape, np.int32), None
             labels.append(_unique(_stem(kind, value, candidates, used), used))
             if index not in fixed:
                 part.tensors[index].name = labels[-1]

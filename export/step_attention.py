@@ -44,11 +44,12 @@ class Project(nn.Module):
         super().__init__()
         (key, key_bias), (query, query_bias) = convolution(block.key), convolution(block.query)
         self.both = linear(torch.cat([key, query]), torch.cat([key_bias, query_bias]))
-        self.scale = 1.0 / math.sqrt(block.key.out_channels)
+        self.width = block.key.out_channels
+        self.scale = 1.0 / math.sqrt(self.width)
 
     def forward(self, window: Tensor) -> tuple[Tensor, Tensor]:
         """(N, k * H) -> K, Q / sqrt(H), (N, H) each."""
-        key, query = self.both(window).chunk(2, dim=1)  # before tanh: the converter leaves a part of TANH in float
+        key, query = self.both(window).split(self.width, dim=1)  # sizes said: ONNX would compute those of chunk
         return torch.tanh(key), torch.tanh(query) * self.scale
 
 

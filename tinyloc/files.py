@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from tinyloc.errors import UserError
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -20,6 +22,10 @@ PARTIAL = ".partial"
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of a full or broken disk, which come without the name of the file."""
+
+
+class OutputPlaceError(UserError):
+    """A directory that cannot be replaced; the message says why."""
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -83,8 +89,11 @@ def whole_directory(path: Path) -> Iterator[Path]:
 
     Raises:
         OSError: A file cannot be written; `filename` says which, at the least this directory.
+        OutputPlaceError: It is, or holds, the current directory.
     """
     path = path.resolve()  # a link to a directory stays a link
+    if path in (Path.cwd(), *Path.cwd().parents):
+        raise OutputPlaceError(f"{path} is replaced as a whole and holds the current directory; name another directory")
     put_back(path)
     with _named(path), _neighbour(path, tempfile.mkdtemp) as temporary:
         temporary.chmod(0o755)

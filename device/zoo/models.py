@@ -155,9 +155,10 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
         return told
     with whole_directory(run) as place:
         bundle = place / "bundle"
-        shutil.copytree(folder / name, bundle)
-        for extra in (CARD, DECISIONS):
-            (bundle / extra).unlink()
+        bundle.mkdir()
+        for file in (folder / name).iterdir():  # a copy of its own mode: the package may be read-only
+            if file.is_file() and file.name not in (CARD, DECISIONS):
+                shutil.copyfile(file, bundle / file.name)
         test_set.save(bundle / TEST_SET)
         about = {"test_sha256": sha256(bundle / TEST_SET), "samples_from": samples_from}
         write_bundle(read_bundle(bundle).model_copy(update=about), bundle)

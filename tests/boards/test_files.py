@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyloc.files import put_back, whole_directory, write_whole
+from tinyloc.files import OutputPlaceError, put_back, whole_directory, write_whole
 
 
 def write(path: Path, text: str) -> None:
@@ -209,3 +209,15 @@ def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             work(tmp_path / "target", "content")
         assert error.value.filename == str(tmp_path / "target")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_holds_the_current_one_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "kept").touch()
+    monkeypatch.chdir(tmp_path / "here")
+    for place in (Path(), tmp_path):
+        with pytest.raises(OutputPlaceError, match="holds the current directory"), whole_directory(place):
+            pass
+    assert (tmp_path / "here" / "kept").exists()

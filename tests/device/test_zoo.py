@@ -294,3 +294,14 @@ def test_unpacking_says_where_the_samples_come_from(tmp_path: Path, monkeypatch:
     zoo.unpack(_simulated(), tmp_path / "golden")
     assert load_bundle(tmp_path / "golden" / "bundle").samples_from == "golden scans"
     assert {load_bundle(ZOO_DIR / model).samples_from for model in MODELS} == {"golden scans"}
+
+
+def test_a_model_of_a_read_only_zoo_is_unpacked_writable(tmp_path: Path) -> None:
+    """As in an installed package without write bits."""
+    folder = tmp_path / "zoo"
+    shutil.copytree(ZOO_DIR / MODELS[0], folder / MODELS[0])
+    for path in (*folder.rglob("*"), folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    zoo.unpack(MODELS[0], tmp_path / "run", folder=folder)
+    unpacked = [tmp_path / "run", *(tmp_path / "run").rglob("*")]
+    assert all(path.stat().st_mode & 0o200 for path in unpacked), unpacked

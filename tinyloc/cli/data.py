@@ -27,7 +27,10 @@ def list_data(json: JsonOption = None) -> None:
     from tinyloc.training.data.catalogue import listing
 
     rows = listing()
-    table = Table("data", "title", "licence", "place", box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("data", no_wrap=True)
+    for heading in ("title", "licence", "place"):
+        table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(row.entry.name, escape(row.entry.title), escape(row.entry.licence), escape(row.place))
     output().print(table)
