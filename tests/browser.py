@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -96,3 +98,18 @@ def show(page: str, width: int, directory: Path) -> Shown:
     return Shown(
         int(scroll_width), bars_visible == "true", float(font_size.removesuffix("px")), html.unescape(heading), console
     )
+
+
+def picture_of(page: str, width: int, directory: Path) -> npt.NDArray[np.float64]:
+    """The top 80 pixels of the page in a frame `width` pixels wide: (80, width, 3), grey levels 0 to 255."""
+    image = pytest.importorskip("matplotlib.image")
+    assert CHROMIUM is not None
+    frame, picture = directory / "frame.html", directory / "picture.png"
+    frame.write_text(
+        f'<!doctype html><body style="margin:0"><iframe style="width:{width}px;height:80px;border:0" '
+        f'srcdoc="{html.escape(page)}"></iframe>'
+    )
+    options = [f"--user-data-dir={directory / 'profile'}", "--window-size=1200,400", "--hide-scrollbars"]
+    command = [CHROMIUM, *_FLAGS, *options, f"--screenshot={picture}", frame.as_uri()]
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    return 255.0 * np.asarray(image.imread(picture), np.float64)[:80, :width, :3]

@@ -211,3 +211,8 @@ def uji_evaluation(**changes: Any) -> Evaluation:
         "measured_samples": 1111,
     }
     return house_evaluation(**{**fields, **changes})
+
+
+def golden_evaluation(**changes: Any) -> Evaluation:
+    """A model of the zoo on made-up scans."""
+    return uji_evaluation(**{"samples_from": "golden scans", "samples": 64, "decisions": 64, **changes})

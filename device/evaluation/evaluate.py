@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -211,7 +212,7 @@ def _evaluation(
     bundle: Bundle, test_set: TestSet, generated: Manifest, build: BuildResult, board: Board, transport: Transport,
     hello: Hello, expected: HostAnswers, answers: Answers, runs: Sequence[RunCost], places: Decided | None,
 ) -> Evaluation:  # fmt: skip
-    due = due_decisions(test_set, bundle.window)
+    due = _due(bundle, test_set)
     decided_m = (None, None, None) if places is None else (places.device, places.host, places.float_model)
     qualities = [
         _quality(bundle, due, classes[due.sample], metres)
@@ -247,6 +248,7 @@ def _evaluation(
         clock_hz=hello.clock_hz,
         transport=transport.name,
         samples=len(test_set.label),
+        samples_from=bundle.samples_from,
         decisions=len(due.sample),
         unseen_class_samples=int((due.label < 0).sum()),
         mismatches=len(wrong),
@@ -281,7 +283,8 @@ def _evaluation(
         retries=0,
         seconds=0.0,
         stacks=_stacks(runs),
-        versions={**bundle.provenance.versions, **_versions(), "gcc": record.compiler},
+        versions={**_versions(), "gcc": record.compiler},
+        made_with=dict(bundle.provenance.versions),
         settings={
             **bundle.settings,
             "optimise": record.optimise,
@@ -295,6 +298,12 @@ def _cost_model(board: Board, transport: Transport) -> str:
     timing = transport.timing if isinstance(transport, EmulatedDevice) else None
     reads = timing.text if timing is not None and timing.wait_states else "no flash wait states"
     return f"{board.core}, {reads}, branch refill {REFILL}"
+
+
+def _due(bundle: Bundle, test_set: TestSet) -> Due:
+    """Find the decisions that are due. On golden scans, what is true is the float model's decision for that sample."""
+    due = due_decisions(test_set, bundle.window)
+    return replace(due, label=test_set.float_class[due.sample]) if bundle.samples_from == "golden scans" else due
 
 
 def _legal(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from tinyloc.bundle.provenance import Step
+from tinyloc.bundle.schema import SamplesFrom
 from tinyloc.bundle.site import Site
 from tinyloc.device.image.footprint_record import Flash, Ram
 from tinyloc.names import Line, Sha256
@@ -126,6 +127,7 @@ class Evaluation(_Strict):
     clock_hz: int
     transport: Line  # "emulator (unicorn 2.1.4)" or "serial /dev/ttyACM0"
     samples: int
+    samples_from: SamplesFrom = "test set"  # golden scans are made up: the scores are agreement with the float model
     decisions: int
     unseen_class_samples: int  # decisions whose true class was never trained: counted as errors
     mismatches: int  # samples on which the device differs from the host's reference of its back end
@@ -153,8 +155,13 @@ class Evaluation(_Strict):
     budget: list[BudgetLine]
     retries: int  # frames sent again
     seconds: float  # wall-clock time of the evaluation, for information
-    versions: dict[str, str]
+    versions: dict[str, str]  # of what evaluated
+    made_with: dict[str, str] = {}  # versions of what trained and exported
     settings: dict[str, Any]
+
+    @property
+    def golden(self) -> bool:
+        return self.samples_from == "golden scans"
 
     @property
     def within_budget(self) -> bool:

@@ -9,9 +9,11 @@ from tinyloc.device.report.page import environment
 from tinyloc.device.report.summary import latency_ms
 from tinyloc.device.report.verdict import headline
 
-LIMITS = (20 * 1024, 32 * 1024, 64 * 1024)
-"""Bytes; the parts' and the study's sizes, drawn where a quantity is memory."""
 MARGIN = 1.12
+NEAR = 6.0
+"""Percent of an axis: labels of dots that are nearer than this on both axes would overlap."""
+LIMIT_WIDTH = 17.0
+"""Percent of the horizontal axis that the label of a limit takes."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,13 @@ class Quantity:
     title: str
     value: Callable[[Evaluation], float | None]
     text: Callable[[float], str]
-    limits: tuple[int, ...] = ()
+    budget: str = ""
+    """Name of the budget line that limits it, "" for none."""
 
 
 QUANTITIES = (
-    Quantity("flash, whole image", lambda e: e.flash.total, size, LIMITS),
-    Quantity("RAM, total", lambda e: e.ram.total, size, LIMITS),
+    Quantity("flash, whole image", lambda e: e.flash.total, size, "flash"),
+    Quantity("RAM, total", lambda e: e.ram.total, size, "ram"),
     Quantity("cycles per sample", lambda e: e.cycles.median if e.cycles else None, grouped),
     Quantity("energy per sample", lambda e: e.energy.microjoule if e.energy else None, microjoules),
 )
@@ -37,6 +40,7 @@ class Dot:
     x: float  # percent of the axis
     y: float  # percent from the bottom
     number: int  # row of the table, from 1
+    label: str  # "" where the label of another dot names this one, too
     best: bool  # no other of the same data is at least as good and costs less
     title: str
 
@@ -48,6 +52,7 @@ class Plot:
     title: str
     dots: list[Dot]
     limits: list[tuple[float, str]]
+    beyond: str  # limits that lie beyond the axis
     largest: str
     scale: list[tuple[float, str]]
 
@@ -65,37 +70,108 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
     return [not any(c <= cost and s >= value and (c < cost or s > value) for c, s in points) for cost, value in points]
 
 
+def numbers(rows: Sequence[int]) -> str:
+    """Write sorted numbers in short: 1, 2, 3, 7 -> "1–3, 7"."""
+    runs: list[list[int]] = []
+    for number in rows:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    shown = [f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return ", ".join(shown)
+
+
+def joined_labels(places: Sequence[tuple[int, float, float]]) -> dict[int, str]:
+    """Join the labels of dots that lie together.
+
+    Args:
+        places: number, x and y in percent of the axes, of each dot.
+
+    Returns:
+        The label of each dot by its number. The rightmost dot of a group names all of the group, the others are "".
+    """
+    groups: list[list[tuple[int, float, float]]] = []
+    for place in places:
+        _, x, y = place
+        near = (g for g in groups if any(abs(x - other) < NEAR and abs(y - above) < NEAR for _, other, above in g))
+        group = next(near, None)
+        if group is None:
+            groups.append([place])
+        else:
+            group.append(place)
+    labels = {number: "" for number, _, _ in places}
+    for group in groups:
+        named, _, _ = max(group, key=lambda place: place[1])
+        labels[named] = numbers(sorted(number for number, _, _ in group))
+    return labels
+
+
+def joined_limits(limits: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Join the labels of limits that lie together: the last of a group names all of the group, the others are ""."""
+    joined: list[tuple[float, str]] = []
+    for x, text in limits:
+        if joined and x - joined[-1][0] < LIMIT_WIDTH:
+            before, label = joined[-1]
+            joined[-1] = (before, "")
+            text = f"{label}, {text}"
+        joined.append((x, text))
+    return joined
+
+
+def _limits(quantity: Quantity, rows: Sequence[Row]) -> list[float]:
+    """Give the limits that the evaluations were held to, each once."""
+    return sorted({line.limit for row in rows for line in row.evaluation.budget if line.name == quantity.budget})
+
+
+def _samples(evaluation: Evaluation) -> tuple[str, str]:
+    """Data set and kind of its samples: only scores on the same samples compare."""
+    return evaluation.data, evaluation.samples_from
+
+
 def _plot(quantity: Quantity, rows: Sequence[Row]) -> Plot | None:
     known = [(row, cost) for row in rows if (cost := quantity.value(row.evaluation)) is not None]
     if not known:
         return None
     best: dict[int, bool] = {}
-    for data in {row.evaluation.data for row, _ in known}:
-        same = [(row, cost) for row, cost in known if row.evaluation.data == data]
+    for samples in {_samples(row.evaluation) for row, _ in known}:
+        same = [(row, cost) for row, cost in known if _samples(row.evaluation) == samples]
         front = pareto([(cost, row.evaluation.device.macro_f1) for row, cost in same])
         best |= {row.number: mark for (row, _), mark in zip(same, front, strict=True)}
     largest = max(cost for _, cost in known) * MARGIN
     scores = [row.evaluation.device.macro_f1 for row, _ in known]
     bottom, top = max(0.0, min(scores) - 0.05), min(1.0, max(scores) + 0.05)
+    places = {
+        row.number: (100 * cost / largest, 100 * (row.evaluation.device.macro_f1 - bottom) / (top - bottom))
+        for row, cost in known
+    }
+    labels = joined_labels([(number, x, y) for number, (x, y) in places.items()])
     dots = [
         Dot(
-            x=100 * cost / largest,
-            y=100 * (row.evaluation.device.macro_f1 - bottom) / (top - bottom),
+            x=places[row.number][0],
+            y=places[row.number][1],
             number=row.number,
+            label=labels[row.number],
             best=best[row.number],
             title=f"{row.evaluation.name}, {row.evaluation.arithmetic}, {row.evaluation.board}: "
             f"{score(row.evaluation.device.macro_f1)}, {quantity.text(cost)}",
         )
         for row, cost in known
     ]
-    limits = [(100 * limit / largest, size(limit)) for limit in quantity.limits if limit < largest]
+    every = _limits(quantity, rows)
+    limits = joined_limits([(100 * limit / largest, size(limit)) for limit in every if limit <= largest])
+    beyond = ", ".join(size(limit) for limit in every if limit > largest)
     scale = [(25.0 * step, score(bottom + (top - bottom) * step / 4)) for step in range(5)]
-    return Plot(quantity.title, dots, limits, quantity.text(largest), scale)
+    return Plot(quantity.title, dots, limits, beyond, quantity.text(largest), scale)
 
 
 def render_comparison(evaluations: Sequence[Evaluation]) -> str:
     """The page as one HTML document, rows by data set, then model, board, arithmetic, back end."""
-    order = sorted(evaluations, key=lambda e: (e.data, e.name, e.board, e.arithmetic, e.backend))
+    order = sorted(evaluations, key=lambda e: (*_samples(e), e.name, e.board, e.arithmetic, e.backend))
     rows = [Row(place, e, latency_ms(e), headline(e)) for place, e in enumerate(order, 1)]
     plots = [plot for quantity in QUANTITIES if (plot := _plot(quantity, rows)) is not None]
-    return environment().get_template("comparison.html.j2").render(rows=rows, plots=plots)
+    return (
+        environment()
+        .get_template("comparison.html.j2")
+        .render(rows=rows, plots=plots, golden=any(e.golden for e in order))
+    )

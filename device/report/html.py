@@ -13,7 +13,7 @@ from tinyloc.device.report.memory_plan import plan_figure
 from tinyloc.device.report.page import environment
 from tinyloc.device.report.position_errors import error_figure
 from tinyloc.device.report.summary import latency_ms
-from tinyloc.device.report.verdict import agreement, fitting, headline, quantisation_cost, stack_note
+from tinyloc.device.report.verdict import agreement, fitting, headline, quality, stack_note
 
 FUNCTIONS_SHOWN = 12
 
@@ -83,7 +83,7 @@ def render_html(evaluation: Evaluation, library: Mapping[str, LibrarySizes] | No
         .render(
             e=evaluation,
             headline=headline(evaluation),
-            sentences=[agreement(evaluation), fitting(evaluation), quantisation_cost(evaluation)],
+            sentences=[agreement(evaluation), fitting(evaluation), quality(evaluation)],
             latency=latency_ms(evaluation),
             ram_parts=_parts(evaluation.ram.model_dump(), RAM_PARTS),
             flash_parts=_parts(evaluation.flash.model_dump(), FLASH_PARTS),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import measured
-from tinyloc.device.report.verdict import agreement, limit_name
+from tinyloc.device.report.verdict import agreement, limit_name, samples_note
 from tinyloc.escape import xml_text
 
 
@@ -38,7 +38,8 @@ def _suite(evaluation: Evaluation) -> ET.Element:
 
 def _cases(evaluation: Evaluation) -> Iterator[tuple[str, str, bool]]:
     """Name, what was found, and whether that is a failure."""
-    yield "answers equal the host's", agreement(evaluation), evaluation.mismatches > 0
+    found = " ".join(filter(None, (agreement(evaluation), samples_note(evaluation))))
+    yield "answers equal the host's", found, evaluation.mismatches > 0
     for line in evaluation.budget:
         found = f"{measured(line.used, line.unit)} of {measured(line.limit, line.unit)} ({line.source})"
         yield limit_name(evaluation, line), found, not line.ok

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import grouped, measured, microjoules, milliseconds, score, size
 from tinyloc.device.report.summary import latency_ms
-from tinyloc.device.report.verdict import agreement, headline, limit_name
+from tinyloc.device.report.verdict import agreement, headline, limit_name, samples_note
 from tinyloc.escape import markdown_text
 
 COLUMNS = ("model", "board", "arithmetic", "back end", "macro F1", "accuracy", "flash", "RAM", "cycles", "time",
@@ -17,6 +17,9 @@ def markdown(evaluations: Sequence[Evaluation]) -> str:
     """One row an evaluation, then what is wrong, then every budget line."""
     lines = ["### tinyloc", "", _row(COLUMNS), _row("---:" if name in RIGHT else "---" for name in COLUMNS)]
     lines += [_row(_cells(evaluation)) for evaluation in evaluations]
+    for evaluation in evaluations:
+        if note := samples_note(evaluation):
+            lines += ["", f"**{_title(evaluation)}:** {note}"]
     wrong = [evaluation for evaluation in evaluations if not evaluation.passed]
     for evaluation in wrong:
         lines += ["", f"**{_title(evaluation)}: {headline(evaluation)}.** {agreement(evaluation)}"]

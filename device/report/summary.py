@@ -3,6 +3,7 @@
 from typing import Any
 
 from tinyloc.device.evaluation.evaluation_record import Evaluation
+from tinyloc.device.report.verdict import agreement_only
 
 
 def latency_ms(evaluation: Evaluation) -> float | None:
@@ -26,6 +27,8 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "passed": evaluation.passed,
         "within_budget": evaluation.within_budget,
         "samples": evaluation.samples,
+        "samples_from": evaluation.samples_from,
+        "scores_are": agreement_only(evaluation) if evaluation.golden else "quality on the test set",
         "decisions": evaluation.decisions,
         "unseen_class_samples": evaluation.unseen_class_samples,
         "mismatches": evaluation.mismatches,

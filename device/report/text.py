@@ -20,7 +20,7 @@ from tinyloc.device.report.numbers import (
     size,
 )
 from tinyloc.device.report.summary import latency_ms
-from tinyloc.device.report.verdict import agreement, fitting, headline, limit_name, stack_note
+from tinyloc.device.report.verdict import agreement, fitting, headline, limit_name, samples_note, stack_note
 
 
 def _table(*columns: str) -> Table:
@@ -97,7 +97,10 @@ def short_verdict(evaluation: Evaluation) -> RenderableType:
         (headline(evaluation), style),
         f"  {evaluation.name} ({evaluation.architecture}, {evaluation.arithmetic}) on {evaluation.board_title}",
     )
-    return Group(title, Text(f"{agreement(evaluation)} {fitting(evaluation)}"))
+    lines = [title, Text(f"{agreement(evaluation)} {fitting(evaluation)}")]
+    if note := samples_note(evaluation):
+        lines.append(Text(note, style="yellow"))
+    return Group(*lines)
 
 
 def verdict(evaluation: Evaluation, report: Path | None = None) -> RenderableType:

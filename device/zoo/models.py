@@ -29,6 +29,7 @@ from tinyloc.bundle.schema import (
     TEST_SET,
     Arithmetic,
     Bundle,
+    SamplesFrom,
     TestSet,
     load_bundle,
     read_bundle,
@@ -143,8 +144,13 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
     Everything else in `run` is of another model or test set then, and goes.
     """
     card = load_card(name, folder)
-    test_set, told = _test_set(card, folder / name, data_path)
-    mark = {"zoo": name, "model": sha256(folder / name / BUNDLE), "test": readings_digest(test_set)}
+    test_set, samples_from, told = _test_set(card, folder / name, data_path)
+    mark = {
+        "zoo": name,
+        "model": sha256(folder / name / BUNDLE),
+        "test": readings_digest(test_set),
+        "from": samples_from,
+    }
     if (run / "bundle" / BUNDLE).is_file() and _read_mark(run) == mark:
         return told
     with whole_directory(run) as place:
@@ -154,7 +160,8 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
             if file.is_file() and file.name not in (CARD, DECISIONS):
                 shutil.copyfile(file, bundle / file.name)
         test_set.save(bundle / TEST_SET)
-        write_bundle(read_bundle(bundle).model_copy(update={"test_sha256": sha256(bundle / TEST_SET)}), bundle)
+        about = {"test_sha256": sha256(bundle / TEST_SET), "samples_from": samples_from}
+        write_bundle(read_bundle(bundle).model_copy(update=about), bundle)
         load_bundle(bundle)
         (place / MARK).write_text(json.dumps(mark), encoding="utf-8", newline="\n")
     return told
@@ -167,8 +174,8 @@ def _read_mark(run: Path) -> Any:
         return None
 
 
-def _test_set(card: Card, place: Path, data_path: Path | None) -> tuple[TestSet, str]:
-    """Give the real test set if it is here and the card's, else the golden scans; with a line about it."""
+def _test_set(card: Card, place: Path, data_path: Path | None) -> tuple[TestSet, SamplesFrom, str]:
+    """Give the real test set if it is here and the card's, else the golden scans; which it is; a line about it."""
     off = f", median error {card.errors_m['p50']:.2f} m" if card.errors_m else ""
     golden = (
         "golden scans; accuracy is agreement with the float model here ({}). On the real test set: macro F1 "
@@ -181,10 +188,11 @@ def _test_set(card: Card, place: Path, data_path: Path | None) -> tuple[TestSet,
     except UserError as error:
         if data_path is not None:
             raise
-        return _golden(place), golden.format(str(error).split(";")[0])
+        return _golden(place), "golden scans", golden.format(str(error).split(";")[0])
     if test_set is None or readings_digest(test_set) != card.test_sha256:
-        return _golden(place), golden.format(f"the {card.data} on this machine is not the one of the card")
-    return test_set, f"the test set of {card.data}, {card.test_samples:,} samples"
+        why = f"the {card.data} on this machine is not the one of the card"
+        return _golden(place), "golden scans", golden.format(why)
+    return test_set, "test set", f"the test set of {card.data}, {card.test_samples:,} samples"
 
 
 def _golden(place: Path) -> TestSet:

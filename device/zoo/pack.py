@@ -83,7 +83,7 @@ def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, car
     packed = bundle.model_copy(
         update={
             "name": card.name, "models": [kept], "default_arithmetic": form, "settings": settings,
-            "test_sha256": sha256(place / TEST_SET),
+            "test_sha256": sha256(place / TEST_SET), "samples_from": "golden scans",
         }
     )  # fmt: skip
     write_bundle(packed, place)
@@ -92,7 +92,7 @@ def _write(place: Path, run: "TrainedRun", bundle: Bundle, form: Arithmetic, car
 
 
 def golden(run: "TrainedRun", bundle: Bundle) -> TestSet:
-    """Golden scans as one recording, or apart as the test set's are, labelled with what the float model decides."""
+    """Golden scans as one recording, or apart as the test set's are, labelled with the float model's decisions."""
     from tinyloc.training.decide import decide_all
 
     raw = golden_readings(bundle, run.seed)
@@ -102,9 +102,6 @@ def golden(run: "TrainedRun", bundle: Bundle) -> TestSet:
     time_s, apart = np.arange(count, dtype=np.float64), run.test_set.apart
     recording = Recording("golden", readings_dbm(raw), unknown, nothing, time_s, apart=apart)
     scores, decisions = decide_all(run.model, [recording], bundle.preprocessing, bundle.window)
-    # a window's label is the mode of its samples': every sample gets that of the decision that covers it next
-    due = np.flatnonzero(decisions >= 0)
-    covering = due[np.minimum(np.searchsorted(due, np.arange(count)), len(due) - 1)]
     whose = np.arange(count, dtype=np.int32) if apart else nothing
     kept = np.maximum(scores, scores.max(axis=1, keepdims=True) - FAINTEST)  # the rest is noise that does not compress
-    return TestSet(raw, whose, decisions[covering], unknown, kept, decisions)
+    return TestSet(raw, whose, decisions, unknown, kept, decisions)

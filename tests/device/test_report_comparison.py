@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.browser import Page, needs_chromium, show
-from tests.evaluation_samples import house_evaluation, uji_evaluation
+from tests.evaluation_samples import golden_evaluation, house_evaluation, uji_evaluation
 from tinyloc.device.evaluation.evaluation_record import Evaluation
-from tinyloc.device.report.comparison import pareto, render_comparison
+from tinyloc.device.report.comparison import joined_labels, joined_limits, numbers, pareto, render_comparison
 from tinyloc.device.report.junit import junit
 from tinyloc.device.report.markdown import markdown
 
@@ -92,3 +92,48 @@ def test_the_comparison_fits_a_phone_and_a_desk(width: int, tmp_path: Path) -> N
     shown = show(render_comparison(_evaluations()), width, tmp_path)
     assert shown.scroll_width <= width and shown.font_pixels >= 12
     assert shown.heading == "3 evaluations compared" and shown.console == []
+
+
+NOT_QUALITY = "agreement with the float model on 64 made-up scans, not quality"
+
+
+def test_golden_scans_are_compared_apart_from_the_test_set() -> None:
+    golden = golden_evaluation(flash={**uji_evaluation().flash.model_dump(), "total": 14_000})
+    page = render_comparison([golden, uji_evaluation()])
+    words = Page(page).words()
+    assert f"UJIIndoorLoc: {NOT_QUALITY}" in words and 'Rows below "made-up scans"' in words
+    assert page.count('<circle class="t0"') == 8 and "made-up" not in render_comparison([uji_evaluation()])
+
+
+def test_markdown_and_junit_say_that_scans_are_made_up() -> None:
+    for text in (markdown([golden_evaluation()]), junit([golden_evaluation()])):
+        assert NOT_QUALITY in text
+    for text in (markdown([uji_evaluation()]), junit([uji_evaluation()])):
+        assert "made-up" not in text
+
+
+def test_dots_at_one_place_share_a_label() -> None:
+    page = render_comparison([house_evaluation(board=board) for board in ("a", "b", "c")])
+    flash = page[page.index("flash, whole image</h3>") : page.index("RAM, total</h3>")]
+    assert flash.count("<circle") == 3 and flash.count(">1–3</text>") == 1 and ">2</text>" not in flash
+
+
+def test_labels_name_each_dot_once() -> None:
+    labels = joined_labels([(1, 10.0, 10.0), (2, 12.0, 11.0), (3, 50.0, 10.0), (4, 50.0, 10.0), (5, 12.0, 60.0)])
+    assert labels == {1: "", 2: "1, 2", 3: "3, 4", 4: "", 5: "5"}
+    assert numbers([1, 2, 3, 5, 7, 8]) == "1–3, 5, 7, 8"
+
+
+def test_dashed_lines_are_budgets_of_the_evaluations() -> None:
+    def budget(flash: float) -> list[dict[str, object]]:
+        return [{"name": "flash", "used": 14_976.0, "limit": flash, "unit": "B", "source": "board"}]
+
+    limits = [house_evaluation(board=str(limit), budget=budget(limit)) for limit in (5120.0, 15_360.0, 131_072.0)]
+    page = render_comparison(limits)
+    assert page.count("stroke-dasharray") == 2 and ">5.0 KB</text>" in page and ">15.0 KB</text>" in page
+    assert "Budgets beyond the axis: 128.0 KB." in page
+    assert "stroke-dasharray" not in render_comparison([house_evaluation(budget=[])])
+
+
+def test_labels_of_limits_do_not_overlap() -> None:
+    assert joined_limits([(10.0, "a"), (50.0, "b"), (55.0, "c")]) == [(10.0, "a"), (50.0, ""), (55.0, "b, c")]

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import Page, needs_chromium, show
-from tests.evaluation_samples import LAYERS, house_evaluation, uji_evaluation
+from tests.browser import Page, needs_chromium, picture_of, show
+from tests.evaluation_samples import LAYERS, golden_evaluation, house_evaluation, uji_evaluation
 from tinyloc.bundle.site import Room
 from tinyloc.device.image.library_record import load_sizes, save_sizes
 from tinyloc.device.report.html import parity_stages, render_html
+from tinyloc.device.report.page import TEMPLATES
 
 
 def test_the_page_shows_every_part_of_the_evaluation() -> None:
@@ -176,3 +177,34 @@ def test_sizes_as_a_library_are_shown_for_the_same_model(tmp_path: Path) -> None
     assert "As a library" in words and "1,234 5,678 91 400 8,863 equal" in words
     assert load_sizes(tmp_path, "another model") == {}
     assert "As a library" not in Page(render_html(evaluation)).words()
+
+
+def test_scores_on_golden_scans_are_not_shown_as_quality() -> None:
+    golden, real = Page(render_html(golden_evaluation())).words(), Page(render_html(uji_evaluation())).words()
+    for clause in (
+        "Macro F1 0.781 and accuracy 0.849 are agreement with the float model on 64 made-up scans, not quality.",
+        "agreement, not quality",
+        "labelled with the float model's decisions",
+        "Rows: the float model's class",
+    ):
+        assert clause in golden and clause not in real, clause
+    assert "true class" not in golden and "points against the float model" not in golden
+
+
+def test_versions_of_training_and_of_the_evaluation_are_apart() -> None:
+    evaluation = house_evaluation(made_with={"python": "3.11.2"}, versions={"python": "3.12.1"})
+    words = Page(render_html(evaluation)).words()
+    assert "Versions: training and export python 3.11.2 Versions: evaluation python 3.12.1" in words
+    assert "Versions: training and export" not in Page(render_html(house_evaluation())).words()
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width", "shaded"), [(400, True), (1000, False)])
+def test_a_table_that_scrolls_shows_it(width: int, shaded: bool, tmp_path: Path) -> None:
+    """A shadow lies at the right edge of a table that goes on there, and not beside one that fits."""
+    columns = '<td style="color:#fff">of a table that is wide</td>' * 4
+    style = (TEMPLATES / "style.css").read_text()
+    table = f'<div class="scroll"><table><tr>{columns}</tr></table></div>'
+    picture = picture_of(f"<!doctype html><style>{style}</style>{table}", width, tmp_path)
+    row = picture[40]  # grey levels across the middle of the table: without text, white but for a shadow
+    assert (row[:-60] == 255).all() and (row[-60:] < 250).any() == shaded

@@ -34,3 +34,11 @@ def test_a_damaged_record_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "e.json").write_bytes(content)
     with pytest.raises(ReportError, match=r"not an evaluation of this tinyloc .*1 problem in all"):
         load_evaluation(tmp_path / "e.json")
+
+
+def test_a_record_from_before_golden_scans_were_named_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "e.json"
+    save_evaluation(house_evaluation(), path)
+    old = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("samples_from", "made_with")}
+    path.write_text(json.dumps(old))
+    assert load_evaluation(path) == house_evaluation() and not load_evaluation(path).golden

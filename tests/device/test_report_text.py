@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.evaluation_samples import house_evaluation, uji_evaluation
+from tests.evaluation_samples import golden_evaluation, house_evaluation, uji_evaluation
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import (
     grouped,
@@ -134,3 +134,14 @@ def test_the_floor_is_shown_where_there_are_several() -> None:
     assert "0.958" in shown(evaluation) and "floor" in shown(evaluation)
     assert summary(evaluation)["floor_hit"] == 0.958
     assert " floor " not in shown(house_evaluation()) and summary(house_evaluation())["floor_hit"] is None
+
+
+NOT_QUALITY = "agreement with the float model on 64 made-up scans, not quality"
+
+
+def test_scores_on_golden_scans_are_not_shown_as_quality() -> None:
+    assert NOT_QUALITY in shown(golden_evaluation())
+    assert "made-up" not in shown(uji_evaluation())
+    assert summary(golden_evaluation())["samples_from"] == "golden scans"
+    assert summary(golden_evaluation())["scores_are"] == NOT_QUALITY
+    assert summary(uji_evaluation())["scores_are"] == "quality on the test set"

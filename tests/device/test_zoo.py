@@ -265,6 +265,37 @@ def test_a_run_is_packed_and_comes_back(tmp_path: Path) -> None:
     assert (tmp_path / "zoo" / "little" / TEST_SET).is_file() and card.boards["cc2650"].flash_bytes > 5_000
 
 
+@pytest.mark.parametrize("model", ["ble-flat"])
+def test_on_golden_scans_the_float_model_agrees_with_itself(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows of several samples, too: a decision is compared with the float model's of the same sample."""
+
+    def nowhere(*_: object) -> None:
+        raise DataError("not on this machine; get it")
+
+    monkeypatch.setattr(catalogue, "load", nowhere)
+    monkeypatch.chdir(tmp_path)
+    assert load_bundle(ZOO_DIR / model).window.steps > 1
+    assert main(["emulate", f"zoo:{model}", "--json", "out.json"]) == 0
+    found = json.loads(Path("out.json").read_text())
+    assert found["samples_from"] == "golden scans" and "not quality" in found["scores_are"]
+    assert (found["float_macro_f1"], found["float_accuracy"]) == (1.0, 1.0)
+    assert found["accuracy"] > 0.9
+
+
+def test_unpacking_says_where_the_samples_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_: object) -> None:
+        raise DataError("not on this machine; get it")
+
+    zoo.unpack(_simulated(), tmp_path / "real")
+    assert load_bundle(tmp_path / "real" / "bundle").samples_from == "test set"
+    monkeypatch.setattr(catalogue, "load", nowhere)
+    zoo.unpack(_simulated(), tmp_path / "golden")
+    assert load_bundle(tmp_path / "golden" / "bundle").samples_from == "golden scans"
+    assert {load_bundle(ZOO_DIR / model).samples_from for model in MODELS} == {"golden scans"}
+
+
 def test_a_model_of_a_read_only_zoo_is_unpacked_writable(tmp_path: Path) -> None:
     """As in an installed package without write bits."""
     folder = tmp_path / "zoo"

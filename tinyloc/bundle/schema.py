@@ -256,6 +256,10 @@ class Build(Strict):
     """tinyloc: a selective scan is one operator with its own arithmetic. litert: every operator as LiteRT has it."""
 
 
+SamplesFrom = Literal["test set", "golden scans"]
+"""Golden scans are made up: scores on them are agreement with the float model, not quality."""
+
+
 class Bundle(Strict):
     """Everything after training reads this file and the files beside it, and nothing else."""
 
@@ -281,6 +285,8 @@ class Bundle(Strict):
     provenance: Provenance = Provenance()
     test_sha256: Sha256
     """SHA-256 of test.npz."""
+    samples_from: SamplesFrom = "test set"
+    """What test.npz holds: the real test set, or golden scans (random readings that the float model labels)."""
     parameters: Count
     """Number of trainable parameters that are deployed."""
     parameters_published: Count
