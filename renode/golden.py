@@ -62,7 +62,8 @@ class golden:  # Robot Framework looks for a class named as the file
 
     def new_capture_file(self) -> str:
         """A path that does not exist yet: Renode makes the file."""
-        return str(Path(tempfile.mkdtemp(prefix="tinyloc-renode-")) / "uart.bin")
+        self._folder = tempfile.TemporaryDirectory(prefix="tinyloc-renode-")  # goes with this object
+        return str(Path(self._folder.name) / "uart.bin")
 
     def monitor_path(self, path: str) -> str:
         """A path as Renode's monitor reads it: spaces escaped."""
