@@ -2,12 +2,13 @@
 
 from typing import Any
 
-import tflite
 from flatbuffers import number_types
+
+from tinyloc.codegen.frontend import schema
 
 _BUILTIN_CODE = 10
 """Place of the field `builtin_code` in the vtable of the schema's table OperatorCode."""
-_NAMES = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
+_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 
 
 def operator_number(code: Any) -> int:

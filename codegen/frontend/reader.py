@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tflite
 
 from tinyloc.codegen.c_text import c_comment
 from tinyloc.codegen.errors import CompileError
+from tinyloc.codegen.frontend import schema
 from tinyloc.codegen.frontend.operator_codes import operator_name
 from tinyloc.codegen.frontend.refusals import grouped, some, unsupported
 from tinyloc.codegen.frontend.signatures import several
@@ -31,20 +31,20 @@ from tinyloc.errors import counted
 FOLDED_AT_READING = (*FOLDED, "DEQUANTIZE")
 
 _ELEMENTS: dict[int, ElementType] = {
-    tflite.TensorType.INT8: "int8",
-    tflite.TensorType.INT4: "int8",  # two a byte in the file, see _values
-    tflite.TensorType.BOOL: "int8",  # 0 or 1, see operators/compare.py
-    tflite.TensorType.INT16: "int16",
-    tflite.TensorType.INT32: "int32",
-    tflite.TensorType.INT64: "int64",
+    schema.TensorType.INT8: "int8",
+    schema.TensorType.INT4: "int8",  # two a byte in the file, see _values
+    schema.TensorType.BOOL: "int8",  # 0 or 1, see operators/compare.py
+    schema.TensorType.INT16: "int16",
+    schema.TensorType.INT32: "int32",
+    schema.TensorType.INT64: "int64",
 }
-_BORDERS = {**_ELEMENTS, tflite.TensorType.FLOAT32: "float32", tflite.TensorType.UINT8: "uint8"}
+_BORDERS = {**_ELEMENTS, schema.TensorType.FLOAT32: "float32", schema.TensorType.UINT8: "uint8"}
 _SIGN = 128
 """UINT8 is read as int8: values and zero points are so much less."""
 _UNSIGNED_KINDS = frozenset((*MOVERS, "QUANTIZE", "PAD", "PADV2", "MIRROR_PAD", "REVERSE_V2", "TILE", "BROADCAST_TO"))
 """Operators that mean the same on UINT8 as on int8."""
-_TYPE_NAMES = {value: name for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
-ACTIVATIONS = {value: name for name, value in vars(tflite.ActivationFunctionType).items() if isinstance(value, int)}
+_TYPE_NAMES = {value: name for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
+ACTIVATIONS = {value: name for name, value in vars(schema.ActivationFunctionType).items() if isinstance(value, int)}
 
 _POOL = {
     "activation": "FusedActivationFunction",
@@ -167,7 +167,7 @@ def read_tflite(path: Path, states: Sequence[tuple[str, str]] = ()) -> Graph:
         what_to_do = "make one of a float .tflite or ONNX file with `tinyloc quantise`"
         raise CompileError(str(path), [f"not a TFLite flatbuffer (no TFL3 mark); {what_to_do}"])
     try:
-        model = tflite.Model.GetRootAs(content, 0)
+        model = schema.Model.GetRootAs(content, 0)
         if names := several(model):
             raise CompileError(
                 str(path), [f"{len(names)} signatures ({', '.join(names)}): choose one with --signature"]
@@ -193,7 +193,7 @@ def read_borders(path: Path, states: Sequence[tuple[str, str]] = ()) -> tuple[li
     They differ from the graph's where the file has float32 or uint8 outside of a QUANTIZE: the device works on the
     integers inside. The file must be one that read_tflite takes.
     """
-    subgraph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
+    subgraph = schema.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
     positions = state_positions(path, states)
     carried = {before for before, _ in positions}, {after for _, after in positions}
     inputs, outputs = (
@@ -208,7 +208,7 @@ def state_positions(path: Path, states: Sequence[tuple[str, str]]) -> list[tuple
 
     The file must be one that read_tflite takes with these states.
     """
-    inputs, outputs = end_names(tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0))
+    inputs, outputs = end_names(schema.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0))
     pairs = [(_position(inputs, before), _position(outputs, after)) for before, after in states]
     return [(before, after) for before, after in pairs if before is not None and after is not None]
 
@@ -312,7 +312,7 @@ class _Reader:
     def _tensor(self, source: Any, index: int) -> Tensor:
         name = _tensor_name(source, f"tensor{index}")
         shape = tuple(int(n) for n in source.ShapeAsNumpy()) if source.ShapeLength() else ()
-        unsigned = source.Type() == tflite.TensorType.UINT8
+        unsigned = source.Type() == schema.TensorType.UINT8
         element = "int8" if unsigned else _ELEMENTS.get(source.Type())
         if element is None:
             # only tensors that operators use are reported, by _check_elements
@@ -335,7 +335,7 @@ class _Reader:
         if source.Buffer() != 0 and buffer is not None and buffer.DataLength():
             data = _values(buffer.DataAsNumpy().tobytes(), element, source.Type(), prod(shape)).reshape(shape)
             data.flags.writeable = False
-        truth = source.Type() == tflite.TensorType.BOOL
+        truth = source.Type() == schema.TensorType.BOOL
         quantisation = Quantisation((1.0,), (0,)) if truth else _quantisation(source.Quantization())
         if unsigned and quantisation is not None:
             zero_points = tuple(z - _SIGN for z in quantisation.zero_point)
@@ -366,7 +366,7 @@ class _Reader:
         table = source.BuiltinOptions()
         if table is None:
             return {name: "" if name in _TEXT else int(name.startswith(_ONE_BY_DEFAULT)) for name in fields}
-        options = getattr(tflite, class_name)()
+        options = schema.options_table(class_name)
         options.Init(table.Bytes, table.Pos)
         return {name: _option(name, getattr(options, accessor)()) for name, accessor in fields.items()}
 
@@ -407,7 +407,7 @@ class _Reader:
             if op.kind in ("QUANTIZE", "DEQUANTIZE") and len(op.inputs) == 1 and len(op.outputs) == 1:
                 (x,), (y,) = op.inputs, op.outputs
                 readers = {t: sum(t in other.inputs for other in operators) for t in (x, y)}
-                real = subgraph.Tensors(x).Type() == tflite.TensorType.FLOAT32
+                real = subgraph.Tensors(x).Type() == schema.TensorType.FLOAT32
                 if op.kind == "QUANTIZE" and (real or _offset_by_128(subgraph.Tensors(x), subgraph.Tensors(y))):
                     if inputs.count(x) == 1 and readers[x] == 1 and x not in outputs:
                         inputs[inputs.index(x)] = y
@@ -444,7 +444,7 @@ class _Reader:
         by_type: dict[str, list[str]] = {}
         for tensor, user in sorted(kinds.items()):
             number = subgraph.Tensors(tensor).Type()
-            if number not in _ELEMENTS and number != tflite.TensorType.UINT8:
+            if number not in _ELEMENTS and number != schema.TensorType.UINT8:
                 name = _TYPE_NAMES.get(number, str(number))
                 by_type.setdefault(name, []).append(f"{tensors[tensor].name} ({user})")
         hybrid = _hybrid(subgraph, operators)
@@ -464,7 +464,7 @@ class _Reader:
             for op in operators
             if op.kind not in _UNSIGNED_KINDS
             and any(
-                t != -1 and subgraph.Tensors(t).Type() == tflite.TensorType.UINT8 for t in (*op.inputs, *op.outputs)
+                t != -1 and subgraph.Tensors(t).Type() == schema.TensorType.UINT8 for t in (*op.inputs, *op.outputs)
             )
         ]
         if unsigned:
@@ -491,8 +491,8 @@ def _hybrid(subgraph: Any, operators: Sequence[Operator]) -> list[str]:
         op.origin[0]
         for op in operators
         if op.kind not in ("QUANTIZE", "DEQUANTIZE")
-        and tflite.TensorType.FLOAT32 in types(op.outputs)
-        and {tflite.TensorType.FLOAT32, tflite.TensorType.INT8} <= set(types(op.inputs))
+        and schema.TensorType.FLOAT32 in types(op.outputs)
+        and {schema.TensorType.FLOAT32, schema.TensorType.INT8} <= set(types(op.inputs))
     ]
 
 
@@ -505,7 +505,7 @@ def _option(name: str, value: Any) -> int | float | str:
 
 def _offset_by_128(unsigned: Any, signed: Any) -> bool:
     """Whether a uint8 tensor stands for the same values as an int8 tensor: one scale, zero points 128 apart."""
-    if (unsigned.Type(), signed.Type()) != (tflite.TensorType.UINT8, tflite.TensorType.INT8):
+    if (unsigned.Type(), signed.Type()) != (schema.TensorType.UINT8, schema.TensorType.INT8):
         return False
     outside, inside = _quantisation(unsigned.Quantization()), _quantisation(signed.Quantization())
     if outside is None or inside is None:
@@ -515,10 +515,10 @@ def _offset_by_128(unsigned: Any, signed: Any) -> bool:
 
 def _values(content: bytes, element: str, number: int, size: int) -> "np.ndarray[Any, Any]":
     """A constant's elements, flat. INT4: the first of two in the lower half of a byte."""
-    if number == tflite.TensorType.INT4:
+    if number == schema.TensorType.INT4:
         pairs = np.frombuffer(content, np.int8)
         return np.stack([np.left_shift(pairs, 4) >> 4, pairs >> 4], axis=1).ravel()[:size]
-    if number == tflite.TensorType.UINT8:
+    if number == schema.TensorType.UINT8:
         return (np.frombuffer(content, np.uint8) ^ np.uint8(_SIGN)).view(np.int8)
     return np.frombuffer(content, dtype=np.dtype(element).newbyteorder("<")).astype(element)
 

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-import tflite
+from tinyloc.codegen.frontend import schema
 
 _SUBGRAPHS, _SIGNATURES = 8, 18
 """Places of fields in the vtable of the schema's table Model."""
@@ -34,7 +34,7 @@ def with_signature(content: bytes, name: str) -> bytes:
     Subgraphs are told apart by their places, so that one that another runs (CALL_ONCE) must not move: those are never
     the first, nor that of a signature. Raises UnknownSignature.
     """
-    model = tflite.Model.GetRootAs(content, 0)
+    model = schema.Model.GetRootAs(content, 0)
     found = signature_subgraphs(model)
     if name not in found:
         raise UnknownSignature(f"no signature {name!r}; the file has {', '.join(sorted(found)) or 'none'}")

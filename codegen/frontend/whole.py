@@ -3,13 +3,13 @@
 import struct
 from typing import Any
 
-import tflite
+from tinyloc.codegen.frontend import schema
 
 
 def is_whole(content: bytes) -> bool:
     """Whether every table, text and array that the file names lies within it."""
     try:
-        _walk(tflite.Model.GetRootAs(content, 0))
+        _walk(schema.Model.GetRootAs(content, 0))
     except (
         struct.error,
         IndexError,

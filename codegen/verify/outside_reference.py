@@ -105,12 +105,13 @@ class _Tflm:
     """TFLM's interpreter for Python by positions of inputs and outputs."""
 
     def __init__(self, path: Path) -> None:
-        import tflite
         from tflite_micro.python.tflite_micro import runtime
+
+        from tinyloc.codegen.frontend import schema
 
         arena = max(LEAST_ARENA, ARENA_A_BYTE * path.stat().st_size)
         self._interpreter = runtime.Interpreter.from_file(str(path), arena_size=arena)
-        graph = tflite.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
+        graph = schema.Model.GetRootAs(path.read_bytes(), 0).Subgraphs(0)
         self.inputs = [self._interpreter.get_input_details(i) for i in range(graph.InputsLength())]
         self._outputs = range(graph.OutputsLength())
 

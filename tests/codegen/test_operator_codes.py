@@ -1,12 +1,15 @@
 """The operator of a file whose code lies in either of two fields, wherever it is read."""
 
+import re
+from pathlib import Path
+
 import pytest
-import tflite
 from ai_edge_litert import schema_py_generated as schema
 
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.backends.tflm.harness import operator_kinds
 from tinyloc.codegen.frontend.operator_codes import operator_name, operator_number
+from tinyloc.codegen.frontend.schema import Model
 from tinyloc.export.flatbuffer import dump, load, operator_code
 from tinyloc.export.flatbuffer import operator_name as exported_name
 
@@ -32,7 +35,7 @@ def content_of(kind: str, field: str) -> bytes:
 def test_every_reader_takes_the_larger_field(kind: str, field: str) -> None:
     number = getattr(schema.BuiltinOperator, kind)
     content = content_of(kind, field)
-    code = tflite.Model.GetRootAs(content, 0).OperatorCodes(0)
+    code = Model.GetRootAs(content, 0).OperatorCodes(0)
     assert (operator_number(code), operator_name(code)) == (number, kind)
     assert operator_kinds(content) == [kind]
     edited = load(content)
@@ -40,10 +43,22 @@ def test_every_reader_takes_the_larger_field(kind: str, field: str) -> None:
     assert operator_code(edited, number) == 0
     added = operator_code(edited, schema.BuiltinOperator.RSQRT)
     assert added == 1
-    assert operator_name(tflite.Model.GetRootAs(dump(edited), 0).OperatorCodes(1)) == "RSQRT"
+    assert operator_name(Model.GetRootAs(dump(edited), 0).OperatorCodes(1)) == "RSQRT"
 
 
 def test_an_old_file_does_not_pass_for_one_with_add() -> None:
     """Field 0 of a file that fills only the older one is not the code of ADD."""
     edited = load(content_of("MUL", OLD))
     assert operator_code(edited, schema.BuiltinOperator.ADD) == 1
+
+
+def test_nothing_is_read_from_the_package_tflite_itself(repository: Path) -> None:
+    """ai-edge-litert 2.1.2 installs an empty tflite/__init__.py over it; codegen/frontend/schema.py reads submodules."""
+    files = [path for part in ("codegen", "device", "export") for path in (repository / part).rglob("*.py")]
+    assert len(files) > 100
+    direct = [
+        path.name
+        for path in files
+        if re.search(r"^\s*(import tflite\b(?!_)|from tflite import)", path.read_text(), re.M)
+    ]
+    assert direct == []

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tflite
 
 from tinyloc.bundle.schema import Arithmetic
 from tinyloc.codegen.backend_names import BackendError
@@ -23,6 +22,7 @@ from tinyloc.codegen.compile import (
     model_id,
     write_generated,
 )
+from tinyloc.codegen.frontend import schema
 from tinyloc.codegen.frontend.operator_codes import operator_name
 from tinyloc.codegen.frontend.source import Source, read_source
 from tinyloc.codegen.graph import Graph
@@ -119,14 +119,14 @@ def resolver_methods(library: Tflm, content: bytes, path: Path) -> list[str]:
 
 def operator_kinds(content: bytes) -> list[str]:
     """Names of the operators that a .tflite file uses, each once, sorted."""
-    model = tflite.Model.GetRootAsModel(content, 0)
+    model = schema.Model.GetRootAsModel(content, 0)
     codes = (model.OperatorCodes(i) for i in range(model.OperatorCodesLength()))
     return sorted({operator_name(code) for code in codes})
 
 
 def positions(content: bytes) -> tuple[dict[str, int], dict[str, int]]:
     """Positions of the inputs and of the outputs in the file, by the names of their tensors."""
-    graph = tflite.Model.GetRootAsModel(content, 0).Subgraphs(0)
+    graph = schema.Model.GetRootAsModel(content, 0).Subgraphs(0)
 
     def name(tensor: int) -> str:
         return graph.Tensors(tensor).Name().decode()
