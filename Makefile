@@ -167,14 +167,14 @@ test-base: $(VENV)/.test compiler host-compiler ## run the tests of a base insta
 test-slow: $(VENV)/.dev compiler host-compiler ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/.dev ## ruff, ruff format, mypy, pyright's imports, layers
+lint: $(VENV)/.dev ## ruff, ruff format, mypy, pyright's imports, layers, clang-format, spelling
 	@$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy -p tinyloc -p tests
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
-	@command -v clang-format >/dev/null || { echo "no clang-format; install it with: apt-get install clang-format" >&2; exit 2; }
-	clang-format --dry-run -Werror firmware/kernels/*.h
+	$(BIN)/clang-format --dry-run -Werror firmware/kernels/*.h
+	git ls-files '*.py' '*.md' '*.c' '*.h' '*.toml' '*.j2' ':!zoo' ':!results' | xargs $(BIN)/codespell
 
 misra: $(VENV)/.dev ## MISRA C:2012 over generated code: nothing outside the list of docs/reference/misra.md
 	@$(BIN)/python -m tests.library.misra

@@ -97,7 +97,7 @@ class FixedWords(Strict):
     words: list[Word] = Field(min_length=1)
     """Their values."""
     why: Line
-    """What happens without them."""
+    """Failure when these words are missing."""
 
     @property
     def size(self) -> int:

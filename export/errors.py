@@ -1,4 +1,4 @@
-"""Errors of the export that the user can mend."""
+"""Errors of the export that the user can fix."""
 
 from tinyloc.errors import UserError
 

@@ -1,4 +1,4 @@
-"""The one base class of errors that the user can mend."""
+"""The one base class of errors that the user can fix."""
 
 
 class UserError(ValueError):

@@ -87,13 +87,13 @@ class TrainingSettings(Strict):
     learning_rate: float = Field(gt=0, le=1000)
     """Peak of the one-cycle schedule."""
     weight_decay: float = Field(default=0.01, ge=0, le=1000)
-    """Of AdamW."""
+    """Weight decay of the AdamW optimiser."""
     patience: int = Field(default=1000, ge=1, le=1_000_000)
     """Stop after so many epochs without a better validation macro F1."""
     chunk: int = Field(default=1, ge=1, le=1_000_000)
     """Consecutive samples that a sequence model trains on; a multiple of `window.steps`."""
     chunks_per_epoch: int | None = Field(default=None, ge=1, le=1_000_000)
-    """Without it, as many as cover the training recordings once."""
+    """Chunks per epoch. Default: enough to cover the training recordings once."""
     average: float = Field(default=0.0, ge=0, lt=1)
     """Decay of a moving average of the weights, which is validated and kept. 0: keep the weights themselves."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)

@@ -1,8 +1,8 @@
 """Operators that put their input's elements elsewhere, some more than once, as strided views of it:
 
 TILE, BROADCAST_TO, REVERSE_V2, DEPTH_TO_SPACE, SPACE_TO_DEPTH, and BATCH_TO_SPACE_ND and SPACE_TO_BATCH_ND without
-border (passes/borders.py splits the border off). Where a result is not its input in one piece, passes/parts.py makes a
-copy of it with these strides.
+border (passes/split_space_to_batch.py splits the border off). Where a result is not its input in one piece,
+passes/copy_scattered_views.py makes a copy of it with these strides.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Operators that only name elements: RESHAPE, SQUEEZE, EXPAND_DIMS, and SPLIT, SLICE, STRIDED_SLICE, UNPACK, TRANSPOSE.
 
-Where the elements lie in one piece they move no bytes; else passes/parts.py makes copies of them.
+Where the elements lie in one piece they move no bytes; else passes/copy_scattered_views.py makes copies of them.
 """
 
 from types import EllipsisType

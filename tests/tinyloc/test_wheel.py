@@ -92,19 +92,40 @@ def test_the_wheel_holds_no_tests(wheel: Path) -> None:
     assert not [name for name in zipfile.ZipFile(wheel).namelist() if "tests/" in name or name.startswith("test")]
 
 
+def package_files(package: Path) -> dict[str, int]:
+    """Name -> time of the last change (ns), without what Python caches."""
+    found = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path): path.stat().st_mtime_ns for path in found}
+
+
 @pytest.mark.slow
 def test_the_installed_wheel_works_outside_the_clone(wheel: Path, tmp_path: Path) -> None:
     place = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
     subprocess.run([str(place / "bin" / "pip"), "install", "--quiet", str(wheel)], check=True)
     program = str(place / "bin" / "tinyloc")
+    (package,) = place.glob("lib/python*/site-packages/tinyloc")
+    before = package_files(package)
     for arguments in (["--help"], ["board", "list"], ["recipes"], ["data", "describe", "house-a"]):
         done = subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0 and done.stdout.strip(), (arguments, done.stderr)
     code = (
-        "from tinyloc.boards import load_board; from tinyloc.device import build; "
-        "print(len(build.firmware_sources(load_board('stm32l4'))), build.FIRMWARE_DIR)"
+        "from tinyloc.boards import load_board; from tinyloc.device.image import build; "
+        "print(build.firmware_sources(load_board('stm32l4'))[0])"
     )
     done = subprocess.run([str(place / "bin" / "python"), "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert str(place) in done.stdout
+    if shutil.which("arm-none-eabi-gcc"):
+        for arguments in (
+            ["emulate", "zoo:uji"],
+            ["renode", "zoo:uji", "--prepare"],
+            ["library", "zoo:uji", "--out", "lib"],
+        ):
+            done = subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True)
+            assert done.returncode == 0, (arguments, done.stderr)
+    refused = subprocess.run(
+        [program, "board", "new", "mine", "--part", "X1"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert refused.returncode == 2 and "in a clone of the repository" in refused.stderr
+    assert package_files(package) == before, "nothing is written into the installed package"

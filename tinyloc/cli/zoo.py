@@ -30,7 +30,14 @@ def list_models(json: JsonOption = None) -> None:
     images = _table(("run",), ("flash, KB", "RAM, KB", "cycles per sample", "µJ per sample"))
     for card in cards:
         error = f"{card.errors_m['p50']:.2f}" if card.errors_m else ""
-        models.add_row(card.name, escape(card.title), f"{card.macro_f1:.3f}", f"{card.accuracy:.3f}", error)
+        models.add_row(
+            card.name,
+            escape(card.title)
+            + (" (simulated)" if card.data.startswith("house-") and "simulated" not in card.title else ""),
+            f"{card.macro_f1:.3f}",
+            f"{card.accuracy:.3f}",
+            error,
+        )
         for board, image in card.boards.items():
             images.add_row(
                 f"zoo:{card.name}-{board}", f"{image.flash_bytes / 1024:.1f}", f"{image.ram_bytes / 1024:.1f}",
