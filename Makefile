@@ -161,8 +161,8 @@ bench: $(VENV)/.tools compiler ## measure the published figures and write them i
 test: $(VENV)/.dev compiler host-compiler ## run the tests; COVERAGE=1 prints the coverage of the package
 	@$(BIN)/python -m pytest -m 'not slow' $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 
-test-base: $(VENV)/.test compiler host-compiler ## run the tests of a base installation (PYTHON=..., VENV=...)
-	@TINYLOC_BASE_TESTS=1 $(BIN)/python -m pytest -m 'not slow' -n 2 $(BASE_TESTS)
+test-base: $(VENV)/.test compiler host-compiler ## run the tests of a base installation (PYTHON=..., VENV=..., COVERAGE=1)
+	@TINYLOC_BASE_TESTS=1 $(BIN)/python -m pytest -m 'not slow' -n 2 $(if $(COVERAGE),--cov --cov-report=term:skip-covered) $(BASE_TESTS)
 
 test-slow: $(VENV)/.dev compiler host-compiler ## run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow
