@@ -3,11 +3,12 @@
 import json
 import math
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
-from tests.library.made import linked, objects, output_of, written
+from tests.library.made import linked, objects, output_of, written, zoo_model
 from tinyloc.bundle.combine import Combine, combine_readings
 from tinyloc.bundle.schema import load_bundle
 from tinyloc.codegen.frontend.source import position_rule
@@ -149,3 +150,42 @@ def test_position_and_spread_equal_the_plain_arithmetic(tmp_path):
     )
     told = output_of(linked(tmp_path / "place.cpp", tmp_path, [library], objects(library, tmp_path / "o"))).splitlines()
     assert told == expected and len(set(told)) == 8
+
+
+def test_two_contexts_run_side_by_side(tmp_path):
+    """A context is all the state: two that take turns on different scans answer as each alone."""
+    library = written(tmp_path, [zoo_model("ble-flat", "hall")])
+    generator = np.random.default_rng(5)
+    scans = [[[(int(i), int(generator.integers(-95, -40))) for i in range(6)] for _ in range(24)] for _ in range(2)]
+
+    def steps(who: int, scan: list[tuple[int, int]]) -> list[str]:
+        heard = [f"hall_hear(&context[{who}], {i}, {d});" for i, d in scan]
+        return [*heard, f"told({who}, hall_end_scan(&context[{who}], &out));"]
+
+    def answers(name: str, body: list[str]) -> list[str]:
+        program = tmp_path / f"{name}.cpp"
+        program.write_text(
+            '#include <cstdio>\n#include "hall.h"\nstatic hall_t context[2];\nstatic hall_decision_t out;\n'
+            "static void told(int who, hall_outcome_t outcome)\n{\n"
+            '    std::printf("%d %d %ld", who, outcome, static_cast<long>(out.class_index));\n'
+            '    for (int score : out.sample.scores) std::printf(" %d", score);\n    std::printf("\\n");\n}\n'
+            "int main()\n{\n    hall_init(&context[0]);\n    hall_init(&context[1]);\n    "
+            + "\n    ".join(body)
+            + "\n}\n"
+        )
+        return output_of(linked(program, tmp_path, [library], parts)).splitlines()
+
+    parts = objects(library, tmp_path / "o")
+    alone = [answers(f"alone{who}", [line for scan in scans[who] for line in steps(who, scan)]) for who in range(2)]
+    turns = [line for pair in zip(*scans, strict=True) for who in range(2) for line in steps(who, pair[who])]
+    both = answers("both", turns)
+    assert [[line for line in both if line[0] == str(who)] for who in range(2)] == alone
+    assert [line[2:] for line in alone[0]] != [line[2:] for line in alone[1]]
+
+
+def test_the_self_test_can_be_left_out(tmp_path):
+    library = written(tmp_path, [zoo_model("ble-flat", "hall")])
+    for options, there in ((("-std=c99", "-O1"), True), (("-std=c99", "-O1", "-DHALL_NO_SELFTEST"), False)):
+        parts = objects(library, tmp_path / f"o{there}", options)
+        symbols = subprocess.run(["nm", "-g", *map(str, parts)], capture_output=True, text=True, check=True).stdout
+        assert (" T hall_selftest\n" in symbols) == there
