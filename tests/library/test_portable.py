@@ -98,6 +98,10 @@ def test_every_name_of_the_outside_carries_the_models(libraries, tmp_path):
 def test_each_file_tells_its_licence_and_who_made_it(libraries):
     for path in [*libraries.rglob("*.[ch]"), *libraries.rglob("*.ld")]:
         assert path.read_text().startswith("/* SPDX-License-Identifier: Apache-2.0\n * tinyloc "), path
+    build_files = [path for kind in ("CMakeLists.txt", "*.cmake", "Kconfig", "*.yml") for path in libraries.rglob(kind)]
+    assert len(build_files) >= 5
+    for path in build_files:
+        assert path.read_text().startswith("# SPDX-License-Identifier: Apache-2.0\n# tinyloc "), path
 
 
 def test_memory_functions_can_be_ones_own(libraries, tmp_path):
