@@ -35,6 +35,7 @@ from tinyloc.training import metrics, resume
 from tinyloc.training.calibration import calibration_windows
 from tinyloc.training.compress.footprint import check_fits
 from tinyloc.training.compress.forms import FORMS, serialised_bytes
+from tinyloc.training.compress.integer_tuner import IntegerTuner
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import DataSet, lone_classes
 from tinyloc.training.decide import decide_all
@@ -138,7 +139,12 @@ class TrainedRun:
 
 
 def train(
-    recipe: Recipe, directory: Path, progress: Progress = silent, data_path: Path | None = None, fresh: bool = False
+    recipe: Recipe,
+    directory: Path,
+    progress: Progress = silent,
+    data_path: Path | None = None,
+    fresh: bool = False,
+    tuner: IntegerTuner | None = None,
 ) -> TrainedRun:
     """Train a recipe and write `directory` whole; a finished run there is replaced at the very end.
 
@@ -148,12 +154,17 @@ def train(
         progress: called after every epoch.
         data_path: in place of the recipe's data.path.
         fresh: do not continue an interrupted training of the same recipe and data.
+        tuner: for recipes that train with integers or round adaptively: `integer_training.tuner.INTEGERS`.
 
     Raises:
         DataError: missing or damaged data.
         TrainingError: the directory holds something other than a run, or an interrupted training of another recipe or
-            on other data; or the loss diverges.
+            on other data; or the loss diverges; or the recipe needs a tuner.
     """
+    if recipe.compression.tuned and tuner is None:
+        raise TrainingError(
+            f"recipe {recipe.name} trains for the exported integers: pass tuner=tinyloc.integer_training.tuner.INTEGERS"
+        )
     saved = resume.find(recipe, directory, fresh)
     path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
     data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
@@ -169,7 +180,7 @@ def train(
     began = time.monotonic()
     with deterministic(recipe.seed):
         stages = Stages(recipe, described, directory / "resume.pt", saved, progress)
-        outcome = fit_model(recipe, data_set, stages, _known)
+        outcome = fit_model(recipe, data_set, stages, _known, tuner)
         return _write(recipe, directory, outcome, time.monotonic() - began)
 
 

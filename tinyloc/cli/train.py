@@ -41,10 +41,11 @@ def train(
         chosen = chosen.model_copy(update={"seed": seed})
     directory = new_run(run or chosen.name, runs_dir)
 
+    from tinyloc.integer_training.tuner import INTEGERS
     from tinyloc.training import run as training  # torch: only once the recipe is known to be right
 
     with epochs_shown() as progress:
-        trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh)
+        trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh, tuner=INTEGERS)
     record = trained.record
     metres = ""
     if record.outputs.position == "mean" and "error_mean_m" in record.test:
