@@ -15,7 +15,7 @@ import logging
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,11 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from tinyloc.bundle.comparison import Comparison
 from tinyloc.bundle.provenance import Step, step
-from tinyloc.bundle.schema import Outputs, Preprocessing, TestSet, Window, load_test_set
+from tinyloc.bundle.schema import Outputs, Preprocessing, TestSet, Unknown, Window, load_test_set
 from tinyloc.bundle.site import Site
 from tinyloc.bundle.version1 import site_of
 from tinyloc.files import whole_directory
-from tinyloc.training import metrics, resume
+from tinyloc.training import metrics, resume, unknown
 from tinyloc.training.calibration import calibration_windows
 from tinyloc.training.compress.footprint import check_fits
 from tinyloc.training.compress.forms import FORMS, serialised_bytes
@@ -40,7 +40,7 @@ from tinyloc.training.compress.integer_tuner import IntegerTuner
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import DataSet, lone_classes
 from tinyloc.training.data.digest import digest
-from tinyloc.training.decide import decide_all
+from tinyloc.training.decide import decide_all, stream
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.finished_teachers import Known
 from tinyloc.training.independent_samples import unrelated_problems
@@ -49,6 +49,7 @@ from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.places import mean_position
+from tinyloc.training.preprocess import forward_fill
 from tinyloc.training.protocol.baselines import compare, decisions_of, truth_of
 from tinyloc.training.protocol.bootstrap import intervals
 from tinyloc.training.protocol.figures import figures as figures_of
@@ -92,6 +93,7 @@ class RunRecord(BaseModel):
     seconds: float
     """Of training in this process, for information."""
     validation: dict[str, float]
+    """With `trained_on` = 1 where the recipe refits: these figures then say nothing about other data."""
     test: dict[str, float]
     versions: dict[str, str]
     settings: dict[str, Any]
@@ -183,6 +185,8 @@ def train(
     if saved is not None:
         resume.check_data(saved, described, directory)
     _check_data(recipe, data_set)
+    if recipe.training.refit:
+        data_set = replace(data_set, train=data_set.train + data_set.validation)
     check_fits(recipe, len(data_set.access_points), len(data_set.classes))
     began = time.monotonic()
     with deterministic(recipe.seed):
@@ -218,6 +222,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         positions_m=data_set.class_positions(),
         floors=data_set.class_floors(),
         position=recipe.output.position,
+        unknown=_unknown(model, data_set, preprocessing) if recipe.output.unknown else None,
     )
     test_set = _test_set(model, data_set, preprocessing, window)
     places = data_set.class_position_m if outputs.position == "mean" else None
@@ -225,12 +230,15 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     scores = metrics.score_test_set(test_set, test_set.float_class, window, outputs, decided_m)
     truth = metrics.due_decisions(test_set, window)
     validation = validate(model, data_set.validation, preprocessing, window, places)
+    seen = validation.as_dict() | ({"trained_on": 1.0} if recipe.training.refit else {})
     decided = test_set.float_class[truth.sample]
     due = truth_of(data_set, window)
     model_decisions = decisions_of(data_set, due, decided, None if decided_m is None else decided_m[truth.sample])
-    comparison = compare(data_set, preprocessing, window, places is not None, model_decisions)
+    comparison = compare(
+        _before_refit(recipe, data_set), preprocessing.hold_samples, window, places is not None, model_decisions
+    )
     figures = {
-        "validation": validation.as_dict(),
+        "validation": seen,
         "test": scores.as_dict(),
         "figures": figures_of(model_decisions),
         "intervals": intervals(model_decisions, due.unit),
@@ -260,7 +268,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         epochs=sum(fit.epoch for fit in outcome.fits),
         best_epoch=sum(fit.epoch for fit in outcome.fits[:-1]) + outcome.fits[-1].best_epoch,
         seconds=round(seconds, 1),
-        validation=validation.as_dict(),
+        validation=seen,
         test=scores.as_dict(),
         versions=_versions(),
         settings=recipe.model_dump(mode="json"),
@@ -276,6 +284,21 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         test_set.save(place / "test.npz")
         (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
     return load_run(directory)
+
+
+def _unknown(model: Localiser, data_set: DataSet, preprocessing: Preprocessing) -> Unknown:
+    """When to answer "unknown", by the validation split."""
+    scores = np.concatenate([stream(model, recording, preprocessing) for recording in data_set.validation])
+    held = [forward_fill(one.rssi_dbm, preprocessing.hold_samples) for one in data_set.validation]
+    label = np.concatenate([recording.label for recording in data_set.validation])
+    return unknown.choose(scores, label, (~np.isnan(np.concatenate(held))).sum(axis=1))
+
+
+def _before_refit(recipe: Recipe, data_set: DataSet) -> DataSet:
+    """The data set whose training split is what settings were chosen on."""
+    if not recipe.training.refit:
+        return data_set
+    return replace(data_set, train=data_set.train[: -len(data_set.validation)])
 
 
 def _test_set(model: Localiser, data_set: DataSet, preprocessing: Preprocessing, window: Window) -> TestSet:

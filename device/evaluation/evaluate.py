@@ -22,6 +22,7 @@ from tinyloc.device.emulator.costs import REFILL
 from tinyloc.device.emulator.profile import RunCost
 from tinyloc.device.evaluation.budget import budget_lines
 from tinyloc.device.evaluation.collect_answers import Answers, ExchangeLog, Progress, collect
+from tinyloc.device.evaluation.coverage import coverage
 from tinyloc.device.evaluation.energy import energy
 from tinyloc.device.evaluation.evaluation_record import (
     Buffer,
@@ -127,6 +128,8 @@ def evaluate(
     evaluation = _evaluation(
         bundle, test_set, generated, build, board, transport, hello, expected, answers, runs, places
     )
+    found = coverage(bundle, bundle_dir, arithmetic, test_set, _due(bundle, test_set), answers, expected)
+    evaluation = evaluation.model_copy(update={"coverage": found})
     if native is not None:
         evaluation = evaluation.model_copy(update={"litert": _differences(answers, native)})
     if exchange is not None:

@@ -33,6 +33,20 @@ class Quality(_Strict):
     """95 % interval of each figure, by the names of training/protocol/figures.py; empty where units are not known."""
 
 
+class Coverage(_Strict):
+    """Decisions that the device answers, where it may answer "unknown"."""
+
+    answered: float
+    """Share of the decisions with an answer."""
+    accuracy: float | None
+    """Of the answered ones; None where there is none."""
+    macro_f1: float | None
+    silent: int
+    """Decisions on samples that hear nothing."""
+    mismatches: int | None
+    """Decisions where device and host disagree on whether to answer; None for windows and forward fill."""
+
+
 class Distribution(_Strict):
     """Of one quantity over the samples."""
 
@@ -143,6 +157,7 @@ class Evaluation(_Strict):
     device: Quality
     host_int: Quality
     float_model: Quality
+    coverage: Coverage | None = None  # None: every sample gets an answer
     comparison: Comparison | None = None  # simple methods on the same split; None on golden scans and in old bundles
     classes: list[Line]
     confusion: list[list[int]]  # [true][predicted], device
@@ -177,4 +192,5 @@ class Evaluation(_Strict):
 
     @property
     def passed(self) -> bool:
-        return self.within_budget and self.mismatches == 0
+        unanswered = self.coverage.mismatches if self.coverage else None
+        return self.within_budget and self.mismatches == 0 and not unanswered
