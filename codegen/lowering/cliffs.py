@@ -23,7 +23,7 @@ USUAL = {
 ADVICE = {
     "a factor of 1/2 or more": "give the layer's output a larger range: calibrate with more samples",
     "a factor outside 2^-18 to 1/2": "calibrate with more samples, or use int8",
-    "sums of 2^30 and more": "lower the bias: train without batch normalisation's near-zero scales, or prune the channel",
+    "sums of 2^30 and more": "prune the channel, or train it with a scale of batch normalisation above 0",
     "sums beyond 32 bits": "use a smaller kernel or int8",
     "a weight of -128": "quantise weights to -127..127 (narrow range)",
     "a bias of 32 bits": "convert with a bias of 64 bits",
@@ -98,7 +98,7 @@ def cliffs(layers: Iterable[Measured], core: Core, level: Level) -> list[str]:
     usual: Mapping[str, float] = {name: cost.cycles for name, cost in kernel_costs()[core][level].items()}
     found = []
     for layer in layers:
-        if not layer.cycles or not layer.macs or layer.usual_kernel not in usual:
+        if not layer.cycles or not layer.macs or layer.usual_kernel is None:
             continue
         spent, common = layer.cycles / layer.macs, usual[layer.usual_kernel]
         if spent > TIMES * common:
