@@ -1,4 +1,4 @@
-"""One cell of a study: trained, exported, compiled, built and measured. The work that `training.study` hands out."""
+"""The tasks of one cell: train and export it, score a form of it in C, build and emulate a form on a board."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +12,12 @@ from tinyloc.bundle.schema import (
     TestSet,
     load_bundle,
 )
-from tinyloc.device.evaluation.form_record import FormRecord
-from tinyloc.device.evaluation.measure_bundle import form_record, measure
-from tinyloc.errors import UserError
+from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
+from tinyloc.device.evaluation.measure_bundle import NotOnBoard, form_record, measure_on_board, measure_quality
 from tinyloc.study.record import CellRecord
-from tinyloc.study.run import CellTask
+from tinyloc.study.run import CellTask, CellWork
 from tinyloc.study.spec import DEPLOYED
+from tinyloc.study.tasks import Tell
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import one_line
 from tinyloc.training.metrics import Scores, score_test_set
@@ -28,22 +28,18 @@ if TYPE_CHECKING:
     from tinyloc.training.models.localiser import Localiser
     from tinyloc.training.run import TrainedRun
 
-Tell = Callable[[str], None]
 
+def train_cell(task: CellTask, tell: Tell) -> CellRecord:
+    """Train and export a cell. A cell that was trained already is only exported, where that is missing.
 
-def run_cell(task: CellTask, tell: Tell) -> CellRecord:
-    """Train and measure. A cell that was trained already is only measured."""
+    Returns:
+        Its record with the forms that PyTorch runs. Deployed forms are in the run's bundle, or in `missing`.
+    """
     run = _trained(task, tell)
     forms, missing = _torch_forms(run, task.forms, tell)
     wanted: list[Arithmetic] = [form for form in DEPLOYED if form in task.forms]
-    exported, refused = (wanted, {}) if _is_exported(run, wanted) else _export(task.run, wanted, tell)
-    missing |= refused
-    for arithmetic in exported:
-        tell(f"{arithmetic}: build and measure")
-        try:
-            forms[arithmetic] = measure(task.run / "bundle", arithmetic, task.boards, run.recipe.build.optimise)
-        except UserError as error:  # a form that cannot be compiled or run costs neither the others nor the training
-            missing[arithmetic] = one_line(error)
+    if not _is_exported(run, wanted):
+        missing |= _export(task.run, wanted, tell)
     record = run.record
     return CellRecord(
         study=task.study,
@@ -62,11 +58,29 @@ def run_cell(task: CellTask, tell: Tell) -> CellRecord:
         best_epoch=record.best_epoch,
         seconds=record.seconds,
         validation_macro_f1=record.validation["macro_f1"],
-        forms={form: forms[form] for form in task.forms if form in forms},
+        forms=forms,
         missing=missing,
         settings=task.settings,
         versions=record.versions,
     )
+
+
+def measure_form(task: CellTask, arithmetic: Arithmetic, tell: Tell) -> FormRecord:
+    """Score the generated C of one form over the whole test set."""
+    tell(f"{arithmetic}: score")
+    return measure_quality(task.run / "bundle", arithmetic)
+
+
+def measure_board(task: CellTask, arithmetic: Arithmetic, board: str, tell: Tell) -> OnBoard | str:
+    """Build and emulate one form on one board. Returns why there is no image where there is none."""
+    tell(f"{arithmetic}: build and emulate on {board}")
+    try:
+        return measure_on_board(task.run / "bundle", arithmetic, board, task.recipe.build.optimise)
+    except NotOnBoard as error:
+        return str(error)
+
+
+CELL_WORK = CellWork(train_cell, measure_form, measure_board)
 
 
 def _trained(task: CellTask, tell: Tell) -> "TrainedRun":
@@ -139,14 +153,14 @@ def _is_exported(run: "TrainedRun", wanted: list[Arithmetic]) -> bool:
     return forms >= set(wanted) and bundle.settings.get("recipe") == run.record.settings
 
 
-def _export(run: Path, wanted: list[Arithmetic], tell: Tell) -> tuple[list[Arithmetic], dict[str, str]]:
-    """Arithmetics that are in the bundle now, and why the others are not."""
+def _export(run: Path, wanted: list[Arithmetic], tell: Tell) -> dict[str, str]:
+    """Export what can be; returns why the other arithmetics are not in the bundle."""
     from tinyloc.export.pipeline import export_run
 
     tell("export")
     try:
         export_run(run, wanted)
-        return wanted, {}
+        return {}
     except Exception as error:  # the converters raise almost anything
         problem = one_line(error)
     for single in reversed(wanted) if len(wanted) > 1 else []:
@@ -155,5 +169,5 @@ def _export(run: Path, wanted: list[Arithmetic], tell: Tell) -> tuple[list[Arith
         except Exception as error:
             problem = one_line(error)
             continue
-        return [single], {form: problem for form in wanted if form != single}
-    return [], dict.fromkeys(wanted, problem)
+        return {form: problem for form in wanted if form != single}
+    return dict.fromkeys(wanted, problem)

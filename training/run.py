@@ -15,7 +15,7 @@ import logging
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ from tinyloc.training.decide import decide_all
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.finished_teachers import Known
 from tinyloc.training.independent_samples import unrelated_problems
-from tinyloc.training.inputs import without_silent
+from tinyloc.training.inputs import fitted, narrowed, without_silent
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
@@ -49,7 +49,7 @@ from tinyloc.training.places import mean_position
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
-from tinyloc.training.train import Progress, deterministic, silent, validate
+from tinyloc.training.train import Fit, Progress, deterministic, silent, validate
 
 LOGGER = logging.getLogger(__name__)
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
@@ -138,7 +138,12 @@ class TrainedRun:
 
 
 def train(
-    recipe: Recipe, directory: Path, progress: Progress = silent, data_path: Path | None = None, fresh: bool = False
+    recipe: Recipe,
+    directory: Path,
+    progress: Progress = silent,
+    data_path: Path | None = None,
+    fresh: bool = False,
+    blind: bool = False,
 ) -> TrainedRun:
     """Train a recipe and write `directory` whole; a finished run there is replaced at the very end.
 
@@ -148,6 +153,7 @@ def train(
         progress: called after every epoch.
         data_path: in place of the recipe's data.path.
         fresh: do not continue an interrupted training of the same recipe and data.
+        blind: the validation recordings stand in for the test recordings, so that nothing can be chosen by the test.
 
     Raises:
         DataError: missing or damaged data.
@@ -155,12 +161,7 @@ def train(
             on other data; or the loss diverges.
     """
     saved = resume.find(recipe, directory, fresh)
-    path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
-    data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
-    for note in data_set.notes:
-        LOGGER.info("%s", note)
-    if recipe.input.drop_silent:
-        data_set = without_silent(data_set)
+    data_set = _loaded(recipe, data_path, blind)
     described = resume.describe(data_set)
     if saved is not None:
         resume.check_data(saved, described, directory)
@@ -171,6 +172,38 @@ def train(
         stages = Stages(recipe, described, directory / "resume.pt", saved, progress)
         outcome = fit_model(recipe, data_set, stages, _known)
         return _write(recipe, directory, outcome, time.monotonic() - began)
+
+
+def write_untrained(recipe: Recipe, directory: Path) -> TrainedRun:
+    """Write a run with the recipe's final shapes and first weights, blind: enough to export, compile and measure it.
+
+    Raises:
+        DataError, TrainingError: as `train`.
+    """
+    data_set = _loaded(recipe, None, blind=True)
+    _check_data(recipe, data_set)
+    check_fits(recipe, len(data_set.access_points), len(data_set.classes))
+    most = recipe.compression.access_points
+    if most is not None:
+        heard = sum((~np.isnan(recording.rssi_dbm)).sum(axis=0) for recording in data_set.train)
+        data_set = narrowed(data_set, sorted(np.argsort(-np.asarray(heard), kind="stable")[:most].tolist()))
+    with deterministic(recipe.seed):
+        torch.manual_seed(recipe.seed)
+        model = build_model(recipe.deployed_model, len(data_set.access_points), len(data_set.classes)).eval()
+        preprocessing = fitted(recipe.input, data_set)
+        fit = Fit("model", model, data_set, preprocessing, recipe)
+        return _write(recipe, directory, Outcome(model, data_set, preprocessing, [fit], []), 0.0)
+
+
+def _loaded(recipe: Recipe, data_path: Path | None, blind: bool) -> DataSet:
+    """The data set as the recipe uses it."""
+    path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
+    data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
+    for note in data_set.notes:
+        LOGGER.info("%s", note)
+    if recipe.input.drop_silent:
+        data_set = without_silent(data_set)
+    return replace(data_set, test=data_set.validation) if blind else data_set
 
 
 def _known(directory: Path) -> Known:

@@ -28,6 +28,7 @@ from tinyloc.device.evaluation.evaluate import evaluate
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
 from tinyloc.device.image.build import BuildError, BuildResult, Optimise, build_firmware
+from tinyloc.errors import UserError
 from tinyloc.training.metrics import Scores, score_test_set
 
 EMULATED_SAMPLES = 60
@@ -49,28 +50,48 @@ def measure(bundle: Path, arithmetic: Arithmetic, boards: tuple[str, ...], optim
 
     Raises CompileError and HostError; a board whose flash it does not fit is told in `not_built`.
     """
+    form, found, problems = measure_quality(bundle, arithmetic), {}, {}
+    for board in boards:
+        try:
+            found[board] = measure_on_board(bundle, arithmetic, board, optimise)
+        except NotOnBoard as error:
+            problems[board] = str(error)
+    return form.model_copy(update={"boards": found, "not_built": problems})
+
+
+class NotOnBoard(UserError):
+    """There is no image of a form for a board, or it crashed; the message says why, in one line."""
+
+
+def measure_quality(bundle: Path, arithmetic: Arithmetic) -> FormRecord:
+    """Quality of the generated C over the whole test set, on this machine. Raises CompileError and HostError."""
     with tempfile.TemporaryDirectory(prefix="tinyloc-study-") as name:
-        work = Path(name)
-        manifest = compile_bundle(bundle, work / "generated", arithmetic)
+        generated = Path(name) / "generated"
+        manifest = compile_bundle(bundle, generated, arithmetic)
         about = load_bundle(bundle)
         test_set = load_test_set(bundle, about)
-        host = HostLocaliser(work / "generated")
-        decisions, decided_m = decisions_of(host, test_set, about.outputs)
+        decisions, decided_m = decisions_of(HostLocaliser(generated), test_set, about.outputs)
         by_mean = about.outputs.position == "mean"
         scores = score_test_set(test_set, decisions, about.window, about.outputs, decided_m if by_mean else None)
-        least = 2 * about.window.steps
-        shorten(bundle, work / "bundle", max(EMULATED_SAMPLES, least))
-        found, problems = {}, {}
-        for board in boards:
-            try:
-                image = build_firmware(work / "generated", load_board(board), work / board, optimise)
-                found[board] = _on_board(work, image, load_board(board))
-            except BuildError as error:
-                problems[board] = " ".join(str(error).split())
-            except EmulatorCrash as crash:
-                problems[board] = f"the image crashed in the emulator: {' '.join(str(crash).split())[:400]}"
-        form = form_record(scores, (bundle / about.model(arithmetic).path).stat().st_size, manifest.constant_bytes)
-        return form.model_copy(update={"boards": found, "not_built": problems})
+        return form_record(scores, (bundle / about.model(arithmetic).path).stat().st_size, manifest.constant_bytes)
+
+
+def measure_on_board(bundle: Path, arithmetic: Arithmetic, board: str, optimise: Optimise) -> OnBoard:
+    """Build the image for a board and emulate the first samples, every answer compared with the host's.
+
+    Raises CompileError, HostError and NotOnBoard.
+    """
+    with tempfile.TemporaryDirectory(prefix="tinyloc-study-") as name:
+        work = Path(name)
+        compile_bundle(bundle, work / "generated", arithmetic)
+        shorten(bundle, work / "bundle", max(EMULATED_SAMPLES, 2 * load_bundle(bundle).window.steps))
+        try:
+            image = build_firmware(work / "generated", load_board(board), work / board, optimise)
+            return _on_board(work, image, load_board(board))
+        except BuildError as error:
+            raise NotOnBoard(" ".join(str(error).split())) from error
+        except EmulatorCrash as crash:
+            raise NotOnBoard(f"the image crashed in the emulator: {' '.join(str(crash).split())[:400]}") from crash
 
 
 def decisions_of(
