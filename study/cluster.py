@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from tinyloc.training.errors import one_line
 LOOPBACK = "127.0.0.1"
 PARTS = ("boards", "bundle", "codegen", "device", "export", "firmware", "study", "training")
 """Of the package; what they hold decides the figures of a cell."""
-THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 PROBE_SECONDS = 60.0
+KNOCK_SECONDS = 5.0
 STARTS = 3
 SLOW_START = "timed out during startup"
 COMPILER = "arm-none-eabi-gcc"
@@ -85,6 +87,7 @@ def _started(address: str | None, cpus: int | None) -> Iterator[None]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     else:
         options |= {"address": address, "runtime_env": {"env_vars": wanted}}
+        _knock(address)
     try:
         _init(options)
     except RuntimeError as error:  # Ray compares its version and Python's with the cluster's
@@ -93,14 +96,29 @@ def _started(address: str | None, cpus: int | None) -> Iterator[None]:
             f"(here {platform.python_version()}) and Ray (here {ray.__version__}) on all"
         ) from error
     except (ConnectionError, OSError, ValueError, RayError) as error:
-        raise ClusterError(
-            f"no Ray cluster answers at {address!r} ({one_line(error)}). Start one with `ray start --head` and give "
-            "its address as HOST:PORT, or leave --address out to work on this machine"
-        ) from error
+        raise _unreachable(address, error) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Ray ends the whole process when nobody answers at an address, so ask the address first."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(address: str | None, error: Exception) -> ClusterError:
+    return ClusterError(
+        f"no Ray cluster answers at {address!r} ({one_line(error)[:200]}). Start one with `ray start --head` and give "
+        "its address as HOST:PORT, or leave --address out to work on this machine"
+    )
 
 
 def _init(options: dict[str, Any]) -> None:
@@ -122,7 +140,7 @@ def _init(options: dict[str, Any]) -> None:
 
 def nodes() -> dict[str, dict[str, Any]]:
     """Living nodes of the cluster: id -> what Ray knows about it."""
-    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
 
 
 def cpus() -> int:

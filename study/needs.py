@@ -50,7 +50,9 @@ def estimated_seconds(cells: Iterable[Cell]) -> dict[str, float]:
             continue
         source = recipe.data.model_dump_json()
         if source not in data_sets:
-            data_set = catalogue.load(recipe.data.name, recipe.data.options, Path(recipe.data.path) if recipe.data.path else None)
+            data_set = catalogue.load(
+                recipe.data.name, recipe.data.options, Path(recipe.data.path) if recipe.data.path else None
+            )
             data_sets[source] = without_silent(data_set) if recipe.input.drop_silent else data_set
         shape = source, recipe.model.model_dump_json(), recipe.training.batch, recipe.training.chunk
         if shape not in shapes:
@@ -86,7 +88,9 @@ def _batch_seconds(recipe: Recipe, data_set: object) -> float:
         for _ in range(1 + TIMED_BATCHES):
             began = time.perf_counter()
             scores = model.network(x)
-            loss = model.loss(scores.reshape(-1, steps, scores.shape[-1]), label, torch.ones_like(label, dtype=torch.bool))
+            loss = model.loss(
+                scores.reshape(-1, steps, scores.shape[-1]), label, torch.ones_like(label, dtype=torch.bool)
+            )
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
 from tinyloc.study import record
 from tinyloc.study.check import impossible
+from tinyloc.study.needs import needs_of
 from tinyloc.study.record import CellRecord
 from tinyloc.study.spec import DEPLOYED, Cell, Study
 from tinyloc.study.tasks import Engine, Event, Work
-from tinyloc.study.needs import needs_of
 from tinyloc.training.recipe import Recipe
 
 
@@ -183,7 +183,7 @@ class _AtWork:
         """Tasks that follow the training: key, kind, arguments. From then on they are `left`."""
         assert self.record is not None
         forms = [form for form in DEPLOYED if form in self.task.forms and form not in self.record.missing]
-        found = [(self.key("form", form), "form", (form,)) for form in forms]
+        found: list[tuple[str, str, tuple[str, ...]]] = [(self.key("form", form), "form", (form,)) for form in forms]
         found += [(self.key("board", form, name), "board", (form, name)) for form in forms for name in self.task.boards]
         self.left = {key.partition(SEPARATOR)[2] for key, _, _ in found}
         return found

@@ -30,7 +30,7 @@ RETRIES = 3
 MOST_TASKS = 20
 """After so many tasks a worker is replaced: the export's tools keep memory."""
 REPORT_SECONDS = 0.5
-CANCEL_SECONDS = 10.0
+CANCEL_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Engine:
     _asked: Any = None
 
     def __enter__(self) -> "Engine":
-        self._reports = _Reports.remote()
+        self._reports = _Reports.remote()  # type: ignore[attr-defined]
         self._remote = ray.remote(max_calls=MOST_TASKS)(_run)
         return self
 
@@ -120,7 +120,7 @@ class Engine:
         with suppress(RayError):
             ray.kill(self._reports)
 
-    def submit(self, key: str, work: Work, *arguments: Any, needs: Needs = Needs(), urgency: int = 0) -> None:  # noqa: B008
+    def submit(self, key: str, work: Work, *arguments: Any, needs: Needs = Needs(), urgency: int = 0) -> None:
         """Queue a task. Of those that wait, the most urgent begins first, then the one that came first."""
         heapq.heappush(self.waiting, (-urgency, next(self._count), key, work, arguments, needs))
 

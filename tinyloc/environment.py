@@ -29,6 +29,7 @@ EXTRA_OF_MODULE = {
     "ray": "study",
     "optuna": "study",
     "psycopg": "study",
+    "cyclonedx": "sbom",
 }
 """Modules that only an extra of pyproject.toml installs."""
 ONNX2TF = "onnx2tf==2.6.9"

@@ -50,7 +50,7 @@ Optimise = Literal["Os", "O2"]
 
 _LANGUAGE = ("-std=c11", "-ffreestanding", "-fno-common")
 _CPP_LANGUAGE = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-common")
-_WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
+_WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdate-time")  # no date: the image is reproducible
 _SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage", "-g")
 _TRUE_CALLS = ("-fno-optimize-sibling-calls",)  # a profile or a crash report sees every caller; measured at no bytes
 _TUNED = ("generated/", "firmware/localise/", "firmware/fusion/")  # what runs once a sample; the rest is for size

@@ -19,6 +19,7 @@ from tinyloc.study.search.settings import Objective, Search
 from tinyloc.study.search.trial import TrialRecord
 from tinyloc.study.tables import table
 
+BEATEN = "another is as good and costs no more"
 WIDTH, HEIGHT, EDGE = 640, 360, 50
 """Of the plot on the page, in CSS pixels."""
 
@@ -106,6 +107,7 @@ def _shown(search: Search, key: str, value: Any) -> Any:
 def markdown(search: Search, found: Sequence[Candidate], limits: Mapping[str, float]) -> str:
     """The page as text."""
     best = front(found, search.objectives)
+    shown = {one.number for one in best}
     counts = Counter(one.record.status for one in found)
     within = ", ".join(f"{name} {limit:,.0f} {UNITS[name]}" for name, limit in limits.items())
     lines = [
@@ -125,8 +127,8 @@ def markdown(search: Search, found: Sequence[Candidate], limits: Mapping[str, fl
         "",
         "## Dropped",
         "",
-        *(f"- trial {one.number}: {one.record.status}: {markdown_text(one.record.why or 'another is as good at no more cost')}"
-          for one in found if one.number not in {kept.number for kept in best}),
+        *(f"- trial {one.number}: {one.record.status}: {markdown_text(one.record.why or BEATEN)}"
+          for one in found if one.number not in shown),
     ]  # fmt: skip
     return "\n".join(lines).rstrip() + "\n"
 
@@ -191,15 +193,18 @@ def _plot(done: Sequence[Candidate], best: set[int], cost: str, limit: float | N
         f'<text x="{WIDTH / 2}" y="{HEIGHT - 10}" text-anchor="middle">{cost}, {UNITS[cost]} (0 to {right:,.0f})</text>'
         f'<text x="10" y="20">quality on validation ({low:.3f} to {high:.3f})</text>'
     )
-    frame = f'<rect x="{EDGE}" y="{EDGE}" width="{WIDTH - 2 * EDGE}" height="{HEIGHT - 2 * EDGE}" fill="none" stroke="#ccc"/>'
+    wide, tall = WIDTH - 2 * EDGE, HEIGHT - 2 * EDGE
+    frame = f'<rect x="{EDGE}" y="{EDGE}" width="{wide}" height="{tall}" fill="none" stroke="#ccc"/>'
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}">{frame}{"".join(marks)}{labels}</svg>'
 
 
-def write(search: Search, base: Mapping[str, Any], study: optuna.Study, limits: Mapping[str, float], place: Path) -> Path | None:
+def write(
+    search: Search, base: Mapping[str, Any], study: optuna.Study, limits: Mapping[str, float], place: Path
+) -> Path | None:
     """Write table.md, search.json, page.html and, when something fits, recipe.toml.
 
     Returns:
-        The recipe of the best quality within the budget, to be trained as a run like any other; None when there is none.
+        The recipe of the best quality within the budget, to be trained as any other; None when there is none.
     """
     found = candidates(study)
     write_whole(place / "table.md", markdown(search, found, limits))

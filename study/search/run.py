@@ -125,8 +125,8 @@ class Searching:
                 least[name] = min(least.get(name, (float("inf"), "")), (over[name], text))
         why = "; ".join([text for _, text in least.values()] or refused[:1] or ["no candidate is a valid recipe"])
         raise SearchError(
-            f"nothing in the space of {self.search.name!r} fits {self.search.board}: the smallest candidates have {why}. "
-            "Allow more, or widen the space downwards"
+            f"nothing in the space of {self.search.name!r} fits {self.search.board}: the smallest candidates have {why}"
+            ". Allow more, or widen the space downwards"
         )
 
     def _propose(self) -> Iterator[Step]:

@@ -77,7 +77,7 @@ class Search(Strict):
     seed: int = Field(default=1, ge=0, lt=2**32)
     """Seed of the sampler. Each training has the recipe's seed."""
     budget: Limits = Limits()
-    rungs: list[float] = [0.25, 0.5]
+    rungs: list[float] = Field(default=[0.25, 0.5])
     """Shares of the epochs after which a candidate ends early, if at least two that cost no more were better there."""
     space: dict[str, list[Any] | Range] = Field(min_length=1)
     """Dotted key of the recipe -> a list of choices, or low and high of a range. A choice may be a whole table."""

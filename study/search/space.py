@@ -75,12 +75,12 @@ def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def corners(search: Search) -> Iterator[dict[str, Any]]:
     """Candidates at the low ends: every choice that an image depends on, with each range at its lowest."""
-    options = []
-    for key, values in search.space.items():
-        if isinstance(values, Range):
-            options.append([values.low])
+    options: list[list[Any]] = []
+    for key, choices in search.space.items():
+        if isinstance(choices, Range):
+            options.append([choices.low])
         else:
-            chosen = values if key.split(".")[0] in SIZED_BY else values[:1]
+            chosen = choices if key.split(".")[0] in SIZED_BY else choices[:1]
             options.append([json.dumps(value, sort_keys=True) for value in chosen])
     for values in itertools.islice(itertools.product(*options), MOST_CORNERS):
         yield dict(zip(search.space, values, strict=True))

@@ -1,5 +1,6 @@
 """Optuna's store of a search: opened, kept to one process at a time, and compared with the search that asks."""
 
+import fcntl  # no Windows: Ray's clusters are none there either
 import hashlib
 import json
 import os
@@ -16,11 +17,6 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 
 from tinyloc.study.search.settings import Search, SearchError
 from tinyloc.training.errors import one_line
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 FILE = "search.db"
 LOCK = ".lock"
@@ -114,7 +110,9 @@ def _identity(search: Search) -> str:
 def _difference(kept: str, search: Search) -> str:
     then, now = json.loads(kept), json.loads(_identity(search))
     differing = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
-    return ", ".join(f"{key} was {json.dumps(then.get(key))[:80]}, now {json.dumps(now.get(key))[:80]}" for key in differing)
+    return ", ".join(
+        f"{key} was {json.dumps(then.get(key))[:80]}, now {json.dumps(now.get(key))[:80]}" for key in differing
+    )
 
 
 def _without_password(url: str) -> str:
@@ -128,9 +126,6 @@ def _busy(name: str) -> SearchError:
 @contextmanager
 def _only_here(place: Path, name: str) -> Iterator[None]:
     """Hold a lock on the directory until the process ends, however it ends."""
-    if fcntl is None:
-        yield
-        return
     descriptor = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:

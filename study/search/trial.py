@@ -1,9 +1,9 @@
-"""One trial: its record in Optuna's store, and the tasks that train and measure it. The test file is never looked at."""
+"""One trial: its record in Optuna's store, and the tasks that train and measure it, without the test recordings."""
 
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tinyloc.device.evaluation.measure_bundle import measure_on_board, measure_quality
 from tinyloc.study.search.cost import Cost
@@ -25,7 +25,7 @@ class TrialRecord(BaseModel):
     """Why it was dropped."""
     untrained: Cost | None = None
     """With first weights, before any training."""
-    rungs: list[float] = []
+    rungs: list[float] = Field(default_factory=list)
     """Merit on validation at each rung that it reached."""
     quality: float | None = None
     """Of the generated C on the validation split: macro F1, or the negative mean error in m."""
@@ -91,7 +91,9 @@ def finish(recipe: Recipe, run: Path, board: str, tell: Tell) -> Measured:
     if (run / "run.json").is_file():
         trained = load_run(run)
     else:
-        trained = train(recipe, run, lambda done: tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}"), blind=True)
+        trained = train(
+            recipe, run, lambda done: tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}"), blind=True
+        )
     form = recipe.export.default
     tell("export")
     export_run(run, [form])

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tinyloc.study.cluster import cluster
-
 
 @pytest.fixture(scope="session")
 def ray_here() -> Iterator[None]:
     """Ray on this machine with two tasks at a time, until the session ends."""
+    from tinyloc.study.cluster import cluster
+
     with cluster(cpus=2):
         yield

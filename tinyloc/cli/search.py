@@ -31,7 +31,7 @@ def search(
     ] = None,
     store: Annotated[
         str | None,
-        typer.Option("--store", help="Keep the search in PostgreSQL: postgresql://USER@HOST/DATABASE. Default: a file."),
+        typer.Option("--store", help="Keep the search in PostgreSQL: postgresql://USER@HOST/DATABASE."),
     ] = None,
     jobs: JobsOption = None,
     address: AddressOption = None,

@@ -41,7 +41,8 @@ def run(
         bool, typer.Option("--again", help="Measure finished cells again; trained runs in --work are kept.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List the cells to run with estimated hours, and the impossible ones; stop.")
+        bool,
+        typer.Option("--dry-run", help="List the cells to run with estimated times, and the impossible ones."),
     ] = False,
     results: ResultsOption = RESULTS,
 ) -> None:
@@ -75,9 +76,8 @@ def run(
         seconds = estimated_seconds(planned.todo)
         for cell in planned.todo:
             typer.echo(f"{cell.id}  {seconds[cell.id] / 60:.1f} min")
-        hours = sum(seconds.values()) / 3600
-        say(f"about {hours:.1f} hours on one core of this machine, {hours / (jobs or os.cpu_count() or 1):.1f} on --jobs "
-            f"{jobs or os.cpu_count()}; without early stopping")  # fmt: skip
+        hours, tasks = sum(seconds.values()) / 3600, jobs or os.cpu_count() or 1
+        say(f"about {hours:.1f} hours on one core of this machine, {hours / tasks:.1f} with --jobs {tasks}, all epochs")
         raise typer.Exit(FAILED if planned.impossible else 0)
 
     from tinyloc.study.cluster import cluster
