@@ -1,0 +1,81 @@
+"""Intervals and paired comparisons: against scikit-learn, against known distributions, and what they refuse."""
+
+import numpy as np
+import pytest
+
+from tinyloc.study import statistics
+from tinyloc.study.statistics import Answers, difference, interval, pack, units, unpack, verdict
+from tinyloc.training.metrics import macro_f1
+
+
+def answers(seed: int, right: float, decisions: int = 400, classes: int = 4, recordings: int = 20) -> Answers:
+    """Decisions of which a share is right; the truth is the same for every seed."""
+    label = np.random.default_rng(99).integers(0, classes, decisions).astype(np.int16)
+    generator = np.random.default_rng(seed)
+    wrong = (label + generator.integers(1, classes, decisions)) % classes
+    decision = np.where(generator.random(decisions) < right, label, wrong).astype(np.int16)
+    return Answers(label, decision, (np.arange(decisions) * recordings // decisions).astype(np.int16))
+
+
+def test_the_figures_are_those_of_the_metrics() -> None:
+    one = answers(1, 0.7)
+    assert interval([one]).value == pytest.approx(macro_f1(one.label, one.decision))
+    assert interval([one], "accuracy").value == pytest.approx((one.label == one.decision).mean())
+    unseen = Answers(np.where(one.label == 2, -1, one.label).astype(np.int16), one.decision, one.unit)
+    assert interval([unseen]).value == pytest.approx(macro_f1(unseen.label, unseen.decision))
+
+
+def test_an_interval_is_as_wide_as_theory_says() -> None:
+    found = interval([answers(1, 0.8, decisions=2000, recordings=2000)], "accuracy")
+    assert found.high - found.low == pytest.approx(2 * 1.96 * np.sqrt(0.8 * 0.2 / 2000), rel=0.1)
+
+
+def test_recordings_that_are_right_or_wrong_as_a_whole_widen_it() -> None:
+    label = np.zeros(400, np.int16)
+    right = np.repeat(np.random.default_rng(1).random(20) < 0.8, 20)
+    whole = Answers(label, (~right).astype(np.int16), np.repeat(np.arange(20), 20).astype(np.int16))
+    single = Answers(label, whole.decision, np.arange(400).astype(np.int16))
+    wide, narrow = interval([whole], "accuracy"), interval([single], "accuracy")
+    assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+
+
+def test_a_comparison_says_which_or_no_difference() -> None:
+    good = [answers(seed, 0.9) for seed in (1, 2, 3)]
+    poor = [answers(seed, 0.6) for seed in (4, 5, 6)]
+    same = [answers(seed, 0.9) for seed in (7, 8, 9)]
+    assert verdict(difference(good, poor)) == "first" and verdict(difference(poor, good)) == "second"
+    assert verdict(difference(good, same)) == "no difference"
+    zero = difference(good, good)
+    assert (zero.value, zero.low, zero.high) == (0, 0, 0)
+
+
+def test_pairs_are_narrower_than_two_intervals() -> None:
+    one = answers(1, 0.8)
+    better = np.where(np.arange(400) % 40 == 0, one.label, one.decision).astype(np.int16)
+    found = difference([Answers(one.label, better, one.unit)], [one])
+    alone = interval([one])
+    assert found.high - found.low < (alone.high - alone.low) / 2
+
+
+def test_what_does_not_pair_is_refused() -> None:
+    with pytest.raises(ValueError, match="same seeds"):
+        difference([answers(1, 0.8)], [answers(1, 0.8), answers(2, 0.8)])
+    with pytest.raises(ValueError, match="same test set"):
+        difference([answers(1, 0.8)], [answers(1, 0.8, recordings=10)])
+
+
+def test_few_recordings_are_cut_into_blocks() -> None:
+    many = np.repeat(np.arange(10), 7)
+    assert units(many).tolist() == many.tolist()
+    found = units(np.repeat([0, 1], [130, 70]))
+    assert found.max() + 1 == 20 and (np.diff(found) >= 0).all()
+    assert set(found[:130]) & set(found[130:]) == set()
+    assert np.bincount(found).min() >= 10
+
+
+def test_packed_integers_come_back() -> None:
+    values = np.array([-1, 0, 58, 32767], np.int16)
+    assert unpack(pack(values)).tolist() == values.tolist()
+    assert statistics.unpack(pack(np.zeros(0, np.int16))).tolist() == []
+    with pytest.raises(ValueError, match="not packed"):
+        unpack("AAAA")
