@@ -17,10 +17,12 @@ from tinyloc.device.evaluation.measure_bundle import NotOnBoard, form_record, me
 from tinyloc.study.record import CellRecord
 from tinyloc.study.run import CellTask, CellWork
 from tinyloc.study.spec import DEPLOYED
+from tinyloc.study.statistics import units
 from tinyloc.study.tasks import Tell
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import one_line
-from tinyloc.training.metrics import Scores, score_test_set
+from tinyloc.training.metrics import Scores, due_decisions, score_test_set
+from tinyloc.training.packed import pack
 from tinyloc.training.places import mean_position
 from tinyloc.training.preprocess import readings_dbm
 
@@ -41,6 +43,7 @@ def train_cell(task: CellTask, tell: Tell) -> CellRecord:
     if not _is_exported(run, wanted):
         missing |= _export(task.run, wanted, tell)
     record = run.record
+    label, unit = _truth(run)
     return CellRecord(
         study=task.study,
         data=task.data,
@@ -60,6 +63,8 @@ def train_cell(task: CellTask, tell: Tell) -> CellRecord:
         validation_macro_f1=record.validation["macro_f1"],
         forms=forms,
         missing=missing,
+        label=label,
+        unit=unit,
         settings=task.settings,
         versions=record.versions,
     )
@@ -113,23 +118,33 @@ def _torch_forms(
         tell(name)
         try:
             model = make(run.model)
-            scores = _scores(model, run)
+            scores, decided = _scores(model, run)
         except RuntimeError as error:  # torch has no integer kernels on this machine, or not for this layer
             missing[name] = one_line(error)
             continue
         constants = 4 * run.record.parameters if name == "float" else None
-        forms[name] = form_record(scores, serialised_bytes(model), constants)
+        forms[name] = form_record(scores, serialised_bytes(model), constants, decided)
     return forms, missing
 
 
-def _scores(model: "Localiser", run: "TrainedRun") -> Scores:
+def _scores(model: "Localiser", run: "TrainedRun") -> tuple[Scores, str]:
+    """Figures on the test set, and the packed decisions."""
     from tinyloc.training.decide import decide_all
 
     scores, decisions = decide_all(model, recordings_of(run.test_set), run.preprocessing, run.window)
     decided_m = None
     if run.outputs.position == "mean":
         decided_m = mean_position(scores, np.asarray(run.outputs.positions_m))
-    return score_test_set(run.test_set, decisions, run.window, run.outputs, decided_m)
+    decided = pack(decisions[due_decisions(run.test_set, run.window).sample])
+    return score_test_set(run.test_set, decisions, run.window, run.outputs, decided_m), decided
+
+
+def _truth(run: "TrainedRun") -> tuple[str, str]:
+    """Labels and units of the decisions that are due, packed. Scans that are apart are one recording, in file order."""
+    due = due_decisions(run.test_set, run.window)
+    recording = run.test_set.recording[due.sample]
+    unit = units(np.zeros_like(recording) if run.test_set.apart else recording)
+    return pack(due.label), pack(unit)
 
 
 def recordings_of(test_set: TestSet) -> list[Recording]:

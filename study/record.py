@@ -42,6 +42,10 @@ class CellRecord(_Strict):
     forms: dict[str, FormRecord] = {}
     missing: dict[str, str] = {}
     """Form -> why there is none of this cell."""
+    label: str = ""
+    """True classes of the test set's decisions, packed; empty in older records."""
+    unit: str = ""
+    """Recording or block of each, packed: what the bootstrap draws."""
     settings: dict[str, Any] = {}
     """The recipe."""
     versions: dict[str, str] = {}

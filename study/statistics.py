@@ -5,8 +5,6 @@ replacement, and seeds too. It works on counts of (true, decided) pairs per unit
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, chapters 8 and 13.
 """
 
-import base64
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,19 +41,6 @@ class Answers:
     decision: Integers
     unit: Integers
     """Number of the recording or block, from 0."""
-
-
-def pack(values: npt.NDArray[np.integer]) -> str:  # type: ignore[type-arg]
-    """Integers as a short text for JSON."""
-    return base64.b64encode(zlib.compress(values.astype("<i2").tobytes(), 9)).decode()
-
-
-def unpack(text: str) -> Integers:
-    """The integers of `pack`. Raises ValueError when it is not such a text."""
-    try:
-        return np.frombuffer(zlib.decompress(base64.b64decode(text, validate=True)), dtype="<i2").astype(np.int16)
-    except zlib.error as error:
-        raise ValueError(f"not packed integers: {error}") from error
 
 
 def units(recording: npt.NDArray[np.integer]) -> Integers:  # type: ignore[type-arg]

@@ -32,6 +32,8 @@ class FormRecord(_Strict):
     """As the study counts: the file of the model (torch.save, or .tflite)."""
     constant_bytes: int | None = None
     """Weights, biases and tables that the device keeps; None for forms that are not deployed."""
+    decided: str = ""
+    """The classes decided (training/packed.py), for intervals and paired comparisons; empty in older records."""
     boards: dict[str, OnBoard] = {}
     not_built: dict[str, str] = {}
     """Board -> why there is no image."""

@@ -29,14 +29,16 @@ from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
 from tinyloc.device.image.build import BuildError, BuildResult, Optimise, build_firmware
 from tinyloc.errors import UserError
-from tinyloc.training.metrics import Scores, score_test_set
+from tinyloc.training.metrics import Scores, due_decisions, score_test_set
+from tinyloc.training.packed import pack
 
 EMULATED_SAMPLES = 60
 """Of the test set, on each board: compared with the host, and measured. The same C decides all of it on the host."""
 
 
-def form_record(scores: Scores, serialised: int, constants: int | None) -> FormRecord:
+def form_record(scores: Scores, serialised: int, constants: int | None, decided: str) -> FormRecord:
     return FormRecord(
+        decided=decided,
         macro_f1=round(scores.macro_f1, 6),
         accuracy=round(scores.accuracy, 6),
         errors_m={name: round(value, 4) for name, value in scores.errors_m.items()} if scores.errors_m else None,
@@ -73,7 +75,9 @@ def measure_quality(bundle: Path, arithmetic: Arithmetic) -> FormRecord:
         decisions, decided_m = decisions_of(HostLocaliser(generated), test_set, about.outputs)
         by_mean = about.outputs.position == "mean"
         scores = score_test_set(test_set, decisions, about.window, about.outputs, decided_m if by_mean else None)
-        return form_record(scores, (bundle / about.model(arithmetic).path).stat().st_size, manifest.constant_bytes)
+        decided = pack(decisions[due_decisions(test_set, about.window).sample])
+        size = (bundle / about.model(arithmetic).path).stat().st_size
+        return form_record(scores, size, manifest.constant_bytes, decided)
 
 
 def measure_on_board(bundle: Path, arithmetic: Arithmetic, board: str, optimise: Optimise) -> OnBoard:

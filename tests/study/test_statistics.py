@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tinyloc.study import statistics
-from tinyloc.study.statistics import Answers, difference, interval, pack, units, unpack, verdict
+from tinyloc.study.statistics import Answers, difference, interval, units, verdict
 from tinyloc.training.metrics import macro_f1
+from tinyloc.training.packed import pack, unpack
 
 
 def answers(seed: int, right: float, decisions: int = 400, classes: int = 4, recordings: int = 20) -> Answers:
@@ -76,6 +76,6 @@ def test_few_recordings_are_cut_into_blocks() -> None:
 def test_packed_integers_come_back() -> None:
     values = np.array([-1, 0, 58, 32767], np.int16)
     assert unpack(pack(values)).tolist() == values.tolist()
-    assert statistics.unpack(pack(np.zeros(0, np.int16))).tolist() == []
+    assert unpack(pack(np.zeros(0, np.int16))).tolist() == []
     with pytest.raises(ValueError, match="not packed"):
         unpack("AAAA")
