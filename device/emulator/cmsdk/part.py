@@ -4,14 +4,12 @@ Registers: ARM DDI 0479D (Cortex-M System Design Kit Technical Reference Manual)
 example system. The core has its full clock from reset on, and the UART needs no pins.
 """
 
-from collections.abc import Callable
-
-from tinyloc.boards import Board
+from tinyloc.device.emulator.families import Family
 from tinyloc.device.emulator.peripherals import (
     BadAccess,
     Clock,
     Dwt,
-    Gate,
+    Host,
     Peripheral,
     RegisterFile,
     Sleep,
@@ -29,10 +27,10 @@ SOFTWARE_RESET, WATCHDOG_RESET = 1, 2
 class ApbUart(Uart):
     """CMSDK APB UART: one byte deep each way."""
 
-    def __init__(self, board: Board, look: Callable[[], None], progress: Callable[[], None]) -> None:
-        self.hz = board.clock.hz
+    def __init__(self, host: Host) -> None:
+        self.hz = host.board.clock.hz
         table = named("00 DATA\n04 STATE\n08 CTRL 0 7f\n0c INT\n10 BAUDDIV 0 fffff")
-        super().__init__("UART", board.uart.base, table, lambda: True, look, progress)
+        super().__init__(host, table, lambda signal: None)
 
     @property
     def baud(self) -> float:
@@ -105,15 +103,12 @@ class SystemController(RegisterFile):
 class Cmsdk:
     """All peripherals of a virtual board, and what the machine asks of it."""
 
-    def __init__(
-        self, board: Board, clock: Clock, look: Callable[[], None], progress: Callable[[], None],
-        reset_request: Callable[[], None], gate: Gate,
-    ) -> None:  # fmt: skip
-        self.hz = board.clock.hz
-        self.system = SystemControl(clock, reset_request, CPUIDS[board.core])
+    def __init__(self, host: Host) -> None:
+        clock, self.hz = host.clock, host.board.clock.hz
+        self.system = SystemControl(clock, host.request_reset, CPUIDS[host.board.core])
         self.controller = SystemController()
         self.watchdog = Watchdog(clock, self.hz)
-        self.uart = ApbUart(board, look, progress)
+        self.uart = ApbUart(host)
         self.peripherals: list[Peripheral] = [
             self.system, Dwt(clock, self.system), self.controller, self.watchdog, self.uart,
         ]  # fmt: skip
@@ -134,3 +129,6 @@ class Cmsdk:
         self.controller.cause = {"power-on": 0, "software": SOFTWARE_RESET}.get(cause, WATCHDOG_RESET)
         for peripheral in self.peripherals:
             peripheral.reset()
+
+
+FAMILY = Family(Cmsdk)

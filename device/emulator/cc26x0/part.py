@@ -6,24 +6,26 @@ hw_aon_sysctl.h). Power domains, clock gates and when they take effect, pin func
 
 from collections.abc import Callable
 
-from tinyloc.boards import Board
+from tinyloc.boards.parts import pin_place
+from tinyloc.device.emulator.families import Family, RenodeNotes
 from tinyloc.device.emulator.peripherals import (
     BadAccess,
     Clock,
     Dwt,
-    Gate,
+    Host,
     Peripheral,
     RegisterFile,
+    Signal,
     Sleep,
     SystemControl,
     Uart,
     named,
+    unwired_pin,
 )
 
 RCOSC_HZ = 48_000_000
 WATCHDOG_DIVIDER = 32
 CPUID_M3_R2P1 = 0x412F_C231
-UART0_RX, UART0_TX = 0xF, 0x10  # port ids of IOCFG
 INPUT_ENABLE = 1 << 29
 SYSRESET = 1 << 31
 PIN_RESET, SYSTEM_RESET = 1, 6  # RESET_SRC
@@ -160,25 +162,29 @@ class AonSystem(RegisterFile):
 class IoControl(RegisterFile):
     """IOC: which function each of 32 pins has."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "IOC", 0x4008_1000, named("\n".join(f"{4 * pin:x} IOCFG{pin} 6000" for pin in range(32))), 0x1000
-        )
+    def __init__(self, closed: Callable[[], str | None]) -> None:
+        table = named("\n".join(f"{4 * pin:x} IOCFG{pin} 6000" for pin in range(32)))
+        super().__init__("IOC", 0x4008_1000, table, 0x1000, closed)
 
-    def has_uart0(self, tx: int, rx: int) -> bool:
-        """Whether those pins are UART0's."""
-        out, into = self.values[f"IOCFG{tx}"], self.values[f"IOCFG{rx}"]
-        return out & 0x3F == UART0_TX and into & 0x3F == UART0_RX and bool(into & INPUT_ENABLE)
+    def function(self, pin: str) -> int:
+        """Port id of a pin."""
+        return self.values[f"IOCFG{pin_place(pin)[1]}"] & 0x3F
+
+    def unwired(self, host: Host, signal: Signal) -> str | None:
+        """Why the board's pin does not carry the UART's signal."""
+        problem = unwired_pin(host, signal, self.function)
+        pin = host.board.uart.rx
+        if problem is not None or signal == "tx" or pin is None:
+            return problem
+        config = self.values[f"IOCFG{pin_place(pin.pin)[1]}"]
+        return None if config & INPUT_ENABLE else f"{pin.pin} is no input (IOCFG bit 29)"
 
 
 class Pl011(Uart):
     """UART0: Arm's PrimeCell UART, as far as it is polled."""
 
-    def __init__(
-        self, base: int, works: Callable[[], bool], wired: Callable[[], bool], look: Callable[[], None],
-        progress: Callable[[], None],
-    ) -> None:  # fmt: skip
-        self.works = works
+    def __init__(self, host: Host, prcm: Prcm, unwired: Callable[[Signal], str | None]) -> None:
+        self._prcm = prcm
         self._divider = (0, 0)
         table = named("""
             00 DR
@@ -195,7 +201,7 @@ class Pl011(Uart):
             44 ICR
             48 DMACTL
         """)
-        super().__init__("UART0", base, table, wired, look, progress)
+        super().__init__(host, table, unwired, self._off)
 
     def reset(self) -> None:
         super().reset()
@@ -205,21 +211,16 @@ class Pl011(Uart):
     def baud(self) -> float:
         """Clock / (16 * (IBRD + FBRD / 64)) as LCRH last took it over, 0 when it is not set."""
         whole, part = self._divider
-        return RCOSC_HZ / 16 / (whole + part / 64) if whole and self.works() else 0.0
+        return RCOSC_HZ / 16 / (whole + part / 64) if whole and self._off() is None else 0.0
 
     def _enabled(self, direction: int) -> bool:
         control = self.values["CTL"]
         return bool(control & 1 and control >> direction & 1) and self.values["LCRH"] >> 5 & 3 == 3
 
-    def read(self, offset: int, size: int) -> int:
-        if not self.works():
-            raise BadAccess(f"UART0 offset {offset:#x} read without power (PDCTL0SERIAL) or clock (UARTCLKGR)")
-        return super().read(offset, size)
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        if not self.works():
-            raise BadAccess(f"UART0 offset {offset:#x} written without power (PDCTL0SERIAL) or clock (UARTCLKGR)")
-        super().write(offset, size, value)
+    def _off(self) -> str | None:
+        if not self._prcm.powered("SERIAL"):
+            return "it is without power (PRCM_PDCTL0SERIAL)"
+        return None if self._prcm.running("UARTCLKGR") else "it is without its clock (UARTCLKGR)"
 
     def on_read(self, name: str, value: int) -> int:
         if name == "FR":
@@ -235,7 +236,7 @@ class Pl011(Uart):
         if name == "IMSC" and value:
             raise BadAccess("UART0 interrupt enabled; the emulator takes no interrupts; the firmware must poll")
         if name == "DR":
-            self.send(value & 0xFF, self._enabled(8))
+            self.send(value & 0xFF, self._enabled(8) and self.baud > 0)
             return 0
         if name == "LCRH":
             self.before_rate_change()
@@ -243,24 +244,16 @@ class Pl011(Uart):
         return 0 if name in ("ICR", "RSR") else value
 
 
-class Cc2650:
+class Cc26x0:
     """All peripherals of the part, and what the machine asks of it."""
 
-    def __init__(
-        self, board: Board, clock: Clock, look: Callable[[], None], progress: Callable[[], None],
-        reset_request: Callable[[], None], gate: Gate,
-    ) -> None:  # fmt: skip
+    def __init__(self, host: Host) -> None:
+        clock, reset_request = host.clock, host.request_reset
         self.system = SystemControl(clock, reset_request, CPUID_M3_R2P1)
         self.prcm, self.aon = Prcm(), AonSystem(reset_request)
-        io = IoControl()
+        io = IoControl(lambda: None if self.prcm.powered("PERIPH") else "it is without power (PRCM_PDCTL0PERIPH)")
         self.watchdog = Watchdog(clock)
-        self.uart = Pl011(
-            board.uart.base,
-            lambda: self.prcm.powered("SERIAL") and self.prcm.running("UARTCLKGR"),
-            lambda: self.prcm.powered("PERIPH") and io.has_uart0(tx=3, rx=2),
-            look,
-            progress,
-        )
+        self.uart = Pl011(host, self.prcm, lambda signal: io.unwired(host, signal))
         gpio = RegisterFile(
             "GPIO", 0x4002_2000, named("80 DOUT\n90 DOUTSET\na0 DOUTCLR\nb0 DOUTTGL\nc0 DIN 0 0\nd0 DOE"), 0x1000
         )
@@ -286,3 +279,13 @@ class Cc2650:
             self.aon.source = {"power-on": 0, "software": SYSTEM_RESET}[cause]
         for peripheral in self.peripherals:
             peripheral.reset()
+
+
+FAMILY = Family(
+    Cc26x0,
+    RenodeNotes(
+        "UART.PL011",
+        ready={"PRCM": {"PDSTAT0SERIAL": 1, "PDSTAT0PERIPH": 1}, "VIMS": {"STAT": 1}},
+        sticky={"PRCM": {"CLKLOADCTL": 2}},
+    ),
+)

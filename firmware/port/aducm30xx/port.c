@@ -1,4 +1,4 @@
-/* ADuCM3029: 26 MHz from HFOSC, UART0 on P0.10 and P0.11, watchdog on the 32 kHz oscillator.
+/* ADuCM302x: 26 MHz from HFOSC, UART0 on the board's pins, watchdog on the 32 kHz oscillator.
  * Registers: Analog Devices' ADuCM302x.h; order of the steps: system_ADuCM3029.c and adi_wdt.c. */
 #include "board.h"
 #include "port/cortex_m/core.h"
@@ -23,7 +23,7 @@
 #define LSR_THRE 0x20u
 #define LSR_TEMT 0x40u
 
-#define GPIO0_CFG TL_REGISTER(0x40020000u)
+#define GPIO_CFG(port) TL_REGISTER(0x40020000u + 0x40u * (port))
 #define PMG0_RST_STAT TL_REGISTER(0x4004C040u)
 #define PMG0_CTL1 TL_REGISTER(0x4004C044u)
 #define CLKG0_CTL1 TL_REGISTER(0x4004C304u)
@@ -68,14 +68,32 @@ static void start_watchdog(void) {
     WDT_CTL = 0x69u; /* periodic, enabled, /256, reset at the end; bit 0 as after reset */
 }
 
+#define CLOCK_DIVIDER (TL_CLOCK_SOURCE_HZ / TL_CLOCK_HZ)
+_Static_assert(CLOCK_DIVIDER >= 1u && CLOCK_DIVIDER <= 32u && CLOCK_DIVIDER * TL_CLOCK_HZ == TL_CLOCK_SOURCE_HZ,
+               "the clock must be HFOSC divided by 1 to 32");
+
 static void start_clock(void) {
     PMG0_CTL1 |= 1u; /* high-power buck: the run current of board.toml counts on it */
-    CLKG0_CTL1 = 0x00100101u; /* HCLK and PCLK undivided; the other fields as after reset */
+    CLKG0_CTL1 = 0x00100000u | CLOCK_DIVIDER << 8 | CLOCK_DIVIDER; /* HCLK and PCLK; the other fields as after reset */
 }
+
+static void set_function(uint32_t port, uint32_t mask, uint32_t bits) {
+    GPIO_CFG(port) = (GPIO_CFG(port) & ~mask) | bits;
+}
+
+#define TX_MASK (3u << 2u * TL_UART_TX_PIN)
+#define RX_MASK (3u << 2u * TL_UART_RX_PIN)
+#define TX_FUNCTION ((uint32_t)TL_UART_TX_FUNCTION << 2u * TL_UART_TX_PIN)
+#define RX_FUNCTION ((uint32_t)TL_UART_RX_FUNCTION << 2u * TL_UART_RX_PIN)
 
 static void start_uart(void) {
     CLKG0_CTL5 &= ~(3u << 4); /* clocks of GPIO and of the peripherals */
-    GPIO0_CFG = (GPIO0_CFG & ~(0xFu << 20)) | (5u << 20); /* P0.10 and P0.11: function 1 */
+    if (TL_UART_TX_PORT == TL_UART_RX_PORT) {
+        set_function(TL_UART_TX_PORT, TX_MASK | RX_MASK, TX_FUNCTION | RX_FUNCTION);
+    } else {
+        set_function(TL_UART_TX_PORT, TX_MASK, TX_FUNCTION);
+        set_function(TL_UART_RX_PORT, RX_MASK, RX_FUNCTION);
+    }
     tl_port_uart_set_rate(TL_UART_BAUD);
 }
 

@@ -1,4 +1,4 @@
-"""Sleep of the STM32L432KC: what must be set up for Stop 2 to end again, and the timer that ends it.
+"""Sleep of the STM32L4: what must be set up for Stop 2 to end again, and the timer that ends it.
 
 Register offsets: RM0394 (LPTIM, EXTI, PWR), from general knowledge as in firmware/port/stm32l4/sleep.c.
 """
@@ -15,12 +15,13 @@ SLEEPDEEP = 1 << 2
 class LowPowerTimer(RegisterFile):
     """LPTIM1 as a periodic timer. Time passes only in sleep: `elapse` ends a period."""
 
-    def __init__(self, clocked: Callable[[], bool], clock_hz: Callable[[], int]) -> None:
-        self.clocked, self.clock_hz = clocked, clock_hz
+    def __init__(self, closed: Callable[[], str | None], clock_hz: Callable[[], int]) -> None:
+        self.clock_hz = clock_hz
         super().__init__(
             "LPTIM1",
             0x4000_7C00,
             named("0 ISR 0 0\n4 ICR\n8 IER\nc CFGR\n10 CR\n14 CMP\n18 ARR 1 ffff\n1c CNT 0 0\n20 OR"),
+            closed=closed,
         )
 
     @property
@@ -31,12 +32,7 @@ class LowPowerTimer(RegisterFile):
     def counting(self) -> bool:
         return self.enabled and bool(self.values["CR"] & 4)
 
-    def on_read(self, name: str, value: int) -> int:
-        return value if self.clocked() else 0
-
     def on_write(self, name: str, value: int) -> int:
-        if not self.clocked():
-            return self.values[name]
         match name:
             case "ICR":
                 self.values["ISR"] &= ~value

@@ -1,4 +1,4 @@
-/* CC2650F128: 48 MHz from RCOSC_HF as the boot ROM leaves it, flash cache, UART0 on DIO3 and DIO2, watchdog.
+/* CC26x0: 48 MHz from RCOSC_HF as the boot ROM leaves it, flash cache, UART0 on the board's pins, watchdog.
  * Registers: TI's driverlib headers (hw_prcm.h, hw_ioc.h, hw_uart.h, hw_vims.h, hw_wdt.h, hw_aon_sysctl.h); order of the
  * steps as in RIOT's cc26xx_cc13xx. Not done: TI's SetupTrimDevice, which RIOT makes optional; a radio would need it. */
 #include "board.h"
@@ -38,6 +38,7 @@
 #define FR_TXFF 0x20u
 
 #define RATE_MIN 9600u
+_Static_assert(TL_CLOCK_HZ == TL_CLOCK_SOURCE_HZ, "the clock of this port is not divided");
 
 static tl_reset_cause_t reset_cause;
 
@@ -75,8 +76,8 @@ static void start_uart(void) {
     PRCM_CLKLOADCTL = 1u;
     while ((PRCM_CLKLOADCTL & 2u) == 0) {
     }
-    IOC_IOCFG(3u) = 0x00006010u; /* UART0_TX, no pull */
-    IOC_IOCFG(2u) = 0x2000600Fu; /* UART0_RX, input, no pull */
+    IOC_IOCFG(TL_UART_TX_PIN) = 0x00006000u | TL_UART_TX_FUNCTION; /* no pull */
+    IOC_IOCFG(TL_UART_RX_PIN) = 0x20006000u | TL_UART_RX_FUNCTION; /* input, no pull */
     tl_port_uart_set_rate(TL_UART_BAUD);
 }
 

@@ -7,18 +7,22 @@ until INSTREN is cleared.
 
 from collections.abc import Callable
 
-from tinyloc.boards import Board
+from tinyloc.boards.parts import pin_place
+from tinyloc.device.emulator.families import Family, RenodeNotes
 from tinyloc.device.emulator.peripherals import (
     BadAccess,
     Clock,
     Dwt,
     Gate,
+    Host,
     Peripheral,
     RegisterFile,
+    Signal,
     Sleep,
     SystemControl,
     Uart,
     named,
+    unwired_pin,
 )
 
 HFOSC_HZ = 26_000_000
@@ -58,11 +62,13 @@ class Clocks(RegisterFile):
             raise BadAccess("CLKG0_CTL1: the clock of the peripherals must not exceed the core's")
         return value
 
-    def gpio(self) -> bool:
-        return not self.values["CTL5"] >> 4 & 1
+    def gpio_closed(self) -> str | None:
+        """Why the GPIO registers cannot be reached."""
+        return "the GPIO clock is off (CLKG0_CTL5 bit 4)" if self.values["CTL5"] >> 4 & 1 else None
 
-    def peripherals(self) -> bool:
-        return not self.values["CTL5"] >> 5 & 1
+    def peripherals_closed(self) -> str | None:
+        """Why the peripherals' registers cannot be reached."""
+        return "the peripheral clock is off (CLKG0_CTL5 bit 5)" if self.values["CTL5"] >> 5 & 1 else None
 
 
 class SramControl(RegisterFile):
@@ -166,24 +172,19 @@ class Watchdog(RegisterFile):
 
 
 class Gpio(RegisterFile):
-    """One GPIO port. Without the GPIO clock, writes are lost and reads give 0."""
+    """One GPIO port."""
 
-    def __init__(self, index: int, clocked: Callable[[], bool]) -> None:
-        self.clocked = clocked
+    def __init__(self, index: int, closed: Callable[[], str | None]) -> None:
         super().__init__(
             f"GPIO{index}",
             0x4002_0000 + 0x40 * index,
             named("00 CFG\n04 OEN\n08 PE\n0c IEN\n10 IN 0 0\n14 OUT\n18 SET\n1c CLR\n20 TGL\n24 POL\n28 IENA\n2c IENB"
                   "\n30 INT\n34 DS"),
             0x40,
+            closed,
         )  # fmt: skip
 
-    def on_read(self, name: str, value: int) -> int:
-        return value if self.clocked() else 0
-
     def on_write(self, name: str, value: int) -> int:
-        if not self.clocked():
-            return self.values[name]
         if name in ("SET", "CLR", "TGL"):
             out = self.values["OUT"]
             self.values["OUT"] = {"SET": out | value, "CLR": out & ~value, "TGL": out ^ value}[name]
@@ -198,10 +199,7 @@ class Gpio(RegisterFile):
 class AdiUart(Uart):
     """UART0: a 16550 with a fractional divider, 16-bit registers every four bytes."""
 
-    def __init__(
-        self, base: int, clocks: Clocks, wired: Callable[[], bool], look: Callable[[], None],
-        progress: Callable[[], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, host: Host, clocks: Clocks, unwired: Callable[[Signal], str | None]) -> None:
         self.clocks = clocks
         table = named("""
             00 DATA
@@ -221,13 +219,13 @@ class AdiUart(Uart):
             38 TFC 0 0
             3c RSC
         """)
-        super().__init__("UART0", base, table, wired, look, progress)
+        super().__init__(host, table, unwired, clocks.peripherals_closed)
 
     @property
     def baud(self) -> float:
         """PCLK / (2^(OSR + 2) * DIV * (M + N / 2048)), 0 when it is not set."""
         fraction, divider = self.values["FBR"], self.values["DIV"]
-        if not divider or not self.clocks.peripherals():
+        if not divider or self.clocks.peripherals_closed():
             return 0.0
         quotient = ((fraction >> 11 & 3) + (fraction & 0x7FF) / 2048) if fraction >> 15 & 1 else 1.0
         return self.clocks.peripheral_hz() / (4 << (self.values["LCR2"] & 3)) / divider / quotient
@@ -258,23 +256,25 @@ class AdiUart(Uart):
         return value
 
 
-class Aducm3029:
+class Aducm30xx:
     """All peripherals of the part, and what the machine asks of it."""
 
-    def __init__(
-        self, board: Board, clock: Clock, look: Callable[[], None], progress: Callable[[], None],
-        reset_request: Callable[[], None], gate: Gate,
-    ) -> None:  # fmt: skip
-        self.system = SystemControl(clock, reset_request, CPUID_M3_R2P1)
+    def __init__(self, host: Host) -> None:
+        clock = host.clock
+        self.system = SystemControl(clock, host.request_reset, CPUID_M3_R2P1)
         self.clocks, self.power = Clocks(), Power()
-        ports = [Gpio(index, self.clocks.gpio) for index in range(4)]
+        ports = [Gpio(index, self.clocks.gpio_closed) for index in range(4)]
         self.watchdog = Watchdog(clock, self.core_hz)
-        wired = lambda: ports[0].function(10) == ports[0].function(11) == 1  # noqa: E731
-        self.uart = AdiUart(board.uart.base, self.clocks, wired, look, progress)
+
+        def function(pin: str) -> int:
+            port, number = pin_place(pin)
+            return ports[port].function(number)
+
+        self.uart = AdiUart(host, self.clocks, lambda signal: unwired_pin(host, signal, function))
         chip = RegisterFile("SYS", 0x4000_2000, named("20 ADIID 4144 0\n24 CHIPID 284 0"), 0x400)
         cache = RegisterFile("FLCC0_CACHE", 0x4001_8000, named("58 STAT 0 0\n5c SETUP\n60 KEY"))
         self.peripherals: list[Peripheral] = [
-            self.system, Dwt(clock, self.system), self.clocks, self.power, SramControl(gate), Oscillators(),
+            self.system, Dwt(clock, self.system), self.clocks, self.power, SramControl(host.gate), Oscillators(),
             self.watchdog, self.uart, chip, cache, *ports,
         ]  # fmt: skip
 
@@ -295,3 +295,6 @@ class Aducm3029:
         for peripheral in self.peripherals:
             peripheral.reset()
         self.watchdog.restart()
+
+
+FAMILY = Family(Aducm30xx, RenodeNotes("UART.NS16550", "wideRegisters: true"))
