@@ -13,15 +13,14 @@ from tinyloc.bundle.schema import (
     load_bundle,
 )
 from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
-from tinyloc.device.evaluation.measure_bundle import NotOnBoard, form_record, measure_on_board, measure_quality
+from tinyloc.device.evaluation.measure_bundle import NotOnBoard, measure_on_board, measure_quality, score_form
 from tinyloc.study.record import CellRecord
 from tinyloc.study.run import CellTask, CellWork
 from tinyloc.study.spec import DEPLOYED
-from tinyloc.study.statistics import units
 from tinyloc.study.tasks import Tell
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import one_line
-from tinyloc.training.metrics import Scores, due_decisions, score_test_set
+from tinyloc.training.metrics import due_decisions
 from tinyloc.training.packed import pack
 from tinyloc.training.places import mean_position
 from tinyloc.training.preprocess import readings_dbm
@@ -65,6 +64,7 @@ def train_cell(task: CellTask, tell: Tell) -> CellRecord:
         missing=missing,
         label=label,
         unit=unit,
+        comparison=record.comparison,
         settings=task.settings,
         versions=record.versions,
     )
@@ -108,7 +108,7 @@ def _torch_forms(
     run: "TrainedRun", wanted: tuple[str, ...], tell: Tell
 ) -> tuple[dict[str, FormRecord], dict[str, str]]:
     """The float model, and the study's two forms of it."""
-    from tinyloc.training.compress.forms import FORMS, serialised_bytes
+    from tinyloc.training.compress.forms import FORMS
 
     makers: dict[str, Callable[[Localiser], Localiser]] = {"float": lambda model: model, **FORMS}
     forms, missing = {}, {}
@@ -118,32 +118,32 @@ def _torch_forms(
         tell(name)
         try:
             model = make(run.model)
-            scores, decided = _scores(model, run)
+            forms[name] = _scored(name, model, run)
         except RuntimeError as error:  # torch has no integer kernels on this machine, or not for this layer
             missing[name] = one_line(error)
             continue
-        constants = 4 * run.record.parameters if name == "float" else None
-        forms[name] = form_record(scores, serialised_bytes(model), constants, decided)
     return forms, missing
 
 
-def _scores(model: "Localiser", run: "TrainedRun") -> tuple[Scores, str]:
-    """Figures on the test set, and the packed decisions."""
+def _scored(name: str, model: "Localiser", run: "TrainedRun") -> FormRecord:
+    from tinyloc.training.compress.forms import serialised_bytes
     from tinyloc.training.decide import decide_all
 
     scores, decisions = decide_all(model, recordings_of(run.test_set), run.preprocessing, run.window)
     decided_m = None
     if run.outputs.position == "mean":
         decided_m = mean_position(scores, np.asarray(run.outputs.positions_m))
-    decided = pack(decisions[due_decisions(run.test_set, run.window).sample])
-    return score_test_set(run.test_set, decisions, run.window, run.outputs, decided_m), decided
+    constants = 4 * run.record.parameters if name == "float" else None
+    return score_form(
+        run.test_set, decisions, decided_m, run.window, run.outputs, run.record.site, serialised_bytes(model), constants
+    )
 
 
 def _truth(run: "TrainedRun") -> tuple[str, str]:
-    """Labels and units of the decisions that are due, packed. Scans that are apart are one recording, in file order."""
+    """Labels and units of the decisions that are due, packed."""
     due = due_decisions(run.test_set, run.window)
-    recording = run.test_set.recording[due.sample]
-    unit = units(np.zeros_like(recording) if run.test_set.apart else recording)
+    assert run.test_set.unit is not None  # runs of older versions have none; they are trained again
+    unit = np.unique(run.test_set.unit[due.sample], return_inverse=True)[1]
     return pack(due.label), pack(unit)
 
 

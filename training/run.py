@@ -178,7 +178,7 @@ def train(
     with deterministic(recipe.seed):
         stages = Stages(recipe, described, directory / "resume.pt", saved, progress)
         outcome = fit_model(recipe, data_set, stages, _known)
-        return _write(recipe, directory, outcome, time.monotonic() - began)
+        return _write(recipe, directory, outcome, time.monotonic() - began, compared=not blind)
 
 
 def write_untrained(recipe: Recipe, directory: Path) -> TrainedRun:
@@ -199,7 +199,7 @@ def write_untrained(recipe: Recipe, directory: Path) -> TrainedRun:
         model = build_model(recipe.deployed_model, len(data_set.access_points), len(data_set.classes)).eval()
         preprocessing = fitted(recipe.input, data_set)
         fit = Fit("model", model, data_set, preprocessing, recipe)
-        return _write(recipe, directory, Outcome(model, data_set, preprocessing, [fit], []), 0.0)
+        return _write(recipe, directory, Outcome(model, data_set, preprocessing, [fit], []), 0.0, compared=False)
 
 
 def _loaded(recipe: Recipe, data_path: Path | None, blind: bool) -> DataSet:
@@ -232,7 +232,8 @@ def _check_data(recipe: Recipe, data_set: DataSet) -> None:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
 
 
-def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) -> TrainedRun:
+def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float, compared: bool = True) -> TrainedRun:
+    """compared: with the baselines, whose tuning takes longer than a small training."""
     data_set, preprocessing, model = outcome.data_set, outcome.preprocessing, outcome.model
     window = outcome.fits[-1].window
     outputs = Outputs(
@@ -250,7 +251,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     decided = test_set.float_class[truth.sample]
     due = truth_of(data_set, window)
     model_decisions = decisions_of(data_set, due, decided, None if decided_m is None else decided_m[truth.sample])
-    comparison = compare(data_set, preprocessing, window, places is not None, model_decisions)
+    comparison = compare(data_set, preprocessing, window, places is not None, model_decisions) if compared else None
     figures = {
         "validation": validation.as_dict(),
         "test": scores.as_dict(),

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,14 @@ from tinyloc.bundle.schema import (
     Arithmetic,
     Outputs,
     TestSet,
+    Window,
     load_bundle,
     load_test_set,
     read_bundle,
     sha256,
     write_bundle,
 )
+from tinyloc.bundle.site import Site
 from tinyloc.codegen.arithmetic.position import AXES, MM
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.verify.host import HostLocaliser
@@ -28,16 +31,45 @@ from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
 from tinyloc.device.image.build import BuildError, BuildResult, Optimise, build_firmware
 from tinyloc.errors import UserError
-from tinyloc.training.metrics import Scores, due_decisions, score_test_set
+from tinyloc.training.metrics import due_decisions, score_test_set
 from tinyloc.training.packed import pack
+from tinyloc.training.protocol.figures import figures, judged
 
 EMULATED_SAMPLES = 60
 """Of the test set, on each board: compared with the host, and measured. The same C decides all of it on the host."""
 
 
-def form_record(scores: Scores, serialised: int, constants: int | None, decided: str) -> FormRecord:
+MOST_CM = 32_767
+"""A larger error is kept as this one."""
+
+
+def score_form(
+    test_set: TestSet,
+    decisions: npt.NDArray[np.int32],
+    decided_m: npt.NDArray[np.floating[Any]] | None,
+    window: Window,
+    outputs: Outputs,
+    site: Site,
+    serialised: int,
+    constants: int | None,
+) -> FormRecord:
+    """Quality of one form's decisions (N,), with positions (N, 3) where it decides such; no boards yet."""
+    scores = score_test_set(test_set, decisions, window, outputs, decided_m)
+    due = due_decisions(test_set, window)
+    decided = decisions[due.sample]
+    place = decided_m[due.sample] if decided_m is not None else None
+    if place is None and outputs.positions_m is not None:
+        place = np.asarray(outputs.positions_m)[np.maximum(decided, 0)]
+    found = judged(due.label, decided, place, due.position_m, outputs.floors, site.floors)
+    error_cm = ""
+    if found.error_m is not None:
+        error_cm = pack(
+            np.where(np.isnan(found.error_m), -1, np.minimum(found.error_m * 100, MOST_CM)).round().astype(int)
+        )
     return FormRecord(
-        decided=decided,
+        figures={name: round(value, 6) for name, value in figures(found).items()},
+        decided=pack(decided),
+        error_cm=error_cm,
         macro_f1=round(scores.macro_f1, 6),
         accuracy=round(scores.accuracy, 6),
         errors_m={name: round(value, 4) for name, value in scores.errors_m.items()} if scores.errors_m else None,
@@ -72,11 +104,11 @@ def measure_quality(bundle: Path, arithmetic: Arithmetic) -> FormRecord:
         about = load_bundle(bundle)
         test_set = load_test_set(bundle, about)
         decisions, decided_m = decisions_of(HostLocaliser(generated), test_set, about.outputs)
-        by_mean = about.outputs.position == "mean"
-        scores = score_test_set(test_set, decisions, about.window, about.outputs, decided_m if by_mean else None)
-        decided = pack(decisions[due_decisions(test_set, about.window).sample])
+        places = decided_m if about.outputs.position == "mean" else None
         size = (bundle / about.model(arithmetic).path).stat().st_size
-        return form_record(scores, size, manifest.constant_bytes, decided)
+        return score_form(
+            test_set, decisions, places, about.window, about.outputs, about.site, size, manifest.constant_bytes
+        )  # fmt: skip
 
 
 def measure_on_board(bundle: Path, arithmetic: Arithmetic, board: str, optimise: Optimise) -> OnBoard:

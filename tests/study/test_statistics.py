@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from tinyloc.study.statistics import Answers, difference, interval, units, verdict
+from tinyloc.study.statistics import Answers, difference, interval, verdict
 from tinyloc.training.metrics import macro_f1
 from tinyloc.training.packed import pack, unpack
+from tinyloc.training.protocol.figures import Decisions
 
 
 def answers(seed: int, right: float, decisions: int = 400, classes: int = 4, recordings: int = 20) -> Answers:
@@ -14,29 +15,36 @@ def answers(seed: int, right: float, decisions: int = 400, classes: int = 4, rec
     generator = np.random.default_rng(seed)
     wrong = (label + generator.integers(1, classes, decisions)) % classes
     decision = np.where(generator.random(decisions) < right, label, wrong).astype(np.int16)
-    return Answers(label, decision, (np.arange(decisions) * recordings // decisions).astype(np.int16))
+    return answered(label, decision, np.arange(decisions) * recordings // decisions)
+
+
+def answered(label: np.ndarray, decision: np.ndarray, unit: np.ndarray) -> Answers:
+    return Answers(Decisions(label, decision), unit)
 
 
 def test_the_figures_are_those_of_the_metrics() -> None:
-    one = answers(1, 0.7)
-    assert interval([one]).value == pytest.approx(macro_f1(one.label, one.decision))
-    assert interval([one], "accuracy").value == pytest.approx((one.label == one.decision).mean())
-    unseen = Answers(np.where(one.label == 2, -1, one.label).astype(np.int16), one.decision, one.unit)
-    assert interval([unseen]).value == pytest.approx(macro_f1(unseen.label, unseen.decision))
+    one = answers(1, 0.7).found
+    assert interval([answers(1, 0.7)]).value == pytest.approx(macro_f1(one.label, one.decision))
+    assert interval([answers(1, 0.7)], "accuracy").value == pytest.approx((one.label == one.decision).mean())
 
 
 def test_an_interval_is_as_wide_as_theory_says() -> None:
     found = interval([answers(1, 0.8, decisions=2000, recordings=2000)], "accuracy")
-    assert found.high - found.low == pytest.approx(2 * 1.96 * np.sqrt(0.8 * 0.2 / 2000), rel=0.1)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * np.sqrt(0.8 * 0.2 / 2000), rel=0.15)
 
 
 def test_recordings_that_are_right_or_wrong_as_a_whole_widen_it() -> None:
     label = np.zeros(400, np.int16)
-    right = np.repeat(np.random.default_rng(1).random(20) < 0.8, 20)
-    whole = Answers(label, (~right).astype(np.int16), np.repeat(np.arange(20), 20).astype(np.int16))
-    single = Answers(label, whole.decision, np.arange(400).astype(np.int16))
-    wide, narrow = interval([whole], "accuracy"), interval([single], "accuracy")
+    wrong = np.repeat(np.random.default_rng(1).random(20) > 0.8, 20).astype(np.int16)
+    wide = interval([answered(label, wrong, np.repeat(np.arange(20), 20))], "accuracy")
+    narrow = interval([answered(label, wrong, np.arange(400))], "accuracy")
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+
+
+def test_seeds_that_differ_widen_it() -> None:
+    alike = interval([answers(1, 0.8), answers(1, 0.8), answers(1, 0.8)])
+    apart = interval([answers(1, 0.6), answers(2, 0.8), answers(3, 0.95)])
+    assert apart.high - apart.low > 2 * (alike.high - alike.low)
 
 
 def test_a_comparison_says_which_or_no_difference() -> None:
@@ -51,8 +59,8 @@ def test_a_comparison_says_which_or_no_difference() -> None:
 
 def test_pairs_are_narrower_than_two_intervals() -> None:
     one = answers(1, 0.8)
-    better = np.where(np.arange(400) % 40 == 0, one.label, one.decision).astype(np.int16)
-    found = difference([Answers(one.label, better, one.unit)], [one])
+    better = np.where(np.arange(400) % 40 == 0, one.found.label, one.found.decision).astype(np.int16)
+    found = difference([answered(one.found.label, better, one.unit)], [one])
     alone = interval([one])
     assert found.high - found.low < (alone.high - alone.low) / 2
 
@@ -62,15 +70,6 @@ def test_what_does_not_pair_is_refused() -> None:
         difference([answers(1, 0.8)], [answers(1, 0.8), answers(2, 0.8)])
     with pytest.raises(ValueError, match="same test set"):
         difference([answers(1, 0.8)], [answers(1, 0.8, recordings=10)])
-
-
-def test_few_recordings_are_cut_into_blocks() -> None:
-    many = np.repeat(np.arange(10), 7)
-    assert units(many).tolist() == many.tolist()
-    found = units(np.repeat([0, 1], [130, 70]))
-    assert found.max() + 1 == 20 and (np.diff(found) >= 0).all()
-    assert set(found[:130]) & set(found[130:]) == set()
-    assert np.bincount(found).min() >= 10
 
 
 def test_packed_integers_come_back() -> None:

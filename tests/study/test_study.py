@@ -3,11 +3,14 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.study import work as study_work
+from tinyloc.bundle.comparison import Baseline, Comparison
 from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
 from tinyloc.study import check, published, record, tables
 from tinyloc.study.plots import draw, pareto
@@ -16,6 +19,7 @@ from tinyloc.study.run import CellWork, Progress, plan, run_study
 from tinyloc.study.spec import Cell, Study, StudyError, cells, load_study, put_over
 from tinyloc.study.summary import rows
 from tinyloc.study.tasks import Engine
+from tinyloc.training.packed import pack
 from tinyloc.training.recipe import RECIPES_DIR
 
 pytestmark = pytest.mark.usefixtures("ray_here")
@@ -361,10 +365,43 @@ def test_the_page_has_every_table_and_what_has_no_figures() -> None:
 
 def test_a_gain_within_the_spread_is_not_called_one() -> None:
     near = [cell("small", n, f1, "distilled") for n, f1 in ((1, 0.71), (2, 0.73), (3, 0.75))]
-    assert "| +0.010 | no |" in tables.markdown("T", "", CELLS[:3] + near)
+    assert "| +0.010 | no difference |" in tables.markdown("T", "", CELLS[:3] + near)
     worse = [cell("small", n, f1, "distilled") for n, f1 in ((1, 0.61), (2, 0.63), (3, 0.65))]
     assert "| -0.090 | worse |" in tables.markdown("T", "", CELLS[:3] + worse)
     assert "one seed: not known" in tables.markdown("T", "", [CELLS[0], cell("small", 1, 0.9, "distilled")])
+
+
+def test_kept_decisions_give_intervals_and_paired_verdicts() -> None:
+    generator = np.random.default_rng(3)
+    label, unit = generator.integers(0, 4, 300), np.arange(300) // 15
+
+    def kept(one: CellRecord, right: float) -> CellRecord:
+        decided = np.where(generator.random(300) < right, label, (label + 1) % 4)
+        form = one.forms["int8"].model_copy(update={"decided": pack(decided)})
+        return one.model_copy(update={"label": pack(label), "unit": pack(unit), "forms": {"int8": form}})
+
+    good = [kept(cell("good", n, 0.9), 0.9) for n in (1, 2)]
+    poor = [kept(cell("poor", n, 0.6), 0.6) for n in (1, 2)]
+    same = [kept(cell("good", n, 0.9, "distilled"), 0.9) for n in (1, 2)]
+    pair = [("good, plain, int8", "poor, plain, int8")]
+    text = tables.markdown("T", "", good + poor + same, compare=pair)
+    assert re.search(r"\| house, good, plain \| int8 \| cc2650 \| 2 \| 0.900 ± 0.000 \[0\.8\d\d, 0\.9\d\d\] \|", text)
+    assert re.search(r"\| \+0\.\d{3} \[\+0\.\d{3}, \+0\.\d{3}\] \| first \|", text)
+    assert re.search(r"\| house, good \| distilled \| int8 .* \| no difference \|", text)
+
+
+def test_simple_methods_stand_in_the_tables_with_their_bytes() -> None:
+    near = Baseline(
+        name="nearest neighbours", settings="k 3", data_bytes=12345, figures={"macro_f1": 0.73, "accuracy": 0.8},
+        intervals={"macro_f1": (0.7, 0.76)},
+    )  # fmt: skip
+    label = pack(np.array([0] * 30 + [1] * 3 + [2] * 40))
+    one = CELLS[0].model_copy(
+        update={"comparison": Comparison(unit="recording", units=9, baselines=[near]), "label": label}
+    )
+    text = tables.markdown("T", "", [one])
+    assert "| house, nearest neighbours | k 3 | 0.730 [0.700, 0.760] | 0.800 | – | – | – | 12,345 |" in text
+    assert "1 of 4 classes have 1 to 6 test decisions, 3 of 73 in all, and yet make 33% of macro F1; 1 have" in text
 
 
 def test_pairs_are_put_against_each_other_on_all_data_that_have_both() -> None:
@@ -375,7 +412,7 @@ def test_pairs_are_put_against_each_other_on_all_data_that_have_both() -> None:
     assert "7 of 12 cells" in text
     near = CELLS[:3] + [cell("near", n, f1) for n, f1 in ((1, 0.71), (2, 0.73), (3, 0.75))]
     pair = ("small, plain, int8", "near, plain, int8")
-    assert "| -0.010 | neither |" in tables.markdown("T", "", near, compare=[pair])
+    assert "| -0.010 | no difference |" in tables.markdown("T", "", near, compare=[pair])
 
 
 def test_comparisons_with_the_published_areas_say_that_the_rule_is_another() -> None:

@@ -105,18 +105,29 @@ def run(
 @app.command("table")
 def table(
     study: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="STUDY",
-            help="STUDY.toml, or the name of a study with results.",
+            metavar="[STUDY]",
+            help="STUDY.toml, or the name of a study with results. Default: all studies.",
             autocompletion=complete.studies,
+            show_default=False,
         ),
-    ],
+    ] = None,
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw Pareto plots (needs matplotlib).")] = True,
     results: ResultsOption = RESULTS,
     json: JsonOption = None,
 ) -> None:
     """Show the tables of a study, and write them (Markdown, CSV) and its plots (SVG), from recorded results."""
+    from tinyloc.study.record import studies
+    from tinyloc.study.spec import StudyError
+
+    if study is None and json is not None:
+        raise StudyError("--json is of one study; name it")
+    for name in [study] if study is not None else studies(results):
+        _table(name, plots, results, json)
+
+
+def _table(study: str, plots: bool, results: Path, json: Path | None) -> None:
     from tinyloc.files import write_whole
     from tinyloc.study.record import cells_directory, load_all
     from tinyloc.study.spec import load_study
