@@ -124,12 +124,14 @@ def export_run(
     explain: bool = False,
     tell: Tell = lambda line: None,
     need: Callable[[bytes, StepNames], Need] | None = None,
+    bounded: bool = True,
 ) -> Path:
     """Export a finished run to `run_directory/bundle`, whole or not at all; returns that directory.
 
     arithmetics: those of the recipe when not given. `tell` gets lines of text: what is done, then the table of stages,
     and with `explain` a table of layers for each integer file; with `need`, which asks the compiler what a file takes,
-    a ranking of layers by width too, along calibration data. Raises ExportError, TrainingError.
+    a ranking of layers by width too, along calibration data. Without `bounded` the default arithmetic may be as coarse
+    as it is: first weights are exported to learn what they take. Raises ExportError, TrainingError.
     """
     run = load_run(run_directory)
     if isinstance(run.model, MdcsaLocaliser) and not run.model.streaming:
@@ -147,7 +149,8 @@ def export_run(
             apart=run.test_set.apart, widths=run.recipe.export.widths,
         )  # fmt: skip
         tell(parity.stage_table(exported.stages))
-        _check_default(exported.stages, default, tell)
+        if bounded:
+            _check_default(exported.stages, default, tell)
         for arithmetic, content in exported.files.items():
             (place / f"model_{arithmetic}.tflite").write_bytes(content)
             if explain:
