@@ -145,8 +145,13 @@ def read_description(path: Path) -> Description:
         raise ExportError(f"{path}: not valid TOML: {error}") from error
     if "columns" in content:
         content = {"name": content.get("name", path.stem), "samples": {"data": path.name}}
+    return describe(content, str(path))
+
+
+def describe(content: dict[str, Any], where: str = "description") -> Description:
+    """Check a description as a dictionary. Raises ExportError with every problem; `where` is named in it."""
     try:
         return Description.model_validate(content)
     except ValidationError as error:
         known = ", ".join(Description.model_fields)
-        raise ExportError(f"{path}: {'; '.join(problems(error))}; its tables and keys are {known}") from error
+        raise ExportError(f"{where}: {'; '.join(problems(error))}; its tables and keys are {known}") from error

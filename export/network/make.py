@@ -125,7 +125,7 @@ def network_bundle(
             tell(line)
         content = dump(model)
         if integer is None:
-            exported = _quantised(model, content, made.names, calibration, test, about, tell)
+            exported = _quantised(model, content, made.names, calibration, about, tell)
         else:
             tell(f"the file holds integers ({integer}); its own answers stand for the float model's")
             exported = Exported(made.names, content, {integer: content}, [])
@@ -289,11 +289,11 @@ def _compare_with_torch(module: "nn.Module", model: Any, names: StepNames, about
 
 
 def _quantised(
-    model: Any, content: bytes, names: StepNames, calibration: list[Array], test: list[Array], about: Description,
-    tell: Tell,
-) -> Exported:  # fmt: skip
+    model: Any, content: bytes, names: StepNames, calibration: list[Array], about: Description, tell: Tell
+) -> Exported:
+    """The integer forms, compared with the float file along the calibration: the test set decides nothing."""
     tell(f"ranges of {sum(map(len, calibration)):,} calibration samples")
-    limited = _first(test, PARITY_SAMPLES)
+    limited = _first(calibration, PARITY_SAMPLES)
     exported = integer_files(
         model, content, names, calibration, limited, about.export.arithmetics, about.crf is not None,
         about.export.widths, own=True,
@@ -305,9 +305,7 @@ def _quantised(
             if stage.stage == arithmetic and not stage.error <= bound:
                 found = f"{arithmetic} differs by {stage.error:.2f} of the scores' deviation (bound {bound:g})"
                 if arithmetic == default:
-                    raise ExportError(
-                        f'{found}; take "int16x8" or "mixed" under [export], or calibrate with samples like the test'
-                    )
+                    raise ExportError(f'{found}; take "int16x8" or "mixed" under [export]; widths are chosen by layer')
                 tell(f"note: {found}; it is in the bundle but is not the default")
     return exported
 

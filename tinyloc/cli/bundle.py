@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
+from tinyloc.api.run_layout import RunLayout, new_run
 from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, write_json
-from tinyloc.cli.run_layout import RunLayout, new_run
 
 app = typer.Typer(help="Make a bundle from any network.", no_args_is_help=True)
 
