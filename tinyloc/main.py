@@ -20,6 +20,7 @@ import typer
 from tinyloc.cli import (
     board,
     build,
+    bundle,
     codegen,
     compare,
     data,
@@ -111,6 +112,7 @@ app.command("compare", rich_help_panel=DEPLOY)(compare.compare)
 app.command("duty", rich_help_panel=DEPLOY)(duty.duty)
 app.command("renode", rich_help_panel=DEPLOY)(renode.renode)
 app.command("sbom", rich_help_panel=DEPLOY)(sbom.sbom)
+app.add_typer(bundle.app, name="bundle", rich_help_panel=NETWORK)
 app.command("quantise", rich_help_panel=NETWORK)(quantise.quantise)
 app.command("compile", rich_help_panel=NETWORK)(compile_model)
 app.command("run", rich_help_panel=NETWORK)(run_model)
