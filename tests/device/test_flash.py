@@ -82,7 +82,7 @@ def test_every_tool_has_a_dry_run(name, tool, tmp_path, monkeypatch):
 
 
 def test_a_virtual_board_does_not_pretend(build):
-    with pytest.raises(FlashError, match=r"cannot be flashed: it is a virtual board; .*aducm3029, cc2650, stm32l4$"):
+    with pytest.raises(FlashError, match=r"cannot be flashed: it is a virtual board; .*aducm3029, .*stm32l4$"):
         flash(build, load_board("cortex-m4"), dry_run=True)
 
 
@@ -96,7 +96,7 @@ def test_an_unknown_tool_names_those_of_the_board(build):
 def test_an_image_for_another_part_is_refused(name, other, tmp_path):
     board = load_board(name)
     build = write_build(tmp_path / "build", load_board(other))
-    if name == other:
+    if load_board(other).facts.family == board.facts.family:  # without build.json only its name would tell
         check_image(build, board)
         return
     with pytest.raises(FlashError, match=rf"is not for .*{board.part}.*tinyloc build --board {name}"):
