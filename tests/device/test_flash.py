@@ -91,12 +91,16 @@ def test_an_unknown_tool_names_those_of_the_board(build):
         flash(build, BOARD, dry_run=True, tool="hammer")
 
 
-@pytest.mark.parametrize("name", part_names())
-@pytest.mark.parametrize("other", part_names())
+TOLD_APART = ("aducm3029", "cc2650", "stm32l4")
+"""Boards whose images differ in memories or fixed words; others are told apart by build.json alone."""
+
+
+@pytest.mark.parametrize("name", TOLD_APART)
+@pytest.mark.parametrize("other", TOLD_APART)
 def test_an_image_for_another_part_is_refused(name, other, tmp_path):
     board = load_board(name)
     build = write_build(tmp_path / "build", load_board(other))
-    if load_board(other).facts.family == board.facts.family:  # without build.json only its name would tell
+    if name == other:
         check_image(build, board)
         return
     with pytest.raises(FlashError, match=rf"is not for .*{board.part}.*tinyloc build --board {name}"):
