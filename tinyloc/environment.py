@@ -22,6 +22,9 @@ EXTRA_OF_MODULE = {
     "tensorflow": "keras",
     "tf_keras": "keras",
     "transformers": "llm",
+    "starlette": "survey",
+    "uvicorn": "survey",
+    "websockets": "survey",
 }
 """Modules that only an extra of pyproject.toml installs."""
 ONNX2TF = "onnx2tf==2.6.9"
