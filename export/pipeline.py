@@ -113,7 +113,8 @@ def integer_files(
     """
     reference = parity.tflite_scores(content, names, streams)
     ranges = step_ranges(content, names, measured, path=has_crf)
-    lowest = -np.inf if has_crf else ranges[OUTPUT][0]  # what integers hold; below it no decision asks which score is less
+    # below what integers hold no decision asks which score is less
+    lowest = -np.inf if has_crf else ranges[OUTPUT][0]
     files: dict[Arithmetic, bytes] = {}
     stages = []
     for arithmetic in arithmetics:

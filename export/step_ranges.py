@@ -12,7 +12,7 @@ Array = npt.NDArray[float32]
 
 
 def calibration_streams(calibration: Array, apart: bool) -> list[Array]:
-    """(T, P) stream of model input -> streams that each start from a zero state: its rows if they are `apart`, else one."""
+    """Split (T, P) model input into streams that start from a zero state: its rows if they are `apart`, else one."""
     return list(calibration[:, None]) if apart else [calibration]
 
 

@@ -39,6 +39,7 @@ from tinyloc.cli import (
     sbom,
     search,
     study,
+    survey,
     train,
     zoo,
 )
@@ -96,6 +97,7 @@ def _program(
 
 
 app.command("init", rich_help_panel=TRAIN)(init.init)
+app.command("survey", rich_help_panel=TRAIN)(survey.survey)
 app.command("recipes", rich_help_panel=TRAIN)(recipes.recipes)
 app.add_typer(data.app, name="data", rich_help_panel=TRAIN)
 app.command("train", rich_help_panel=TRAIN)(train.train)
