@@ -110,6 +110,9 @@ class TrainingSettings(Strict):
     """Consecutive samples that a sequence model trains on; a multiple of `window.steps`."""
     chunks_per_epoch: int | None = Field(default=None, ge=1, le=1_000_000)
     """Chunks per epoch. Default: enough to cover the training recordings once."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """Draw chunks of rare classes more often: with a probability by the frequency of their middle's class to minus this
+    power. 0: as often as they are; 1: all classes alike."""
     average: float = Field(default=0.0, ge=0, lt=1)
     """Decay of a moving average of the weights, which is validated and kept. 0: keep the weights themselves."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -250,6 +253,8 @@ class Recipe(Strict):
             problems.append("output.position = 'mean' works with models of one sample only (window.steps = 1)")
         if self.output.position != "mean" and (self.training.mean_loss or self.output.power != 2.0):
             problems.append("training.mean_loss and output.power work with output.position = 'mean' only")
+        if self.output.unknown and self.training.refit:
+            problems.append("output.unknown is chosen on scans that no training saw: set training.refit = false")
         if self.output.unknown and (steps > 1 or self.output.position == "mean"):
             problems.append("output.unknown works with classes of single samples only (window.steps = 1)")
         if self.training.input_bound and self.model.architecture != "mlp":

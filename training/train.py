@@ -159,6 +159,7 @@ class Fit:
             settings.batch,
             settings.chunks_per_epoch,
             settings.steps,
+            settings.balance,
         )
         natural = settings.epochs or math.ceil((settings.steps or 1) / self.chunks.batches)
         self.epochs = natural if epochs is None else epochs
