@@ -36,6 +36,7 @@ from tinyloc.cli import (
     renode,
     report,
     sbom,
+    search,
     study,
     train,
     zoo,
@@ -50,7 +51,7 @@ from tinyloc.errors import UserError
 
 OUR_FAULT = 3
 INTERRUPTED = 130
-GO_ON = ("train", "deploy", "evaluate")
+GO_ON = ("train", "deploy", "evaluate", "study", "search")
 """Commands that continue an interrupted run."""
 OUTSIDE = frozenset(
     {
@@ -116,6 +117,7 @@ app.command("run", rich_help_panel=NETWORK)(run_model)
 app.add_typer(zoo.app, name="zoo", rich_help_panel=MORE)
 app.add_typer(board.app, name="board", rich_help_panel=MORE)
 app.add_typer(study.app, name="study", rich_help_panel=MORE)
+app.command("search", rich_help_panel=MORE)(search.search)
 app.add_typer(fusion.app, name="fusion", rich_help_panel=MORE)
 take_verbosity(app)
 

@@ -36,6 +36,7 @@ from tinyloc.training import metrics, resume, unknown
 from tinyloc.training.calibration import calibration_windows
 from tinyloc.training.compress.footprint import check_fits
 from tinyloc.training.compress.forms import FORMS, serialised_bytes
+from tinyloc.training.compress.integer_tuner import IntegerTuner
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import DataSet, lone_classes
 from tinyloc.training.data.digest import digest
@@ -43,7 +44,7 @@ from tinyloc.training.decide import decide_all, stream
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.finished_teachers import Known
 from tinyloc.training.independent_samples import unrelated_problems
-from tinyloc.training.inputs import without_silent
+from tinyloc.training.inputs import fitted, narrowed, without_silent
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
@@ -55,7 +56,7 @@ from tinyloc.training.protocol.figures import figures as figures_of
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
-from tinyloc.training.train import Progress, deterministic, silent, validate
+from tinyloc.training.train import Fit, Progress, deterministic, silent, validate
 
 LOGGER = logging.getLogger(__name__)
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
@@ -147,7 +148,13 @@ class TrainedRun:
 
 
 def train(
-    recipe: Recipe, directory: Path, progress: Progress = silent, data_path: Path | None = None, fresh: bool = False
+    recipe: Recipe,
+    directory: Path,
+    progress: Progress = silent,
+    data_path: Path | None = None,
+    fresh: bool = False,
+    tuner: IntegerTuner | None = None,
+    blind: bool = False,
 ) -> TrainedRun:
     """Train a recipe and write `directory` whole; a finished run there is replaced at the very end.
 
@@ -157,19 +164,20 @@ def train(
         progress: called after every epoch.
         data_path: in place of the recipe's data.path.
         fresh: do not continue an interrupted training of the same recipe and data.
+        tuner: for recipes that train with integers or round adaptively: `integer_training.tuner.INTEGERS`.
+        blind: the validation recordings stand in for the test recordings, so that nothing can be chosen by the test.
 
     Raises:
         DataError: missing or damaged data.
         TrainingError: the directory holds something other than a run, or an interrupted training of another recipe or
-            on other data; or the loss diverges.
+            on other data; or the loss diverges; or the recipe needs a tuner.
     """
+    if recipe.compression.tuned and tuner is None:
+        raise TrainingError(
+            f"recipe {recipe.name} trains for the exported integers: pass tuner=tinyloc.integer_training.tuner.INTEGERS"
+        )
     saved = resume.find(recipe, directory, fresh)
-    path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
-    data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
-    for note in data_set.notes:
-        LOGGER.info("%s", note)
-    if recipe.input.drop_silent:
-        data_set = without_silent(data_set)
+    data_set = _loaded(recipe, data_path, blind)
     described = resume.describe(data_set)
     if saved is not None:
         resume.check_data(saved, described, directory)
@@ -180,8 +188,40 @@ def train(
     began = time.monotonic()
     with deterministic(recipe.seed):
         stages = Stages(recipe, described, directory / "resume.pt", saved, progress)
-        outcome = fit_model(recipe, data_set, stages, _known)
-        return _write(recipe, directory, outcome, time.monotonic() - began)
+        outcome = fit_model(recipe, data_set, stages, _known, tuner)
+        return _write(recipe, directory, outcome, time.monotonic() - began, compared=not blind)
+
+
+def write_untrained(recipe: Recipe, directory: Path) -> TrainedRun:
+    """Write a run with the recipe's final shapes and first weights, blind: enough to export, compile and measure it.
+
+    Raises:
+        DataError, TrainingError: as `train`.
+    """
+    data_set = _loaded(recipe, None, blind=True)
+    _check_data(recipe, data_set)
+    check_fits(recipe, len(data_set.access_points), len(data_set.classes))
+    most = recipe.compression.access_points
+    if most is not None:
+        heard = sum((~np.isnan(recording.rssi_dbm)).sum(axis=0) for recording in data_set.train)
+        data_set = narrowed(data_set, sorted(np.argsort(-np.asarray(heard), kind="stable")[:most].tolist()))
+    with deterministic(recipe.seed):
+        torch.manual_seed(recipe.seed)
+        model = build_model(recipe.deployed_model, len(data_set.access_points), len(data_set.classes)).eval()
+        preprocessing = fitted(recipe.input, data_set)
+        fit = Fit("model", model, data_set, preprocessing, recipe)
+        return _write(recipe, directory, Outcome(model, data_set, preprocessing, [fit], []), 0.0, compared=False)
+
+
+def _loaded(recipe: Recipe, data_path: Path | None, blind: bool) -> DataSet:
+    """The data set as the recipe uses it."""
+    path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
+    data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
+    for note in data_set.notes:
+        LOGGER.info("%s", note)
+    if recipe.input.drop_silent:
+        data_set = without_silent(data_set)
+    return replace(data_set, test=data_set.validation) if blind else data_set
 
 
 def _known(directory: Path) -> Known:
@@ -203,7 +243,8 @@ def _check_data(recipe: Recipe, data_set: DataSet) -> None:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
 
 
-def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) -> TrainedRun:
+def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float, compared: bool = True) -> TrainedRun:
+    """compared: with the baselines, whose tuning takes longer than a small training."""
     data_set, preprocessing, model = outcome.data_set, outcome.preprocessing, outcome.model
     window = outcome.fits[-1].window
     outputs = Outputs(
@@ -223,9 +264,11 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     decided = test_set.float_class[truth.sample]
     due = truth_of(data_set, window)
     model_decisions = decisions_of(data_set, due, decided, None if decided_m is None else decided_m[truth.sample])
-    comparison = compare(
-        _before_refit(recipe, data_set), preprocessing.hold_samples, window, places is not None, model_decisions
-    )
+    comparison = None
+    if compared:
+        comparison = compare(
+            _before_refit(recipe, data_set), preprocessing.hold_samples, window, places is not None, model_decisions
+        )
     figures = {
         "validation": seen,
         "test": scores.as_dict(),

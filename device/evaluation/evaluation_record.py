@@ -75,6 +75,8 @@ class Layer(_Strict):
     form: str | None = None  # as the manifest has it, with why and the estimate for that form
     form_why: str = ""
     form_cycles: int | None = None
+    usual_kernel: str | None = None
+    hints: list[str] = []
     cycles: float | None = None  # modelled, median over the measured samples, None where not measured
 
 
@@ -169,6 +171,7 @@ class Evaluation(_Strict):
     measured_samples: int  # samples whose cycles were modelled
     functions: list[Cost]
     layers: list[Layer]
+    slow_layers: list[str] = []  # lines on layers of more than twice their kind's usual cycles per MAC
     stacks: dict[str, float] = {}  # "caller;callee" -> cycles a sample, for a flame graph
     plan: list[Buffer]
     plan_steps: list[str]  # name of each step of the plan
