@@ -15,11 +15,9 @@ from torch import Tensor
 from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.preprocess import forward_fill
-from tinyloc.training.recipe import Augmentation
+from tinyloc.training.recipe import ROUNDS, Augmentation
 
 MOST_DROPPED = 0.95
-ROUNDS = 40
-"""A training whose length is in steps is validated so often, at most."""
 LEAST_DBM = -128.0
 SPARSE_BELOW = 0.25
 """Scans are stored sparsely when the fullest hears less than this share of the access points."""

@@ -17,6 +17,8 @@ from tinyloc.training.models.settings import ModelSettings
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
 PRESETS_DIR = Path(__file__).parent / "presets"
+ROUNDS = 40
+"""A training whose length is in steps is validated so often, at most."""
 PresetName = Literal["wifi-areas", "wifi-positions", "ble-rooms", "ble-positions"]
 """What was learnt on other data sets, as tables that a recipe is put over (training/presets)."""
 
@@ -130,6 +132,10 @@ class TrainingSettings(Strict):
     """Weight of the mean square of the scores. Small scores are resolved better by 8 bits."""
     clip_norm: float = Field(default=1.0, gt=0, le=1e6)
     """Largest norm of the gradient."""
+
+    def epochs_of(self, batches: int) -> int:
+        """Epochs of so many batches."""
+        return self.epochs or -(-(self.steps or 1) // batches)
 
     @model_validator(mode="after")
     def _one_length(self) -> "TrainingSettings":

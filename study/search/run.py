@@ -20,7 +20,7 @@ from tinyloc.study.search.settings import Search, SearchError
 from tinyloc.study.search.trial import Measured, TrialRecord
 from tinyloc.study.tasks import Engine, Event, Work
 from tinyloc.training.errors import RecipeError
-from tinyloc.training.recipe import Recipe
+from tinyloc.training.recipe import ROUNDS, Recipe
 
 RECORD = "record"
 """User attribute of an Optuna trial: its TrialRecord as JSON."""
@@ -148,7 +148,7 @@ class Searching:
             yield Step(handle.number, failed.why, failed, self.done, self.search.trials)
             return
         state = _AtWork(handle, recipe, record)
-        epochs = recipe.training.epochs
+        epochs = recipe.training.epochs or ROUNDS  # at most so many where the length is in steps
         rungs = [max(1, round(share * epochs)) for share in self.search.rungs]
         state.rungs_left = rungs[len(record.rungs) :]
         self.at_work[handle.number] = state
