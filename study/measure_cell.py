@@ -89,6 +89,7 @@ CELL_WORK = CellWork(train_cell, measure_form, measure_board)
 
 
 def _trained(task: CellTask, tell: Tell) -> "TrainedRun":
+    from tinyloc.integer_training.tuner import INTEGERS
     from tinyloc.training.run import load_run, train
     from tinyloc.training.train import EpochDone
 
@@ -101,7 +102,7 @@ def _trained(task: CellTask, tell: Tell) -> "TrainedRun":
         tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}, macro F1 {done.macro_f1:.3f}")
 
     tell("data")
-    return train(task.recipe, task.run, epoch, fresh=(task.run / "run.json").is_file())
+    return train(task.recipe, task.run, epoch, fresh=(task.run / "run.json").is_file(), tuner=INTEGERS)
 
 
 def _torch_forms(

@@ -16,12 +16,14 @@ from tinyloc.bundle.schema import Arithmetic, Bundle, TestSet, load_bundle, load
 from tinyloc.codegen.backend_names import backend_named
 from tinyloc.codegen.compile import model_id
 from tinyloc.codegen.frontend.source import position_rule
+from tinyloc.codegen.lowering.cliffs import Measured, cliffs
 from tinyloc.codegen.manifest import Manifest, read_manifest
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator.costs import REFILL
 from tinyloc.device.emulator.profile import RunCost
 from tinyloc.device.evaluation.budget import budget_lines
 from tinyloc.device.evaluation.collect_answers import Answers, ExchangeLog, Progress, collect
+from tinyloc.device.evaluation.coverage import coverage
 from tinyloc.device.evaluation.energy import energy
 from tinyloc.device.evaluation.evaluation_record import (
     Buffer,
@@ -127,6 +129,8 @@ def evaluate(
     evaluation = _evaluation(
         bundle, test_set, generated, build, board, transport, hello, expected, answers, runs, places
     )
+    found = coverage(bundle, bundle_dir, arithmetic, test_set, _due(bundle, test_set), answers, expected)
+    evaluation = evaluation.model_copy(update={"coverage": found})
     if native is not None:
         evaluation = evaluation.model_copy(update={"litert": _differences(answers, native)})
     if exchange is not None:
@@ -281,7 +285,8 @@ def _evaluation(
         instructions=_distribution([run.instructions for run in runs]),
         measured_samples=len(runs) if runs else (len(test_set.label) if cycles else 0),
         functions=_functions(runs),
-        layers=_layers(generated, runs),
+        layers=(layers := _layers(generated, runs)),
+        slow_layers=cliffs([_measured(layer) for layer in layers], board.core, "O2"),
         plan=[Buffer(**buffer.model_dump()) for buffer in generated.plan],
         plan_steps=generated.plan_steps,
         ram=ram,
@@ -399,6 +404,12 @@ def _layers(generated: Manifest, runs: Sequence[RunCost]) -> list[Layer]:
         Layer(**layer.model_dump(), cycles=float(np.median(spent[layer.name])) if layer.name in spent else None)
         for layer in generated.layers
     ]
+
+
+def _measured(layer: Layer) -> Measured:
+    return Measured(
+        layer.name, layer.operators, layer.macs, layer.usual_kernel, layer.form_why, layer.hints, layer.cycles
+    )
 
 
 def _stacks(runs: Sequence[RunCost]) -> dict[str, float]:

@@ -7,7 +7,14 @@ from typing import Any
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.image.library_record import LibrarySizes
 from tinyloc.device.report import battery
-from tinyloc.device.report.baselines import BASELINE_COLUMNS, FIGURE_NAMES, figure_text, interval_lines, standing
+from tinyloc.device.report.baselines import (
+    BASELINE_COLUMNS,
+    FIGURE_NAMES,
+    coverage_lines,
+    figure_text,
+    interval_lines,
+    standing,
+)
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import plan_figure
@@ -85,7 +92,7 @@ def render_html(evaluation: Evaluation, library: Mapping[str, LibrarySizes] | No
             e=evaluation,
             headline=headline(evaluation),
             sentences=[agreement(evaluation), fitting(evaluation), quality(evaluation)],
-            intervals=interval_lines(evaluation),
+            intervals=[*interval_lines(evaluation), *coverage_lines(evaluation)],
             standing=standing(evaluation.comparison) if evaluation.comparison else [],
             baseline_columns=BASELINE_COLUMNS,
             figure_names=FIGURE_NAMES,
