@@ -35,6 +35,8 @@ from tinyloc.cli import (
     recipes,
     renode,
     report,
+    sbom,
+    search,
     study,
     train,
     zoo,
@@ -49,7 +51,7 @@ from tinyloc.errors import UserError
 
 OUR_FAULT = 3
 INTERRUPTED = 130
-GO_ON = ("train", "deploy", "evaluate")
+GO_ON = ("train", "deploy", "evaluate", "study", "search")
 """Commands that continue an interrupted run."""
 OUTSIDE = frozenset(
     {
@@ -108,12 +110,14 @@ app.command("report", rich_help_panel=DEPLOY)(report.report)
 app.command("compare", rich_help_panel=DEPLOY)(compare.compare)
 app.command("duty", rich_help_panel=DEPLOY)(duty.duty)
 app.command("renode", rich_help_panel=DEPLOY)(renode.renode)
+app.command("sbom", rich_help_panel=DEPLOY)(sbom.sbom)
 app.command("quantise", rich_help_panel=NETWORK)(quantise.quantise)
 app.command("compile", rich_help_panel=NETWORK)(compile_model)
 app.command("run", rich_help_panel=NETWORK)(run_model)
 app.add_typer(zoo.app, name="zoo", rich_help_panel=MORE)
 app.add_typer(board.app, name="board", rich_help_panel=MORE)
 app.add_typer(study.app, name="study", rich_help_panel=MORE)
+app.command("search", rich_help_panel=MORE)(search.search)
 app.add_typer(fusion.app, name="fusion", rich_help_panel=MORE)
 take_verbosity(app)
 

@@ -14,6 +14,7 @@ from tinyloc.codegen.passes.loops import fuse_loops
 from tinyloc.codegen.passes.pointwise import convolve_rows
 from tinyloc.codegen.passes.recurrent import keep_last_step
 from tinyloc.codegen.passes.ring import use_rings
+from tinyloc.codegen.passes.roll_windows import roll_windows
 from tinyloc.codegen.passes.sparse import mark_sparse_input
 from tinyloc.codegen.passes.tables import fold_tables
 
@@ -21,6 +22,7 @@ LOGGER = logging.getLogger(__name__)
 Pass = Callable[[Graph], tuple[Graph, list[str]]]
 
 PASSES: tuple[Pass, ...] = (
+    roll_windows,
     convolve_rows,
     fold_constants,
     drop_identities,
