@@ -36,6 +36,7 @@ from tinyloc.cli import (
     recipes,
     renode,
     report,
+    sbom,
     study,
     train,
     zoo,
@@ -109,6 +110,7 @@ app.command("report", rich_help_panel=DEPLOY)(report.report)
 app.command("compare", rich_help_panel=DEPLOY)(compare.compare)
 app.command("duty", rich_help_panel=DEPLOY)(duty.duty)
 app.command("renode", rich_help_panel=DEPLOY)(renode.renode)
+app.command("sbom", rich_help_panel=DEPLOY)(sbom.sbom)
 app.add_typer(bundle.app, name="bundle", rich_help_panel=NETWORK)
 app.command("quantise", rich_help_panel=NETWORK)(quantise.quantise)
 app.command("compile", rich_help_panel=NETWORK)(compile_model)

@@ -7,6 +7,7 @@ from tinyloc.codegen.graph import Graph, illegalities
 from tinyloc.codegen.passes.activations import fuse_activations
 from tinyloc.codegen.passes.constants import fold_constants
 from tinyloc.codegen.passes.copy_scattered_views import copy_parts
+from tinyloc.codegen.passes.dead_channels import drop_dead_channels
 from tinyloc.codegen.passes.frames import fold_frames
 from tinyloc.codegen.passes.identities import drop_dead, drop_identities
 from tinyloc.codegen.passes.loops import fuse_loops
@@ -27,6 +28,7 @@ PASSES: tuple[Pass, ...] = (
     drop_identities,
     fuse_activations,
     fold_tables,
+    drop_dead_channels,
     keep_last_step,
     copy_parts,
     use_rings,
