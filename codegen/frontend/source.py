@@ -173,3 +173,10 @@ def position_rule(bundle_directory: Path, arithmetic: Arithmetic | None = None) 
     """Of a bundle's model. Raises BundleError or CompileError."""
     source = read_source(bundle_directory, arithmetic)
     return integer_positions(source.bundle.outputs, source.graph.tensors[source.graph.outputs[0]])
+
+
+def score_scale(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> float:
+    """Float score that one unit of the quantised scores stands for. Raises BundleError or CompileError."""
+    model = load_bundle(bundle_directory).model(arithmetic)
+    graph = read_tflite(bundle_directory / model.path, [(state.input, state.output) for state in model.states])
+    return float(graph.tensors[graph.outputs[0]].scale)
