@@ -20,6 +20,7 @@ import typer
 from tinyloc.cli import (
     board,
     build,
+    bundle,
     codegen,
     compare,
     data,
@@ -38,6 +39,7 @@ from tinyloc.cli import (
     sbom,
     search,
     study,
+    survey,
     train,
     zoo,
 )
@@ -95,6 +97,7 @@ def _program(
 
 
 app.command("init", rich_help_panel=TRAIN)(init.init)
+app.command("survey", rich_help_panel=TRAIN)(survey.survey)
 app.command("recipes", rich_help_panel=TRAIN)(recipes.recipes)
 app.add_typer(data.app, name="data", rich_help_panel=TRAIN)
 app.command("train", rich_help_panel=TRAIN)(train.train)
@@ -111,6 +114,7 @@ app.command("compare", rich_help_panel=DEPLOY)(compare.compare)
 app.command("duty", rich_help_panel=DEPLOY)(duty.duty)
 app.command("renode", rich_help_panel=DEPLOY)(renode.renode)
 app.command("sbom", rich_help_panel=DEPLOY)(sbom.sbom)
+app.add_typer(bundle.app, name="bundle", rich_help_panel=NETWORK)
 app.command("quantise", rich_help_panel=NETWORK)(quantise.quantise)
 app.command("compile", rich_help_panel=NETWORK)(compile_model)
 app.command("run", rich_help_panel=NETWORK)(run_model)
