@@ -20,6 +20,7 @@ import typer
 from tinyloc.cli import (
     board,
     build,
+    bundle,
     codegen,
     compare,
     data,
@@ -36,6 +37,8 @@ from tinyloc.cli import (
     recipes,
     renode,
     report,
+    sbom,
+    search,
     study,
     survey,
     train,
@@ -51,7 +54,7 @@ from tinyloc.errors import UserError
 
 OUR_FAULT = 3
 INTERRUPTED = 130
-GO_ON = ("train", "deploy", "evaluate")
+GO_ON = ("train", "deploy", "evaluate", "study", "search")
 """Commands that continue an interrupted run."""
 OUTSIDE = frozenset(
     {
@@ -112,12 +115,15 @@ app.command("report", rich_help_panel=DEPLOY)(report.report)
 app.command("compare", rich_help_panel=DEPLOY)(compare.compare)
 app.command("duty", rich_help_panel=DEPLOY)(duty.duty)
 app.command("renode", rich_help_panel=DEPLOY)(renode.renode)
+app.command("sbom", rich_help_panel=DEPLOY)(sbom.sbom)
+app.add_typer(bundle.app, name="bundle", rich_help_panel=NETWORK)
 app.command("quantise", rich_help_panel=NETWORK)(quantise.quantise)
 app.command("compile", rich_help_panel=NETWORK)(compile_model)
 app.command("run", rich_help_panel=NETWORK)(run_model)
 app.add_typer(zoo.app, name="zoo", rich_help_panel=MORE)
 app.add_typer(board.app, name="board", rich_help_panel=MORE)
 app.add_typer(study.app, name="study", rich_help_panel=MORE)
+app.command("search", rich_help_panel=MORE)(search.search)
 app.add_typer(fusion.app, name="fusion", rich_help_panel=MORE)
 take_verbosity(app)
 

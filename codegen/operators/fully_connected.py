@@ -13,7 +13,14 @@ import numpy as np
 
 from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
 from tinyloc.codegen.arithmetic.overflow_checks import scale_problems
-from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, scaling, sum_bound
+from tinyloc.codegen.arithmetic.requantise import (
+    Int64s,
+    Requantisation,
+    constant_rows,
+    scaling,
+    sum_bound,
+    sum_bounds,
+)
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.kernel_forms.nibbles import fits_nibbles, pack_nibbles
 from tinyloc.codegen.kernel_forms.packing import pack_blocks, pack_rows
@@ -60,8 +67,8 @@ def _in_nibbles(x: Tensor, weights: Int64s) -> bool:
 def sums(graph: Graph, op: Operator, x: Array) -> Int64s:
     """sum_k w[c, k] * (x[k] - zx) + bias[c], (batches, C)."""
     weights, bias = _weights(graph, op), bias_of(graph, op)
-    rows = x.astype(np.int64).reshape(-1, weights.shape[1]) - graph.tensors[op.inputs[0]].zero_point
-    products: Int64s = rows @ weights.T
+    rows = x.astype(np.float64).reshape(-1, weights.shape[1]) - graph.tensors[op.inputs[0]].zero_point
+    products: Int64s = (rows @ weights.T.astype(np.float64)).astype(np.int64)  # whole numbers far below 2**53: exact
     return products if bias is None else products + bias
 
 
@@ -76,7 +83,7 @@ def requantisation(graph: Graph, op: Operator) -> Requantisation:
     return dataclasses.replace(r, rounding="wide" if wide else "twice")
 
 
-@functools.cache
+@functools.lru_cache(4096)
 def _requantisation(x: Tensor, w: Tensor, y: Tensor, activation: int) -> Requantisation:
     assert w.quantisation is not None
     sx, sy = float(np.float32(x.scale)), float(np.float32(y.scale))
@@ -116,10 +123,21 @@ class FullyConnected(KernelRule):
         if r.rounding != "once":
             return scale_problems(r.factor, bound, wide=r.rounding == "wide")
         try:
-            r.once_factors(bound)
+            self._live(graph, op, r)
         except ArithmeticError as error:
             problems.append(str(error))
         return problems
+
+    @staticmethod
+    def _live(graph: Graph, op: Operator, r: Requantisation) -> None:
+        """Raise ArithmeticError where rows cannot be scaled; constant ones are replaced by passes/dead_channels.py."""
+        weights, bias, x = _weights(graph, op), bias_of(graph, op), graph.tensors[op.inputs[0]]
+        live = ~constant_rows(weights, bias, x, r)
+        if x.shape[-1] != weights.shape[1]:
+            live[:] = True
+        if live.any():
+            factor = tuple(np.broadcast_to(r.factor, len(weights))[live])
+            dataclasses.replace(r, factor=factor).once_factors(sum_bounds(weights, bias, x)[live])
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         assert values[0] is not None
@@ -140,7 +158,7 @@ class FullyConnected(KernelRule):
         channels, depth = weights.shape
         batches = x.size // depth
         r = requantisation(graph, op)
-        how, arrays = scaling(prefix, r.once_factors(sum_bound(weights, bias, x)), r)
+        how, arrays = scaling(prefix, r.once_factors(sum_bounds(weights, bias, x)), r)
         sparse = bool(op.attributes.get("sparse"))
         folded = np.zeros(channels, np.int64) if bias is None else bias
         if sparse:

@@ -16,12 +16,14 @@ from tinyloc.bundle.schema import Arithmetic, Bundle, TestSet, load_bundle, load
 from tinyloc.codegen.backend_names import backend_named
 from tinyloc.codegen.compile import model_id
 from tinyloc.codegen.frontend.source import position_rule
+from tinyloc.codegen.lowering.cliffs import Measured, cliffs
 from tinyloc.codegen.manifest import Manifest, read_manifest
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator.costs import REFILL
 from tinyloc.device.emulator.profile import RunCost
 from tinyloc.device.evaluation.budget import budget_lines
 from tinyloc.device.evaluation.collect_answers import Answers, ExchangeLog, Progress, collect
+from tinyloc.device.evaluation.coverage import coverage
 from tinyloc.device.evaluation.energy import energy
 from tinyloc.device.evaluation.evaluation_record import (
     Buffer,
@@ -41,11 +43,17 @@ from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.frames import Hello
 from tinyloc.device.link.transport import Transport
 from tinyloc.errors import UserError
-from tinyloc.training.metrics import Due, confusion, due_decisions, floor_hit, position_errors, score
+from tinyloc.training.metrics import Due, confusion, due_decisions, position_errors, score
+from tinyloc.training.protocol.bootstrap import intervals
+from tinyloc.training.protocol.figures import figures, judged
 
 MEASURED_SAMPLES = 200
 """In the emulator cycles are modelled for so many samples by default; the others run free."""
 FIRST_MISMATCHES = 20
+
+
+Units = npt.NDArray[np.int64] | None
+"""(D,) what a bootstrap draws as a whole, of each decision; None in bundles that do not say it."""
 
 
 class EvaluationError(UserError):
@@ -121,6 +129,8 @@ def evaluate(
     evaluation = _evaluation(
         bundle, test_set, generated, build, board, transport, hello, expected, answers, runs, places
     )
+    found = coverage(bundle, bundle_dir, arithmetic, test_set, _due(bundle, test_set), answers, expected)
+    evaluation = evaluation.model_copy(update={"coverage": found})
     if native is not None:
         evaluation = evaluation.model_copy(update={"litert": _differences(answers, native)})
     if exchange is not None:
@@ -213,9 +223,10 @@ def _evaluation(
     hello: Hello, expected: HostAnswers, answers: Answers, runs: Sequence[RunCost], places: Decided | None,
 ) -> Evaluation:  # fmt: skip
     due = _due(bundle, test_set)
+    unit = None if test_set.unit is None else np.unique(test_set.unit[due.sample], return_inverse=True)[1].reshape(-1)
     decided_m = (None, None, None) if places is None else (places.device, places.host, places.float_model)
     qualities = [
-        _quality(bundle, due, classes[due.sample], metres)
+        _quality(bundle, due, classes[due.sample], metres, unit)
         for classes, metres in zip(
             (answers.class_index, expected.class_index, test_set.float_class), decided_m, strict=True
         )
@@ -264,6 +275,7 @@ def _evaluation(
         device=qualities[0],
         host_int=qualities[1],
         float_model=qualities[2],
+        comparison=None if bundle.samples_from == "golden scans" else bundle.comparison,
         classes=bundle.outputs.classes,
         confusion=confusion(due.label, _legal(bundle, due, decided), generated.classes).tolist(),
         positions=_positions(bundle, due, decided, decided_m[0]),
@@ -273,7 +285,8 @@ def _evaluation(
         instructions=_distribution([run.instructions for run in runs]),
         measured_samples=len(runs) if runs else (len(test_set.label) if cycles else 0),
         functions=_functions(runs),
-        layers=_layers(generated, runs),
+        layers=(layers := _layers(generated, runs)),
+        slow_layers=cliffs([_measured(layer) for layer in layers], board.core, "O2"),
         plan=[Buffer(**buffer.model_dump()) for buffer in generated.plan],
         plan_steps=generated.plan_steps,
         ram=ram,
@@ -313,13 +326,27 @@ def _legal(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> npt.NDAr
     return np.where((decided >= 0) & (decided < classes), decided, wrong).astype(np.int32)
 
 
-def _quality(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32], decided_m: Metres | None) -> Quality:
-    """decided_m (N, 3): where decisions put the user, if not at the places of their classes (D,)."""
+def _quality(
+    bundle: Bundle, due: Due, decided: npt.NDArray[np.int32], decided_m: Metres | None, unit: Units
+) -> Quality:
+    """decided_m (N, 3): where decisions put the user, if not at the places of their classes (D,); unit (D,)."""
     legal = _legal(bundle, due, decided)
     scores = score(due.label, legal, due.position_m, bundle.outputs.positions_m)
     errors = scores.errors_m if decided_m is None else position_errors(decided_m[due.sample], due.position_m)
-    floors = floor_hit(due.label, legal, bundle.outputs.floors)
-    return Quality(macro_f1=scores.macro_f1, accuracy=scores.accuracy, errors_m=errors, floor_hit=floors)
+    centres = bundle.outputs.positions_m
+    at_class = None if centres is None else np.asarray(centres)[legal]
+    metres = at_class if decided_m is None else decided_m[due.sample]
+    judgement = judged(due.label, legal, metres, due.position_m, bundle.outputs.floors, bundle.site.floors)
+    found = figures(judgement)
+    return Quality(
+        macro_f1=scores.macro_f1,
+        accuracy=scores.accuracy,
+        errors_m=errors,
+        floor_hit=found.get("floor_hit"),
+        building_hit=found.get("building_hit"),
+        evaal_m=found.get("evaal_m"),
+        intervals={} if unit is None or bundle.samples_from == "golden scans" else intervals(judgement, unit),
+    )
 
 
 def _positions(
@@ -377,6 +404,12 @@ def _layers(generated: Manifest, runs: Sequence[RunCost]) -> list[Layer]:
         Layer(**layer.model_dump(), cycles=float(np.median(spent[layer.name])) if layer.name in spent else None)
         for layer in generated.layers
     ]
+
+
+def _measured(layer: Layer) -> Measured:
+    return Measured(
+        layer.name, layer.operators, layer.macs, layer.usual_kernel, layer.form_why, layer.hints, layer.cycles
+    )
 
 
 def _stacks(runs: Sequence[RunCost]) -> dict[str, float]:

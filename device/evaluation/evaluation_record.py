@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tinyloc.bundle.comparison import Comparison, Interval
 from tinyloc.bundle.provenance import Step
 from tinyloc.bundle.schema import SamplesFrom
 from tinyloc.bundle.site import Site
@@ -24,6 +25,26 @@ class Quality(_Strict):
     """mean, p50, p75, p90, max of the position error in metres, where positions exist."""
     floor_hit: float | None = None
     """Share of decisions on the true floor, where the classes lie on several floors."""
+    building_hit: float | None = None
+    """Share of decisions in the true building, where the site has several."""
+    evaal_m: float | None = None
+    """EvAAL score: mean error in metres, 4 m more for a wrong floor, 50 m more for a wrong building."""
+    intervals: dict[str, Interval] = {}
+    """95 % interval of each figure, by the names of training/protocol/figures.py; empty where units are not known."""
+
+
+class Coverage(_Strict):
+    """Decisions that the device answers, where it may answer "unknown"."""
+
+    answered: float
+    """Share of the decisions with an answer."""
+    accuracy: float | None
+    """Of the answered ones; None where there is none."""
+    macro_f1: float | None
+    silent: int
+    """Decisions on samples that hear nothing."""
+    mismatches: int | None
+    """Decisions where device and host disagree on whether to answer; None for windows and forward fill."""
 
 
 class Distribution(_Strict):
@@ -54,6 +75,8 @@ class Layer(_Strict):
     form: str | None = None  # as the manifest has it, with why and the estimate for that form
     form_why: str = ""
     form_cycles: int | None = None
+    usual_kernel: str | None = None
+    hints: list[str] = []
     cycles: float | None = None  # modelled, median over the measured samples, None where not measured
 
 
@@ -136,6 +159,8 @@ class Evaluation(_Strict):
     device: Quality
     host_int: Quality
     float_model: Quality
+    coverage: Coverage | None = None  # None: every sample gets an answer
+    comparison: Comparison | None = None  # simple methods on the same split; None on golden scans and in old bundles
     classes: list[Line]
     confusion: list[list[int]]  # [true][predicted], device
     positions: list[list[float]] | None  # a decision: true x, y, z, predicted x, y, z (m)
@@ -146,6 +171,7 @@ class Evaluation(_Strict):
     measured_samples: int  # samples whose cycles were modelled
     functions: list[Cost]
     layers: list[Layer]
+    slow_layers: list[str] = []  # lines on layers of more than twice their kind's usual cycles per MAC
     stacks: dict[str, float] = {}  # "caller;callee" -> cycles a sample, for a flame graph
     plan: list[Buffer]
     plan_steps: list[str]  # name of each step of the plan
@@ -169,4 +195,5 @@ class Evaluation(_Strict):
 
     @property
     def passed(self) -> bool:
-        return self.within_budget and self.mismatches == 0
+        unanswered = self.coverage.mismatches if self.coverage else None
+        return self.within_budget and self.mismatches == 0 and not unanswered

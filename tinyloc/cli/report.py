@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tinyloc.api.run_layout import RunError, RunLayout
 from tinyloc.cli import complete
 from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, checked_output, write_json, write_output
-from tinyloc.cli.run_layout import RunError, RunLayout
 from tinyloc.cli.runs import find_run
 
 if TYPE_CHECKING:

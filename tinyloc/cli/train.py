@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from tinyloc.api.run_layout import new_run
 from tinyloc.cli import complete
 from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, write_json
-from tinyloc.cli.run_layout import new_run
 
 
 def train(
@@ -34,6 +34,7 @@ def train(
 ) -> None:
     """Train the model of a recipe and keep the result in runs/NAME."""
     from tinyloc.cli.progress import epochs_shown
+    from tinyloc.device.report.baselines import standing
     from tinyloc.training.recipe import load_recipe
 
     chosen = load_recipe(recipe)
@@ -41,16 +42,21 @@ def train(
         chosen = chosen.model_copy(update={"seed": seed})
     directory = new_run(run or chosen.name, runs_dir)
 
+    from tinyloc.integer_training.tuner import INTEGERS
     from tinyloc.training import run as training  # torch: only once the recipe is known to be right
 
     with epochs_shown() as progress:
-        trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh)
+        trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh, tuner=INTEGERS)
     record = trained.record
-    metres = ""
-    if record.outputs.position == "mean" and "error_mean_m" in record.test:
-        metres = f", mean error {record.test['error_mean_m']:.2f} m, P90 {record.test['error_p90_m']:.2f} m"
+    test = record.test
+    figures = f"test macro F1 {test['macro_f1']:.3f}, accuracy {test['accuracy']:.3f}"
+    if record.outputs.position == "mean" and "error_mean_m" in test:
+        percentiles = ", ".join(f"P{percent} {test[f'error_p{percent}_m']:.2f} m" for percent in (50, 75, 90))
+        figures = f"test mean error {test['error_mean_m']:.2f} m, {percentiles}"
     write_json(json, record.model_dump(mode="json"))
     say(
         f"{directory}: {record.parameters:,} parameters, best epoch {record.best_epoch} of {record.epochs}; "
-        f"test macro F1 {record.test['macro_f1']:.3f}, accuracy {record.test['accuracy']:.3f}{metres} (float)"
+        f"{figures} (float)"
     )
+    for line in standing(record.comparison) if record.comparison else []:
+        say(line)
