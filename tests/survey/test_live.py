@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests.survey.test_recorder import ANNA, replay
-from tinyloc.boards import load_board
-from tinyloc.bundle.schema import load_bundle
 from tinyloc.api.run_layout import RunLayout
 from tinyloc.api.steps import build_image, generate
+from tinyloc.boards import load_board
+from tinyloc.bundle.schema import load_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.link.transport import LinkError
@@ -150,3 +150,27 @@ def test_a_model_without_a_walk_says_which_has_one() -> None:
 def test_probabilities_and_places() -> None:
     assert softmax(np.array([0.0, 0.0, np.log(2.0)])).tolist() == pytest.approx([0.25, 0.25, 0.5])
     assert class_places(load_bundle(ZOO_DIR / "ble-flat"))[0, :2].tolist() == pytest.approx([1.32, 4.61])
+
+
+def test_a_fusion_walk_shows_the_device_s_fixes(tmp_path: Path, monkeypatch) -> None:
+    from dataclasses import replace
+
+    from tinyloc.cli.choices import FusionMethod, LevelChoice, Site
+    from tinyloc.cli.fusion import RESULTS, made
+    from tinyloc.survey.live_fusion import LiveFusion
+    from tinyloc.training.fusion.simulation.simulate import simulate
+    from tinyloc.training.fusion.simulation.sites import site
+
+    monkeypatch.chdir(Path(__file__).parents[2])
+    board = load_board(BOARD)
+    image, _, _ = made(Site.CORRIDOR, BOARD, FusionMethod.STEERED, LevelChoice.SIZE, RESULTS, tmp_path)
+    whole = simulate(site("corridor"), 5)
+    walk = replace(whole, time_s=whole.time_s[:30], ranges_m=whole.ranges_m[:30], truth_m=whole.truth_m[:30])
+    live = LiveFusion(walk, EmulatedDevice(image.elf, board), board, "a corridor", speed=0)
+    live.wait(60.0)
+    shown, last = live.snapshot(), live.fixes[-1]
+    assert len(live.fixes) == 30 and live.problem == "" and last.valid
+    assert shown["dot"]["x"] == round(last.x_m, 2) and len(shown["lines"]["truth"]) == len(shown["lines"]["dead"]) == 30
+    assert "RMSE so far: fused" in shown["truth"] and "simulated" in live.about()["lines"][0]
+    assert len(live.plan().beacons) == len(walk.anchors_m)
+    live.close()

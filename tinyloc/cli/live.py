@@ -19,6 +19,11 @@ from tinyloc.cli.survey import (
     opened,
 )
 
+FUSION = "fusion:"
+"""RUN fusion:SITE is a filter of the fusion's study on a simulated walk."""
+WALK = 1
+"""Number of the test walk, as `tinyloc fusion emulate --seed` counts."""
+
 
 def live(
     run: RunArgument,
@@ -43,7 +48,10 @@ def live(
     browser: BrowserOption = True,
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
-    """Show a model at work in the browser: its dot on the plan, probabilities, cost of each answer, accuracy."""
+    """Show a model at work in the browser: its dot on the plan, probabilities, cost of each answer, accuracy.
+
+    RUN fusion:loop or fusion:corridor shows UWB fixes, dead reckoning and their fusion along a simulated walk.
+    """
     from tinyloc.boards import load_board
     from tinyloc.device.emulator import EmulatedDevice
     from tinyloc.device.image.build import load_build
@@ -55,6 +63,9 @@ def live(
     from tinyloc.survey.serve import serve
     from tinyloc.survey.sources.names import make_source
 
+    if run.startswith(FUSION):
+        _fusion(run.removeprefix(FUSION), board, speed, folder, http_port, browser)
+        return
     found = load_board(board)
     layout = find_run(run, runs_dir)
     shown = demo_of(run) if demo else None
@@ -76,3 +87,37 @@ def live(
         serve(desk, http_port, lambda address: opened(address, browser))
     finally:
         desk.close()
+
+
+def _fusion(name: str, board: str, speed: float, folder: Path | None, http_port: int, browser: bool) -> None:
+    """Show a filter at work on a simulated walk."""
+    import tempfile
+
+    from tinyloc.boards import load_board
+    from tinyloc.cli.choices import FusionMethod, LevelChoice, Site
+    from tinyloc.cli.fusion import RESULTS, made
+    from tinyloc.device.emulator import EmulatedDevice
+    from tinyloc.errors import UserError
+    from tinyloc.survey.live_fusion import LiveFusion
+    from tinyloc.survey.project import Project
+    from tinyloc.survey.recorder import Recorder
+    from tinyloc.survey.serve import serve
+    from tinyloc.survey.state import Desk
+    from tinyloc.training.fusion.simulation.simulate import simulate
+    from tinyloc.training.fusion.simulation.sites import site as place
+    from tinyloc.training.fusion.study.record import TEST_SEED
+
+    if name not in [*Site]:
+        raise UserError(f"there is no site {name!r} for a fusion walk; there are {', '.join(Site)}")
+    chosen = Site(name)
+    with tempfile.TemporaryDirectory(prefix="tinyloc-live-") as work:
+        image, _, _ = made(chosen, board, FusionMethod.STEERED, LevelChoice.SIZE, RESULTS, Path(work))
+        device = EmulatedDevice(image.elf, load_board(board), measure=True)
+        walk = simulate(place(chosen), TEST_SEED + WALK)
+        shown = LiveFusion(walk, device, load_board(board), f"{place(chosen).title}, walk {WALK}", speed)
+        project = Project(folder or Path(work) / "live", plan=shown.plan())
+        desk = Desk(project, Recorder(project), board, shown)
+        try:
+            serve(desk, http_port, lambda address: opened(address, browser))
+        finally:
+            desk.close()
