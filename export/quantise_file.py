@@ -78,7 +78,7 @@ def _float_graph(model: Path) -> Any:
     try:
         exact = load(content)
         if len(exact.subgraphs) == 1:
-            _name_uniquely(exact)
+            name_uniquely(exact)
             simplify(exact)
     except ExportError:
         raise
@@ -87,7 +87,7 @@ def _float_graph(model: Path) -> Any:
     return exact
 
 
-def _name_uniquely(model: Any) -> None:
+def name_uniquely(model: Any) -> None:
     """Names as in the file without TensorFlow's wrapping; the second of one name gets #2."""
     seen: dict[str, int] = {}
     for tensor in graph(model).tensors:
