@@ -173,7 +173,8 @@ def longer_stays(house: House, habits: Habits, generator: np.random.Generator) -
         return np.ones(len(house.spaces))
     weights = np.array([space.living for space in house.spaces])
     lived = np.flatnonzero(weights)
-    ranked = generator.choice(lived, len(lived), replace=False, p=weights[lived] / weights[lived].sum())
+    odds = weights[lived] ** 2
+    ranked = generator.choice(lived, len(lived), replace=False, p=odds / odds.sum())
     shares = np.zeros(len(weights))
     shares[ranked] = 1.0 / np.arange(1, len(lived) + 1) ** habits.power
     mean_stay = np.array([STAY_S[space.kind] for space in house.spaces])
@@ -193,7 +194,9 @@ def living_walk(
 
     `longer` says how many times the usual stay in each room is, see `longer_stays`.
     """
-    times = np.ones(len(house.spaces)) if longer is None else longer
+    often = (
+        np.ones(len(house.spaces)) if longer is None else np.sqrt(longer)
+    )  # half by more visits, half by longer ones
     spots = {
         space.name: [_random_point(space, generator) for _ in range(1 + int(space.living) + (space.kind == "hall"))]
         for space in house.spaces
@@ -205,12 +208,12 @@ def living_walk(
     while walker.times[-1] < seconds:
         here = house.spaces.index(walker.space)
         visits[here] += 1
-        odds = weights / (1 + visits) if habits.gets_round else weights.copy()
+        odds = weights / (1 + visits) if habits.gets_round else weights * often
         odds[here] *= 0.3  # another spot of the same room
         space = house.spaces[int(generator.choice(len(odds), p=odds / odds.sum()))]
         spot = spots[space.name][int(generator.integers(len(spots[space.name])))]
         walker.go(space, spot, WALK_SPEED_MPS)
-        stay = STAY_S[space.kind] * times[house.spaces.index(space)]
+        stay = STAY_S[space.kind] * often[house.spaces.index(space)]
         end = walker.times[-1] + 3.0 + generator.exponential(stay)
         facing = generator.uniform(-np.pi, np.pi)
         while walker.times[-1] < end:
