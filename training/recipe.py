@@ -249,8 +249,6 @@ class Recipe(Strict):
             problems.append(f"window.hop = {self.window.hop} skips samples; use at most window.steps = {steps}")
         if self.window.lag is not None and not self.model.crf:
             problems.append("window.lag needs model.crf = true (it delays the path of the CRF)")
-        if self.model.crf and steps == 1:
-            problems.append("model.crf needs windows of more than one sample (window.steps)")
         if steps > 1 and not self.model.crf:
             problems.append(f"window.steps = {steps} needs model.crf = true (the decision of a window is its path)")
         if self.model.architecture == "mlp" and self.input.hold_s and steps == 1 and chunk > 1:

@@ -47,6 +47,8 @@ def test_the_issue_s_commands_are_there() -> None:
         "run",
         "compare",
         "duty",
+        "survey",
+        "live",
     )
     assert groups | {(name,) for name in stages} == set(COMMANDS)
 

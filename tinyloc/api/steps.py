@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyloc.cli.run_layout import NATIVE, RunLayout
+from tinyloc.api.run_layout import NATIVE, RunLayout
 from tinyloc.errors import counted
 
 if TYPE_CHECKING:
