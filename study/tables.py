@@ -42,6 +42,7 @@ def markdown(
     parts += [*_provenance(records, planned), ""]
     sections = [
         _study_table(found), _deployed_table(found), _baseline_table(records), _hits_table(found),
+        _outlier_table(records),
         _distillation_table(found), _comparison_table(found, compare), _budget_table(found), _published_table(found),
     ]  # fmt: skip
     if positions:
@@ -293,6 +294,22 @@ def _rare(record: CellRecord) -> str:
         f"{counts.sum()} in all, and yet make {share:.0%} of macro F1; {none} have none. One decision in such a class "
         f"moves macro F1 by up to {1 / max(1, int((counts > 0).sum())):.3f}: read it with accuracy and its interval."
     )
+
+
+def _outlier_table(records: Sequence[CellRecord]) -> list[str]:
+    """How many input columns LLM.int8() computes in half precision."""
+    lines = [
+        [record.id, form, f"{one.outliers['threshold']:.3g}",
+         f"{one.outliers['columns']:.0f} of {one.outliers['of']:.0f}", f"{one.macro_f1:.3f}"]
+        for record in records
+        for form, one in record.forms.items()
+        if one.outliers
+    ]  # fmt: skip
+    if not lines:
+        return []
+    note = "Input columns of linear layers that reach the threshold somewhere in the test set."
+    return ["## Outliers of LLM.int8()", "", note, "",
+            *table(["cell", "form", "threshold", "columns", "macro F1"], lines)]  # fmt: skip
 
 
 def _hits_table(found: list[Row]) -> list[str]:
