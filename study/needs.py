@@ -60,16 +60,13 @@ def estimated_seconds(cells: Iterable[Cell]) -> dict[str, float]:
         batches = _batches(recipe, sum(map(len, data_sets[source].train)))
         forms = sum(form in DEPLOYED for form in cell.forms)
         measuring = forms * (SCORE_SECONDS + IMAGE_SECONDS * len(cell.boards)) + (EXPORT_SECONDS if forms else 0)
-        found[cell.id] = shapes[shape] * batches + measuring
+        found[cell.id] = shapes[shape] * batches * recipe.training.epochs_of(batches) + measuring
     return found
 
 
 def _batches(recipe: Recipe, samples: int) -> int:
-    """Of the whole training."""
-    if recipe.training.steps is not None:
-        return recipe.training.steps
     chunks = recipe.training.chunks_per_epoch or -(-samples // recipe.training.chunk)
-    return -(-chunks // recipe.training.batch) * (recipe.training.epochs or 1)
+    return -(-chunks // recipe.training.batch)
 
 
 def _batch_seconds(recipe: Recipe, data_set: object) -> float:

@@ -40,7 +40,7 @@ class SearchWork:
     cost: Work = untrained_cost
     """(Recipe, board, Tell) -> Cost."""
     rung: Work = trial.train_to_rung
-    """(Recipe, run, share of the epochs, Tell) -> merit on validation."""
+    """(Recipe, run, share of the training, Tell) -> merit on validation."""
     finish: Work = trial.finish
     """(Recipe, run, board, Tell) -> Measured."""
 

@@ -50,7 +50,7 @@ class _RungReached(Exception):
 
 
 def train_to_rung(recipe: Recipe, run: Path, share: float, tell: Tell) -> float:
-    """Train until a share of the model's own epochs is done; the rest goes on from the checkpoint.
+    """Train until a `share` of the model's own epochs is done; the rest goes on from the checkpoint.
 
     Returns:
         The best merit on validation so far.
