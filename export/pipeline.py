@@ -17,14 +17,14 @@ from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.float_file import float_file
 from tinyloc.export.integer_file import integer_file, widths_of
-from tinyloc.export.quantise.ranges import Range, measure_ranges
-from tinyloc.export.rank_widths import Need, rank_widths, ranking_table
+from tinyloc.export.quantise.ranges import Range
+from tinyloc.export.rank_widths import NO_LIMIT, Need, rank_widths, ranking_table
 from tinyloc.export.step_names import INPUT, OUTPUT, StepNames
+from tinyloc.export.step_ranges import calibration_streams, step_ranges
 from tinyloc.export.to_onnx import record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
 from tinyloc.files import whole_directory
 from tinyloc.training.calibration import calibration_stream
-from tinyloc.training.compress.scales import score_range
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.mdcsa import MdcsaLocaliser
 from tinyloc.training.preprocess import model_input, readings_dbm
@@ -80,7 +80,7 @@ def export_model(
     reference = parity.tflite_scores(content, names, streams)
     stages.append(_bounded(parity.compare("tflite", "onnx", reference, scores)))
     tell(f"ranges of {len(calibration)} samples")
-    measured = list(calibration[:, None]) if apart else [calibration]
+    measured = calibration_streams(calibration, apart)
     found = integer_files(exact, content, names, measured, streams, arithmetics, model.crf is not None, widths or {})
     return Exported(names, content, found.files, [*stages, *found.stages], found.ranges)
 
@@ -112,11 +112,9 @@ def integer_files(
         ExportError: a file breaks its contract.
     """
     reference = parity.tflite_scores(content, names, streams)
-    ranges = measure_ranges(content, names, measured)
-    lowest = -np.inf
-    if not has_crf:
-        ranges[OUTPUT] = score_range(parity.tflite_scores(content, names, measured))
-        lowest = ranges[OUTPUT][0]  # what integers hold; below it no decision asks which score is less
+    ranges = step_ranges(content, names, measured, path=has_crf)
+    # below what integers hold no decision asks which score is less
+    lowest = -np.inf if has_crf else ranges[OUTPUT][0]
     files: dict[Arithmetic, bytes] = {}
     stages = []
     for arithmetic in arithmetics:
@@ -159,12 +157,17 @@ def export_run(
     explain: bool = False,
     tell: Tell = lambda line: None,
     need: Callable[[bytes, StepNames], Need] | None = None,
+    bounded: bool = True,
+    limit: Callable[[Path, bytes, StepNames], Need] | None = None,
 ) -> Path:
     """Export a finished run to `run_directory/bundle`, whole or not at all; returns that directory.
 
     arithmetics: those of the recipe when not given. `tell` gets lines of text: what is done, then the table of stages,
     and with `explain` a table of layers for each integer file; with `need`, which asks the compiler what a file takes,
-    a ranking of layers by width too, along calibration data. Raises ExportError, TrainingError.
+    a ranking of layers by width too, along calibration data, and widths proposed within `limit`: what the step may
+    take, asked once the bundle is there, of its directory and its default file. Without `bounded` the default
+    arithmetic may be as coarse as it is: first weights are exported to learn what they take. Raises ExportError,
+    TrainingError.
     """
     run = load_run(run_directory)
     if isinstance(run.model, MdcsaLocaliser) and not run.model.streaming:
@@ -182,22 +185,25 @@ def export_run(
             apart=run.test_set.apart, widths=run.recipe.export.widths,
         )  # fmt: skip
         tell(parity.stage_table(exported.stages))
-        _check_default(exported.stages, default, tell)
+        if bounded:
+            _check_default(exported.stages, default, tell)
         for arithmetic, content in exported.files.items():
             (place / f"model_{arithmetic}.tflite").write_bytes(content)
             if explain:
                 explained = parity_streams(run, EXPLAIN_SAMPLES)
                 layers = parity.layer_errors(exported.float_file, content, exported.names, explained)
                 tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
-        if explain and need is not None:
-            tell(_ranking(run, exported, need))
         shutil.copy(run_directory / TEST_SET, place / TEST_SET)
         bundle = _bundle(run, exported, place, default)
         write_bundle(bundle, place)
+    if explain and need is not None:
+        tell("widths, layer by layer")
+        most = NO_LIMIT if limit is None else limit(directory, exported.files[default], exported.names)
+        tell(_ranking(run, exported, need, most))
     return directory
 
 
-def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNames], Need]) -> str:
+def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNames], Need], limit: Need) -> str:
     """Of the calibration data, not of the test set: widths are chosen by it."""
     stream = calibration_stream(run.calibration)[:EXPLAIN_SAMPLES]
     streams = list(stream[:, None]) if run.test_set.apart else [stream]
@@ -205,7 +211,8 @@ def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNam
     def of(content: bytes) -> Need:
         return need(content, exported.names)
 
-    return ranking_table(rank_widths(exported.float_file, exported.names, exported.ranges, streams, of))
+    lowest = -np.inf if run.model.crf is not None else exported.ranges[OUTPUT][0]
+    return ranking_table(rank_widths(exported.float_file, exported.names, exported.ranges, streams, of, limit, lowest))
 
 
 def parity_streams(run: TrainedRun, limit: int = PARITY_SAMPLES) -> list[Array]:

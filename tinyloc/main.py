@@ -37,7 +37,9 @@ from tinyloc.cli import (
     renode,
     report,
     sbom,
+    search,
     study,
+    survey,
     train,
     zoo,
 )
@@ -51,7 +53,7 @@ from tinyloc.errors import UserError
 
 OUR_FAULT = 3
 INTERRUPTED = 130
-GO_ON = ("train", "deploy", "evaluate")
+GO_ON = ("train", "deploy", "evaluate", "study", "search")
 """Commands that continue an interrupted run."""
 OUTSIDE = frozenset(
     {
@@ -95,6 +97,7 @@ def _program(
 
 
 app.command("init", rich_help_panel=TRAIN)(init.init)
+app.command("survey", rich_help_panel=TRAIN)(survey.survey)
 app.command("recipes", rich_help_panel=TRAIN)(recipes.recipes)
 app.add_typer(data.app, name="data", rich_help_panel=TRAIN)
 app.command("train", rich_help_panel=TRAIN)(train.train)
@@ -118,6 +121,7 @@ app.command("run", rich_help_panel=NETWORK)(run_model)
 app.add_typer(zoo.app, name="zoo", rich_help_panel=MORE)
 app.add_typer(board.app, name="board", rich_help_panel=MORE)
 app.add_typer(study.app, name="study", rich_help_panel=MORE)
+app.command("search", rich_help_panel=MORE)(search.search)
 app.add_typer(fusion.app, name="fusion", rich_help_panel=MORE)
 take_verbosity(app)
 

@@ -162,12 +162,13 @@ class Uart(RegisterFile, ABC):
         registers: dict[int, Register],
         unwired: Callable[[Signal], str | None],
         closed: Callable[[], str | None] = lambda: None,
+        size: int = 0x400,
     ) -> None:
         self.unwired, self.look, self.progress = unwired, host.look, host.progress
         self.received = bytearray()
         self.sent = bytearray()
         self.before_rate_change: Callable[[], None] = lambda: None
-        super().__init__(host.board.uart.instance, host.board.uart_base, registers, closed=closed)
+        super().__init__(host.board.uart.instance, host.board.uart_base, registers, size, closed)
 
     @property
     @abstractmethod

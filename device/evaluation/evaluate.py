@@ -26,6 +26,7 @@ from tinyloc.bundle.schema import (
 from tinyloc.codegen.backend_names import backend_named
 from tinyloc.codegen.compile import model_id
 from tinyloc.codegen.frontend.source import position_rule, score_scale
+from tinyloc.codegen.lowering.cliffs import Measured, cliffs
 from tinyloc.codegen.manifest import Manifest, read_manifest
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator.costs import REFILL
@@ -33,6 +34,7 @@ from tinyloc.device.emulator.profile import RunCost
 from tinyloc.device.evaluation.budget import RequirementError, budget_lines, unanswerable, used_figures
 from tinyloc.device.evaluation.chance import chance_of, timeline_of
 from tinyloc.device.evaluation.collect_answers import Answers, ExchangeLog, Progress, collect
+from tinyloc.device.evaluation.coverage import coverage
 from tinyloc.device.evaluation.energy import energy
 from tinyloc.device.evaluation.evaluation_record import (
     Buffer,
@@ -155,6 +157,8 @@ def evaluate(
         require,
         score_scale(bundle_dir, arithmetic) if host is None else 1.0,
     )
+    found = coverage(bundle, bundle_dir, arithmetic, test_set, _due(bundle, test_set), answers, expected)
+    evaluation = evaluation.model_copy(update={"coverage": found})
     if native is not None:
         evaluation = evaluation.model_copy(update={"litert": _differences(answers, native)})
     if exchange is not None:
@@ -328,7 +332,8 @@ def _evaluation(
         instructions=_distribution([run.instructions for run in runs]),
         measured_samples=len(runs) if runs else (len(test_set.label) if cycles else 0),
         functions=_functions(runs),
-        layers=_layers(generated, runs),
+        layers=(layers := _layers(generated, runs)),
+        slow_layers=cliffs([_measured(layer) for layer in layers], board.core, "O2"),
         plan=[Buffer(**buffer.model_dump()) for buffer in generated.plan],
         plan_steps=generated.plan_steps,
         ram=ram,
@@ -446,6 +451,12 @@ def _layers(generated: Manifest, runs: Sequence[RunCost]) -> list[Layer]:
         Layer(**layer.model_dump(), cycles=float(np.median(spent[layer.name])) if layer.name in spent else None)
         for layer in generated.layers
     ]
+
+
+def _measured(layer: Layer) -> Measured:
+    return Measured(
+        layer.name, layer.operators, layer.macs, layer.usual_kernel, layer.form_why, layer.hints, layer.cycles
+    )
 
 
 def _stacks(runs: Sequence[RunCost]) -> dict[str, float]:

@@ -36,6 +36,20 @@ class Quality(_Strict):
     """95 % interval of each figure, by the names of training/protocol/figures.py; empty where units are not known."""
 
 
+class Coverage(_Strict):
+    """Decisions that the device answers, where it may answer "unknown"."""
+
+    answered: float
+    """Share of the decisions with an answer."""
+    accuracy: float | None
+    """Of the answered ones; None where there is none."""
+    macro_f1: float | None
+    silent: int
+    """Decisions on samples that hear nothing."""
+    mismatches: int | None
+    """Decisions where device and host disagree on whether to answer; None for windows and forward fill."""
+
+
 class Distribution(_Strict):
     """Of one quantity over the samples."""
 
@@ -64,6 +78,8 @@ class Layer(_Strict):
     form: str | None = None  # as the manifest has it, with why and the estimate for that form
     form_why: str = ""
     form_cycles: int | None = None
+    usual_kernel: str | None = None
+    hints: list[str] = []
     cycles: float | None = None  # modelled, median over the measured samples, None where not measured
 
 
@@ -180,6 +196,7 @@ class Evaluation(_Strict):
     date: Line | None = None  # start of the evaluation, UTC, ISO 8601
     commit: Line | None = None  # of tinyloc's checkout
     command: Line | None = None  # as it was typed; None from Python
+    coverage: Coverage | None = None  # None: every sample gets an answer
     comparison: Comparison | None = None  # simple methods on the same split; None on golden scans and in old bundles
     classes: list[Line]
     confusion: list[list[int]]  # [true][predicted], device
@@ -191,6 +208,7 @@ class Evaluation(_Strict):
     measured_samples: int  # samples whose cycles were modelled
     functions: list[Cost]
     layers: list[Layer]
+    slow_layers: list[str] = []  # lines on layers of more than twice their kind's usual cycles per MAC
     stacks: dict[str, float] = {}  # "caller;callee" -> cycles a sample, for a flame graph
     plan: list[Buffer]
     plan_steps: list[str]  # name of each step of the plan
@@ -220,4 +238,6 @@ class Evaluation(_Strict):
 
     @property
     def passed(self) -> bool:
-        return self.within_budget and self.mismatches == 0 and not self.no_better_than_chance
+        unanswered = self.coverage.mismatches if self.coverage else None
+        equal = self.mismatches == 0 and not unanswered
+        return self.within_budget and equal and not self.no_better_than_chance

@@ -8,7 +8,14 @@ from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.image.library_record import LibrarySizes
 from tinyloc.device.report import battery
 from tinyloc.device.report.baseline import Comparison
-from tinyloc.device.report.baselines import BASELINE_COLUMNS, FIGURE_NAMES, figure_text, interval_lines, standing
+from tinyloc.device.report.baselines import (
+    BASELINE_COLUMNS,
+    FIGURE_NAMES,
+    coverage_lines,
+    figure_text,
+    interval_lines,
+    standing,
+)
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import plan_figure
@@ -90,12 +97,8 @@ def render_html(
         .render(
             e=evaluation,
             headline=headline(evaluation),
-            sentences=[
-                s
-                for s in (agreement(evaluation), fitting(evaluation), quality(evaluation), chance_sentence(evaluation))
-                if s
-            ],
-            intervals=interval_lines(evaluation),
+            sentences=[found for say in SENTENCES if (found := say(evaluation))],
+            intervals=[*interval_lines(evaluation), *coverage_lines(evaluation)],
             standing=standing(evaluation.comparison) if evaluation.comparison else [],
             baseline_columns=BASELINE_COLUMNS,
             figure_names=FIGURE_NAMES,

@@ -39,6 +39,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "floor_hit": evaluation.device.floor_hit,
         "building_hit": evaluation.device.building_hit,
         "evaal_m": evaluation.device.evaal_m,
+        "coverage": evaluation.coverage.model_dump(mode="json") if evaluation.coverage else None,
         "intervals": evaluation.device.intervals,
         "comparison": evaluation.comparison.model_dump(mode="json") if evaluation.comparison else None,
         "accuracy": evaluation.device.accuracy,

@@ -10,7 +10,14 @@ from rich.text import Text
 
 from tinyloc.bundle.comparison import Comparison
 from tinyloc.device.evaluation.evaluation_record import Evaluation, Quality
-from tinyloc.device.report.baselines import BASELINE_COLUMNS, FIGURE_NAMES, figure_text, interval_lines, standing
+from tinyloc.device.report.baselines import (
+    BASELINE_COLUMNS,
+    FIGURE_NAMES,
+    coverage_lines,
+    figure_text,
+    interval_lines,
+    standing,
+)
 from tinyloc.device.report.numbers import (
     grouped,
     measured,
@@ -135,7 +142,7 @@ def short_verdict(evaluation: Evaluation) -> RenderableType:
 def verdict(evaluation: Evaluation, report: Path | None = None) -> RenderableType:
     """Make the verdict with tables of quality, budget, memory, time and energy; `report` is the HTML page."""
     lines: list[RenderableType] = [short_verdict(evaluation), Text(), quality_table(evaluation), Text()]
-    lines += [Text(line) for line in interval_lines(evaluation)]
+    lines += [Text(line) for line in (*interval_lines(evaluation), *coverage_lines(evaluation))]
     if evaluation.comparison is not None:
         lines += [
             baseline_table(evaluation.comparison),

@@ -47,6 +47,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "run",
         "compare",
         "duty",
+        "survey",
     )
     assert groups | {(name,) for name in stages} == set(COMMANDS)
 
