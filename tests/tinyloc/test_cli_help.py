@@ -48,6 +48,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "compare",
         "duty",
         "survey",
+        "live",
     )
     assert groups | {(name,) for name in stages} == set(COMMANDS)
 
