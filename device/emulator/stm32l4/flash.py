@@ -1,5 +1,7 @@
 """Flash interface of the STM32L4. Register offsets and reset values: ST's stm32l432xx.h v1.7.4 and STM32L4x2.svd."""
 
+from collections.abc import Callable
+
 from tinyloc.device.emulator.peripherals import RegisterFile, named
 
 
@@ -7,6 +9,8 @@ class FlashRegisters(RegisterFile):
     """Flash interface: the wait states are what matters."""
 
     def __init__(self) -> None:
+        self.on_wait_states: Callable[[], None] = lambda: None
+        """Called when the wait states may have changed."""
         super().__init__(
             "FLASH registers",
             0x4002_2000,
@@ -25,6 +29,12 @@ class FlashRegisters(RegisterFile):
                 30 WRP1BR ff 0
             """),
         )
+
+    def on_write(self, name: str, value: int) -> int:
+        if name == "ACR":
+            self.values[name] = value
+            self.on_wait_states()
+        return value
 
     @property
     def wait_states(self) -> int:
