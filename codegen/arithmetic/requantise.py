@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number, require
 from tinyloc.codegen.graph import RANGE, Tensor
 from tinyloc.codegen.layer_code import Constant
 
@@ -175,8 +176,13 @@ def sum_bound(weights: Int64s, bias: Int64s | None, x: Tensor) -> int:
     return int(worst.max())
 
 
-def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> tuple[str, tuple[Constant, ...]]:
-    """A statement that declares the layer's tl_scaling_t `scaling`, and the arrays that it names."""
+def scaling(
+    prefix: str, factors: list[tuple[int, int]], r: Requantisation, limited: bool = False
+) -> tuple[str, tuple[Constant, ...]]:
+    """A statement that declares the layer's tl_scaling_t `scaling`, and the arrays that it names.
+
+    limited: by an activation; in data mode it decides, with the element type, which kind the layer is of.
+    """
     multipliers = np.array([multiplier for multiplier, _ in factors], dtype=np.int64)
     shifts = np.array([shift for _, shift in factors])
     size = f"[{len(factors)}]"
@@ -195,6 +201,12 @@ def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> t
         kind = "TL_BYTE" if (r.low, r.high) == (-128, 127) else kind
     else:
         kind, shifts = "TL_ANY", shifts - 1
+    if in_data_mode():
+        kinds = {"int8": ("TL_BYTE", "TL_SHORT"), "int16": ("TL_HALF", "TL_LONG")}
+        fixed = kinds[r.element][limited]
+        alike = {"TL_BYTE": "TL_SHORT", "TL_HALF": "TL_LONG"}
+        require(alike.get(kind, kind) == alike.get(fixed, fixed), f"its factors need {kind}, the program has {fixed}")
+        kind = fixed
     constants = (
         Constant(f"{prefix}_multiplier", "int32_t", multipliers, size),
         *lower,
@@ -206,9 +218,9 @@ def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> t
         "multiplier_low": low_name,
         "shift": f"{prefix}_shift",
         "per_channel": int(len(factors) > 1),
-        "zero_point": r.zero_point,
-        "low": r.low,
-        "high": r.high,
+        "zero_point": number(r.zero_point),
+        "low": number(r.low),
+        "high": number(r.high),
     }
     lines = "\n".join(f"    .{name} = {value}," for name, value in fields.items())
     return f"static const tl_scaling_t scaling = {{\n{lines}\n}};", constants

@@ -70,7 +70,7 @@ static uint16_t flags(void) {
 
 static void send_hello(uint16_t seq) {
     tl_hello_t hello = {
-        .model_id = TL_MODEL_ID, .inputs = TL_INPUTS, .classes = TL_CLASSES, .window = TL_WINDOW, .hop = TL_HOP,
+        .model_id = TL_MODEL_ID, .inputs = (uint16_t)TL_INPUT_COUNT, .classes = (uint16_t)TL_CLASS_COUNT, .window = TL_WINDOW, .hop = TL_HOP,
         .score_bytes = sizeof(tl_score_t), .flags = flags(), .arena = sizeof(tl_model_arena_t),
         .state = sizeof(tl_localiser_t), .payload_max = PAYLOAD_MAX,
     };
@@ -89,8 +89,8 @@ static void send_result(void) {
     tl_put_u32(&writer, (uint32_t)margin);
     tl_put_u32(&writer, estimate_cycles);
     tl_put_u16(&writer, estimate_stack);
-    tl_put_u16(&writer, TL_CLASSES);
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+    tl_put_u16(&writer, (uint16_t)TL_CLASS_COUNT);
+    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
         if (sizeof(tl_score_t) == 1) {
             tl_put_u8(&writer, (uint8_t)estimate.scores[c]);
         } else {
@@ -175,7 +175,7 @@ static bool classify(const tl_frame_t *request, bool dense, uint16_t count) {
 static void take_sample(const tl_frame_t *request) {
     bool dense = request->type == TL_MESSAGE_SAMPLE_DENSE;
     uint16_t count = 0;
-    uint32_t length = TL_INPUTS;
+    uint32_t length = (uint32_t)TL_INPUT_COUNT;
     if (!dense) {
         count = request->length >= 2u ? tl_get_u16(request->body) : 0;
         length = 2u + (uint32_t)READING_WIRE * count;
