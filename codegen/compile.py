@@ -34,7 +34,15 @@ from tinyloc.codegen.lowering.layer_checks import check_calls, check_count
 from tinyloc.codegen.lowering.lower import Program, localiser_program, make_program
 from tinyloc.codegen.lowering.render import program_values, render
 from tinyloc.codegen.lowering.tensor_placement import DEFAULT_ARENA, ArenaOptions, Place
-from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest, ModelManifest, Reference, UpdatableRecord
+from tinyloc.codegen.manifest import (
+    ArgumentRecord,
+    GraphManifest,
+    LibraryRecord,
+    Manifest,
+    ModelManifest,
+    Reference,
+    UpdatableRecord,
+)
 from tinyloc.codegen.passes import Pass
 from tinyloc.codegen.updatable.capacity import capacity_of, filled_up
 from tinyloc.codegen.updatable.program import filled_tables, program_id, scalar_fields, struct_bytes

@@ -82,8 +82,7 @@ def lift(statements: Sequence[str], name: str) -> tuple[tuple[str, ...], tuple[i
         return f"n[{list(numbers).index(mark[1])}]"
 
     lifted = [_MARK.sub(take, statement) for statement in statements]
-    if not numbers:
-        return tuple(lifted), ()
-    # an initialiser that is no constant expression cannot be of a static object
-    plain = (re.sub(r"^static const ", "const ", line) for line in lifted)
-    return (f"const int32_t *const n = {name};", *plain), tuple(numbers.values())
+    if in_data_mode():  # an initialiser that is no constant expression cannot be of a static object
+        lifted = [re.sub(r"^static const ", "const ", line) for line in lifted]
+    fetched = (f"const int32_t *const n = {name};",) if numbers else ()
+    return (*fetched, *lifted), tuple(numbers.values())

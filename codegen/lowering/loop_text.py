@@ -88,7 +88,9 @@ class _LoopText:
         constant that finds no register is fetched half as often."""
         inner = 0 < depth == len(self.axes) - 1
         if in_data_mode():  # no constant is part of an instruction there
-            return next(n for n in (DATA_LANES, 2, 1) if self.axes[depth] % n == 0 and depth == len(self.axes) - 1 or n == 1)
+            return next(
+                n for n in (DATA_LANES, 2, 1) if (self.axes[depth] % n == 0 and depth == len(self.axes) - 1) or n == 1
+            )
         return 2 if inner and self.axes[depth] % 2 == 0 else 1
 
     def ready(self, inner: Operator) -> bool:

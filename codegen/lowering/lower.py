@@ -216,8 +216,11 @@ def make_program(
         for layer, op in zip(_layers(graph, storage, values), storage.layers, strict=True)
     ]
     # in data mode equal arrays of this model need not be equal in the next
-    shared, notes = share_constants([layer.lowered for layer in layers]) if not in_data_mode() else (
-        [layer.lowered for layer in layers], [])
+    shared, notes = (
+        share_constants([layer.lowered for layer in layers])
+        if not in_data_mode()
+        else ([layer.lowered for layer in layers], [])
+    )
     layers = [
         dataclasses.replace(layer, lines=_lines(lowered), lowered=lowered)
         for layer, lowered in zip(layers, shared, strict=True)
@@ -257,9 +260,13 @@ def _with_data(lowered: Lowered, prefix: str) -> Lowered:
     """In data mode the layer's numbers are an array of its own."""
     statements, numbers = lift(lowered.statements, f"{prefix}_numbers")
     if not numbers:
-        return lowered
+        return dataclasses.replace(lowered, statements=statements)
     own = Constant(f"{prefix}_numbers", "int32_t", np.array(numbers, np.int64), "scales, zero points and bounds")
-    headers = ("tl_data.h",) if any("of_data(" in line or "tl_scale(" in line or "tl_scale_halved(" in line for line in statements) else ()
+    headers = (
+        ("tl_data.h",)
+        if any("of_data(" in line or "tl_scale(" in line or "tl_scale_halved(" in line for line in statements)
+        else ()
+    )
     return dataclasses.replace(
         lowered, statements=statements, constants=(*lowered.constants, own), headers=(*lowered.headers, *headers)
     )

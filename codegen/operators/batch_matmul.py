@@ -18,7 +18,6 @@ from tinyloc.codegen.graph import Graph, Operator, Tensor, broadcast_shape
 from tinyloc.codegen.layer_code import Array, Constant, Lowered
 from tinyloc.codegen.operators.base import KernelRule, operand_names, quantised_problems, shape_problems
 
-
 NARROW_DEPTH = (1 << 30) // 255**2
 """Below it a sum of int8 products keeps within 30 bits, whatever the zero points."""
 

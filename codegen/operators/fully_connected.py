@@ -21,6 +21,8 @@ from tinyloc.codegen.kernel_forms.packing import pack_blocks, pack_rows
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
 from tinyloc.codegen.operators.base import KernelRule, is_small, quantised_problems
 
+RELU = 1
+
 
 def _weights(graph: Graph, op: Operator) -> Int64s:
     """(C, K)."""
@@ -55,7 +57,11 @@ def channel_problems(graph: Graph, op: Operator, channels: int) -> list[str]:
 
 def _in_nibbles(x: Tensor, weights: Int64s) -> bool:
     """Whether weights of four bits do."""
-    return not in_data_mode() and x.element == "int8" and fits_nibbles(weights, 128 * int(np.abs(weights).sum(axis=1).max()))
+    return (
+        not in_data_mode()
+        and x.element == "int8"
+        and fits_nibbles(weights, 128 * int(np.abs(weights).sum(axis=1).max()))
+    )
 
 
 def sums(graph: Graph, op: Operator, x: Array) -> Int64s:
@@ -141,7 +147,7 @@ class FullyConnected(KernelRule):
         channels, depth = weights.shape
         batches = x.size // depth
         r = requantisation(graph, op)
-        limited = op.attributes.get("activation", 0) != 0
+        limited = op.attributes.get("activation", 0) not in ((0, RELU) if y.element == "int8" else (0,))
         how, arrays = scaling(prefix, r.once_factors(sum_bound(weights, bias, x)), r, limited)
         sparse = bool(op.attributes.get("sparse"))
         folded = np.zeros(channels, np.int64) if bias is None else bias

@@ -87,7 +87,9 @@ class Logistic16(ElementWise):
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         multiplier, shift = input_scaling(graph.tensors[op.inputs[0]].scale, (0,))
-        return Expression(f"tl_logistic16({operands[0]}, {number(multiplier)}, {number(shift)}, tl_sigmoid_table)", (SIGMOID_TABLE,))
+        return Expression(
+            f"tl_logistic16({operands[0]}, {number(multiplier)}, {number(shift)}, tl_sigmoid_table)", (SIGMOID_TABLE,)
+        )
 
 
 class Tanh16(ElementWise):
@@ -105,4 +107,6 @@ class Tanh16(ElementWise):
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         multiplier, shift = input_scaling(graph.tensors[op.inputs[0]].scale, (0, 1))
-        return Expression(f"tl_tanh16({operands[0]}, {number(multiplier)}, {number(shift)}, tl_sigmoid_table)", (SIGMOID_TABLE,))
+        return Expression(
+            f"tl_tanh16({operands[0]}, {number(multiplier)}, {number(shift)}, tl_sigmoid_table)", (SIGMOID_TABLE,)
+        )

@@ -54,9 +54,11 @@ static void hear(tl_localiser_t *localiser, uint16_t position, uint16_t index, i
 static uint16_t fill(tl_localiser_t *localiser, uint16_t heard) {
 #if TL_HOLD > 0
     heard = 0;
-    for (uint16_t i = 0; i < TL_INPUT_COUNT; i++) {
+    const int32_t inputs = TL_INPUT_COUNT;
+    const tl_input_t silent = TL_INPUT_ZERO;
+    for (uint16_t i = 0; i < inputs; i++) {
         if (localiser->left[i] == 0) {
-            localiser->input[i] = TL_INPUT_ZERO;
+            localiser->input[i] = silent;
             continue;
         }
         localiser->left[i]--;

@@ -14,11 +14,13 @@ uint16_t tl_mode(const uint16_t *votes) {
 
 /* Extend every path by one sample: paths end in `from`, go on to `to`, and `back` says where each came from. */
 static void extend(const int32_t *from, int32_t *to, tl_origin_t *back, const tl_score_t *scores) {
-    for (uint16_t j = 0; j < TL_CLASS_COUNT; j++) {
-        const int32_t *transition = &tl_crf_transitions[j]; /* column j: (TL_CLASSES, TL_CLASSES), [from][to] */
+    const int32_t classes = TL_CLASS_COUNT;
+    const int32_t *const transitions = tl_crf_transitions;
+    for (uint16_t j = 0; j < classes; j++) {
+        const int32_t *transition = &transitions[j]; /* column j: (TL_CLASSES, TL_CLASSES), [from][to] */
         int32_t best = from[0] + *transition;
         tl_origin_t origin = 0;
-        for (uint16_t i = 1; i < TL_CLASS_COUNT; i++) {
+        for (uint16_t i = 1; i < classes; i++) {
             transition += TL_CLASSES;
             int32_t path = from[i] + *transition;
             if (path > best) {
