@@ -21,7 +21,7 @@ TINYLOC := $(BIN)/tinyloc
 WHERE := --runs-dir $(RUNS)
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-base test-slow lint misra docs wheel clean distclean
+.PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-base test-slow lint misra docs wheel lock audit clean distclean
 
 help: ## list the targets
 	@echo "make TARGET [RECIPE=$(RECIPE)] [BOARD=$(BOARD)] [RUN=name] [PORT=/dev/ttyACM0]"
@@ -29,7 +29,9 @@ help: ## list the targets
 
 # --- set-up ----------------------------------------------------------------------------------------------------------
 
-# An editable install of EXTRAS; the stamp files make it run again when the dependencies change.
+# An editable install of EXTRAS with the versions of the lock; the stamp files make it run again when the dependencies change.
+# With LOCKED=1, as CI does it: all packages of the lock, each checked against its SHA-256.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 APT := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq
 
 # Set python and version: PYTHON if it is given, else the newest supported interpreter on the PATH.
@@ -48,7 +50,7 @@ endef
 
 # onnx2tf runs on Python 3.11 and asks for 3.12; pyproject.toml lists what it needs there.
 ONNX2TF_ON_3_11 = if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python onnx2tf==2.6.9; fi
+	    $(PIP) --no-deps --ignore-requires-python onnx2tf==2.6.9; fi
 
 define install
 	$(find_python)
@@ -62,8 +64,15 @@ define install
 	fi
 	test -x $(BIN)/python || $$python -m venv $(VENV)
 	version=$$($(BIN)/python -c "$$number")
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements/tested-$$version.txt -e '.$(EXTRAS)'
-	case '$(EXTRAS)' in *export*) $(ONNX2TF_ON_3_11) ;; esac
+	lock=requirements/locked-$$version.txt
+	if [ -n '$(LOCKED)' ]; then
+	  $(PIP) --require-hashes --no-deps --ignore-requires-python -r $$lock
+	  $(PIP) --no-deps --no-build-isolation -e .
+	else
+	  sed -nE 's/^([A-Za-z0-9._-]+==[^ ;+\\]+).*/\1/p' $$lock >$(VENV)/versions.txt
+	  $(PIP) -c $(VENV)/versions.txt -e '.$(EXTRAS)'
+	  case '$(EXTRAS)' in *export*) $(ONNX2TF_ON_3_11) ;; esac
+	fi
 	touch $(STAMPS)
 endef
 
@@ -182,8 +191,26 @@ misra: $(VENV)/.dev ## MISRA C:2012 over generated code: nothing outside the lis
 docs: $(VENV)/.docs ## build the documentation site into build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-wheel: $(VENV)/.base ## build the wheel into dist/
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+wheel: $(VENV)/.base ## build the wheel and its bill of materials into dist/
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	version=$$($(BIN)/python -m tinyloc --version | cut -d ' ' -f 2)
+	test -x build/sbom/bin/cyclonedx-py || { $(BIN)/python -m venv build/sbom; build/sbom/bin/pip install --quiet 'cyclonedx-bom>=7,<8'; }
+	rm -rf build/wheel-only
+	$(BIN)/python -m venv --without-pip build/wheel-only
+	$(BIN)/python -m pip --python build/wheel-only/bin/python install --quiet dist/tinyloc-$$version-*.whl
+	build/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+	  --of JSON -o dist/tinyloc-$$version.cdx.json build/wheel-only/bin/python
+	rm -rf build/wheel-only
+
+lock: ## write requirements/locked-*.txt: versions and SHA-256 of what CI installs (UPGRADE=1: newer versions)
+	@$(find_python)
+	test -x build/lock/bin/uv || { $$python -m venv build/lock; build/lock/bin/pip install --quiet 'uv>=0.13,<0.14'; }
+	PATH=$(abspath build/lock/bin):$$PATH UPGRADE='$(UPGRADE)' bash requirements/lock.sh
+
+audit: ## look the locked packages up in the database of known vulnerabilities (needs the network)
+	@$(find_python)
+	test -x build/audit/bin/pip-audit || { $$python -m venv build/audit; build/audit/bin/pip install --quiet 'pip-audit>=2.10,<3'; }
+	for lock in requirements/locked-*.txt; do build/audit/bin/pip-audit --require-hashes --disable-pip -r $$lock; done
 
 clean: ## remove build products and caches; runs stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,32 +1,28 @@
 """Boards as data: one directory a board, `board.toml` validated here."""
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from tinyloc import paths
-from tinyloc.errors import UserError
+from tinyloc.boards.parts import Address, BoardError, Core, PartFacts, PinName, Word, load_part, only_place, read_toml
 from tinyloc.names import FileName, Line, OptionalLine, Symbol
-from tinyloc.strict import Strict, problems
+from tinyloc.strict import Strict
 
-Core = Literal["cortex-m3", "cortex-m4f"]
-Address = Annotated[int, Field(ge=0, lt=1 << 32)]
-Word = Annotated[int, Field(ge=0, lt=1 << 32)]
-
-
-class BoardError(UserError):
-    """A board that does not exist or whose board.toml is wrong; the message says what to do."""
+__all__ = [
+    "Alias", "Board", "BoardError", "Budget", "Clock", "Core", "Energy", "FixedWords", "Flash", "FlashTool", "Memory",
+    "PartFacts", "Pin", "Uart", "board_names", "broken_boards", "load_board", "part_names",
+]  # fmt: skip
 
 
 class Clock(Strict):
     """Clock of the core."""
 
+    source: Symbol
+    """Oscillator that the clock is made from, as the part's facts name it."""
     hz: int = Field(gt=0, le=2_000_000_000)
     """Clock in Hz at which the firmware runs; the port sets it."""
-    reset_hz: int = Field(gt=0, le=2_000_000_000)
-    """Clock in Hz after reset."""
     flash_wait_states: int = Field(ge=0, le=255)
     """Core cycles beyond one that a read of the flash takes at `hz`."""
 
@@ -51,8 +47,6 @@ class Build(Strict):
     """Flags of the C compiler: core, instruction set, floating point."""
     linker_script: FileName
     """File next to board.toml."""
-    port: FileName
-    """Directory below firmware/port."""
     stack_bytes: int = Field(gt=0, le=1 << 24)
     """Bytes reserved for the stack. The report counts the used part."""
 
@@ -115,15 +109,26 @@ class FixedWords(Strict):
         return all(word == 0xFFFF_FFFF for word in self.words)
 
 
+class Pin(Strict):
+    """A pin that carries a signal of the UART."""
+
+    pin: PinName
+    """Name of the pin: PA2, P0.06, DIO3."""
+    function: int = Field(default=0, ge=0, le=255)
+    """Number of the pin's alternate function; 0 where the part has none."""
+
+
 class Uart(Strict):
     """Serial port of the link (docs/reference/link.md): 8 data bits, no parity, 1 stop bit."""
 
     name: Line
     """Name with its pins."""
-    model: FileName
-    """Model of the peripheral in device/emulator."""
-    base: Address
-    """Address of its registers."""
+    instance: Symbol
+    """The UART, as the part's facts name it."""
+    tx: Pin | None = None
+    """Output: `{ pin = "PA2", function = 7 }`. Missing on virtual boards, which have no pins."""
+    rx: Pin | None = None
+    """Input."""
     baud: int = Field(gt=0, le=100_000_000)
     """Rate in bit/s after reset."""
     max_baud: int = Field(gt=0, le=100_000_000)
@@ -203,8 +208,8 @@ class Board(Strict):
     """Name of the directory."""
     title: Line
     """Name in reports."""
-    part: Line
-    """Microcontroller."""
+    part: FileName
+    """Microcontroller; parts/<part>.toml has its facts."""
     core: Core
     """Core of the microcontroller."""
     clock: Clock
@@ -236,7 +241,23 @@ class Board(Strict):
     @property
     def directory(self) -> Path:
         """Where board.toml and the linker script lie."""
-        return paths.BOARDS_DIR / self.name
+        return _board_file(self.name).parent
+
+    @property
+    def facts(self) -> PartFacts:
+        """What the part's silicon has. Raises BoardError when its file is missing or wrong."""
+        return load_part(self.part)
+
+    @property
+    def uart_base(self) -> int:
+        """Address of the registers of the board's UART. Raises BoardError when the part has no such UART."""
+        facts = self.facts
+        if self.uart.instance not in facts.uart:
+            raise BoardError(
+                f"board {self.name}: a {facts.name} has no UART called {self.uart.instance!r}; "
+                f"it has {', '.join(facts.uart)}"
+            )
+        return facts.uart[self.uart.instance].base
 
     def region(self, name: str) -> Memory:
         """The memory of that name; KeyError when the board has none."""
@@ -247,26 +268,44 @@ class Board(Strict):
 
 
 def board_names() -> list[str]:
-    """Names of all boards that have a board.toml, sorted."""
-    return sorted(path.parent.name for path in paths.BOARDS_DIR.glob("*/board.toml"))
+    """Names of all boards that have a board.toml, sorted: those of ./boards, $TINYLOC_BOARDS and the package."""
+    return sorted(paths.board_files())
+
+
+def broken_boards() -> dict[str, str]:
+    """Boards that cannot be used yet, with the reason."""
+    broken = {}
+    for name in board_names():
+        try:
+            load_board(name)
+        except BoardError as error:
+            broken[name] = str(error)
+    return broken
 
 
 def part_names() -> list[str]:
-    """Names of the boards that exist as hardware, sorted: all but the virtual ones."""
-    return [name for name in board_names() if not load_board(name).virtual]
+    """Names of the boards that exist as hardware, sorted: all but the virtual and the unfinished ones."""
+    broken = broken_boards()
+    return [name for name in board_names() if name not in broken and not load_board(name).virtual]
+
+
+def _board_file(name: str) -> Path:
+    files = paths.board_files()
+    if name not in files:
+        raise BoardError(
+            f"unknown board {name!r}; known boards: {', '.join(sorted(files))}; `tinyloc board new` makes one"
+        )
+    return only_place(name, files[name], "boards")
 
 
 def load_board(name: str) -> Board:
-    """Read and validate `boards/<name>/board.toml`.
+    """Read and validate the board.toml of a board.
 
-    Raises BoardError naming the known boards, or every wrong key at once.
+    Raises:
+        BoardError: There is none (the known ones are named), there are two, or keys are wrong (all are named).
     """
-    path = paths.BOARDS_DIR / name / "board.toml"
-    if name not in board_names():
-        raise BoardError(f"unknown board {name!r}; known boards: {', '.join(board_names())}")
-    try:
-        return Board.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BoardError(f"{path}: not valid TOML: {error}") from error
-    except ValidationError as error:
-        raise BoardError(f"{path}: {'; '.join(problems(error, 'board'))}") from error
+    path = _board_file(name)
+    board = read_toml(path, Board, "board")
+    if board.name != name:
+        raise BoardError(f"{path}: name is {board.name!r}, its directory {name!r}; make them equal")
+    return board

@@ -224,6 +224,7 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
         parameters=run.record.parameters,
         parameters_published=run.record.parameters_published,
         float_metrics=run.record.test,
+        comparison=run.record.comparison,
         budget=run.recipe.budget,
         build=Build(**run.recipe.build.model_dump()),
         data=Source(

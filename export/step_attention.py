@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyloc.export.step_parts import Centred, Norm, behind_norm, linear
+from tinyloc.export.step_parts import Centred, Linear, Norm, behind_norm
 from tinyloc.training.models.mdcsa import JOIN_WIDTH, DcsaBlock, GatedResidual, MdcsaLocaliser, sinusoids
 
 
@@ -43,7 +43,7 @@ class Project(nn.Module):
     def __init__(self, block: DcsaBlock) -> None:
         super().__init__()
         (key, key_bias), (query, query_bias) = convolution(block.key), convolution(block.query)
-        self.both = linear(torch.cat([key, query]), torch.cat([key_bias, query_bias]))
+        self.both = Linear(torch.cat([key, query]), torch.cat([key_bias, query_bias]))
         self.width = block.key.out_channels
         self.scale = 1.0 / math.sqrt(self.width)
 
@@ -59,7 +59,7 @@ class Attention(nn.Module):
     def __init__(self, bias: Tensor | None = None) -> None:
         super().__init__()
         self.bias: Tensor | None
-        self.register_buffer("bias", None if bias is None else bias.detach()[None].clone())
+        self.register_buffer("bias", None if bias is None else bias[None].clone())
 
     def forward(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """query (1, H), scaled; keys, values (1, S * H) -> (1, H)."""
@@ -80,7 +80,7 @@ class Residual(nn.Module):
         weight = residual.gate.weight @ residual.mix.weight
         bias = residual.gate.weight @ residual.mix.bias + residual.gate.bias
         (value, gate), (value_bias, gate_bias) = weight.chunk(2), bias.chunk(2)
-        self.value, self.gate, self.norm = linear(value, value_bias), linear(gate, gate_bias), norm
+        self.value, self.gate, self.norm = Linear(value, value_bias), Linear(gate, gate_bias), norm
 
     def forward(self, u: Tensor) -> Tensor:
         """(N, H) -> (N, H)."""
@@ -104,13 +104,13 @@ class FoldedMdcsa(nn.Module):
         self.hidden, self.layers, self.context = model.hidden, model.settings.layers, model.context
         self.kernels = [block.kernel for block in blocks]
         self.scale = 1.0 / root
-        self.embed = linear(model.embed.weight * root, model.embed.bias * root)
+        self.embed = Linear(model.embed.weight * root, model.embed.bias * root)
         self.project = nn.ModuleList(Project(block) for block in blocks)
         self.attention = nn.ModuleList(Attention(block.bias) for block in blocks)
         self.norm = nn.ModuleList(Norm(block.norm, model.inputs) for block in blocks)
         self.residual = nn.ModuleList(Residual(block.residual, Norm(block.residual.norm)) for block in blocks)
         self.second_attention = Attention()
-        self.join = linear(*convolution(model.join))
+        self.join = Linear(*convolution(model.join))
         self.last_norm = Centred(model.hidden, model.norm.eps)
         self.head = behind_norm(model.head, model.norm)
 
@@ -150,13 +150,13 @@ class FoldedWindow(nn.Module):
         self.hidden, self.layers, self.inputs = model.hidden, model.settings.layers, model.inputs
         self.context, self.kernels = model.context, [block.kernel for block in blocks]
         self.scale = 1.0 / root
-        self.embed = linear(model.embed.weight * root, model.embed.bias * root)
+        self.embed = Linear(model.embed.weight * root, model.embed.bias * root)
         self.position: Tensor
         self.register_buffer("position", sinusoids(model.context, model.hidden))
         self.project = nn.ModuleList(Project(block) for block in blocks)
         self.norm = nn.ModuleList(Norm(block.norm) for block in blocks)
         self.residual = nn.ModuleList(Residual(block.residual, Norm(block.residual.norm)) for block in blocks)
-        self.join = linear(*convolution(model.join))
+        self.join = Linear(*convolution(model.join))
         self.last_norm = Centred(model.hidden, model.norm.eps)
         self.head = behind_norm(model.head, model.norm)
 

@@ -24,9 +24,10 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tinyloc.export.step_attention import FoldedMdcsa, FoldedWindow
-from tinyloc.export.step_parts import NormScale, linear, standardiser
+from tinyloc.export.step_parts import Linear, NormScale, standardiser
 from tinyloc.export.step_recurrent import FoldedGru, FoldedLstm
 from tinyloc.training.models.gru import GruLocaliser
 from tinyloc.training.models.localiser import Localiser, State
@@ -44,22 +45,32 @@ class Silu(nn.Module):
         return x * torch.sigmoid(x)
 
 
+class DepthwiseConv(nn.Module):
+    """A convolution of an image (1, E, K, 1), each channel on its own."""
+
+    def __init__(self, conv: nn.Conv1d) -> None:
+        super().__init__()
+        self.weight: Tensor
+        self.bias: Tensor | None
+        self.register_buffer("weight", conv.weight[..., None].clone())  # (E, 1, K, 1)
+        self.register_buffer("bias", None if conv.bias is None else conv.bias.clone())
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(1, E, K, 1) -> (1, E, 1, 1)."""
+        return functional.conv2d(image, self.weight, self.bias, groups=len(self.weight))
+
+
 class WindowConv(nn.Module):
     """The causal depthwise convolution at the newest sample."""
 
     def __init__(self, conv: nn.Conv1d) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(conv.in_channels, conv.in_channels, (conv.kernel_size[0], 1), groups=conv.in_channels)
-        with torch.no_grad():
-            self.conv.weight.copy_(conv.weight[..., None])  # (E, 1, K, 1)
-            if conv.bias is not None and self.conv.bias is not None:
-                self.conv.bias.copy_(conv.bias)
+        self.conv, self.channels = DepthwiseConv(conv), conv.in_channels
 
     def forward(self, window: Tensor) -> Tensor:
         """(1, K * E), oldest sample first -> (1, E)."""
-        channels = self.conv.in_channels
-        image = window.reshape(1, -1, 1, channels).permute(0, 3, 1, 2)  # (1, E, K, 1), channels first
-        return cast(Tensor, self.conv(image)).reshape(1, channels)
+        image = window.reshape(1, -1, 1, self.channels).permute(0, 3, 1, 2)  # (1, E, K, 1), channels first
+        return cast(Tensor, self.conv(image)).reshape(1, self.channels)
 
 
 class StepSize(nn.Module):
@@ -78,8 +89,8 @@ class Scan(nn.Module):
         self.inner, self.states = block.inner, block.states
         self.rates: Tensor
         self.skip: Tensor
-        self.register_buffer("rates", block.a_log.detach().exp().T.contiguous())  # (N, E) = -A
-        self.register_buffer("skip", block.d.detach()[None])  # (1, E) = D
+        self.register_buffer("rates", block.a_log.exp().T.contiguous())  # (N, E) = -A
+        self.register_buffer("skip", block.d[None].clone())  # (1, E) = D
 
     def forward(self, u: Tensor, l: Tensor, b: Tensor, c: Tensor, scan: Tensor) -> tuple[Tensor, Tensor]:  # noqa: E741
         """u, l (1, E); b, c (1, N); scan (1, N * E) -> y (1, E), scan."""
@@ -98,12 +109,12 @@ class FoldedBlock(nn.Module):
         in_proj = block.in_proj.weight * norm.weight
         low, b, c = torch.split(block.x_proj.weight, [block.rank, block.states, block.states])
         self.norm = NormScale(block.hidden)
-        self.u_proj, self.z_proj = linear(in_proj[: self.inner]), linear(in_proj[self.inner :])
+        self.u_proj, self.z_proj = Linear(in_proj[: self.inner]), Linear(in_proj[self.inner :])
         self.conv, self.conv_silu = WindowConv(block.conv), Silu()
-        self.low_proj, self.b_proj, self.c_proj = linear(low), linear(-b), linear(c)
-        self.dt_proj = linear(-block.dt_proj.weight, -block.dt_proj.bias)
+        self.low_proj, self.b_proj, self.c_proj = Linear(low), Linear(-b), Linear(c)
+        self.dt_proj = Linear(-block.dt_proj.weight, -block.dt_proj.bias)
         self.step_size, self.scan, self.gate = StepSize(), Scan(block), Silu()
-        self.out_proj = linear(block.out_proj.weight)
+        self.out_proj = Linear(block.out_proj.weight)
 
     def forward(self, x: Tensor, conv: Tensor, scan: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (1, H), conv (1, (K - 1) * E) oldest first, scan (1, N * E) -> x, conv, scan."""
@@ -151,7 +162,10 @@ class FoldedMlp(nn.Module):
 
 
 def step_form(model: Localiser) -> nn.Module:
-    """The exportable step of a trained localiser: (x, *states) -> (scores, *states), every tensor (1, n)."""
+    """The exportable step of a trained localiser: (x, *states) -> (scores, *states), every tensor (1, n).
+
+    Its tensors are functions of the model's parameters, so gradients reach those where gradients are computed.
+    """
     if isinstance(model, MambaLocaliser):
         return FoldedMamba(model).eval()
     if isinstance(model, MlpLocaliser):

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tinyloc.training.models.mamba import NORM_EPSILON
 from tinyloc.training.models.standardise import EPSILON
@@ -10,13 +11,19 @@ MANY_INPUTS = 64
 """Access points of which a scan hears a few: the sums of the layer behind them differ much in size."""
 
 
-def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
-    with torch.no_grad():
-        layer.weight.copy_(weight)
-        if bias is not None:
-            layer.bias.copy_(bias)
-    return layer
+class Linear(nn.Module):
+    """A linear layer whose weight (C, K) and bias (C) may be computed from those of a model: gradients reach them."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        super().__init__()
+        self.weight: Tensor
+        self.bias: Tensor | None
+        self.register_buffer("weight", weight.clone())
+        self.register_buffer("bias", None if bias is None else bias.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., K) -> (..., C)."""
+        return functional.linear(x, self.weight, self.bias)
 
 
 class NormScale(nn.Module):
@@ -33,8 +40,8 @@ class NormScale(nn.Module):
     def __init__(self, hidden: int) -> None:
         super().__init__()
         mean = torch.full((1, hidden), 1.0 / hidden)
-        self.mean_magnitude = linear(mean, torch.tensor([NORM_EPSILON]))
-        self.mean_square = linear(mean, torch.tensor([NORM_EPSILON]))
+        self.mean_magnitude = Linear(mean, torch.tensor([NORM_EPSILON]))
+        self.mean_square = Linear(mean, torch.tensor([NORM_EPSILON]))
 
     def forward(self, x: Tensor) -> Tensor:
         """(1, H) -> (1, H)."""
@@ -42,9 +49,9 @@ class NormScale(nn.Module):
         return x * torch.exp(-0.5 * torch.log(self.mean_square(x * x)))
 
 
-def averaging(size: int, epsilon: float = 0.0) -> nn.Linear:
+def averaging(size: int, epsilon: float = 0.0) -> Linear:
     """mean(x) + epsilon of (1, size) as FULLY_CONNECTED -> (1, 1)."""
-    return linear(torch.full((1, size), 1.0 / size), torch.tensor([epsilon]) if epsilon else None)
+    return Linear(torch.full((1, size), 1.0 / size), torch.tensor([epsilon]) if epsilon else None)
 
 
 class Centred(nn.Module):
@@ -90,17 +97,17 @@ class Norm(nn.Module):
         self.centred = kind(norm.weight.numel(), norm.eps)
         self.weight: Tensor
         self.bias: Tensor
-        self.register_buffer("weight", norm.weight.detach()[None].clone())
-        self.register_buffer("bias", norm.bias.detach()[None].clone())
+        self.register_buffer("weight", norm.weight[None].clone())
+        self.register_buffer("bias", norm.bias[None].clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """(1, H) -> (1, H)."""
         return self.centred(x) * self.weight + self.bias
 
 
-def behind_norm(layer: nn.Linear, norm: nn.LayerNorm) -> nn.Linear:
+def behind_norm(layer: nn.Linear, norm: nn.LayerNorm) -> Linear:
     """`layer` with the weights of the LayerNorm before it folded in."""
-    return linear(layer.weight * norm.weight, layer.bias + layer.weight @ norm.bias)
+    return Linear(layer.weight * norm.weight, layer.bias + layer.weight @ norm.bias)
 
 
 def standardiser(size: int, standardise: bool) -> nn.Module:

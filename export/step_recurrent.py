@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from tinyloc.export.step_parts import linear, standardiser
+from tinyloc.export.step_parts import Linear, standardiser
 from tinyloc.training.models.gru import GruLocaliser
 from tinyloc.training.models.lstm import LstmLocaliser
 from tinyloc.training.models.recurrent import RecurrentLocaliser
@@ -49,10 +49,10 @@ class _Folded(nn.Module):
         self.standardise = standardiser(model.inputs, model.settings.standardise)
         self.input, self.recurrent = nn.ModuleList(), nn.ModuleList()
         for layer in range(layers):
-            w, u, b, d = (value.detach() for value in model.weights(layer))
+            w, u, b, d = model.weights(layer)
             apart = torch.cat([torch.zeros(len(d) - biases_apart), d[len(d) - biases_apart :]])
-            self.input.append(linear(w, b + d - apart))
-            self.recurrent.append(linear(u, apart if biases_apart else None))
+            self.input.append(Linear(w, b + d - apart))
+            self.recurrent.append(Linear(u, apart if biases_apart else None))
         self.dense, self.head = model.dense, model.head
 
     def read_out(self, h: Tensor) -> Tensor:

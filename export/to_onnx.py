@@ -41,7 +41,8 @@ def to_onnx(model: Localiser, path: Path) -> StepNames:
     check_finite(model)
     names = StepNames(model.state_names)
     arguments = (torch.zeros(1, model.inputs), *flat_state(model, model.initial_state(1)))
-    write_onnx(step_form(model), arguments, names, path)
+    with torch.no_grad():
+        write_onnx(step_form(model), arguments, names, path)
     return names
 
 
@@ -65,10 +66,10 @@ def write_onnx(module: nn.Module, arguments: tuple[Tensor, ...], names: StepName
 def record(model: Localiser, x: Array) -> dict[str, Array]:
     """Inputs of the step form along one stream (T, P), the state carried: name -> (T, n)."""
     names = StepNames(model.state_names)
-    step = step_form(model)
     rows: dict[str, list[Array]] = {name: [] for name in names.inputs}
     state = flat_state(model, model.initial_state(1))
     with torch.no_grad():
+        step = step_form(model)
         for sample in torch.from_numpy(x):
             for name, value in zip(names.inputs, [sample[None], *state], strict=True):
                 rows[name].append(value.numpy())

@@ -28,6 +28,11 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     os.environ.pop("FORCE_COLOR", None)
 
 
+@pytest.fixture(autouse=True)
+def _no_boards_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TINYLOC_BOARDS", raising=False)
+
+
 def skips_by_reason(reasons: Iterable[str]) -> list[tuple[str, int]]:
     """Reasons of skipped tests and how many tests each skipped, the most frequent first."""
     counts = Counter(reason.removeprefix("Skipped: ") for reason in reasons)

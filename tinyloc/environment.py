@@ -22,6 +22,7 @@ EXTRA_OF_MODULE = {
     "tensorflow": "keras",
     "tf_keras": "keras",
     "transformers": "llm",
+    "cyclonedx": "sbom",
 }
 """Modules that only an extra of pyproject.toml installs."""
 ONNX2TF = "onnx2tf==2.6.9"

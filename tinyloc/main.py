@@ -35,6 +35,7 @@ from tinyloc.cli import (
     recipes,
     renode,
     report,
+    sbom,
     study,
     train,
     zoo,
@@ -108,6 +109,7 @@ app.command("report", rich_help_panel=DEPLOY)(report.report)
 app.command("compare", rich_help_panel=DEPLOY)(compare.compare)
 app.command("duty", rich_help_panel=DEPLOY)(duty.duty)
 app.command("renode", rich_help_panel=DEPLOY)(renode.renode)
+app.command("sbom", rich_help_panel=DEPLOY)(sbom.sbom)
 app.command("quantise", rich_help_panel=NETWORK)(quantise.quantise)
 app.command("compile", rich_help_panel=NETWORK)(compile_model)
 app.command("run", rich_help_panel=NETWORK)(run_model)

@@ -15,6 +15,34 @@ ZOO_DIR = (PACKAGE_DIR / "zoo").resolve()
 RENODE_DIR = (PACKAGE_DIR / "renode").resolve()
 
 
+OWN_BOARDS = Path("boards")
+"""Boards of the user, below the current directory."""
+
+
+def boards_directories() -> list[Path]:
+    """Directories that hold boards, parts and families: ./boards, those of $TINYLOC_BOARDS, the package's.
+
+    One real path counts once: in a clone the first is the last.
+    """
+    own = [Path(text) for text in os.environ.get("TINYLOC_BOARDS", "").split(os.pathsep) if text]
+    places = [place.resolve() for place in (OWN_BOARDS, *own, BOARDS_DIR)]
+    return [place for place in dict.fromkeys(places) if place.is_dir()]
+
+
+def board_files() -> dict[str, list[Path]]:
+    """Each board.toml by the name of its directory; more than one where names collide."""
+    found: dict[str, list[Path]] = {}
+    for directory in boards_directories():
+        for path in sorted(directory.glob("*/board.toml")):
+            found.setdefault(path.parent.name, []).append(path)
+    return found
+
+
+def family_directories(name: str) -> list[Path]:
+    """Directories `families/<name>` in directories of boards: the user's own families. The package's are elsewhere."""
+    return [place for directory in boards_directories() if (place := directory / "families" / name).is_dir()]
+
+
 def cache_directory() -> Path:
     """The user's cache: $XDG_CACHE_HOME/tinyloc, usually ~/.cache/tinyloc. Nothing is written into the package."""
     base = os.environ.get("XDG_CACHE_HOME")

@@ -102,24 +102,6 @@ def score(
     )
 
 
-def floor_hit(label: Integers, decision: Integers, floors: Sequence[int] | None) -> float | None:
-    """Compute the share of decisions whose class lies on the floor of the true class.
-
-    Args:
-        label: true classes (D,), -1 for a class that training does not have: its floor is not known, it does not count.
-        decision: decided classes (D,), from 0.
-        floors: floor of each class (C,).
-
-    Returns:
-        The share in 0..1; None where floors are not known, or all classes lie on one.
-    """
-    known = np.asarray(label) >= 0
-    if floors is None or len(set(floors)) < 2 or not known.any():
-        return None
-    floor = np.asarray(floors)
-    return float((floor[np.asarray(label)[known]] == floor[np.asarray(decision)[known]]).mean())
-
-
 @dataclass(frozen=True)
 class Due:
     """The D decisions that are due in a test set, and what is true at each."""

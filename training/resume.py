@@ -1,6 +1,5 @@
 """resume.pt: what an interrupted training left, and whether it may go on from there."""
 
-import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import torch
 
 from tinyloc.files import put_back, write_whole
 from tinyloc.training.data.dataset import DataSet
+from tinyloc.training.data.digest import digest
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.recipe import Recipe
 
@@ -87,14 +87,3 @@ def describe(data_set: DataSet) -> str:
     points, classes = len(data_set.access_points), len(data_set.classes)
     size = f"{points} access points, {classes} classes, samples: {splits}"
     return f"{data_set.name} ({size}, sha256 {digest(data_set)[:16]})"
-
-
-def digest(data_set: DataSet) -> str:
-    """SHA-256 over names, rate, and each recording's readings, positions, labels and times with their shapes."""
-    found = hashlib.sha256(repr((data_set.access_points, data_set.classes, data_set.rate_hz)).encode())
-    for split, recordings in data_set.splits.items():
-        for recording in recordings:
-            for array in (recording.rssi_dbm, recording.position_m, recording.label, recording.time_s):
-                found.update(repr((split, array.shape, array.dtype.str)).encode())
-                found.update(array.tobytes())
-    return found.hexdigest()

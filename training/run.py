@@ -26,6 +26,7 @@ import tomli_w
 import torch
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from tinyloc.bundle.comparison import Comparison
 from tinyloc.bundle.provenance import Step, step
 from tinyloc.bundle.schema import Outputs, Preprocessing, TestSet, Window, load_test_set
 from tinyloc.bundle.site import Site
@@ -37,6 +38,7 @@ from tinyloc.training.compress.footprint import check_fits
 from tinyloc.training.compress.forms import FORMS, serialised_bytes
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import DataSet, lone_classes
+from tinyloc.training.data.digest import digest
 from tinyloc.training.decide import decide_all
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.finished_teachers import Known
@@ -46,6 +48,9 @@ from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.places import mean_position
+from tinyloc.training.protocol.baselines import compare, decisions_of, truth_of
+from tinyloc.training.protocol.bootstrap import intervals
+from tinyloc.training.protocol.figures import figures as figures_of
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
@@ -69,6 +74,8 @@ class RunRecord(BaseModel):
     citation: str
     data_sha256: str | None = None
     """Of all that training, validation and test read."""
+    comparison: Comparison | None = None
+    """Simple methods on the same test split; None in runs of tinyloc 0.1.0."""
     made_by: list[Step] = []
     """Commands; None in runs of tinyloc 0.1.0."""
     samples: dict[str, int]
@@ -207,10 +214,16 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     scores = metrics.score_test_set(test_set, test_set.float_class, window, outputs, decided_m)
     truth = metrics.due_decisions(test_set, window)
     validation = validate(model, data_set.validation, preprocessing, window, places)
+    decided = test_set.float_class[truth.sample]
+    due = truth_of(data_set, window)
+    model_decisions = decisions_of(data_set, due, decided, None if decided_m is None else decided_m[truth.sample])
+    comparison = compare(data_set, preprocessing, window, places is not None, model_decisions)
     figures = {
         "validation": validation.as_dict(),
         "test": scores.as_dict(),
-        "confusion": metrics.confusion(truth.label, test_set.float_class[truth.sample], len(data_set.classes)).tolist(),
+        "figures": figures_of(model_decisions),
+        "intervals": intervals(model_decisions, due.unit),
+        "confusion": metrics.confusion(truth.label, decided, len(data_set.classes)).tolist(),
         "classes": list(data_set.classes),
         "history": [epoch for fit in outcome.fits for epoch in fit.history],
         "teachers": [asdict(teacher) for teacher in outcome.teachers],
@@ -223,7 +236,8 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         data_title=data_set.title,
         licence=data_set.licence,
         citation=data_set.citation,
-        data_sha256=resume.digest(data_set),
+        data_sha256=digest(data_set),
+        comparison=comparison,
         made_by=[step("train")],
         samples={name: sum(map(len, recordings)) for name, recordings in data_set.splits.items()},
         preprocessing=preprocessing,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tinyloc.bundle.schema import TestSet
 from tinyloc.training.data.dataset import Recording, stacked
 from tinyloc.training.preprocess import raw_readings
+from tinyloc.training.protocol.units import units_of
 
 
 def as_test_set(
@@ -31,6 +32,7 @@ def as_test_set(
         position_m=everything.position_m,
         float_scores=scores,
         float_class=decisions,
+        unit=units_of(recordings).of,
     )
 
 

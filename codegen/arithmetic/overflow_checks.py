@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from tinyloc.codegen.arithmetic import fixedpoint
 from tinyloc.codegen.graph import RANGE, Tensor
 
@@ -12,17 +15,20 @@ def reach(x: Tensor) -> int:
     return max(high - x.zero_point, x.zero_point - low)
 
 
-def scale_problems(factors: Sequence[float], bound: int, wide: bool = False) -> list[str]:
-    """What stands against scaling values of magnitudes up to `bound` by these factors.
+def scale_problems(factors: Sequence[float], bounds: int | npt.NDArray[np.int64], wide: bool = False) -> list[str]:
+    """What stands against scaling values of magnitudes up to `bounds` (one a factor, or one for all) by these factors.
 
     Two roundings shift a value left before they multiply; `wide` (int16 sums) has 48 bits and shifts afterwards.
     """
-    largest = max(factors)
-    _, shift = fixedpoint.quantise_multiplier(largest)
-    if wide:
-        fits = bound < 2**47 and shift < 8 and bound * largest < 2**31
-    else:
-        fits = bound << max(shift, 0) < 2**31
-    if fits:
-        return []
-    return [f"values up to {bound} are scaled by {largest:.3g}, which overflows 32 bits; calibrate the model again"]
+    each = np.broadcast_to(factors, max(len(factors), np.size(bounds))).tolist()
+    for factor, bound in zip(each, np.broadcast_to(bounds, len(each)).tolist(), strict=True):
+        _, shift = fixedpoint.quantise_multiplier(factor)
+        if wide:
+            fits = bound < 2**47 and shift < 8 and bound * factor < 2**31
+        else:
+            fits = bound << max(shift, 0) < 2**31
+        if not fits:
+            return [
+                f"values up to {bound} are scaled by {factor:.3g}, which overflows 32 bits; calibrate the model again"
+            ]
+    return []

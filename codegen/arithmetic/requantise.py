@@ -70,17 +70,22 @@ class Requantisation:
         """(16-bit multiplier, shift) a channel for tl_requantise_wide."""
         return [(fixedpoint.reduced_multiplier(multiplier), 15 - shift) for multiplier, shift in self.twice_factors()]
 
-    def once_factors(self, bound: int) -> list[tuple[int, int]]:
-        """(M, S) a channel, exact for all sums up to `bound`: M of 31 bits if that does for all channels, else of 62.
+    def once_factors(self, bounds: int | Int64s) -> list[tuple[int, int]]:
+        """(M, S) a channel, exact for all sums up to its bound: M of 31 bits if that does for all channels, else of 62.
 
-        Raises ArithmeticError where neither is exact.
+        bounds: one a channel, or one for all. Raises ArithmeticError where neither is exact.
         """
+        limits = np.broadcast_to(bounds, len(self.factor)) if len(self.factor) > 1 else np.array([np.max(bounds)])
         # 31 bits are rarely enough for the 65536 steps of an int16 output
         for bits in (SHORT_BITS, LONG_BITS) if self.element == "int8" else (LONG_BITS, SHORT_BITS):
-            factors = [_exact(factor, bits, bound, self) for factor in self.factor]
+            factors = [
+                _exact(factor, bits, int(bound), self) for factor, bound in zip(self.factor, limits, strict=True)
+            ]
             if all(factor is not None for factor in factors):
                 return [factor for factor in factors if factor is not None]
-        raise ArithmeticError(f"a factor near {self.factor[0]!r} cannot be applied exactly to sums up to {bound}")
+        raise ArithmeticError(
+            f"a factor near {self.factor[0]!r} cannot be applied exactly to sums up to {int(limits.max())}"
+        )
 
 
 def is_long(factors: list[tuple[int, int]]) -> bool:
@@ -166,14 +171,27 @@ def _exact(factor: float, bits: int, bound: int, r: Requantisation) -> tuple[int
     return None
 
 
-def sum_bound(weights: Int64s, bias: Int64s | None, x: Tensor) -> int:
-    """Largest magnitude of sum_k w[c, k] * (x[k] - zx) + bias[c] over all inputs and channels; weights (C, K)."""
+def sum_bounds(weights: Int64s, bias: Int64s | None, x: Tensor) -> Int64s:
+    """Largest magnitude of sum_k w[c, k] * (x[k] - zx) + bias[c] over all inputs, a channel; weights (C, K)."""
     low, high = RANGE[x.element]
     reach = max(high - x.zero_point, x.zero_point - low)
-    worst = np.abs(weights).sum(axis=1) * reach
-    if bias is not None:
-        worst = worst + np.abs(bias)
-    return int(worst.max())
+    worst: Int64s = np.abs(weights).sum(axis=1) * reach
+    return worst if bias is None else worst + np.abs(bias)
+
+
+def sum_bound(weights: Int64s, bias: Int64s | None, x: Tensor) -> int:
+    """The same over all channels."""
+    return int(sum_bounds(weights, bias, x).max())
+
+
+def constant_rows(weights: Int64s, bias: Int64s | None, x: Tensor, r: Requantisation) -> npt.NDArray[np.bool_]:
+    """(C,): rows whose output is the same for every input, behind padding too; weights (C, K)."""
+    low, high = (limit - x.zero_point for limit in RANGE[x.element])
+    positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
+    start = np.zeros(len(weights), np.int64) if bias is None else bias
+    least = r.reference(start + positive * low + negative * high)
+    same: npt.NDArray[np.bool_] = least == r.reference(start + positive * high + negative * low)
+    return same
 
 
 def scaling(

@@ -3,7 +3,8 @@
 The first axis after the batch of every input is time (the first of all in time-major form). What each operator does to
 that axis is followed through the graph: recurrent operators carry their states, whatever treats each sample alone is
 done on one sample, a view that takes the last sample takes the only one. Step by step, the answers equal those of a
-window that starts where the states were reset and ends with the sample just given.
+window that starts where the states were reset and ends with the sample just given. A network without recurrent
+operators keeps a moving window instead (`moving_window`).
 """
 
 import dataclasses
@@ -29,6 +30,8 @@ def as_step(graph: Graph, where: str) -> Graph:
     """The step of a window graph. Raises CompileError that names every operator which mixes samples in its own way."""
     if graph.states and not any(op.kind == LSTM and op.inputs[HIDDEN] == -1 for op in graph.operators):
         return graph  # a step already
+    if not any(op.kind == LSTM for op in graph.operators):
+        return moving_window(graph, where)
     stepping = _Stepping(graph)
     if graph.states:
         stepping.problems.append("the model has states besides the LSTM over a window; give it one sample per run")
@@ -36,6 +39,60 @@ def as_step(graph: Graph, where: str) -> Graph:
     if stepping.problems:
         raise CompileError(where, stepping.problems)
     return stepping.result()
+
+
+def moving_window(graph: Graph, where: str) -> Graph:
+    """A network over the last samples that takes one of them at a time: a state keeps the others, at first silence.
+
+    passes/roll_windows.py then computes one row of each layer per sample, where that gives the same integers.
+    """
+    wrong = [
+        f"input {graph.tensors[t].name} has shape {graph.tensors[t].shape}, not (1, time, features)"
+        for t in graph.inputs
+        if len(graph.tensors[t].shape) != WINDOW_RANK or graph.tensors[t].shape[0] != 1
+    ]
+    steps = {graph.tensors[t].shape[1] for t in graph.inputs if not wrong} - {1}
+    wrong += [
+        f"output {graph.tensors[t].name} has a row for each sample of the window; let the network return the last row"
+        for t in graph.outputs
+        if len(graph.tensors[t].shape) == WINDOW_RANK and graph.tensors[t].shape[1] in steps
+    ]
+    if wrong or graph.states:
+        raise CompileError(where, wrong or ["the model has states; give it one sample per run"])
+    tensors, operators = list(graph.tensors), []
+    inputs, states = [], []
+
+    def new(like: Tensor, name: str, shape: tuple[int, ...]) -> int:
+        tensors.append(dataclasses.replace(like, name=name, shape=shape))
+        return len(tensors) - 1
+
+    def sizes(name: str, values: list[int]) -> int:
+        tensors.append(Tensor(name, (len(values),), "int32", None, np.array(values, np.int32)))
+        return len(tensors) - 1
+
+    for t in graph.inputs:
+        window = tensors[t]
+        _, samples, size = window.shape
+        if samples == 1:
+            inputs.append(t)
+            continue
+        inputs.append(new(window, window.name, (1, size)))
+        kept = [new(window, f"{window.name}_{end}", (1, (samples - 1) * size)) for end in ("before", "after")]
+        joined = new(window, f"{window.name}, all samples", (1, samples * size))
+        origin = (f"the last {samples} samples of {window.name}",)
+        operators.append(Operator("CONCATENATION", (kept[0], inputs[-1]), (joined,), {"axis": 1}, origin))
+        operators.append(Operator("RESHAPE", (joined,), (t,), {}, origin))
+        cut = (joined, sizes("begin", [0, size]), sizes("size", [1, (samples - 1) * size]))
+        operators.append(Operator("SLICE", cut, (kept[1],), {}, origin))
+        states.append((kept[0], kept[1]))
+    return dataclasses.replace(
+        graph,
+        tensors=tuple(tensors),
+        operators=(*operators, *graph.operators),
+        inputs=tuple(inputs),
+        states=tuple(states),
+        notes=(*graph.notes, "before the first sample, the window holds zeros (silence)"),
+    )
 
 
 class _Stepping:
@@ -60,8 +117,6 @@ class _Stepping:
             if self.steps not in (0, shape[self.time[t]]):
                 self.problems.append(f"input {self.graph.tensors[t].name} has {shape} where others have {self.steps}")
             self.steps = shape[self.time[t]]
-        if not any(op.kind == LSTM for op in self.graph.operators):
-            self.problems.append(f"no {LSTM}: no state passes from sample to sample")
         if self.problems:
             return
         for op in self.graph.operators:

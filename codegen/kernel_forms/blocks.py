@@ -9,12 +9,13 @@ half of sum * (m << (32 - s)), rounded, which SMMULR gives in one instruction; o
 kernels, as are sums that may leave 32 bits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, sum_bound
+from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, sum_bounds
 from tinyloc.codegen.graph import Tensor
 from tinyloc.codegen.layer_code import Array, Constant
 
@@ -38,25 +39,35 @@ def pack_filters(filters: Int64s, element: str = "int8") -> npt.NDArray[np.int8]
     return pairs.transpose(0, 2, 1).ravel()
 
 
-def can_be_rounded(r: Requantisation) -> bool:
-    """Whether tl_requantise_twice does for these factors: each below 1/2."""
-    return r.rounding == "twice" and r.element == "int8" and all(s < 0 or m == 0 for m, s in r.twice_factors())
+def upper_multipliers(r: Requantisation) -> Int64s:
+    """m << (32 - s) a channel of int16, -1 where that is not of 32 bits."""
+    pairs = r.wide_factors()
+    return np.array([0 if m == 0 else m << (32 - s) if 16 <= s <= 32 else -1 for m, s in pairs], np.int64)
 
 
-def upper_multipliers(r: Requantisation) -> Int64s | None:
-    """m << (32 - s) a channel of int16, None where that is not of 32 bits for each."""
-    factors = r.wide_factors()
-    if not all(multiplier == 0 or 16 <= shift <= 32 for multiplier, shift in factors):
-        return None
-    return np.array([multiplier << (32 - shift) if multiplier else 0 for multiplier, shift in factors], np.int64)
+def misfits(rows: Int64s, bias: Int64s | None, x: Tensor, r: Requantisation) -> dict[int, str]:
+    """Filters (channels, products) that blocks cannot do, and why: sums and factors must fit SMMULR, int8 weights be
+    over -128."""
+    bounds = sum_bounds(rows, bias, x)
+    reasons: Sequence[tuple[npt.NDArray[np.bool_], str]]
+    if x.element == "int16":
+        if r.rounding != "wide":
+            return dict.fromkeys(range(len(rows)), "a bias of 32 bits: sums are rounded twice")
+        factors = np.broadcast_to(upper_multipliers(r), len(rows))
+        reasons = ((factors < 0, "a factor outside 2^-18 to 1/2"), (bounds >= 1 << 31, "sums beyond 32 bits"))
+    else:
+        small = [s < 0 or m == 0 for m, s in r.twice_factors()]
+        reasons = (
+            (~np.broadcast_to(small, len(rows)), "a factor of 1/2 or more"),
+            (bounds >= 1 << 30, "sums of 2^30 and more"),
+            (rows.min(axis=1) == -128, "a weight of -128"),
+        )
+    return {int(row): why for bad, why in reversed(reasons) for row in np.flatnonzero(bad)}
 
 
 def fits_blocks(rows: Int64s, bias: Int64s | None, x: Tensor, r: Requantisation) -> bool:
-    """Whether blocks do for filters (channels, products): sums and factors fit SMMULR, int8 weights are over -128."""
-    bound = sum_bound(rows, bias, x)
-    if x.element == "int16":
-        return r.rounding == "wide" and upper_multipliers(r) is not None and bound < 1 << 31
-    return can_be_rounded(r) and rows.min() > -128 and bound < 1 << 30
+    """Whether blocks do for all filters (channels, products)."""
+    return not misfits(rows, bias, x, r)
 
 
 def folded_bias(rows: Int64s, bias: Int64s | None, x: Tensor) -> Int64s:
@@ -77,7 +88,7 @@ def rounding_constants(prefix: str, r: Requantisation) -> tuple[Constant, ...]:
     """The multipliers, and of int8 the shifts of tl_requantise_twice, one a channel or one for all."""
     if r.element == "int16":
         upper = upper_multipliers(r)
-        assert upper is not None
+        assert upper.min() >= 0
         return (Constant(f"{prefix}_multiplier", "int32_t", upper, f"[{len(upper)}]"),)
     factors = r.twice_factors()
     return (

@@ -13,7 +13,7 @@ import numpy as np
 from tinyloc.codegen.arithmetic.geometry import Geometry
 from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Tensor
-from tinyloc.codegen.kernel_forms.blocks import Block, block, fits_blocks, gathered_bytes, rounding_constants
+from tinyloc.codegen.kernel_forms.blocks import Block, block, gathered_bytes, rounding_constants
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
 
 
@@ -31,11 +31,6 @@ def form_costs(fast: str, small: str, x: Tensor, products: int, own_bytes: int =
     """Of a convolution whose kernels have these names, without the element type."""
     suffix = suffix_of(x)
     return FormCost(f"{fast}_{suffix}", products, own_bytes), FormCost(f"{small}_{suffix}", products)
-
-
-def in_blocks(taps: Array, bias: Array | None, x: Tensor, r: Requantisation) -> bool:
-    """Whether blocks do; taps: (outputs, KH, KW, depth)."""
-    return fits_blocks(taps.reshape(len(taps), -1), bias, x, r)
 
 
 def _runs(g: Geometry, depth: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
 from tinyloc.codegen.arithmetic.geometry import LARGEST, Geometry
 from tinyloc.codegen.arithmetic.overflow_checks import scale_problems
-from tinyloc.codegen.arithmetic.requantise import Requantisation, Rounding, sum_bound
+from tinyloc.codegen.arithmetic.requantise import Requantisation, Rounding, sum_bounds
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.layer_code import Array
 from tinyloc.codegen.operators.base import KernelRule, quantised_problems
@@ -79,12 +79,13 @@ def sum_problems(rows: Array, bias: Array | None, x: Tensor, r: Requantisation) 
 
     The kernels for int16 that blocks do not do have sums of 64 bits.
     """
-    bound = sum_bound(rows, bias, x)
+    bounds = sum_bounds(rows, bias, x)
+    bound = int(bounds.max())
     if r.rounding == "twice" and bound >= 2**31:
         return [f"sums reach {bound}: they overflow 32 bits; use a smaller kernel"]
     if bias is not None and int(np.abs(bias).max()) >= 2**31:
         return [f"a bias of {int(np.abs(bias).max())}: it does not fit 32 bits; calibrate the model again"]
-    return scale_problems(r.factor, bound, wide=r.rounding == "wide")
+    return scale_problems(r.factor, bounds, wide=r.rounding == "wide")
 
 
 @functools.cache
@@ -136,17 +137,17 @@ class Convolution(KernelRule):
         rows = self._rows(graph, op)
         problems += filter_channel_problems(graph, op, taps, len(rows), self.BIAS) + self._misfits(graph, op)
         if not problems:
-            bias, r = bias_of(graph, op, self.BIAS), self._requantisation(graph, op)
-            problems += size_problems(self._geometry(graph, op)) + sum_problems(rows, bias, graph.tensors[image], r)
+            bias, r = bias_of(graph, op, self.BIAS), self.requantisation(graph, op)
+            problems += size_problems(self.geometry(graph, op)) + sum_problems(rows, bias, graph.tensors[image], r)
         return problems
 
-    def _requantisation(self, graph: Graph, op: Operator) -> Requantisation:
+    def requantisation(self, graph: Graph, op: Operator) -> Requantisation:
         x, w, y = (graph.tensors[t] for t in (op.inputs[self.IMAGE], op.inputs[self.FILTER], op.outputs[0]))
         narrow = is_narrow(graph, op, op.inputs[self.IMAGE], self.BIAS)
         return requantisation(x, w, y, op.attributes.get("activation", 0), narrow)
 
     @abstractmethod
-    def _geometry(self, graph: Graph, op: Operator) -> Geometry: ...
+    def geometry(self, graph: Graph, op: Operator) -> Geometry: ...
 
     @abstractmethod
     def _rows(self, graph: Graph, op: Operator) -> Array:

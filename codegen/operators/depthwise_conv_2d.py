@@ -3,20 +3,20 @@
 int8 sums are scaled with two roundings, int16 sums (64-bit bias) `wide`. Outside the image x is its zero point.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from tinyloc.codegen.arithmetic.geometry import Geometry, geometry, output_size
-from tinyloc.codegen.arithmetic.requantise import scaling
 from tinyloc.codegen.graph import Graph, Operator
-from tinyloc.codegen.kernel_forms.blocks import fits_blocks
-from tinyloc.codegen.kernel_forms.conv_blocks import form_costs, suffix_of
+from tinyloc.codegen.kernel_forms.conv_blocks import form_costs
 from tinyloc.codegen.kernel_forms.depthwise_rows import lower_rows, rows_bytes
-from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
+from tinyloc.codegen.kernel_forms.odd_rows import OddRows, lower_plain, odd_rows, with_odd, without
+from tinyloc.codegen.layer_code import Array, FormCost, Lowered
 from tinyloc.codegen.operators.base import is_small, shape_problems
 from tinyloc.codegen.operators.conv_2d import convolution_scratch, lower_convolution
-from tinyloc.codegen.operators.convolution import Convolution, factors, filter_of, taps_of
+from tinyloc.codegen.operators.convolution import Convolution, filter_of, taps_of
 from tinyloc.codegen.operators.fully_connected import bias_of
 
 
@@ -49,13 +49,13 @@ class DepthwiseConv2D(Convolution):
         taps: Array = filter_of(graph, op.inputs[1])[0]
         return taps
 
-    def _geometry(self, graph: Graph, op: Operator) -> Geometry:
+    def geometry(self, graph: Graph, op: Operator) -> Geometry:
         return geometry(op, *(graph.tensors[t].shape for t in (op.inputs[0], op.inputs[1], op.outputs[0])))
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
         assert values[0] is not None
-        g = self._geometry(graph, op)
+        g = self.geometry(graph, op)
         image = np.repeat(values[0][0].astype(np.int64) - x.zero_point, _multiplier(graph, op), axis=-1)
         taps = self._filter(graph, op)
         sums = np.zeros(g.output, dtype=np.int64)
@@ -64,10 +64,10 @@ class DepthwiseConv2D(Convolution):
         bias = bias_of(graph, op)
         if bias is not None:
             sums += bias
-        return [self._requantisation(graph, op).reference(sums).reshape(y.shape)]
+        return [self.requantisation(graph, op).reference(sums).reshape(y.shape)]
 
     def scratch(self, graph: Graph, op: Operator) -> int:
-        g, x, r = self._geometry(graph, op), graph.tensors[op.inputs[0]], self._requantisation(graph, op)
+        g, x, r = self.geometry(graph, op), graph.tensors[op.inputs[0]], self.requantisation(graph, op)
         form = self._form(graph, op)
         if form == "conv":
             return convolution_scratch(_single(self._filter(graph, op)), bias_of(graph, op), g, x, r)
@@ -75,22 +75,26 @@ class DepthwiseConv2D(Convolution):
 
     def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         """An image of the result's shape: a row is in the ring before any pixel of it is written."""
-        x, y, g = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]], self._geometry(graph, op)
+        x, y, g = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]], self.geometry(graph, op)
         alike = x.shape == y.shape and g.stride == (1, 1) and self._form(graph, op) == "rows"
+        alike = alike and not self._odd(graph, op).rows  # those read the image once more
         return ((op.inputs[0], op.outputs[0]),) if alike else ()
 
     def _form(self, graph: Graph, op: Operator) -> str | None:
         """`conv`: a single channel, CONV_2D does; `rows`: tl_depthwise_rows.h; None: the plain kernel."""
         return None if is_small(op) else self._fast_form(graph, op)
 
+    def _odd(self, graph: Graph, op: Operator) -> OddRows:
+        x, r = graph.tensors[op.inputs[0]], self.requantisation(graph, op)
+        return odd_rows(self._rows(graph, op), bias_of(graph, op), x, r)
+
     def _fast_form(self, graph: Graph, op: Operator) -> str | None:
-        x, taps, r = graph.tensors[op.inputs[0]], self._filter(graph, op), self._requantisation(graph, op)
-        if not fits_blocks(taps.reshape(-1, taps.shape[2]).T, bias_of(graph, op), x, r):
+        if not self._odd(graph, op).few:
             return None
-        return "conv" if x.shape[3] == 1 else "rows"
+        return "conv" if graph.tensors[op.inputs[0]].shape[3] == 1 else "rows"
 
     def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
-        form, g = self._fast_form(graph, op), self._geometry(graph, op)
+        form, g = self._fast_form(graph, op), self.geometry(graph, op)
         if form is None:
             return None
         fast = "conv_blocks" if form == "conv" else "depthwise_rows"
@@ -99,19 +103,17 @@ class DepthwiseConv2D(Convolution):
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x = graph.tensors[op.inputs[0]]
-        g, taps, r = self._geometry(graph, op), self._filter(graph, op), self._requantisation(graph, op)
+        g, taps, r = self.geometry(graph, op), self._filter(graph, op), self.requantisation(graph, op)
         bias, form = bias_of(graph, op), self._form(graph, op)
+        single = _single(taps)
         if form == "conv":
-            return lower_convolution(prefix, _single(taps), bias, g, x, r)
+            return lower_convolution(prefix, single, bias, g, x, r)
         if form == "rows":
-            return lower_rows(prefix, taps, bias, g, x, r)
-        how, arrays = scaling(prefix, factors(r), r)
-        constants = (
-            Constant(f"{prefix}_bias", "int32_t", np.zeros(g.output[2]) if bias is None else bias, f"[{g.output[2]}]"),
-            *arrays,
-        )
-        packed = Constant(f"{prefix}_weights", "int8_t", taps.ravel(), f"[{g.kernel[0]}][{g.kernel[1]}][{g.output[2]}]")
-        arguments = f"{prefix}_weights, {prefix}_bias, &scaling, &shape, {x.zero_point}, y"
-        call = f"tl_depthwise_{suffix_of(x)}(x0, {arguments});"
-        macs = g.output[0] * g.output[1] * taps.size
-        return Lowered((how, g.declaration, call), (packed, *constants), ("tl_depthwise.h",), macs)
+            odd = self._odd(graph, op)
+            if not odd.rows:
+                return lower_rows(prefix, taps, bias, g, x, r)
+            live, start, scaled = without(single, bias, r, odd)
+            fast = lower_rows(prefix, live[..., 0].transpose(1, 2, 0), start, g, x, scaled)
+            return with_odd(fast, lower_plain(prefix, single, bias, g, x, r, odd), odd)
+        plain = lower_plain(prefix, single, bias, g, x, r)
+        return plain if is_small(op) else dataclasses.replace(plain, note=f"plain kernel: {self._odd(graph, op).why}")

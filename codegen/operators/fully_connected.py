@@ -14,7 +14,14 @@ import numpy as np
 from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
 from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number
 from tinyloc.codegen.arithmetic.overflow_checks import scale_problems
-from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, scaling, sum_bound
+from tinyloc.codegen.arithmetic.requantise import (
+    Int64s,
+    Requantisation,
+    constant_rows,
+    scaling,
+    sum_bound,
+    sum_bounds,
+)
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.kernel_forms.nibbles import fits_nibbles, pack_nibbles
 from tinyloc.codegen.kernel_forms.packing import pack_blocks, pack_rows
@@ -123,10 +130,21 @@ class FullyConnected(KernelRule):
         if r.rounding != "once":
             return scale_problems(r.factor, bound, wide=r.rounding == "wide")
         try:
-            r.once_factors(bound)
+            self._live(graph, op, r)
         except ArithmeticError as error:
             problems.append(str(error))
         return problems
+
+    @staticmethod
+    def _live(graph: Graph, op: Operator, r: Requantisation) -> None:
+        """Raise ArithmeticError where rows cannot be scaled; constant ones are replaced by passes/dead_channels.py."""
+        weights, bias, x = _weights(graph, op), bias_of(graph, op), graph.tensors[op.inputs[0]]
+        live = ~constant_rows(weights, bias, x, r)
+        if x.shape[-1] != weights.shape[1]:
+            live[:] = True
+        if live.any():
+            factor = tuple(np.broadcast_to(r.factor, len(weights))[live])
+            dataclasses.replace(r, factor=factor).once_factors(sum_bounds(weights, bias, x)[live])
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         assert values[0] is not None
@@ -148,7 +166,7 @@ class FullyConnected(KernelRule):
         batches = x.size // depth
         r = requantisation(graph, op)
         limited = op.attributes.get("activation", 0) not in ((0, RELU) if y.element == "int8" else (0,))
-        how, arrays = scaling(prefix, r.once_factors(sum_bound(weights, bias, x)), r, limited)
+        how, arrays = scaling(prefix, r.once_factors(sum_bounds(weights, bias, x)), r, limited)
         sparse = bool(op.attributes.get("sparse"))
         folded = np.zeros(channels, np.int64) if bias is None else bias
         if sparse:

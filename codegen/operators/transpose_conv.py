@@ -12,10 +12,10 @@ import numpy as np
 from tinyloc.codegen.arithmetic.geometry import Geometry, geometry, output_size
 from tinyloc.codegen.arithmetic.requantise import scaling
 from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.codegen.kernel_forms.blocks import fits_blocks
 from tinyloc.codegen.kernel_forms.conv_blocks import (
     Phase,
     form_costs,
-    in_blocks,
     lower_phases,
     phases,
     phases_bytes,
@@ -42,14 +42,14 @@ class TransposeConv(Convolution):
         taps = filter_of(graph, op.inputs[1])
         return taps.reshape(len(taps), -1)
 
-    def _geometry(self, graph: Graph, op: Operator) -> Geometry:
+    def geometry(self, graph: Graph, op: Operator) -> Geometry:
         """That of the convolution which this one is the transpose of: its input is our output."""
         return geometry(op, *(graph.tensors[t].shape for t in (op.outputs[0], op.inputs[1], op.inputs[2])))
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]
         assert values[2] is not None
-        g, taps = self._geometry(graph, op), filter_of(graph, op.inputs[1])
+        g, taps = self.geometry(graph, op), filter_of(graph, op.inputs[1])
         image = values[2][0].astype(np.int64) - x.zero_point
         sums = np.zeros(y.shape[1:], dtype=np.int64)
         for row in range(g.output[0]):
@@ -62,15 +62,16 @@ class TransposeConv(Convolution):
         bias = bias_of(graph, op, 3)
         if bias is not None:
             sums += bias
-        return [self._requantisation(graph, op).reference(sums).reshape(y.shape)]
+        return [self.requantisation(graph, op).reference(sums).reshape(y.shape)]
 
     def _phases(self, graph: Graph, op: Operator) -> list[Phase] | None:
         """None where the plain kernel does it."""
         return None if is_small(op) else self._fast_phases(graph, op)
 
     def _fast_phases(self, graph: Graph, op: Operator) -> list[Phase] | None:
-        x, taps, r = graph.tensors[op.inputs[2]], filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
-        return phases(self._geometry(graph, op)) if in_blocks(taps, bias_of(graph, op, 3), x, r) else None
+        x, taps, r = graph.tensors[op.inputs[2]], filter_of(graph, op.inputs[1]), self.requantisation(graph, op)
+        fits = fits_blocks(taps.reshape(len(taps), -1), bias_of(graph, op, 3), x, r)
+        return phases(self.geometry(graph, op)) if fits else None
 
     def scratch(self, graph: Graph, op: Operator) -> int:
         found = self._phases(graph, op)
@@ -86,7 +87,7 @@ class TransposeConv(Convolution):
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]
-        g, taps, r = self._geometry(graph, op), filter_of(graph, op.inputs[1]), self._requantisation(graph, op)
+        g, taps, r = self.geometry(graph, op), filter_of(graph, op.inputs[1]), self.requantisation(graph, op)
         bias, found = bias_of(graph, op, 3), self._phases(graph, op)
         if found is not None:
             return lower_phases(prefix, taps, bias, found, g, x, r)

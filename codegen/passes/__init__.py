@@ -7,12 +7,14 @@ from tinyloc.codegen.graph import Graph, illegalities
 from tinyloc.codegen.passes.activations import fuse_activations
 from tinyloc.codegen.passes.constants import fold_constants
 from tinyloc.codegen.passes.copy_scattered_views import copy_parts
+from tinyloc.codegen.passes.dead_channels import drop_dead_channels
 from tinyloc.codegen.passes.frames import fold_frames
 from tinyloc.codegen.passes.identities import drop_dead, drop_identities
 from tinyloc.codegen.passes.loops import fuse_loops
 from tinyloc.codegen.passes.pointwise import convolve_rows
 from tinyloc.codegen.passes.recurrent import keep_last_step
 from tinyloc.codegen.passes.ring import use_rings
+from tinyloc.codegen.passes.roll_windows import roll_windows
 from tinyloc.codegen.passes.sparse import mark_sparse_input
 from tinyloc.codegen.passes.tables import fold_tables
 
@@ -20,11 +22,13 @@ LOGGER = logging.getLogger(__name__)
 Pass = Callable[[Graph], tuple[Graph, list[str]]]
 
 PASSES: tuple[Pass, ...] = (
+    roll_windows,
     convolve_rows,
     fold_constants,
     drop_identities,
     fuse_activations,
     fold_tables,
+    drop_dead_channels,
     keep_last_step,
     copy_parts,
     use_rings,

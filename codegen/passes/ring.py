@@ -21,24 +21,12 @@ from tinyloc.codegen.layer_code import Array
 from tinyloc.codegen.operators.base import ElementWise, ViewRule
 from tinyloc.codegen.operators.ring_conv import KIND as RING_CONV
 from tinyloc.codegen.operators.ring_conv import RingConv
+from tinyloc.codegen.passes.shifts import Shift, find_shift
 from tinyloc.codegen.semantics.operator_table import rule_of
 
 LEAST_ROWS = 4
 """Below this a shift costs less than the head's arithmetic."""
 LARGEST_HEAD = 32767
-
-
-@dataclass(frozen=True)
-class _Shift:
-    """One match: indices of tensors and operators."""
-
-    before: int
-    after: int
-    window: int  # (1, T * R): the result of CONCATENATION
-    concat: int
-    keep: int  # the operator that makes `after`
-    row: int  # R
-    slots: int  # T
 
 
 @dataclass(frozen=True)
@@ -50,26 +38,13 @@ class _Rows:
     states: frozenset[int]
 
 
-def _shift(graph: Graph, before: int, after: int) -> _Shift | None:
-    users, keep = graph.consumers(before), graph.producer(after)
-    if len(users) != 1 or keep is None or before in graph.results or graph.consumers(after) or after in graph.outputs:
-        return None
-    concat, cut = graph.operators[users[0]], graph.operators[keep]
-    rule = rule_of(graph, cut)
-    if concat.kind != "CONCATENATION" or concat.inputs[0] != before or not isinstance(rule, ViewRule):
-        return None
-    window, kept = graph.tensors[concat.outputs[0]], graph.tensors[before].size
-    row = window.size - kept
-    lead = window.shape[: concat.attributes["axis"] % len(window.shape)]
-    whole = len(cut.outputs) == 1 and rule.source(cut) == concat.outputs[0] and rule.offset(graph, cut, 0) == row
-    if not whole or set(lead) - {1} or kept % row or any(graph.is_constant(t) for t in concat.inputs):
-        return None
-    if sum(after == result for result in graph.results) != 1 or not LEAST_ROWS <= kept // row + 1 <= LARGEST_HEAD:
-        return None
-    return _Shift(before, after, concat.outputs[0], users[0], keep, row, kept // row + 1)
+def _shift(graph: Graph, before: int, after: int) -> Shift | None:
+    """A shift that is worth a ring."""
+    found = find_shift(graph, before, after)
+    return found if found is not None and LEAST_ROWS <= found.slots <= LARGEST_HEAD else None
 
 
-def _newest(graph: Graph, op: Operator, shift: _Shift) -> int | None:
+def _newest(graph: Graph, op: Operator, shift: Shift) -> int | None:
     """How many of the newest rows a view takes, oldest of them first; None when it is no such view."""
     rule = rule_of(graph, op)
     if not isinstance(rule, ViewRule) or len(op.outputs) != 1:
@@ -82,7 +57,7 @@ def _newest(graph: Graph, op: Operator, shift: _Shift) -> int | None:
 class _Order:
     """Follows the rows of all rings at once; `minded` holds the states whose order something depends on, with why."""
 
-    def __init__(self, graph: Graph, shifts: list[_Shift]) -> None:
+    def __init__(self, graph: Graph, shifts: list[Shift]) -> None:
         self.graph = graph
         self.by_window = {shift.window: shift for shift in shifts}
         self.rows: dict[int, _Rows] = {}
@@ -184,7 +159,7 @@ class _Order:
         return dataclasses.replace(rows, axis=rank - back)
 
 
-def _settled(graph: Graph, shifts: list[_Shift]) -> tuple[list[_Shift], _Order, dict[int, str]]:
+def _settled(graph: Graph, shifts: list[Shift]) -> tuple[list[Shift], _Order, dict[int, str]]:
     """The shifts that can be rings together, and why the others cannot."""
     refused: dict[int, str] = {}
     while True:
@@ -206,14 +181,14 @@ def use_rings(graph: Graph) -> tuple[Graph, list[str]]:
     return _rewritten(graph, shifts, order, notes)
 
 
-def _as_ring(rows: Array, shift: _Shift) -> Array:
+def _as_ring(rows: Array, shift: Shift) -> Array:
     """The rows that a state starts with by slot: the head starts at slot 0, which holds the newest."""
     kept = rows.reshape(shift.slots - 1, shift.row)
     unused = np.full((1, shift.row), rows.flat[0])  # the first step writes it
     return np.roll(np.concatenate([unused, kept]), 1, axis=0)
 
 
-def _rewritten(graph: Graph, shifts: list[_Shift], order: _Order, notes: list[str]) -> tuple[Graph, list[str]]:
+def _rewritten(graph: Graph, shifts: list[Shift], order: _Order, notes: list[str]) -> tuple[Graph, list[str]]:
     heads: dict[int, int] = {}  # T -> tensor of the head after it moved
     first: list[Operator] = []
     states = [pair for pair in graph.states if pair[0] not in {shift.before for shift in shifts}]

@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +29,18 @@ from unicorn import (
     arm_const,
 )
 
-from tinyloc.boards import Board, BoardError
+from tinyloc.boards import Board
 from tinyloc.boards.fixed import fixed_problems
 from tinyloc.device.emulator import disassembly
 from tinyloc.device.emulator.address_watch import AddressWatch
-from tinyloc.device.emulator.aducm3029 import Aducm3029
 from tinyloc.device.emulator.block_hook import BlockHook
-from tinyloc.device.emulator.cc2650 import Cc2650
-from tinyloc.device.emulator.cmsdk import Cmsdk
 from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
+from tinyloc.device.emulator.families import make_part
 from tinyloc.device.emulator.flash_reads import FlashTiming
 from tinyloc.device.emulator.image import Image, ImageError, load_image
 from tinyloc.device.emulator.memory_map import PAGE, MemoryMap
-from tinyloc.device.emulator.peripherals import BadAccess, Part, Peripheral
+from tinyloc.device.emulator.peripherals import BadAccess, Host, Peripheral
 from tinyloc.device.emulator.profile import Profiler
-from tinyloc.device.emulator.stm32l4 import Stm32l4
-
-PART_MODELS: dict[str, Callable[..., Part]] = {
-    "stm32_usart": Stm32l4, "adi_uart": Aducm3029, "pl011": Cc2650, "cmsdk_uart": Cmsdk,
-}  # fmt: skip
-"""Peripherals of a part, by the UART model that board.toml names."""
 
 CPU_MODELS = {"cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3, "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4}
 ENTRIES = frozenset(
@@ -138,9 +129,6 @@ class Machine:
         """Multiplies the time after which a run is taken to have no end."""
         self.image: Image = load_image(elf)
         disassembly.reject_foreign(self.image, board.core)
-        if board.uart.model not in PART_MODELS:
-            known = ", ".join(PART_MODELS)
-            raise BoardError(f"board {board.name}: no emulator model {board.uart.model!r}; there are: {known}")
         if problems := fixed_problems(board, self.image.segments):
             raise ImageError(f"{self.image.path}: {board.part} would not start: {'; '.join(problems)}")
         self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB)  # with UC_MODE_MCLASS it would become a Cortex-M33
@@ -156,8 +144,9 @@ class Machine:
         self._crash: CrashSite | None = None
         self._pc = 0
         self._started: float | None = None
-        part = PART_MODELS[board.uart.model]
-        self.part = part(board, self, self._look, self._progress, self._request_reset, self._memory.gate)
+        self.part = make_part(
+            Host(board, board.facts, self, self._look, self._progress, self._request_reset, self._memory.gate)
+        )
         self._map_peripherals()
         self.profiler = Profiler(self.image, board.core, self._code, entries)
         self.profiler.on_new_block = self._check_block
@@ -233,6 +222,9 @@ class Machine:
         if self._block_hook is None:
             self._free_cycles += LOOK_CYCLES
         if self._looks >= IDLE_LOOKS:
+            if (reason := self.part.uart.deaf()) is not None:
+                self._stop_with(reason)
+                return
             self._idle = True
             self._uc.emu_stop()
 

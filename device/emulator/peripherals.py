@@ -6,7 +6,9 @@ Only documented offsets exist; anything else in a peripheral's page is a crash, 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+from tinyloc.boards import Board, PartFacts
 
 
 class BadAccess(Exception):
@@ -37,10 +39,21 @@ class Register:
 
 
 class RegisterFile:
-    """A peripheral made of 32-bit registers. Subclasses override `on_read` and `on_write` where one has behaviour."""
+    """A peripheral made of 32-bit registers. Subclasses override `on_read` and `on_write` where one has behaviour.
 
-    def __init__(self, name: str, base: int, registers: dict[int, Register], size: int = 0x400) -> None:
+    `closed` says why the registers cannot be reached now, such as a clock that is off; None: they can.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base: int,
+        registers: dict[int, Register],
+        size: int = 0x400,
+        closed: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self.name, self.base, self.size = name, base, size
+        self.closed = closed
         self.registers = registers
         self.values: dict[str, int] = {}
         self.reset()
@@ -63,13 +76,19 @@ class RegisterFile:
         except KeyError:
             raise BadAccess(f"{self.name} has no register at offset {offset:#x}") from None
 
+    def _open(self, register: Register, how: str) -> None:
+        if (reason := self.closed()) is not None:
+            raise BadAccess(f"{self.name} {register.name} {how} while {reason}")
+
     def read(self, offset: int, size: int) -> int:
         register = self._at(offset)
+        self._open(register, "read")
         value = self.on_read(register.name, self.values[register.name])
         return (value >> 8 * (offset & 3)) & ((1 << 8 * size) - 1)
 
     def write(self, offset: int, size: int, value: int) -> None:
         register = self._at(offset)
+        self._open(register, "written")
         old = self.values[register.name]
         shift = 8 * (offset & 3)
         lanes = ((1 << 8 * size) - 1) << shift
@@ -111,22 +130,44 @@ class Watching(Protocol):
         ...
 
 
+Signal = Literal["tx", "rx"]
+"""Output and input of a UART."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the machine gives to the model of a part."""
+
+    board: Board
+    facts: PartFacts
+    clock: Clock
+    look: Callable[[], None]
+    """The firmware looked for a received byte and there is none."""
+    progress: Callable[[], None]
+    """The firmware sent a byte: it is not waiting."""
+    request_reset: Callable[[], None]
+    """Reset the part as soon as the current block ends."""
+    gate: Gate
+
+
 class Uart(RegisterFile, ABC):
     """What the machine asks of a UART: `received` waits to be read by the firmware, `sent` came out of the TX pin.
 
-    `look` is called at every look for a byte that is not there, `progress` at every byte sent: the machine stops after
-    some looks without progress.
+    `unwired` says why a signal does not reach its pin on the board; None: it does.
     """
 
     def __init__(
-        self, name: str, base: int, registers: dict[int, Register], wired: Callable[[], bool], look: Callable[[], None],
-        progress: Callable[[], None],
-    ) -> None:  # fmt: skip
-        self.wired, self.look, self.progress = wired, look, progress
+        self,
+        host: Host,
+        registers: dict[int, Register],
+        unwired: Callable[[Signal], str | None],
+        closed: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self.unwired, self.look, self.progress = unwired, host.look, host.progress
         self.received = bytearray()
         self.sent = bytearray()
         self.before_rate_change: Callable[[], None] = lambda: None
-        super().__init__(name, base, registers)
+        super().__init__(host.board.uart.instance, host.board.uart_base, registers, closed=closed)
 
     @property
     @abstractmethod
@@ -139,10 +180,41 @@ class Uart(RegisterFile, ABC):
         self.received.clear()
 
     def send(self, byte: int, works: bool) -> None:
-        """The firmware wrote a byte; it comes out when the transmitter works and the pins are the UART's."""
+        """The firmware wrote a byte. Raises BadAccess when it could never come out."""
         self.progress()
-        if works and self.wired():
-            self.sent.append(byte)
+        if not works:
+            raise BadAccess(f"{self.name} sends while its transmitter is off or has no rate")
+        if (reason := self.unwired("tx")) is not None:
+            raise BadAccess(f"{self.name} sends, but {reason}")
+        self.sent.append(byte)
+
+    def deaf(self) -> str | None:
+        """Why the firmware waits for bytes that can never come, None when they can."""
+        reason = self.unwired("rx")
+        return None if reason is None else f"{self.name} waits for bytes, but {reason}"
+
+
+def unwired_pin(host: Host, signal: Signal, has: Callable[[str], int | None]) -> str | None:
+    """Why the board's pin does not carry a signal of its UART, None when it does.
+
+    Args:
+        host: The board and the facts of its part.
+        signal: tx or rx.
+        has: The alternate function that a pin has now, None when it is in another mode.
+    """
+    pin = host.board.uart.tx if signal == "tx" else host.board.uart.rx
+    facts = host.facts.uart[host.board.uart.instance]
+    name = f"{host.board.uart.instance}_{signal.upper()}"
+    if pin is None:
+        return f"board.toml names no pin for {name} (uart.{signal})"
+    needed = facts.function(signal, pin.pin)
+    if needed is None:
+        return f"{pin.pin} of a {host.facts.name} cannot be {name}; {facts.able(signal)} can"
+    found = has(pin.pin)
+    if found == needed:
+        return None
+    state = "no alternate function" if found is None else f"alternate function {found}"
+    return f"{pin.pin} has {state}; {name} is function {needed} there"
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,17 @@ from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.frames import Hello
 from tinyloc.device.link.transport import Transport
 from tinyloc.errors import UserError
-from tinyloc.training.metrics import Due, confusion, due_decisions, floor_hit, position_errors, score
+from tinyloc.training.metrics import Due, confusion, due_decisions, position_errors, score
+from tinyloc.training.protocol.bootstrap import intervals
+from tinyloc.training.protocol.figures import figures, judged
 
 MEASURED_SAMPLES = 200
 """In the emulator cycles are modelled for so many samples by default; the others run free."""
 FIRST_MISMATCHES = 20
+
+
+Units = npt.NDArray[np.int64] | None
+"""(D,) what a bootstrap draws as a whole, of each decision; None in bundles that do not say it."""
 
 
 class EvaluationError(UserError):
@@ -213,9 +219,10 @@ def _evaluation(
     hello: Hello, expected: HostAnswers, answers: Answers, runs: Sequence[RunCost], places: Decided | None,
 ) -> Evaluation:  # fmt: skip
     due = _due(bundle, test_set)
+    unit = None if test_set.unit is None else np.unique(test_set.unit[due.sample], return_inverse=True)[1].reshape(-1)
     decided_m = (None, None, None) if places is None else (places.device, places.host, places.float_model)
     qualities = [
-        _quality(bundle, due, classes[due.sample], metres)
+        _quality(bundle, due, classes[due.sample], metres, unit)
         for classes, metres in zip(
             (answers.class_index, expected.class_index, test_set.float_class), decided_m, strict=True
         )
@@ -264,6 +271,7 @@ def _evaluation(
         device=qualities[0],
         host_int=qualities[1],
         float_model=qualities[2],
+        comparison=None if bundle.samples_from == "golden scans" else bundle.comparison,
         classes=bundle.outputs.classes,
         confusion=confusion(due.label, _legal(bundle, due, decided), generated.classes).tolist(),
         positions=_positions(bundle, due, decided, decided_m[0]),
@@ -313,13 +321,27 @@ def _legal(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32]) -> npt.NDAr
     return np.where((decided >= 0) & (decided < classes), decided, wrong).astype(np.int32)
 
 
-def _quality(bundle: Bundle, due: Due, decided: npt.NDArray[np.int32], decided_m: Metres | None) -> Quality:
-    """decided_m (N, 3): where decisions put the user, if not at the places of their classes (D,)."""
+def _quality(
+    bundle: Bundle, due: Due, decided: npt.NDArray[np.int32], decided_m: Metres | None, unit: Units
+) -> Quality:
+    """decided_m (N, 3): where decisions put the user, if not at the places of their classes (D,); unit (D,)."""
     legal = _legal(bundle, due, decided)
     scores = score(due.label, legal, due.position_m, bundle.outputs.positions_m)
     errors = scores.errors_m if decided_m is None else position_errors(decided_m[due.sample], due.position_m)
-    floors = floor_hit(due.label, legal, bundle.outputs.floors)
-    return Quality(macro_f1=scores.macro_f1, accuracy=scores.accuracy, errors_m=errors, floor_hit=floors)
+    centres = bundle.outputs.positions_m
+    at_class = None if centres is None else np.asarray(centres)[legal]
+    metres = at_class if decided_m is None else decided_m[due.sample]
+    judgement = judged(due.label, legal, metres, due.position_m, bundle.outputs.floors, bundle.site.floors)
+    found = figures(judgement)
+    return Quality(
+        macro_f1=scores.macro_f1,
+        accuracy=scores.accuracy,
+        errors_m=errors,
+        floor_hit=found.get("floor_hit"),
+        building_hit=found.get("building_hit"),
+        evaal_m=found.get("evaal_m"),
+        intervals={} if unit is None or bundle.samples_from == "golden scans" else intervals(judgement, unit),
+    )
 
 
 def _positions(

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tinyloc.bundle.comparison import Comparison, Interval
 from tinyloc.bundle.provenance import Step
 from tinyloc.bundle.schema import SamplesFrom
 from tinyloc.bundle.site import Site
@@ -24,6 +25,12 @@ class Quality(_Strict):
     """mean, p50, p75, p90, max of the position error in metres, where positions exist."""
     floor_hit: float | None = None
     """Share of decisions on the true floor, where the classes lie on several floors."""
+    building_hit: float | None = None
+    """Share of decisions in the true building, where the site has several."""
+    evaal_m: float | None = None
+    """EvAAL score: mean error in metres, 4 m more for a wrong floor, 50 m more for a wrong building."""
+    intervals: dict[str, Interval] = {}
+    """95 % interval of each figure, by the names of training/protocol/figures.py; empty where units are not known."""
 
 
 class Distribution(_Strict):
@@ -136,6 +143,7 @@ class Evaluation(_Strict):
     device: Quality
     host_int: Quality
     float_model: Quality
+    comparison: Comparison | None = None  # simple methods on the same split; None on golden scans and in old bundles
     classes: list[Line]
     confusion: list[list[int]]  # [true][predicted], device
     positions: list[list[float]] | None  # a decision: true x, y, z, predicted x, y, z (m)

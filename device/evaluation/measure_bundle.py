@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +95,7 @@ def shorten(bundle: Path, out: Path, samples: int) -> None:
     """A copy of a bundle with the first samples of its test set."""
     shutil.copytree(bundle, out)
     whole = load_test_set(bundle)
-    TestSet(**{field.name: getattr(whole, field.name)[:samples] for field in fields(TestSet)}).save(out / TEST_SET)
+    TestSet(**{name: array[:samples] for name, array in whole.arrays().items()}).save(out / TEST_SET)
     write_bundle(read_bundle(out).model_copy(update={"test_sha256": sha256(out / TEST_SET)}), out)
 
 

@@ -17,6 +17,7 @@ from tinyloc.boards import Board
 from tinyloc.bundle.schema import TestSet, load_bundle, load_test_set
 from tinyloc.codegen.manifest import read_manifest
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
+from tinyloc.device.emulator.families import port_directory
 from tinyloc.device.emulator.machine import Machine
 from tinyloc.device.image.build import (
     Extras,
@@ -126,7 +127,7 @@ def run_duty(
     if energy is None or energy.wake_us is None or energy.awake_hz is None:
         raise DutyError(
             f"board {board.name}: its port has no sleep (no energy.wake_us in board.toml, no sleep.c in "
-            f"firmware/port/{board.build.port}); the battery life in the report uses the sleep current alone"
+            f"{port_directory(board.facts.family)}); the battery life in the report uses the sleep current alone"
         )
     period_ms = round(1e3 / rate_hz)
     if not 10 <= period_ms <= 3000:

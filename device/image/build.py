@@ -20,10 +20,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tinyloc import paths
-from tinyloc.boards import Board, FixedWords
+from tinyloc.boards import Board, BoardError, FixedWords, Pin
 from tinyloc.boards.fixed import ERASED, fixed_problems
+from tinyloc.boards.parts import pin_place
 from tinyloc.bundle.schema import sha256
 from tinyloc.codegen.manifest import read_manifest
+from tinyloc.device.emulator.families import port_directory
 from tinyloc.device.emulator.image import load_image
 from tinyloc.device.image.footprint import (
     flash_bytes,
@@ -50,7 +52,7 @@ Optimise = Literal["Os", "O2"]
 
 _LANGUAGE = ("-std=c11", "-ffreestanding", "-fno-common")
 _CPP_LANGUAGE = ("-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-common")
-_WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion")
+_WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wdate-time")  # no date: the image is reproducible
 _SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage", "-g")
 _TRUE_CALLS = ("-fno-optimize-sibling-calls",)  # a profile or a crash report sees every caller; measured at no bytes
 _TUNED = ("generated/", "firmware/localise/", "firmware/fusion/")  # what runs once a sample; the rest is for size
@@ -207,6 +209,8 @@ def compile_and_link(
 
 def source_name(path: Path) -> str:
     """Return the name of the object file of a C file of the firmware."""
+    if not path.is_relative_to(paths.FIRMWARE_DIR):  # the port of a user's own family: families/<name>/port/<file>
+        return f"firmware/port/{path.parent.parent.name}/{path.stem}"
     return f"firmware/{path.relative_to(paths.FIRMWARE_DIR).with_suffix('')}"
 
 
@@ -254,20 +258,40 @@ def read_record(out_dir: Path) -> BuildRecord:
 
 
 def board_header(board: Board) -> str:
-    """Write the text of board.h: the facts of board.toml that the C code needs."""
+    """Write the text of board.h: the facts of board.toml and of the part that the C code needs.
+
+    Raises:
+        BoardError: facts of the part that are missing or wrong.
+    """
+    facts = board.facts
+    source = board.clock.source
+    if source not in facts.oscillators:
+        known = ", ".join(facts.oscillators)
+        raise BoardError(f"board {board.name}: the {facts.name} has no oscillator {source!r}; it has {known}")
+    pins = "".join(_pin_macros(f"TL_UART_{name}", pin) for name, pin in (("TX", board.uart.tx), ("RX", board.uart.rx)))
     return f"""\
-/* from boards/{board.name}/board.toml */
+/* from {board.name}/board.toml */
 #ifndef TL_BOARD_H
 #define TL_BOARD_H
 #define TL_BOARD_NAME "{board.name}"
 #define TL_CLOCK_HZ {board.clock.hz}u
+#define TL_CLOCK_SOURCE_{source} 1
+#define TL_CLOCK_SOURCE_HZ {facts.oscillators[source]}u
 #define TL_FLASH_WAIT_STATES {board.clock.flash_wait_states}u
-#define TL_UART_BASE 0x{board.uart.base:08X}u
-#define TL_UART_BAUD {board.uart.baud}u
+#define TL_UART_BASE 0x{board.uart_base:08X}u
+{pins}#define TL_UART_BAUD {board.uart.baud}u
 #define TL_UART_MAX_BAUD {board.uart.max_baud}u
 #define TL_RAM_BANKS {len(board.ram)}
 #endif
 """
+
+
+def _pin_macros(signal: str, pin: Pin | None) -> str:
+    if pin is None:
+        return ""
+    port, number = pin_place(pin.pin)
+    parts = {"PORT": port, "PIN": number, "FUNCTION": pin.function}
+    return "".join(f"#define {signal}_{name} {value}u\n" for name, value in parts.items())
 
 
 def memory_script(board: Board) -> str:
@@ -314,11 +338,11 @@ def firmware_sources(board: Board, program: Sequence[str] = ("app", "link", "loc
     Raises:
         BuildError: a folder without C files.
     """
-    areas = (*program, "port/cortex_m", f"port/{board.build.port}")
-    empty = [str(paths.FIRMWARE_DIR / area) for area in areas if not any((paths.FIRMWARE_DIR / area).glob("*.c"))]
+    areas = [*(paths.FIRMWARE_DIR / area for area in (*program, "port/cortex_m")), port_directory(board.facts.family)]
+    empty = [str(area) for area in areas if not any(area.glob("*.c"))]
     if empty:
-        raise BuildError(f"no C files in {', '.join(empty)}; install tinyloc again")
-    return sorted(path for area in areas for path in (paths.FIRMWARE_DIR / area).glob("*.c"))
+        raise BuildError(f"no C files in {', '.join(empty)}; install tinyloc again, or write the port of the family")
+    return sorted(path for area in areas for path in area.glob("*.c"))
 
 
 def find_compiler() -> str:

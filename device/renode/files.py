@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc import paths
-from tinyloc.boards import Board
+from tinyloc.boards import Board, BoardError
 from tinyloc.bundle.schema import load_bundle, load_test_set
 from tinyloc.device.emulator import EmulatedDevice
-from tinyloc.device.emulator.machine import PART_MODELS
-from tinyloc.device.emulator.peripherals import RegisterFile, Uart
+from tinyloc.device.emulator.families import RenodeNotes, load_family, make_part
+from tinyloc.device.emulator.peripherals import Host, RegisterFile, Uart
 from tinyloc.device.image.build import BuildResult
 from tinyloc.device.link.frames import Frame, Message, decode, dense_body, parse_hello, parse_result, sparse_body
 from tinyloc.files import whole_directory
@@ -31,19 +31,6 @@ from tinyloc.files import whole_directory
 CORES = {"cortex-m3": "cortex-m3", "cortex-m4f": "cortex-m4f"}
 OWN = ("system control space", "DWT")
 """Peripherals for which Renode has its own model beside the UART."""
-UART_LINES = {
-    "stm32_usart": ("UART.STM32F7_USART", "frequency: {hz}"),
-    "adi_uart": ("UART.NS16550", "wideRegisters: true"),
-    "pl011": ("UART.PL011", None),
-}
-READY = {
-    "stm32_usart": {"RCC": {"CR": 1 << 10 | 1 << 25, "CFGR": 3 << 2}},  # HSIRDY, PLLRDY; SWS
-    "adi_uart": {},
-    "pl011": {"PRCM": {"PDSTAT0SERIAL": 1, "PDSTAT0PERIPH": 1}, "VIMS": {"STAT": 1}},
-}
-"""Bits set beside the reset values: what start-up code waits for after it has switched something on."""
-STICKY = {"pl011": {"PRCM": {"CLKLOADCTL": 2}}}
-"""Registers that always read the same, whatever was written: a tag instead of memory."""
 INSTRUCTION_TOLERANCE = 0.01
 """Renode 1.16.0 and 1.16.1 ran these files within 0.36 % of the emulator's counts."""
 
@@ -64,11 +51,19 @@ class _Still:
         return 0
 
 
+def _notes(board: Board) -> RenodeNotes:
+    family = board.facts.family
+    notes = load_family(family).renode
+    if notes is None:
+        raise BoardError(f"board {board.name}: the family {family} has no notes for Renode (FAMILY.renode)")
+    return notes
+
+
 def _peripherals(board: Board) -> list[RegisterFile]:
     def nothing(*_: object) -> None:
         return None
 
-    part = PART_MODELS[board.uart.model](board, _Still(), nothing, nothing, nothing, nothing)
+    part = make_part(Host(board, board.facts, _Still(), nothing, nothing, nothing, lambda base, size, closed: None))
     return [p for p in part.peripherals if isinstance(p, RegisterFile)]
 
 
@@ -84,7 +79,7 @@ def _windows(board: Board) -> tuple[list[Window], list[tuple[str, int, int]]]:
     """Memory for the registers, and tags (name, address, value) in the holes left for them."""
     windows, tags = [], []
     for peripheral in _registers(board):
-        sticky = STICKY.get(board.uart.model, {}).get(peripheral.name, {})
+        sticky = _notes(board).sticky.get(peripheral.name, {})
         places = {register.name: peripheral.base + offset for offset, register in peripheral.registers.items()}
         holes = sorted((places[name], name, value) for name, value in sticky.items())
         name, start, end = _identifier(peripheral.name), peripheral.base, peripheral.base + peripheral.size
@@ -98,8 +93,8 @@ def _windows(board: Board) -> tuple[list[Window], list[tuple[str, int, int]]]:
 
 def _presets(board: Board) -> list[tuple[int, int, str]]:
     """Address, value and name of every register that does not start at 0."""
-    ready = READY[board.uart.model]
-    sticky = STICKY.get(board.uart.model, {})
+    ready = _notes(board).ready
+    sticky = _notes(board).sticky
     presets = []
     for peripheral in _registers(board):
         peripheral.reset()
@@ -146,10 +141,9 @@ def platform(board: Board) -> str:
             "{ " + "; ".join(f"sysbus {place:#010x}" for place in places) + " }"
         )  # fmt: skip
         lines += ["", f"{name}: Memory.MappedMemory @ {where}", f"    size: {size:#x}"]
-    model, option = UART_LINES[board.uart.model]
-    lines += ["", f"uart: {model} @ sysbus {board.uart.base:#010x}"]
-    if option:
-        lines.append("    " + option.format(hz=board.clock.hz))
+    notes = _notes(board)
+    lines += ["", f"uart: {notes.uart} @ sysbus {board.uart_base:#010x}"]
+    lines += ["    " + option.format(hz=board.clock.hz) for option in notes.options.splitlines()]
     windows, tags = _windows(board)
     for window in windows:
         lines += ["", f"{window.name}: Memory.ArrayMemory @ sysbus {window.base:#010x}", f"    size: {window.size:#x}"]

@@ -7,6 +7,7 @@ from typing import Any
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.image.library_record import LibrarySizes
 from tinyloc.device.report import battery
+from tinyloc.device.report.baselines import BASELINE_COLUMNS, FIGURE_NAMES, figure_text, interval_lines, standing
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import plan_figure
@@ -84,6 +85,11 @@ def render_html(evaluation: Evaluation, library: Mapping[str, LibrarySizes] | No
             e=evaluation,
             headline=headline(evaluation),
             sentences=[agreement(evaluation), fitting(evaluation), quality(evaluation)],
+            intervals=interval_lines(evaluation),
+            standing=standing(evaluation.comparison) if evaluation.comparison else [],
+            baseline_columns=BASELINE_COLUMNS,
+            figure_names=FIGURE_NAMES,
+            figure_text=figure_text,
             latency=latency_ms(evaluation),
             ram_parts=_parts(evaluation.ram.model_dump(), RAM_PARTS),
             flash_parts=_parts(evaluation.flash.model_dump(), FLASH_PARTS),

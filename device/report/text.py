@@ -8,7 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tinyloc.device.evaluation.evaluation_record import Evaluation
+from tinyloc.bundle.comparison import Comparison
+from tinyloc.device.evaluation.evaluation_record import Evaluation, Quality
+from tinyloc.device.report.baselines import BASELINE_COLUMNS, FIGURE_NAMES, figure_text, interval_lines, standing
 from tinyloc.device.report.numbers import (
     grouped,
     measured,
@@ -38,14 +40,31 @@ def quality_table(evaluation: Evaluation) -> Table:
         ("float PyTorch", evaluation.float_model),
     ]
     has_errors = any(quality.errors_m for _, quality in rows)
-    has_floors = any(quality.floor_hit is not None for _, quality in rows)
-    table = _table("", "macro F1", "accuracy", *(["floor"] if has_floors else []),
-                   *(["mean error", "P50", "P90"] if has_errors else []))  # fmt: skip
+    hits = [name for name in ("floor", "building") if any(_hit(quality, name) is not None for _, quality in rows)]
+    has_score = any(quality.evaal_m is not None for _, quality in rows)
+    table = _table("", "macro F1", "accuracy", *hits, *(["mean error", "P50", "P75", "P90"] if has_errors else []),
+                   *(["EvAAL"] if has_score else []))  # fmt: skip
     for name, quality in rows:
         errors = quality.errors_m or {}
-        shown = [metres(errors[key]) if key in errors else "-" for key in ("mean", "p50", "p90")] if has_errors else []
-        floor = ["-" if quality.floor_hit is None else score(quality.floor_hit)] if has_floors else []
-        table.add_row(escape(name), score(quality.macro_f1), score(quality.accuracy), *floor, *shown)
+        keys = ("mean", "p50", "p75", "p90") if has_errors else ()
+        shown = [metres(errors[key]) if key in errors else "-" for key in keys]
+        shown += ["-" if quality.evaal_m is None else metres(quality.evaal_m)] if has_score else []
+        shares = ["-" if (hit := _hit(quality, name)) is None else score(hit) for name in hits]
+        table.add_row(escape(name), score(quality.macro_f1), score(quality.accuracy), *shares, *shown)
+    return table
+
+
+def _hit(quality: Quality, what: str) -> float | None:
+    return quality.floor_hit if what == "floor" else quality.building_hit
+
+
+def baseline_table(comparison: Comparison) -> Table:
+    """The simple methods on the same split, with the bytes that their data would need."""
+    columns = [name for name in BASELINE_COLUMNS if any(name in each.figures for each in comparison.baselines)]
+    table = _table("same split", *(FIGURE_NAMES[name] for name in columns), "data")
+    for baseline in comparison.baselines:
+        shown = [figure_text(name, baseline.figures[name]) if name in baseline.figures else "-" for name in columns]
+        table.add_row(escape(baseline.name), *shown, size(baseline.data_bytes) if baseline.data_bytes else "-")
     return table
 
 
@@ -106,6 +125,13 @@ def short_verdict(evaluation: Evaluation) -> RenderableType:
 def verdict(evaluation: Evaluation, report: Path | None = None) -> RenderableType:
     """Make the verdict with tables of quality, budget, memory, time and energy; `report` is the HTML page."""
     lines: list[RenderableType] = [short_verdict(evaluation), Text(), quality_table(evaluation), Text()]
+    lines += [Text(line) for line in interval_lines(evaluation)]
+    if evaluation.comparison is not None:
+        lines += [
+            baseline_table(evaluation.comparison),
+            *(Text(line) for line in standing(evaluation.comparison)),
+            Text(),
+        ]
     if evaluation.budget:
         lines += [budget_table(evaluation), Text()]
     lines += [Text(line) for line in _details(evaluation)]

@@ -1,5 +1,5 @@
 /* CONV_2D, NHWC, batch 1. Weights [out channel][row][column][depth]; depth is the image's channels, or a group of them.
- * Outside the image x equals its zero point and adds nothing.
+ * Outside the image x equals its zero point and adds nothing. DEPTHWISE_CONV_2D is as many groups as channels.
  */
 #ifndef TL_CONV_H
 #define TL_CONV_H
@@ -7,19 +7,22 @@
 #include "tl_blocks.h"
 #include "tl_depthwise.h"
 
-/* SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
+/* Output channels `which` of a layer, or with NULL the first `count`, from weights, biases and scales of these alone.
+ * SCALE turns a sum into an output before the zero point: int8 sums are rounded twice, int16 sums once */
 #define TL_CONV(NAME, ELEMENT, SUM, SCALE)                                                                             \
     TL_SHARED void NAME(const ELEMENT *x, const int8_t *weights, const int32_t *bias, const tl_scaling_t *scaling,     \
-                        const tl_conv_shape_t *shape, int32_t depth, int32_t input_zero, ELEMENT *y)                   \
+                        const tl_conv_shape_t *shape, int32_t depth, int32_t input_zero, const uint16_t *which,        \
+                        int32_t count, ELEMENT *y)                                                                     \
     {                                                                                                                  \
         const tl_conv_shape_t s = *shape;                                                                              \
         const int32_t channels_a_group = s.out_channels / (s.channels / depth);                                        \
         for (int32_t row = 0; row < s.out_height; row++) {                                                             \
-            for (int32_t column = 0; column < s.out_width; column++) {                                                 \
+            for (int32_t column = 0; column < s.out_width; column++, y += s.out_channels) {                            \
                 const int8_t *w = weights;                                                                             \
-                for (int32_t channel = 0; channel < s.out_channels; channel++) {                                       \
+                for (int32_t n = 0; n < count; n++) {                                                                  \
+                    const int32_t channel = which == NULL ? n : which[n];                                              \
                     const ELEMENT *group = x + channel / channels_a_group * depth;                                     \
-                    SUM sum = bias[channel];                                                                           \
+                    SUM sum = bias[n];                                                                                 \
                     for (int32_t i = 0; i < s.kernel_height; i++) {                                                    \
                         const int32_t from_h = row * s.stride_height - s.pad_height + i * s.dilation_height;           \
                         for (int32_t j = 0; j < s.kernel_width; j++, w += depth) {                                     \
@@ -33,9 +36,9 @@
                             }                                                                                          \
                         }                                                                                              \
                     }                                                                                                  \
-                    const int32_t scale = scaling->per_channel ? channel : 0;                                          \
+                    const int32_t scale = scaling->per_channel ? n : 0;                                                \
                     const int32_t scaled = SCALE(sum, scaling->multiplier[scale], scaling->shift[scale]);              \
-                    *y++ = (ELEMENT)tl_clamp(scaled + scaling->zero_point, scaling->low, scaling->high);               \
+                    y[channel] = (ELEMENT)tl_clamp(scaled + scaling->zero_point, scaling->low, scaling->high);         \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \

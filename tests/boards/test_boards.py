@@ -17,6 +17,7 @@ def own_boards(tmp_path, monkeypatch):
     """A directory of boards that a test may damage; gives the board.toml of its only board."""
     shutil.copytree(paths.BOARDS_DIR / "stm32l4", tmp_path / "stm32l4")
     monkeypatch.setattr(paths, "BOARDS_DIR", tmp_path)
+    monkeypatch.chdir(tmp_path)
     return tmp_path / "stm32l4" / "board.toml"
 
 
@@ -30,7 +31,7 @@ def test_a_board_is_complete(name):
     board = load_board(name)
     assert board.name == name
     assert (board.directory / board.build.linker_script).is_file()
-    assert list((FIRMWARE_DIR / "port" / board.build.port).glob("*.c"))
+    assert list((FIRMWARE_DIR / "port" / board.facts.family).glob("*.c"))
     assert len(board.name.encode()) <= 15, "HELLO carries 16 bytes, the last one zero"
     assert board.region("flash").access == "rx"
     assert board.region("ram").access == "rw"

@@ -53,7 +53,7 @@ def test_every_wrong_array_is_named_at_once(tmp_path: Path) -> None:
 def test_a_test_set_without_samples_is_refused(tmp_path: Path) -> None:
     directory = small_bundle(tmp_path / "bundle")
     test_set = load_test_set(directory)
-    replace(test_set, **{name: getattr(test_set, name)[:0] for name in vars(test_set)}).save(directory / "test.npz")
+    replace(test_set, **{name: getattr(test_set, name)[:0] for name in test_set.arrays()}).save(directory / "test.npz")
     with pytest.raises(BundleError, match="it holds no samples"):
         load_test_set(directory)
 

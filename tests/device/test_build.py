@@ -49,6 +49,23 @@ def test_the_same_image_wherever_the_sources_lie(generated, tmp_path):
 
 
 @needs_compiler
+def test_the_same_image_on_another_day(generated, tmp_path, monkeypatch):
+    images = []
+    for day in (1, 20_000):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", str(day * 86_400))  # gcc's date
+        images.append(build_firmware(generated, BOARD, tmp_path / str(day)).elf.read_bytes())
+    assert images[0] == images[1]
+
+
+@needs_compiler
+def test_c_that_reads_the_date_is_refused(generated, tmp_path):
+    source = generated / "model.c"
+    source.write_text(source.read_text() + "\nextern const char built[]; const char built[] = __DATE__;\n")
+    with pytest.raises(BuildError, match="__DATE__"):
+        build_firmware(generated, BOARD, tmp_path / "out")
+
+
+@needs_compiler
 def test_optimisation_level_reaches_the_model(generated, tmp_path):
     small = build_firmware(generated, BOARD, tmp_path / "small", "Os")
     fast = build_firmware(generated, BOARD, tmp_path / "fast", "O2")

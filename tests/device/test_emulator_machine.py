@@ -126,11 +126,30 @@ def test_both_windows_show_the_same_sram2(firmware, board):
     assert any(isinstance(alias, Alias) and alias.base == 0x10000000 for alias in board.alias)
 
 
-def test_uart_without_its_clock_pins_or_rate_is_silent(firmware, board):
-    for spoil in ("REG(0x40021058) = 0;", "REG(0x48000024) = 0;", "REG(0x4000440C) = 70;"):
-        device = EmulatedDevice(firmware(ECHO.replace("uart_on();", "uart_on();" + spoil)), board)
-        device.write(b"A")
-        assert device.read(0.001) != b"B"
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        ("REG(0x40021058) = 0;", r"USART2 ISR read while its clock is off \(RCC_APB1ENR1 bit 17\)"),
+        ("REG(0x48000024) = 0;", "USART2 waits for bytes, but PA15 has alternate function 0; USART2_RX is function 3"),
+        ("REG(0x48000024) = 7u << 28;", "but PA15 has alternate function 7; USART2_RX is function 3 there"),
+        ("REG(0x48000000) &= ~0x30u; put(1);", "USART2 sends, but PA2 has no alternate function"),
+        ("REG(0x4000440C) = 0; put(1);", "USART2 sends while its transmitter is off or has no rate"),
+        (
+            "REG(0x4002104C) = 0; REG(0x48000014) = 1;",
+            r"ODR written while its clock is off \(RCC_AHB2ENR bit 0\)",
+        ),
+    ],
+)
+def test_a_uart_without_clock_pins_or_rate_is_named(firmware, board, spoil, reason):
+    device = EmulatedDevice(firmware(ECHO.replace("uart_on();", "uart_on();" + spoil)), board)
+    with pytest.raises(EmulatorCrash, match=reason):
+        device.read(0.001)
+
+
+def test_a_uart_at_another_rate_is_not_understood(firmware, board):
+    device = EmulatedDevice(firmware(ECHO.replace("uart_on();", "uart_on(); REG(0x4000440C) = 70;")), board)
+    device.write(b"A")
+    assert device.read(0.001) != b"B"
 
 
 def test_software_reset_runs_again_from_the_vector_and_says_so(firmware, board):

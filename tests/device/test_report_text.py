@@ -8,7 +8,9 @@ import pytest
 from rich.console import Console
 
 from tests.evaluation_samples import golden_evaluation, house_evaluation, uji_evaluation
+from tinyloc.bundle.comparison import EVALUATION, Baseline, Comparison, Difference
 from tinyloc.device.evaluation.evaluation_record import Evaluation
+from tinyloc.device.report.html import render_html
 from tinyloc.device.report.numbers import (
     grouped,
     measured,
@@ -134,6 +136,28 @@ def test_the_floor_is_shown_where_there_are_several() -> None:
     assert "0.958" in shown(evaluation) and "floor" in shown(evaluation)
     assert summary(evaluation)["floor_hit"] == 0.958
     assert " floor " not in shown(house_evaluation()) and summary(house_evaluation())["floor_hit"] is None
+
+
+def test_simple_methods_stand_beside_the_model_with_their_bytes_and_no_more_is_said_than_was_measured() -> None:
+    def beside(mean: float, low: float, high: float) -> Comparison:
+        difference = Difference(mean=mean, low=low, high=high)
+        near = Baseline(
+            name="nearest neighbours", settings="k = 3", data_bytes=204_800, figures={"error_mean_m": 6.5},
+            intervals={"error_mean_m": (5.0, 8.0)}, differences={"error_mean_m": difference},
+        )  # fmt: skip
+        return Comparison(unit="recorder", units=11, positions=True, baselines=[near])
+
+    quality = {"macro_f1": 0.7, "accuracy": 0.8, "building_hit": 0.991, "evaal_m": 9.25,
+               "errors_m": {"mean": 7.0, "p50": 5.0, "p75": 9.0, "p90": 15.0, "max": 99.0},
+               "intervals": {"error_mean_m": (6.1, 8.2)}}  # fmt: skip
+    worse = uji_evaluation(device=quality, host_int=quality, comparison=beside(0.5, 0.2, 0.9))
+    for text in ("200.0 KB", "BEHIND nearest", "+0.50 m", "11 recorders", "6.10 m to 8.20 m", "0.991", "9.25 m"):
+        assert text in shown(worse) and text in render_html(worse)
+    even = shown(uji_evaluation(comparison=beside(0.5, -0.2, 0.9)))
+    assert "No clear difference" in even and "BEHIND" not in even
+    assert "ahead of nearest" in shown(uji_evaluation(comparison=beside(-0.5, -0.9, -0.2)))
+    assert summary(worse)["comparison"]["protocol"]["evaluation"] == EVALUATION
+    assert summary(uji_evaluation())["comparison"] is None
 
 
 NOT_QUALITY = "agreement with the float model on 64 made-up scans, not quality"

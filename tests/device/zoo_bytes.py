@@ -30,7 +30,7 @@ def compiler_version() -> str:
 
 
 def digests(model: str) -> dict[str, str]:
-    """Of a model of the zoo: "sources", and each of its boards -> SHA-256 of the generated files and of the ELF."""
+    """Of a model of the zoo: "sources", and each of its boards -> SHA-256 of sources and of flash."""
     card = load_card(model)
     with tempfile.TemporaryDirectory(prefix="tinyloc-bytes-") as name:
         work = Path(name)
@@ -39,7 +39,7 @@ def digests(model: str) -> dict[str, str]:
         found = {"sources": hashlib.sha256(sources).hexdigest()}
         for board in card.boards:
             image = build_firmware(work / "generated", load_board(board), work / board, card.optimise)
-            found[board] = hashlib.sha256(image.elf.read_bytes()).hexdigest()
+            found[board] = hashlib.sha256(image.bin.read_bytes()).hexdigest()
     return found
 
 

@@ -100,7 +100,7 @@ def test_the_platform_is_legal_and_true_to_the_board(name):
     assert entries["cpu"]["attributes"]["nvic"] == "nvic"
     mhz = int(entries["cpu"]["attributes"]["PerformanceInMips"])
     assert mhz * 1_000_000 == int(entries["dwt"]["attributes"]["frequency"]) == board.clock.hz
-    assert entries["uart"]["places"] == [board.uart.base]
+    assert entries["uart"]["places"] == [board.uart_base]
     places = ranges(entries)
     for (_, end, before), (start, _, after) in itertools.pairwise(places):
         assert end <= start, f"{before} overlaps {after}"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tinyloc.device import board_files as new_board
+from tinyloc.device import board_check
 from tinyloc.main import main
 
 DENSE = Path(__file__).parent.parent / "firmware" / "fixtures" / "dense_int16"
 
 
-@pytest.mark.parametrize("board", ["stm32l4", "aducm3029", "cc2650"])
+@pytest.mark.parametrize("board", ["stm32l4", "aducm3029", "cc2650", "nucleo_l476rg"])
 def test_our_boards_are_complete(board, capsys):
     assert main(["board", "check", board]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"{board}: complete"
@@ -26,8 +26,8 @@ def test_list_shows_all_ram(capsys):
 
 
 def test_what_a_board_lacks_is_exit_code_1(monkeypatch, capsys):
-    finding = new_board.Finding("board.toml:9", "clock")
-    monkeypatch.setattr(new_board, "check_board", lambda name: [finding])
+    finding = board_check.Finding("board.toml:9", "clock")
+    monkeypatch.setattr(board_check, "check_board", lambda name: [finding])
     assert main(["board", "check", "stm32l4"]) == 1
     assert capsys.readouterr().out == "missing  board.toml:9: clock\nstm32l4: 1 to do\n"
 

@@ -18,7 +18,7 @@ from tinyloc.bundle.schema import BundleError, load_bundle
 from tinyloc.codegen.c_text import c_comment, c_string
 from tinyloc.codegen.compile import compile_bundle, compile_tflite
 from tinyloc.codegen.lowering.harness import add_harness
-from tinyloc.device.board_files import new_board
+from tinyloc.device.board_new import new_board
 from tinyloc.device.report.junit import junit
 from tinyloc.device.report.markdown import markdown
 from tinyloc.device.zoo.models import ZooError, load_card
@@ -107,9 +107,9 @@ def test_a_key_of_a_bundle_cannot_steer_the_terminal(tmp_path: Path, capsys: pyt
 BOARD_PLACES = {
     'name = "stm32l4"': "name",
     'linker_script = "stm32l4.ld"': "build.linker_script",
-    'port = "stm32l4" ': "build.port",
+    'part = "STM32L432KC"': "part",
     'name = "flash"\nbase': "memory.0.name",
-    'model = "stm32_usart"': "uart.model",
+    'instance = "USART2"': "uart.instance",
     'title = "Nucleo-L432KC (STM32L432KC)"': "title",
 }
 
@@ -124,6 +124,7 @@ def test_a_board_whose_names_are_code_is_refused(line: str, tmp_path: Path, monk
         path.read_text().replace(line, f'{key} = "{evil}"' + rest.partition("\n")[1] + rest.partition("\n")[2], 1)
     )
     monkeypatch.setattr(paths, "BOARDS_DIR", tmp_path)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(
         BoardError, match=BOARD_PLACES[line].replace(".", "[.]") + ": .*(cannot be a|control character)"
     ):
@@ -134,7 +135,7 @@ def test_a_board_whose_names_are_code_is_refused(line: str, tmp_path: Path, monk
 @pytest.mark.parametrize("option", ["part", "title"])
 def test_a_new_board_is_not_called_like_code(option: str, text: str) -> None:
     with pytest.raises(BoardError, match=f"--{option}"):
-        new_board("mine", **({"part": "X1"} | {option: text}))
+        new_board("mine", **({"part": "STM32L432KC"} | {option: text}))
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -49,6 +49,15 @@ def test_no_message_has_a_phrase_that_was_dropped(repository: Path) -> None:
     assert not found, "\n".join(found)
 
 
+def test_no_page_of_the_docs_has_a_phrase_that_was_dropped(repository: Path) -> None:
+    pages = [*sorted((repository / "docs").rglob("*.md")), *sorted(repository.glob("*.md"))]
+    found = []
+    for page in pages:
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            found += [f"{page}:{number}: {line}" for phrase in DROPPED if re.search(phrase, line)]
+    assert len(pages) > 20 and not found, "\n".join(found)
+
+
 def test_no_page_of_a_report_has_a_phrase_that_was_dropped(repository: Path) -> None:
     pages = sorted((repository / "device" / "report" / "templates").glob("*.j2"))
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)

@@ -123,12 +123,3 @@ def test_raw_readings_scale_to_the_same_input_as_dbm() -> None:
     raw[raw == 127] = NAN
     fitted = Preprocessing(access_points=["a", "b", "c"], floor_dbm=-105, ceiling_dbm=0, exponent=1.7)
     assert np.array_equal(fitted.scale(raw), fitted.scale(rssi))
-
-
-def test_the_share_of_decisions_on_the_true_floor() -> None:
-    floors = [0, 0, 1, 2]
-    label, decision = np.array([0, 1, 2, 3, -1]), np.array([1, 2, 2, 0, 3])
-    assert metrics.floor_hit(label, decision, floors) == 0.5  # the class that was never trained has no floor
-    assert metrics.floor_hit(label, decision, None) is None
-    assert metrics.floor_hit(label, decision, [0, 0, 0, 0]) is None
-    assert metrics.floor_hit(np.array([-1]), np.array([0]), floors) is None

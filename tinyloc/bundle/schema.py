@@ -24,6 +24,7 @@ import numpy.typing as npt
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from tinyloc.bundle.combine import Combine
+from tinyloc.bundle.comparison import Comparison
 from tinyloc.bundle.json_text import parse_json
 from tinyloc.bundle.provenance import Provenance, Source
 from tinyloc.bundle.quantities import (
@@ -299,6 +300,8 @@ class Bundle(Strict):
     """Number of parameters as the study counts them, dead weights included."""
     float_metrics: dict[Line, Figure] = Field(default_factory=dict)
     """Figures of the float model on the test set; errors in metres."""
+    comparison: Comparison | None = None
+    """Simple methods on the same split, and the rules of the figures; null where they were not computed."""
     settings: Annotated[dict[str, Any], AfterValidator(plain_settings)] = Field(default_factory=dict)
     """The recipe and the parity table, for the report. No tool reads a decision from them."""
 
@@ -354,9 +357,14 @@ class TestSet:
     position_m: npt.NDArray[np.float32]  # (N, 3), NaN where unknown
     float_scores: npt.NDArray[np.float32]  # (N, C) of the PyTorch model, streamed
     float_class: npt.NDArray[np.int32]  # (N,) PyTorch decision, -1 where none is due
+    unit: npt.NDArray[np.int32] | None = None  # (N,) what a bootstrap draws as a whole; None in older bundles
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Those that are there, by name."""
+        return {name: array for name, array in self.__dict__.items() if array is not None}
 
     def save(self, path: Path) -> None:
-        np.savez_compressed(path, **self.__dict__)
+        np.savez_compressed(path, **self.arrays())
 
     def sparse(self, index: int) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int8]]:
         """Sample `index` as (access point indices, dBm), only what was heard."""
@@ -443,9 +451,10 @@ def write_bundle(bundle: Bundle, directory: Path) -> None:
 
 _ARRAYS = {
     "rssi_dbm": ("int8", "NP"), "recording": ("int32", "N"), "label": ("int32", "N"), "position_m": ("float32", "N3"),
-    "float_scores": ("float32", "NC"), "float_class": ("int32", "N"),
+    "float_scores": ("float32", "NC"), "float_class": ("int32", "N"), "unit": ("int32", "N"),
 }  # fmt: skip
 """Type and shape of each array of test.npz."""
+_OPTIONAL = ("unit",)
 
 
 def load_test_set(directory: Path, bundle: Bundle | None = None) -> TestSet:
@@ -457,8 +466,8 @@ def load_test_set(directory: Path, bundle: Bundle | None = None) -> TestSet:
     path = directory / TEST_SET
     try:
         with np.load(path) as arrays:
-            missing = [name for name in _ARRAYS if name not in arrays]
-            found = {name: arrays[name] for name in _ARRAYS if name not in missing}
+            missing = [name for name in _ARRAYS if name not in arrays and name not in _OPTIONAL]
+            found = {name: arrays[name] for name in _ARRAYS if name in arrays}
     except Exception as error:  # a damaged file makes np.load raise almost anything
         raise BundleError(f"{path}: cannot be read ({error}); export the run again") from error
     if missing:
@@ -473,8 +482,8 @@ def _array_problems(found: dict[str, npt.NDArray[Any]], bundle: Bundle | None) -
     if bundle is not None:
         sizes |= {"P": len(bundle.preprocessing.access_points), "C": len(bundle.outputs.classes)}
     wrong = []
-    for name, (element, letters) in _ARRAYS.items():
-        array = found[name]
+    for name, array in found.items():
+        element, letters = _ARRAYS[name]
         fits = array.ndim == len(letters) and all(
             have == sizes.setdefault(letter, have) for letter, have in zip(letters, array.shape, strict=True)
         )
@@ -491,4 +500,6 @@ def _array_problems(found: dict[str, npt.NDArray[Any]], bundle: Bundle | None) -
         ]
         if not sizes["N"]:
             wrong.append("it holds no samples")
+        elif "unit" in found and found["unit"].min() < 0:
+            wrong.append(f"unit holds {found['unit'].min()}; units count from 0")
     return wrong

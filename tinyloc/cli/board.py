@@ -23,10 +23,11 @@ def list_boards(json: JsonOption = None) -> None:
     """List the boards with memory, clock and flash tool."""
     from rich.table import Table
 
-    from tinyloc.boards import board_names, load_board
+    from tinyloc.boards import board_names, broken_boards, load_board
 
+    broken = broken_boards()
     table = Table("board", "part", "core", "clock", "flash", "RAM", "flash tool", box=None, header_style="bold")
-    boards = [load_board(name) for name in board_names()]
+    boards = [load_board(name) for name in board_names() if name not in broken]
     for board in boards:
         table.add_row(
             board.name,
@@ -37,6 +38,8 @@ def list_boards(json: JsonOption = None) -> None:
             f"{sum(memory.size for memory in board.memory if memory.access == 'rw') // 1024} KB",
             board.flash.tool if board.flash else "- (virtual)",
         )
+    for name, why in broken.items():
+        table.add_row(name, f"unfinished: {why}" if len(why) < 60 else "unfinished; `tinyloc board check` says what")
     output().print(table)
     write_json(json, [board.model_dump(mode="json") for board in boards])
 
@@ -44,16 +47,19 @@ def list_boards(json: JsonOption = None) -> None:
 @app.command("new")
 def new(
     name: Annotated[str, typer.Argument(help="Name of the board: small letters, digits, underscores.")],
-    part: Annotated[str, typer.Option("--part", help="Name of the microcontroller, such as nRF52832.")],
-    core: Annotated[CoreChoice, typer.Option("--core", help="Core of the microcontroller.")] = CoreChoice.CORTEX_M3,
+    part: Annotated[str, typer.Option("--part", help="Name of the microcontroller, such as STM32L476RG.")],
+    family: Annotated[
+        str | None, typer.Option("--family", help="Family of a part whose facts are not known; a new name adds one.")
+    ] = None,
+    core: Annotated[CoreChoice, typer.Option("--core", help="Core of such a part.")] = CoreChoice.CORTEX_M3,
     title: Annotated[
         str | None, typer.Option("--title", help="Name of the board in reports. Default: name and part.")
     ] = None,
 ) -> None:
-    """Write the files of a new board, with a TODO for every fact."""
-    from tinyloc.device.board_files import new_board
+    """Write the files of a new board into ./boards, with a TODO for every fact that is not known."""
+    from tinyloc.device.board_new import new_board
 
-    for path in new_board(name, part, title, core.value):
+    for path in new_board(name, part, title, family, core.value):
         say(str(path))
     say(f"fill them in; `tinyloc board check {name}` lists what is missing")
 
@@ -63,7 +69,7 @@ def check(name: NameArgument, json: JsonOption = None) -> None:
     """List what a board lacks, and which facts are not verified. Exit code 1: something is missing."""
     from dataclasses import asdict
 
-    from tinyloc.device.board_files import check_board
+    from tinyloc.device.board_check import check_board
 
     findings = check_board(name)
     for finding in findings:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import typer
 
-from tinyloc.paths import BOARDS_DIR, PACKAGE_DIR, ZOO_DIR
+from tinyloc.paths import PACKAGE_DIR, ZOO_DIR, board_files
 
 ZOO_PREFIX = "zoo:"
 
 
 def board_names() -> list[str]:
     """Name the boards, as `tinyloc.boards.board_names` does."""
-    return sorted(path.parent.name for path in BOARDS_DIR.glob("*/board.toml"))
+    return sorted(board_files())
 
 
 def zoo_names() -> list[str]:
@@ -65,9 +65,10 @@ def flash_tools(context: typer.Context, incomplete: str) -> list[str]:
     import tomllib
 
     name = str(context.params.get("board") or "")
-    if name not in board_names():
+    files = board_files().get(name, [])
+    if len(files) != 1:
         return []
-    flash = tomllib.loads((BOARDS_DIR / name / "board.toml").read_text(encoding="utf-8")).get("flash", {})
+    flash = tomllib.loads(files[0].read_text(encoding="utf-8")).get("flash", {})
     return _begin([tool["tool"] for tool in (flash, *flash.get("other", [])) if "tool" in tool], incomplete)
 
 

@@ -34,6 +34,7 @@ def train(
 ) -> None:
     """Train the model of a recipe and keep the result in runs/NAME."""
     from tinyloc.cli.progress import epochs_shown
+    from tinyloc.device.report.baselines import standing
     from tinyloc.training.recipe import load_recipe
 
     chosen = load_recipe(recipe)
@@ -46,11 +47,15 @@ def train(
     with epochs_shown() as progress:
         trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh)
     record = trained.record
-    metres = ""
-    if record.outputs.position == "mean" and "error_mean_m" in record.test:
-        metres = f", mean error {record.test['error_mean_m']:.2f} m, P90 {record.test['error_p90_m']:.2f} m"
+    test = record.test
+    figures = f"test macro F1 {test['macro_f1']:.3f}, accuracy {test['accuracy']:.3f}"
+    if record.outputs.position == "mean" and "error_mean_m" in test:
+        percentiles = ", ".join(f"P{percent} {test[f'error_p{percent}_m']:.2f} m" for percent in (50, 75, 90))
+        figures = f"test mean error {test['error_mean_m']:.2f} m, {percentiles}"
     write_json(json, record.model_dump(mode="json"))
     say(
         f"{directory}: {record.parameters:,} parameters, best epoch {record.best_epoch} of {record.epochs}; "
-        f"test macro F1 {record.test['macro_f1']:.3f}, accuracy {record.test['accuracy']:.3f}{metres} (float)"
+        f"{figures} (float)"
     )
+    for line in standing(record.comparison) if record.comparison else []:
+        say(line)

@@ -28,6 +28,7 @@ class Recording:
     label: npt.NDArray[np.int32]  # (N,) class index or UNSEEN
     time_s: npt.NDArray[np.float64]  # (N,) seconds
     apart: bool = False  # True: its samples have nothing to do with each other
+    recorder: npt.NDArray[np.int32] | None = None  # (N,) number of the person, device or day; None where unknown
 
     def __post_init__(self) -> None:
         samples = len(self.rssi_dbm)
@@ -36,6 +37,8 @@ class Recording:
             "label": (self.label.shape, (samples,)),
             "time_s": (self.time_s.shape, (samples,)),
         }
+        if self.recorder is not None:
+            shapes["recorder"] = (self.recorder.shape, (samples,))
         wrong = [f"{name} is {have}, not {want}" for name, (have, want) in shapes.items() if have != want]
         if wrong:
             raise ValueError(f"recording {self.name}: {'; '.join(wrong)}")
@@ -68,6 +71,8 @@ class DataSet:
     """What the loader read, left out, guessed or doubts, a sentence each, for people."""
     access_point_m: npt.NDArray[np.float64] | None = None
     """(P, 3) x, y, z in metres, NaN where unknown."""
+    simulator: int | None = None
+    """Version of the simulator that made it."""
     combine: Combine = "mean"
     """What the loader made of several readings of an access point within a sample."""
 
@@ -96,13 +101,24 @@ class DataSet:
         if not names:
             highest = max((room.floor for room in self.floor_plan), default=-1)
             names = [f"floor {number}" for number in range(highest + 1)]
+        buildings = [_building(name) for name in names]
         places = self.access_point_m
         known = None if places is None else [None if np.isnan(row).any() else tuple(row.tolist()) for row in places]
-        return Site(floors=[Floor(name=name) for name in names], rooms=list(self.floor_plan), access_point_m=known)
+        return Site(
+            floors=[Floor(name=name, building=of) for name, of in zip(names, buildings, strict=True)],
+            rooms=list(self.floor_plan),
+            access_point_m=known,
+        )
 
     @property
     def splits(self) -> dict[str, tuple[Recording, ...]]:
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def _building(group: str) -> str | None:
+    """ "B0 F1" -> "B0": loaders name groups so where the data have buildings."""
+    building, _, floor = group.partition(" ")
+    return building if building.startswith("B") and floor.startswith("F") else None
 
 
 def with_good_names(data_set: DataSet) -> DataSet:
@@ -139,6 +155,7 @@ def alternating(recording: Recording, trained: int, held: int) -> tuple[list[Rec
                 recording.position_m[rows],
                 recording.label[rows],
                 recording.time_s[rows],
+                recorder=None if recording.recorder is None else recording.recorder[rows],
             )
         )
         start, turn = start + length, turn + 1
@@ -158,10 +175,12 @@ def lone_classes(data_set: DataSet) -> list[str]:
 
 def stacked(recordings: Sequence[Recording]) -> Recording:
     """All recordings one after the other, as one."""
+    recorders = [recording.recorder for recording in recordings if recording.recorder is not None]
     return Recording(
         name="+".join(recording.name for recording in recordings),
         rssi_dbm=np.concatenate([recording.rssi_dbm for recording in recordings]),
         position_m=np.concatenate([recording.position_m for recording in recordings]),
         label=np.concatenate([recording.label for recording in recordings]),
         time_s=np.concatenate([recording.time_s for recording in recordings]),
+        recorder=np.concatenate(recorders) if len(recorders) == len(recordings) else None,
     )

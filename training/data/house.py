@@ -6,6 +6,7 @@ other days: other spots, other headings, unequal room use, furniture moved. Ever
 
 import numpy as np
 
+from tinyloc.bundle.comparison import SIMULATOR
 from tinyloc.training.data import radio, walks
 from tinyloc.training.data.dataset import DataSet, Recording
 from tinyloc.training.data.floor_plans import HOUSES, House
@@ -73,6 +74,7 @@ def load(
         train=tuple(scripted(number) for number in range(training_walks)),
         validation=(scripted(training_walks),),
         test=tuple(living(number) for number in range(living_recordings)),
+        simulator=SIMULATOR,
         floor_plan=tuple(space.room() for space in house.spaces),
         access_point_m=np.array(house.access_points, np.float64),
     )

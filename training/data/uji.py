@@ -1,10 +1,10 @@
 """UJIIndoorLoc: WiFi scans of three university buildings (UCI data set 310).
 
-The publisher's training file is split 75/25 into train and validation; the publisher's validation file, recorded
-four months later with other phones, is the test set. A class is an area: building, floor and a cell of an 85 m grid
-whose origin is the smallest longitude and latitude of the training file; that gives the 59 classes of
-arXiv 2412.09289. Positions are metres from the same origin. The publisher gives floors but no heights, so z is 0
-and distances are horizontal.
+Of the publisher's training file about a quarter validates: whole recorders (person and phone), because the publisher's
+validation file, recorded four months later with other phones, is the test set. A class is an area: building, floor and
+a cell of an 85 m grid whose origin is the smallest longitude and latitude of the training file; that gives the 59
+classes of arXiv 2412.09289. Positions are metres from the same origin. The publisher gives floors but no heights, so z
+is 0 and distances are horizontal.
 """
 
 import io
@@ -18,6 +18,8 @@ from tinyloc.errors import counted
 from tinyloc.training.data import files
 from tinyloc.training.data.dataset import UNSEEN, DataSet, Recording
 from tinyloc.training.data.files import some
+from tinyloc.training.data.radio_map.scans import numbered
+from tinyloc.training.data.radio_map.splits import VALIDATION, Keys, Units, hold_out
 from tinyloc.training.data.text import decoded
 from tinyloc.training.errors import DataError
 
@@ -35,6 +37,9 @@ CITATION = (
 )
 LICENCE = "CC BY 4.0"
 LOWEST_DBM = -127.0
+AREA_M = 85.0
+HELD_OUT = 0.25
+"""Share of the recorders that validates; of the scans where no recorder is known."""
 PLACE_M = 0.1
 """Default grid cell of `places`: scans this near to one another were taken at one place."""
 
@@ -163,12 +168,21 @@ def read(path: Path) -> tuple[Scans, Scans]:
     return training, test
 
 
-def load(path: Path, split_seed: int = 0, cell_m: float = 85.0, places: int = 0, place_m: float = PLACE_M) -> DataSet:
+def load(
+    path: Path,
+    split_seed: int = 0,
+    recorders: int = 1,
+    cell_m: float = AREA_M,
+    places: int = 0,
+    place_m: float = PLACE_M,
+) -> DataSet:
     """Read UJIIndoorLoc from its zip, its folder or one of its CSVs (the other next to it).
 
     Args:
         path: zip, folder or CSV.
-        split_seed: which quarter of the training scans becomes the validation split.
+        split_seed: which quarter of the recorders, or of the training scans, validates.
+        recorders: 1: whole recorders validate, as the test's are others; 0: scans at random, which have neighbours of
+            the same minute to train on and so choose badly.
         cell_m: side of a grid cell in metres, for areas.
         places: 0 for areas; 1 for the places where training scans were taken.
         place_m: places in one cell of a grid of so many metres are one class, at the mean of its scans.
@@ -181,8 +195,8 @@ def load(path: Path, split_seed: int = 0, cell_m: float = 85.0, places: int = 0,
         raise DataError(f"ujiindoorloc: {' and '.join(wrong)} must be above 0 metres; correct the data options")
     training, test = read(path)
     if not places:
-        return build(training, test, split_seed, cell_m)
-    data_set = build(training, test, split_seed, place_m)
+        return build(training, test, split_seed, cell_m, whole_recorders=bool(recorders))
+    data_set = build(training, test, split_seed, place_m, whole_recorders=bool(recorders))
     (recording,) = data_set.test
     floors = [f"B{building} F{floor}" for building, floor in zip(test.building, test.floor, strict=True)]
     return replace(data_set, test=(replace(recording, label=_nearest(recording.position_m, floors, data_set)),))
@@ -215,7 +229,14 @@ class About:
 UJI = About("ujiindoorloc", "UJIIndoorLoc", LICENCE, CITATION, ACCESS_POINTS)
 
 
-def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.0, about: About = UJI) -> DataSet:
+def build(
+    training: Scans,
+    test: Scans,
+    split_seed: int = 0,
+    cell_m: float = AREA_M,
+    about: About = UJI,
+    whole_recorders: bool = True,
+) -> DataSet:
     """Make areas, positions and splits of a data set whose scans do not follow one another.
 
     Args:
@@ -223,6 +244,7 @@ def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.
         split_seed: which quarter of the training scans validates.
         cell_m: side of a grid cell in metres.
         about: name, title, licence and access points.
+        whole_recorders: validate whole recorders, where the files name several.
 
     Raises:
         DataError: fewer than two areas in the training file.
@@ -238,13 +260,31 @@ def build(training: Scans, test: Scans, split_seed: int = 0, cell_m: float = 85.
     position, test_position = positions(training, origin), positions(test, origin)
     centres = np.stack([position[label == number].mean(axis=0) for number in range(len(known))]).astype(np.float32)
 
-    held_out = quarter(label, split_seed)
+    held_out = held_recorders(training, origin, split_seed) if whole_recorders else None
+    if held_out is None:
+        held_out = quarter(label, split_seed)
     parts = {"training": ~held_out, "held-out": held_out}
     train, validation = (
-        Recording(name, training.rssi_dbm[rows], position[rows], label[rows], training.time_s[rows], apart=True)
+        Recording(
+            name,
+            training.rssi_dbm[rows],
+            position[rows],
+            label[rows],
+            training.time_s[rows],
+            apart=True,
+            recorder=numbered(training.recorder.tolist())[rows].astype(np.int32),
+        )
         for name, rows in parts.items()
     )
-    tested = Recording("validation file", test.rssi_dbm, test_position, test_label, test.time_s, apart=True)
+    tested = Recording(
+        "validation file",
+        test.rssi_dbm,
+        test_position,
+        test_label,
+        test.time_s,
+        apart=True,
+        recorder=numbered(test.recorder.tolist()).astype(np.int32),
+    )
     return DataSet(
         name=about.name,
         title=about.title,
@@ -283,6 +323,19 @@ def positions(scans: Scans, origin: Floats) -> npt.NDArray[np.float32]:
     flat = np.stack([scans.longitude_m - origin[0], scans.latitude_m - origin[1]], axis=1)
     metres: npt.NDArray[np.float32] = np.concatenate([flat, np.zeros((len(scans), 1))], axis=1).astype(np.float32)
     return metres
+
+
+def held_recorders(training: Scans, origin: Floats, seed: int) -> npt.NDArray[np.bool_] | None:
+    """(N,) True for a quarter of the recorders; None where fewer than two are known.
+
+    A recorder of an area that nobody else recorded always trains.
+    """
+    units = Units("recorder", numbered(training.recorder.tolist()))
+    if units.count < 2:
+        return None
+    keys = Keys(numbered(areas(training, origin, AREA_M)), 0.0)
+    held = hold_out(units, keys, HELD_OUT, 1, np.random.default_rng(seed)) == VALIDATION
+    return held if held.any() else None
 
 
 def quarter(label: npt.NDArray[np.int32], seed: int) -> npt.NDArray[np.bool_]:

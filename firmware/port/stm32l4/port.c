@@ -1,23 +1,21 @@
-/* STM32L432KC: 80 MHz from HSI16, USART2 on PA2 and PA15, independent watchdog.
- * Registers: RM0394 and ST's stm32l432xx.h v1.7.4. */
+/* STM32L4: clock from HSI16 or MSI, with the PLL where it differs; a USART on the board's pins; independent watchdog.
+ * Registers: RM0394, RM0351, ST's stm32l432xx.h and stm32l476xx.h v1.7.4, which agree in all that is used here. */
 #include "board.h"
 #include "port/cortex_m/core.h"
 #include "port/port.h"
+#include "port/stm32l4/usart.h"
 
-#define RCC 0x40021000u
 #define RCC_CR TL_REGISTER(RCC + 0x00u)
 #define RCC_CFGR TL_REGISTER(RCC + 0x08u)
 #define RCC_PLLCFGR TL_REGISTER(RCC + 0x0Cu)
 #define RCC_AHB2ENR TL_REGISTER(RCC + 0x4Cu)
-#define RCC_APB1ENR1 TL_REGISTER(RCC + 0x58u)
 #define RCC_CSR TL_REGISTER(RCC + 0x94u)
 
 #define FLASH_ACR TL_REGISTER(0x40022000u)
 
-#define GPIOA 0x48000000u
-#define GPIOA_MODER TL_REGISTER(GPIOA + 0x00u)
-#define GPIOA_AFRL TL_REGISTER(GPIOA + 0x20u)
-#define GPIOA_AFRH TL_REGISTER(GPIOA + 0x24u)
+#define GPIO(port) (0x48000000u + 0x400u * (port))
+#define GPIO_MODER(port) TL_REGISTER(GPIO(port) + 0x00u)
+#define GPIO_AFR(port, pin) TL_REGISTER(GPIO(port) + ((pin) < 8u ? 0x20u : 0x24u))
 
 #define USART_CR1 TL_REGISTER(TL_UART_BASE + 0x00u)
 #define USART_BRR TL_REGISTER(TL_UART_BASE + 0x0Cu)
@@ -67,30 +65,73 @@ static void start_watchdog(void) {
     IWDG_KR = 0xAAAAu;
 }
 
-/* HSI16 / 1 * 10 / 2 = 80 MHz. A loop that never ends ends in a watchdog reset. */
+/* PLL: source / M * N / R. M = 1 and R = 2 where that gives the clock, as in HSI16 / 1 * 10 / 2 = 80 MHz; else source / M =
+ * 4 MHz and R = 4, so that N is the clock in MHz. Limits: input 4 to 16 MHz, N 8 to 86, source / M * N 64 to 344 MHz. */
+#define SHORT_N (2u * TL_CLOCK_HZ / TL_CLOCK_SOURCE_HZ)
+#define SHORT_WORKS (2u * TL_CLOCK_HZ % TL_CLOCK_SOURCE_HZ == 0 && SHORT_N >= 8u && SHORT_N <= 86u && TL_CLOCK_HZ >= 32000000u)
+#define PLL_M (SHORT_WORKS ? 1u : TL_CLOCK_SOURCE_HZ / 4000000u)
+#define PLL_N (SHORT_WORKS ? SHORT_N : TL_CLOCK_HZ / 1000000u)
+#define PLL_R (SHORT_WORKS ? 2u : 4u)
+#define PLL_USED (TL_CLOCK_HZ != TL_CLOCK_SOURCE_HZ)
+_Static_assert(!PLL_USED || TL_CLOCK_SOURCE_HZ / PLL_M * PLL_N / PLL_R == TL_CLOCK_HZ, "no PLL setting gives this clock");
+_Static_assert(!PLL_USED || (PLL_N >= 16u && PLL_N <= 86u) || SHORT_WORKS, "the PLL gives 16 to 80 MHz, in whole MHz");
+_Static_assert(TL_CLOCK_HZ <= 80000000u, "the core takes at most 80 MHz");
+#if defined(TL_CLOCK_SOURCE_HSI16)
+#define SOURCE_ON (1u << 8)     /* HSION; HSIRDY two bits above */
+#define SOURCE_READY (1u << 10)
+#define SOURCE_PLL 2u           /* PLLSRC */
+#define SOURCE_SYSTEM 1u        /* SW */
+#elif defined(TL_CLOCK_SOURCE_MSI)
+#define SOURCE_ON 1u
+#define SOURCE_READY 2u
+#define SOURCE_PLL 1u
+#define SOURCE_SYSTEM 0u
+#else
+#error "board.toml: clock.source must be HSI16 or MSI; no crystal is supported"
+#endif
+#define SYSTEM (PLL_USED ? 3u : SOURCE_SYSTEM)
+
+/* A loop that never ends ends in a watchdog reset. */
 static void start_clock(void) {
     FLASH_ACR = 0x700u | TL_FLASH_WAIT_STATES; /* prefetch, both caches */
     while ((FLASH_ACR & 7u) != TL_FLASH_WAIT_STATES) {
     }
-    RCC_CR |= 1u << 8; /* HSION */
-    while ((RCC_CR & (1u << 10)) == 0) {
+    RCC_CR |= SOURCE_ON;
+    while ((RCC_CR & SOURCE_READY) == 0) {
     }
-    RCC_PLLCFGR = 0x01000A02u;
-    RCC_CR |= 1u << 24; /* PLLON */
-    while ((RCC_CR & (1u << 25)) == 0) {
+    if (PLL_USED) {
+        RCC_PLLCFGR = ((PLL_R / 2u - 1u) << 25) | (1u << 24) | (PLL_N << 8) | ((PLL_M - 1u) << 4) | SOURCE_PLL;
+        RCC_CR |= 1u << 24; /* PLLON */
+        while ((RCC_CR & (1u << 25)) == 0) {
+        }
     }
-    change(&RCC_CFGR, 3u, 3u);
-    while ((RCC_CFGR & (3u << 2)) != (3u << 2)) {
+    change(&RCC_CFGR, 3u, SYSTEM);
+    while ((RCC_CFGR & (3u << 2)) != (SYSTEM << 2)) {
     }
 }
 
+#define FIELD(bits, pin, value) ((uint32_t)(value) << (bits) * ((pin) & (32u / (bits) - 1u)))
+#define TX_MODE FIELD(2u, TL_UART_TX_PIN, 2u) /* alternate function */
+#define RX_MODE FIELD(2u, TL_UART_RX_PIN, 2u)
+#define TX_MODE_MASK FIELD(2u, TL_UART_TX_PIN, 3u)
+#define RX_MODE_MASK FIELD(2u, TL_UART_RX_PIN, 3u)
+
+static void set_function(uint32_t port, uint32_t pin, uint32_t function) {
+    change(&GPIO_AFR(port, pin), FIELD(4u, pin, 0xFu), FIELD(4u, pin, function));
+}
+
 static void start_uart(void) {
-    RCC_AHB2ENR |= 1u;
-    RCC_APB1ENR1 |= 1u << 17;
-    (void)RCC_APB1ENR1; /* the clock runs two cycles after the write: read back before the first use */
-    change(&GPIOA_AFRL, 0xFu << 8, 7u << 8);
-    change(&GPIOA_AFRH, 0xFu << 28, 3u << 28);
-    change(&GPIOA_MODER, (3u << 4) | (3u << 30), (2u << 4) | (2u << 30));
+    RCC_AHB2ENR |= (1u << TL_UART_TX_PORT) | (1u << TL_UART_RX_PORT);
+    USART_ENR |= USART_ENR_BIT;
+    (void)USART_ENR; /* the clock runs two cycles after the write: read back before the first use */
+    set_function(TL_UART_TX_PORT, TL_UART_TX_PIN, TL_UART_TX_FUNCTION);
+    set_function(TL_UART_RX_PORT, TL_UART_RX_PIN, TL_UART_RX_FUNCTION);
+    if (TL_UART_TX_PORT == TL_UART_RX_PORT) {
+        change(&GPIO_MODER(TL_UART_TX_PORT), TX_MODE_MASK | RX_MODE_MASK, TX_MODE | RX_MODE);
+    } else {
+        change(&GPIO_MODER(TL_UART_TX_PORT), TX_MODE_MASK, TX_MODE);
+        change(&GPIO_MODER(TL_UART_RX_PORT), RX_MODE_MASK, RX_MODE);
+    }
     tl_port_uart_set_rate(TL_UART_BAUD);
 }
 

@@ -1,14 +1,13 @@
-/* STM32L432KC: Stop 2 between samples, woken by LPTIM1 on the LSI through an event of EXTI line 32. All RAM is kept.
+/* STM32L4: Stop 2 between samples, woken by LPTIM1 on the LSI through an event of EXTI line 32. All RAM is kept.
  * Awake the core runs on HSI16, which Stop 2 leaves with: the PLL would take longer to lock than a sample takes.
  * Registers: RM0394 (PWR, RCC, EXTI, LPTIM), from general knowledge; tried in the emulator only. */
 #include "port/sleep.h"
 
 #include "port/cortex_m/core.h"
+#include "port/stm32l4/usart.h"
 
-#define RCC 0x40021000u
 #define RCC_CR TL_REGISTER(RCC + 0x00u)
 #define RCC_CFGR TL_REGISTER(RCC + 0x08u)
-#define RCC_APB1ENR1 TL_REGISTER(RCC + 0x58u)
 #define RCC_CCIPR TL_REGISTER(RCC + 0x88u)
 #define RCC_CSR TL_REGISTER(RCC + 0x94u)
 
@@ -34,7 +33,7 @@ void tl_port_sleep_init(uint32_t period_ms) {
     }
     RCC_CCIPR = (RCC_CCIPR & ~(3u << 18)) | (1u << 18); /* LPTIM1 counts the LSI */
     RCC_APB1ENR1 |= (1u << 31) | (1u << 28);            /* LPTIM1, PWR */
-    RCC_APB1ENR1 &= ~(1u << 17);                        /* USART2 */
+    USART_ENR &= ~USART_ENR_BIT;
     (void)RCC_APB1ENR1;
     LPTIM_CFGR = 3u << 9; /* / 8 */
     LPTIM_IER = ARRM;

@@ -100,6 +100,7 @@ def joined(files: Mapping[str, Scans]) -> Scans:
 def _recordings(scans: Scans, split: Integers, classes: Classes, sequential: bool) -> list[tuple[Recording, ...]]:
     """Recordings of each split. A sequence goes to one split in a row; scans that stand alone are one recording."""
     found: list[list[Recording]] = [[], [], []]
+    recorder = scans.recorder()
     if sequential:
         part = runs(scans.recording, split)
     else:
@@ -114,6 +115,7 @@ def _recordings(scans: Scans, split: Integers, classes: Classes, sequential: boo
                 label=classes.label[rows],
                 time_s=scans.time_s[rows],
                 apart=not sequential,
+                recorder=None if recorder is None else recorder[rows].astype(np.int32),
             )
         )
     return [tuple(parts) for parts in found]

@@ -45,6 +45,11 @@ class Scans:
         number = np.array([first.setdefault(str(name), len(first)) for name in self.recording], np.int64)
         return self.rows(np.lexsort((np.arange(len(self)), self.time_s, number)))
 
+    def recorder(self) -> npt.NDArray[np.int64] | None:
+        """(N,) number of each scan's device, or else of its day; None where the file says neither."""
+        named = self.device if self.device is not None else self.day
+        return None if named is None else numbered(named.tolist())
+
     def at(self, row: int) -> str:
         """Where a scan is, for a message."""
         return f"line {self.line[row]}"

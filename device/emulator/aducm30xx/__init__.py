@@ -1,0 +1,1 @@
+"""ADuCM302x: what firmware that polls a UART can tell from the real parts."""

@@ -1,0 +1,1 @@
+"""CC26x0: what firmware that polls a UART can tell from the real parts."""

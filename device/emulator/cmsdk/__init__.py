@@ -1,0 +1,1 @@
+"""Virtual boards: peripherals of Arm's Cortex-M System Design Kit."""

@@ -1,0 +1,1 @@
+"""STM32L4: what firmware that polls a UART can tell from the real parts."""
