@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from math import prod
 
 from tinyloc.codegen.arithmetic import fixedpoint
-from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode
+from tinyloc.codegen.arithmetic.data_mode import number as data_number
 from tinyloc.codegen.arithmetic.scalar import clamped, offset, scaled
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.layer_code import Constant, Lowered
@@ -56,7 +57,7 @@ class _LoopText:
             data = self.graph.tensors[tensor].data
             if data is not None and data.size == 1:
                 if in_data_mode():
-                    return number(int(data.ravel()[0]))
+                    return data_number(int(data.ravel()[0]))
                 return f"({int(data.ravel()[0])})" if data.ravel()[0] < 0 else str(int(data.ravel()[0]))
         return self.scalar[tensor]
 
@@ -164,7 +165,7 @@ class _LoopText:
         r = requantisation(self.graph, inner)
         if r.rounding == "wide":
             ((multiplier, shift),) = r.wide_factors()
-            text = f"tl_requantise_wide(sum{n}, {number(multiplier)}, {number(shift)})"
+            text = f"tl_requantise_wide(sum{n}, {data_number(multiplier)}, {data_number(shift)})"
         else:
             text = scaled(f"sum{n}", *fixedpoint.quantise_multiplier(r.factor[0]))
         self.scalar[y] = f"v{y}"

@@ -193,7 +193,8 @@ class Softmax(KernelRule):
             Constant("tl_softmax_reciprocal", "int16_t", reciprocal, "1 / (1 + x) on [0, 1]: [513]"),
         )
         multiplier, shift = self._rescale(x, op.attributes["beta"])
-        call = f"tl_softmax_s16(x0, {rows}, {depth}, {number(multiplier)}, {number(shift)}, tl_softmax_exp, tl_softmax_reciprocal, y);"
+        scaling = f"{number(multiplier)}, {number(shift)}"
+        call = f"tl_softmax_s16(x0, {rows}, {depth}, {scaling}, tl_softmax_exp, tl_softmax_reciprocal, y);"
         return Lowered((call,), tables, ("tl_softmax.h",))
 
 

@@ -1,4 +1,4 @@
-"""The text of an updatable localiser: a struct of all constants, the model's of now, and what identifies the program."""
+"""The text of an updatable localiser: a struct of all constants, and what identifies the program."""
 
 import hashlib
 import re
