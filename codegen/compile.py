@@ -99,7 +99,7 @@ def updatable_localiser(source: Source, sparse_input: bool = True) -> tuple[dict
         around = filled_tables(localiser_tables(source), capacity, len(bundle.outputs.classes))
         inner = program_values(program, around)
         calls = check_calls(program)
-    scalars, constants = scalar_fields(values, bundle), [*program.constants, *around]
+        scalars, constants = scalar_fields(values, bundle), [*program.constants, *around]
     element = {"tl_input_t": values["input_type"]}
     size = struct_bytes(scalars, [dataclasses.replace(c, ctype=element.get(c.ctype, c.ctype)) for c in constants])
     text = {
