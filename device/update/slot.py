@@ -41,8 +41,9 @@ def slots_of(board: Board, constant_bytes: int) -> Slots:
     if facts.flash_page is None:
         raise UpdateError(f"{board.title}: parts/{facts.name}.toml names no flash_page, so its model cannot be updated")
     flash = next(memory for memory in board.memory if "w" not in memory.access)
-    end = min((block.base for block in board.fixed if block.base > flash.base), default=flash.base + flash.size)
-    end = min(end, flash.base + flash.size) // facts.flash_page * facts.flash_page
+    end, middle = flash.base + flash.size, flash.base + flash.size // 2
+    end = min((block.base for block in board.fixed if middle < block.base < end), default=end)
+    end = end // facts.flash_page * facts.flash_page
     size = -(-(HEADER + constant_bytes) // facts.flash_page) * facts.flash_page
     first = end - 2 * size
     if first <= flash.base:
