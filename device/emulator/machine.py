@@ -155,6 +155,7 @@ class Machine:
         self._interrupted = False  # by SIGINT
         self._power_lost = self._in_handler = False
         self._aligned = 0
+        self._answered: int | None = None
         self._reset_cause: str | None = None
         self._crash: CrashSite | None = None
         self._pc = 0
@@ -306,6 +307,9 @@ class Machine:
 
     def _on_torn(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> None:
         if self._pending is None and address // UNIT * UNIT in self.flash.torn:
+            if self._answered == uc.reg_read(_PC):  # the NMI came back to the load that it is of
+                self._answered = None
+                return
             assert isinstance(self.part, StoresToFlash)
             self._pending = self.part.unreadable(address)
             self._faulted = [uc.reg_read(_REGISTERS[name]) for name in PC_NAMES]
@@ -322,6 +326,8 @@ class Machine:
             for name, before in zip(PC_NAMES, self._faulted, strict=True):
                 self._uc.reg_write(_REGISTERS[name], before)
             self._pc = self._faulted[PC_NAMES.index("pc")]
+        elif self._pc == self._faulted[PC_NAMES.index("pc")]:
+            self._answered = self._pc
         words = [self._uc.reg_read(_REGISTERS[name]) for name in ("r0", "r1", "r2", "r3", "r12", "lr")]
         words += [self._pc & ~1, self._uc.reg_read(_REGISTERS["xpsr"])]
         stack = self._uc.reg_read(_SP) - 32

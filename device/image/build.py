@@ -42,6 +42,8 @@ from tinyloc.files import whole_directory
 GENERATED_FILES = ("model.h", "model.c", "weights.c")
 DEBUG_FILE = "debug.c"
 """Takes the place of model.c, which it includes, in an image with checksums of the layers."""
+UPDATE_STACK_BYTES = 1024
+"""The least stack of an image that takes updates: hashes of constants and keys go deeper than small models."""
 COMPILER = "arm-none-eabi-gcc"
 CPP_COMPILER = "arm-none-eabi-g++"
 BUILD_AGAIN = "make it again with `tinyloc build`"
@@ -170,6 +172,9 @@ def build_firmware(
     generated_dir = generated_dir.resolve()
     _check_generated(generated_dir, debug_layers)
     _check_output(out_dir)
+    if update is not None:
+        extras = extras or Extras()
+        extras = dataclasses.replace(extras, stack_bytes=max(extras.stack_bytes, UPDATE_STACK_BYTES))
     board = _with_stack(board, extras)
     with tempfile.TemporaryDirectory(prefix="tinyloc-build-") as name:
         work = Path(name).resolve()

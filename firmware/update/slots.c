@@ -24,7 +24,7 @@ bool tl_slot_header_good(const tl_slot_header_t *header) {
 }
 
 bool tl_slot_digest(uint32_t slot, uint32_t length, uint8_t digest[TL_DIGEST]) {
-    uint8_t chunk[64];
+    uint8_t chunk[16];
     tl_sha256_t hash;
     uintptr_t at = tl_slot_address(slot) + TL_SLOT_HEADER;
     tl_sha256_begin(&hash);
@@ -36,7 +36,7 @@ bool tl_slot_digest(uint32_t slot, uint32_t length, uint8_t digest[TL_DIGEST]) {
         tl_sha256_add(&hash, chunk, now);
         at += now;
         left -= now;
-        if (left % 4096u < sizeof chunk) {
+        if (left % 4096u < sizeof chunk) { /* hashing 4 KB takes milliseconds */
             tl_port_feed_watchdog();
         }
     }
@@ -73,15 +73,20 @@ void tl_slot_look(uint32_t slot, tl_slot_t *found) {
                    tl_same(digest, found->header.digest, TL_DIGEST);
 }
 
-uint32_t tl_slots_choose(void) {
+uint32_t tl_slots_choose(uint32_t *version, uint32_t *sequence) {
     tl_slot_t slot;
-    tl_slot_look(0, &slot);
-    uint32_t sequence = slot.whole ? slot.sequence : 0;
-    tl_slot_look(1, &slot);
-    if (slot.whole && slot.sequence > sequence) {
-        return 1;
+    uint32_t chosen = TL_SLOT_NONE;
+    *version = 0;
+    *sequence = 0;
+    for (uint32_t i = 0; i < 2u; i++) {
+        tl_slot_look(i, &slot);
+        if (slot.whole && slot.sequence > *sequence) {
+            chosen = i;
+            *version = slot.header.version;
+            *sequence = slot.sequence;
+        }
     }
-    return sequence != 0 ? 0 : TL_SLOT_NONE;
+    return chosen;
 }
 
 bool tl_slot_commit(uint32_t slot, uint32_t sequence) {

@@ -44,8 +44,9 @@ bool tl_slot_header_good(const tl_slot_header_t *header);
 /* Read what is in a slot. */
 void tl_slot_look(uint32_t slot, tl_slot_t *found);
 
-/* The slot to run: the whole one that was committed last; TL_SLOT_NONE when none is whole. */
-uint32_t tl_slots_choose(void);
+/* The slot to run: the whole one that was committed last, and version and sequence of it; TL_SLOT_NONE, 0 and 0 when
+ * none is whole. */
+uint32_t tl_slots_choose(uint32_t *version, uint32_t *sequence);
 
 /* SHA-256 of `length` bytes of constants as they are in the flash. False when they cannot be read. */
 bool tl_slot_digest(uint32_t slot, uint32_t length, uint8_t digest[TL_DIGEST]);

@@ -29,7 +29,8 @@ __attribute__((weak)) bool tl_product_verify(const tl_slot_header_t *header, con
 }
 
 bool tl_update_choose(void) {
-    active = tl_slots_choose();
+    uint32_t version, sequence;
+    active = tl_slots_choose(&version, &sequence);
     tl_constants = NULL;
     if (active != TL_SLOT_NONE) {
         tl_constants = (const tl_constants_t *)(tl_slot_address(active) + TL_SLOT_HEADER);
@@ -79,7 +80,8 @@ static void send_status(const tl_frame_t *request, uint8_t *reply) {
     tl_put_u32(&writer, TL_SLOT_BYTES - TL_SLOT_HEADER);
     tl_put_u16(&writer, TL_UPDATE_CHUNK);
     tl_put_u8(&writer, (uint8_t)active);
-    tl_put_u8(&writer, (uint8_t)tl_slots_choose());
+    uint32_t version, sequence;
+    tl_put_u8(&writer, (uint8_t)tl_slots_choose(&version, &sequence));
     for (uint32_t slot = 0; slot < 2u; slot++) {
         tl_slot_t found;
         tl_slot_look(slot, &found);
@@ -94,20 +96,6 @@ static void send_status(const tl_frame_t *request, uint8_t *reply) {
 }
 
 /// An update ///
-
-/* The version and commit sequence of the model that would run after a reset. */
-static uint32_t newest(uint32_t *version, uint32_t *sequence) {
-    tl_slot_t found;
-    uint32_t slot = tl_slots_choose();
-    *version = 0;
-    *sequence = 0;
-    if (slot != TL_SLOT_NONE) {
-        tl_slot_look(slot, &found);
-        *version = found.header.version;
-        *sequence = found.sequence;
-    }
-    return slot;
-}
 
 static void begin(const tl_frame_t *request, uint8_t *reply) {
     tl_slot_header_t header;
@@ -129,7 +117,7 @@ static void begin(const tl_frame_t *request, uint8_t *reply) {
         refuse(request, TL_UPDATE_TAG);
         return;
     }
-    uint32_t newest_slot = newest(&version, &sequence);
+    uint32_t newest_slot = tl_slots_choose(&version, &sequence);
     if (newest_slot != TL_SLOT_NONE && header.version <= version) {
         refuse(request, TL_UPDATE_VERSION);
         return;
@@ -225,7 +213,7 @@ static void commit(const tl_frame_t *request, uint8_t *reply) {
             refuse(request, TL_UPDATE_REFUSED);
             return;
         }
-        (void)newest(&version, &sequence);
+        (void)tl_slots_choose(&version, &sequence);
         if (!write_header(at) || !tl_slot_commit(update.slot, sequence + 1u)) {
             update.going = false;
             refuse(request, TL_UPDATE_FLASH);
@@ -266,7 +254,7 @@ static void roll_back(const tl_frame_t *request, uint8_t *reply) {
         return;
     }
     uint32_t version, sequence;
-    uint32_t slot = newest(&version, &sequence);
+    uint32_t slot = tl_slots_choose(&version, &sequence);
     tl_slot_t other;
     if (slot != TL_SLOT_NONE) {
         tl_slot_look(slot ^ 1u, &other);
