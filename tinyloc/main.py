@@ -38,6 +38,7 @@ from tinyloc.cli import (
     sbom,
     study,
     train,
+    update,
     zoo,
 )
 from tinyloc.cli.compile import compile_model
@@ -104,6 +105,7 @@ app.command("build", rich_help_panel=DEPLOY)(build.build)
 app.command("emulate", rich_help_panel=DEPLOY)(emulate.emulate)
 app.command("flash", rich_help_panel=DEPLOY)(flash.flash)
 app.command("library", rich_help_panel=DEPLOY)(library)
+app.command("update", rich_help_panel=DEPLOY)(update.update)
 app.command("evaluate", rich_help_panel=DEPLOY)(evaluate.evaluate)
 app.command("report", rich_help_panel=DEPLOY)(report.report)
 app.command("compare", rich_help_panel=DEPLOY)(compare.compare)

@@ -543,9 +543,9 @@ class Machine:
         self._uc.emu_stop()
 
     def _on_invalid(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> bool:
-        if access == UC_MEM_WRITE_PROT and isinstance(self.part, StoresToFlash):
-            if self.part.store_to_flash(address, size, value):
-                return True
+        stored = access == UC_MEM_WRITE_PROT and isinstance(self.part, StoresToFlash)
+        if stored and self.part.store_to_flash(address, size, value):  # type: ignore[attr-defined]
+            return True
         if self._in_handler and access in (UC_MEM_FETCH_UNMAPPED, UC_MEM_FETCH_PROT):
             return False  # the return
         reason = _ACCESS.get(access, "bad access at {address:#010x}").format(address=address, size=size)

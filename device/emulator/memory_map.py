@@ -62,14 +62,14 @@ class MemoryMap:
         """Change bytes of a memory, whatever its access rights."""
         for memory, store, _ in self._memories:
             offset = address - memory.base
-            if 0 <= offset and offset + len(content) <= memory.size:
+            if offset >= 0 and offset + len(content) <= memory.size:
                 store[offset : offset + len(content)] = content
 
     def fetch(self, address: int, size: int) -> bytes:
         """Bytes of a memory."""
         for memory, store, _ in self._memories:
             offset = address - memory.base
-            if 0 <= offset and offset + size <= memory.size:
+            if offset >= 0 and offset + size <= memory.size:
                 return store[offset : offset + size]
         return b""
 

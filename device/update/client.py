@@ -69,7 +69,8 @@ def read_status(client: DeviceClient) -> Status:
     except DeviceRefused as refused:
         if refused.error.code == ErrorCode.TYPE:
             raise UpdateError(
-                f"{client.transport.name}: its image takes no updates; build one with `tinyloc build --key FILE` and flash it"
+                f"{client.transport.name}: its image takes no updates; build one with `tinyloc build --key FILE` "
+                "and flash it"
             ) from refused
         raise
     if len(body) != _STATUS.size + 2 * _SLOT.size:
@@ -120,7 +121,9 @@ def send_update(
         answer = _ask(client, Message.UPDATE_DATA, struct.pack("<I", offset) + chunk)
         found = _offset(answer, len(constants), client)
         if found != offset + len(chunk):
-            raise LinkError(f"{client.transport.name}: it stands at byte {found:,} after {offset + len(chunk):,} were sent")
+            raise LinkError(
+                f"{client.transport.name}: it stands at byte {found:,} after {offset + len(chunk):,} were sent"
+            )
         offset = found
         progress(offset, len(constants))
     return _ask(client, Message.UPDATE_COMMIT, b"")[0]

@@ -1,4 +1,4 @@
-"""The constants of a model as a device holds them: weights.c, compiled for the board's core and taken out of the object."""
+"""The constants of a model as a device holds them: weights.c, compiled for the core and taken out of the object."""
 
 import subprocess
 import tempfile

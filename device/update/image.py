@@ -36,7 +36,9 @@ def updatable_image(generated: Path, board: Board, key: UpdateKey, version: int)
     flash = next(memory for memory in board.memory if "w" not in memory.access)
     header = make_header(constants, program, manifest.model_id, version, key)
     content = first_content(header, constants)
-    lines = "\n".join("    " + "".join(f"{byte}," for byte in content[at : at + 32]) for at in range(0, len(content), 32))
+    lines = "\n".join(
+        "    " + "".join(f"{byte}," for byte in content[at : at + 32]) for at in range(0, len(content), 32)
+    )
     slot = (
         "#include <stdint.h>\n"
         '__attribute__((used, section(".slot_a"), aligned(8)))\n'

@@ -227,6 +227,11 @@ static void take_reset(const tl_frame_t *request) {
     if (place == TL_PLACE_REFUSED) {
         return;
     }
+#ifdef TL_UPDATE
+    if (tl_update_changed()) { /* what an earlier RESET answered does not hold any more */
+        place = TL_PLACE_NEXT;
+    }
+#endif
     if (place == TL_PLACE_NEXT) {
 #ifdef TL_UPDATE
         if (!tl_update_begin_recording()) {

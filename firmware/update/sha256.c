@@ -70,13 +70,13 @@ void tl_sha256_add(tl_sha256_t *hash, const void *bytes, uint32_t length) {
 }
 
 void tl_sha256_end(tl_sha256_t *hash, uint8_t digest[TL_DIGEST]) {
-    uint32_t bits = hash->total * 8u; /* messages below 512 MB */
+    uint64_t bits = (uint64_t)hash->total * 8u;
     uint8_t byte = 0x80u;
     do {
         tl_sha256_add(hash, &byte, 1);
         byte = 0;
-    } while (hash->total % BLOCK != BLOCK - 4u);
-    for (uint32_t shift = 32; shift > 0; shift -= 8) {
+    } while (hash->total % BLOCK != BLOCK - 8u);
+    for (uint32_t shift = 64; shift > 0; shift -= 8) {
         byte = (uint8_t)(bits >> (shift - 8u));
         tl_sha256_add(hash, &byte, 1);
     }

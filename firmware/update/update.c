@@ -38,6 +38,10 @@ bool tl_update_choose(void) {
     return active != TL_SLOT_NONE;
 }
 
+bool tl_update_changed(void) {
+    return update.changed;
+}
+
 bool tl_update_begin_recording(void) {
     if (update.changed) {
         update.changed = false;

@@ -25,6 +25,9 @@ typedef enum {
 /* Choose the model to run, at the start. False when there is none: then tl_constants is NULL. */
 bool tl_update_choose(void);
 
+/* Whether another model waits for the next recording. */
+bool tl_update_changed(void);
+
 /* The link begins a recording: what was committed since is chosen. False when there is no model. */
 bool tl_update_begin_recording(void);
 

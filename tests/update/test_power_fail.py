@@ -138,5 +138,3 @@ def test_wear_is_one_erase_a_page() -> None:
     operations_of(bench)
     assert sum(bench.flash.erases.values()) == 1  # the whole slot is one page of 2 KB here
     assert max(bench.flash.programs.values()) == 1
-
-

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.small_bundle import small_bundle
-from tinyloc.boards import load_board
+from tinyloc.boards import Board, load_board
 from tinyloc.bundle.schema import load_test_set
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
@@ -40,6 +40,8 @@ class TwoModels:
     answers: tuple[list[list[int]], list[list[int]]]
     """Scores of the scans, by the integer reference."""
     scans: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]
+    generated: tuple[Path, Path]
+    found: Board
 
     def power_up(self) -> EmulatedDevice:
         """A device as it leaves the factory."""
@@ -85,4 +87,5 @@ def two_models(board: str, inputs: int = 9) -> TwoModels:
     return TwoModels(
         board, image, (headers[0], headers[1]), (constants[0], constants[1]), (ids[0], ids[1]),
         (answers[0], answers[1]), [(np.asarray(i), np.asarray(d)) for i, d in scans],
+        (place / "generated0", place / "generated1"), found,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Flash controller of the ADuCM30xx: erase and program by commands.
 
-Registers and sequences: ../shared/boards2.md, C (ADuCM302x.h, ADI's driver). ECC for user pages is off after a reset and
-the firmware leaves it so: a torn unit reads as it is.
+Registers and sequences: boards2.md, C (ADuCM302x.h, ADI's driver). ECC for user pages is off after a reset and the
+firmware leaves it so: a torn unit reads as it is.
 """
 
 from tinyloc.device.emulator.flash_memory import UNIT, FlashMemory

@@ -1,6 +1,6 @@
 """Flash of the CC26x0: the calls of its ROM that erase and program, and the registers around them.
 
-Table and arguments: ../shared/boards2.md, C (driverlib's flash.c and rom.h). The part has no ECC that is known of.
+Table and arguments: boards2.md, C (driverlib's flash.c and rom.h). The part has no ECC that is known of.
 """
 
 from collections.abc import Callable

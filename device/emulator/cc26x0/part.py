@@ -280,7 +280,8 @@ class Cc26x0:
         flash = RegisterFile("FLASH", 0x4003_0000, named("1c STAT 0 0\n24 CFG"))
         trng = RandomGenerator(lambda: None if self.prcm.loaded.get("SECDMACLKGR", 0) & 2 else "its clock is off")
         self.peripherals: list[Peripheral] = [
-            flash, trng, self.system, Dwt(clock, self.system), self.prcm, self.aon, vims, self.watchdog, self.uart, io, gpio,
+            self.system, Dwt(clock, self.system), self.prcm, self.aon, vims, self.watchdog, self.uart, io, gpio,
+            flash, trng,
         ]  # fmt: skip
 
     def core_hz(self) -> int:

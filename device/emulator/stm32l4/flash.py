@@ -1,6 +1,6 @@
 """Flash interface of the STM32L4: wait states, erase and program.
 
-Register offsets and reset values: ST's stm32l432xx.h v1.7.4 and STM32L4x2.svd. Sequences and times: ../shared/boards2.md, C.
+Register offsets and reset values: ST's stm32l432xx.h v1.7.4 and STM32L4x2.svd. Sequences and times: boards2.md, C.
 That a unit with an uncorrectable error raises an NMI is stated for sibling families only; here it is an assumption.
 """
 

@@ -41,9 +41,7 @@ CPUID_M4_R0P1 = 0x410F_C241
 class RandomGenerator(RegisterFile):
     """Random generator: a word is there whenever it runs. Seeded, so that a run can be repeated."""
 
-    def __init__(
-        self, name: str, base: int, registers: dict[int, Register], closed: Callable[[], str | None]
-    ) -> None:
+    def __init__(self, name: str, base: int, registers: dict[int, Register], closed: Callable[[], str | None]) -> None:
         self._chance = random.Random(name)
         super().__init__(name, base, registers, closed=closed)
 

@@ -1,4 +1,4 @@
-/* Flash and random generator of the ADuCM30xx. Sources: ../shared/boards2.md C (ADI's header and OpenOCD driver); RNG: ADI's
+/* Flash and random generator of the ADuCM30xx. Sources: boards2.md C (ADI's header and OpenOCD driver); RNG: ADI's
  * header, general knowledge, not verified on a part. ECC for user pages stays off, as after a reset. */
 #include "port/flash.h"
 

@@ -1,4 +1,4 @@
-/* Flash of the CC26x0 by the calls of its ROM, and its random generator. Sources: ../shared/boards2.md C (driverlib's flash.c
+/* Flash of the CC26x0 by the calls of its ROM, and its random generator. Sources: boards2.md C (driverlib's flash.c
  * and vims.h); TRNG: driverlib's hw_trng.h, general knowledge, not verified on a part. */
 #include "port/flash.h"
 

@@ -1,4 +1,4 @@
-/* Flash and random generator of the STM32L4. Sources: ../shared/boards2.md C (ST's HAL and header); RNG: RM0351 27, general
+/* Flash and random generator of the STM32L4. Sources: boards2.md C (ST's HAL and header); RNG: RM0351 27, general
  * knowledge, not verified on a part. */
 #include "port/flash.h"
 
