@@ -66,6 +66,21 @@ class MemoryMap:
                     f"{self._board.part}; link it with the board's script"
                 )
 
+    def store(self, address: int, content: bytes) -> None:
+        """Change bytes of a memory, whatever its access rights."""
+        for memory, store, _ in self._memories:
+            offset = address - memory.base
+            if offset >= 0 and offset + len(content) <= memory.size:
+                store[offset : offset + len(content)] = content
+
+    def fetch(self, address: int, size: int) -> bytes:
+        """Bytes of a memory."""
+        for memory, store, _ in self._memories:
+            offset = address - memory.base
+            if offset >= 0 and offset + size <= memory.size:
+                return store[offset : offset + size]
+        return b""
+
     def gate(self, base: int, size: int, closed: str | None) -> None:
         """Close a range of memory, with the reason, or open it."""
         if closed is not None:

@@ -4,11 +4,12 @@ Only documented offsets exist; anything else in a peripheral's page is a crash, 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from tinyloc.boards import Board, PartFacts
+from tinyloc.device.emulator.flash_memory import FlashMemory
 
 
 class BadAccess(Exception):
@@ -148,6 +149,8 @@ class Host:
     request_reset: Callable[[], None]
     """Reset the part as soon as the current block ends."""
     gate: Gate
+    flash: FlashMemory
+    """What erases and programs the flash."""
 
 
 class Uart(RegisterFile, ABC):
@@ -224,6 +227,40 @@ class Sleep:
 
     mode: str
     period_s: float
+
+
+RomCall = Callable[[Callable[[int, int], bytes], int, int, int], int]
+"""A function of the ROM: a reader of memory and three arguments -> its result."""
+
+
+@dataclass(frozen=True)
+class Rom:
+    """Memory of the part with functions that the emulator carries out itself, by their addresses."""
+
+    base: int
+    content: bytes
+    calls: Mapping[int, RomCall]
+
+
+@runtime_checkable
+class StoresToFlash(Protocol):
+    """A part that is programmed by stores of the core, and has ECC."""
+
+    def store_to_flash(self, address: int, size: int, value: int) -> bool:
+        """Whether the part takes a store to its flash, as one that was told to program does."""
+        ...
+
+    def unreadable(self, address: int) -> int:
+        """Number of the exception that a read of a unit with an uncorrectable error raises."""
+        ...
+
+
+@runtime_checkable
+class HasRom(Protocol):
+    """A part with functions in its ROM."""
+
+    @property
+    def rom(self) -> Rom: ...
 
 
 class Part(Protocol):
