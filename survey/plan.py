@@ -82,7 +82,8 @@ class Plan(_Part):
             ("floor", [floor.name for floor in self.floors]),
         ):
             wrong += [f"two {what}s are called {printable(name)!r}" for name in repeated(names)]
-        lost = sorted({part.floor for part in (*self.rooms, *self.beacons) if part.floor >= len(self.floors)})
+        used = {room.floor for room in self.rooms} | {beacon.floor for beacon in self.beacons}
+        lost = sorted(floor for floor in used if floor >= len(self.floors))
         if lost:
             wrong.append(f"something lies on floor {lost[0] + 1} of {len(self.floors)}")
         if wrong:

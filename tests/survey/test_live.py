@@ -14,9 +14,9 @@ from tinyloc.bundle.schema import load_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.link.transport import LinkError
-from tinyloc.device.zoo.models import unpack
+from tinyloc.device.zoo.models import WALK, unpack
 from tinyloc.paths import ZOO_DIR
-from tinyloc.survey.demo import WALK, demo_of
+from tinyloc.survey.demo import demo_of
 from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.live_desk import live_desk
 from tinyloc.survey.live_model import Judge, LiveModel, class_places, softmax
