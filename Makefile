@@ -164,6 +164,7 @@ bench: $(VENV)/.tools compiler ## measure the published figures and write them i
 	@$(BIN)/python -m tests.bench.bench --runs-dir $(RUNS)
 	@$(BIN)/python -m tests.bench.engines --runs-dir $(RUNS)
 	@$(BIN)/python -m tests.bench.library
+	@$(BIN)/python -m tests.bench.sweep
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.float_file import float_file
 from tinyloc.export.integer_file import integer_file, widths_of
 from tinyloc.export.quantise.ranges import Range
-from tinyloc.export.rank_widths import Need, rank_widths, ranking_table
+from tinyloc.export.rank_widths import NO_LIMIT, Need, rank_widths, ranking_table
 from tinyloc.export.step_names import INPUT, OUTPUT, StepNames
 from tinyloc.export.step_ranges import calibration_streams, step_ranges
 from tinyloc.export.to_onnx import record, to_onnx
@@ -158,13 +158,16 @@ def export_run(
     tell: Tell = lambda line: None,
     need: Callable[[bytes, StepNames], Need] | None = None,
     bounded: bool = True,
+    limit: Callable[[Path, bytes, StepNames], Need] | None = None,
 ) -> Path:
     """Export a finished run to `run_directory/bundle`, whole or not at all; returns that directory.
 
     arithmetics: those of the recipe when not given. `tell` gets lines of text: what is done, then the table of stages,
     and with `explain` a table of layers for each integer file; with `need`, which asks the compiler what a file takes,
-    a ranking of layers by width too, along calibration data. Without `bounded` the default arithmetic may be as coarse
-    as it is: first weights are exported to learn what they take. Raises ExportError, TrainingError.
+    a ranking of layers by width too, along calibration data, and widths proposed within `limit`: what the step may
+    take, asked once the bundle is there, of its directory and its default file. Without `bounded` the default
+    arithmetic may be as coarse as it is: first weights are exported to learn what they take. Raises ExportError,
+    TrainingError.
     """
     run = load_run(run_directory)
     if isinstance(run.model, MdcsaLocaliser) and not run.model.streaming:
@@ -190,15 +193,17 @@ def export_run(
                 explained = parity_streams(run, EXPLAIN_SAMPLES)
                 layers = parity.layer_errors(exported.float_file, content, exported.names, explained)
                 tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
-        if explain and need is not None:
-            tell(_ranking(run, exported, need))
         shutil.copy(run_directory / TEST_SET, place / TEST_SET)
         bundle = _bundle(run, exported, place, default)
         write_bundle(bundle, place)
+    if explain and need is not None:
+        tell("widths, layer by layer")
+        most = NO_LIMIT if limit is None else limit(directory, exported.files[default], exported.names)
+        tell(_ranking(run, exported, need, most))
     return directory
 
 
-def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNames], Need]) -> str:
+def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNames], Need], limit: Need) -> str:
     """Of the calibration data, not of the test set: widths are chosen by it."""
     stream = calibration_stream(run.calibration)[:EXPLAIN_SAMPLES]
     streams = list(stream[:, None]) if run.test_set.apart else [stream]
@@ -206,7 +211,8 @@ def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNam
     def of(content: bytes) -> Need:
         return need(content, exported.names)
 
-    return ranking_table(rank_widths(exported.float_file, exported.names, exported.ranges, streams, of))
+    lowest = -np.inf if run.model.crf is not None else exported.ranges[OUTPUT][0]
+    return ranking_table(rank_widths(exported.float_file, exported.names, exported.ranges, streams, of, limit, lowest))
 
 
 def parity_streams(run: TrainedRun, limit: int = PARITY_SAMPLES) -> list[Array]:

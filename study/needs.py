@@ -60,7 +60,7 @@ def estimated_seconds(cells: Iterable[Cell]) -> dict[str, float]:
         batches = _batches(recipe, sum(map(len, data_sets[source].train)))
         forms = sum(form in DEPLOYED for form in cell.forms)
         measuring = forms * (SCORE_SECONDS + IMAGE_SECONDS * len(cell.boards)) + (EXPORT_SECONDS if forms else 0)
-        found[cell.id] = shapes[shape] * batches * recipe.training.epochs + measuring
+        found[cell.id] = shapes[shape] * batches * recipe.training.epochs_of(batches) + measuring
     return found
 
 

@@ -11,11 +11,10 @@ from tinyloc.training.recipe import Recipe, parse_recipe
 MANY_ACCESS_POINTS = 40
 """Wi-Fi of a site and no few anchors of a home: phones differ, most access points are silent."""
 IMAGE_BYTES = 32_768
-POSITION_IMAGE_BYTES = 65_536
 RAM_BYTES = 8_192
 FIRMWARE_BYTES = 13_000
 """Program beside the weights, in the images of the zoo."""
-HIDDEN = (64, 48, 32, 24, 16)
+HIDDEN = (64, 48, 32, 24, 16, 12)
 BATCH = 256
 WINDOW = 20
 """Samples of a window of a sequence model."""
@@ -28,7 +27,7 @@ def suggest(data_set: DataSet, name: str, data_path: str, flash_bytes: int, ram_
 
     Args:
         data_set: Own data, loaded from `data_path`.
-        flash_bytes: Of the board; the image may take all of it up to 32 KB, or 64 KB for positions.
+        flash_bytes: Of the board; the image may take all of it up to 32 KB.
         ram_bytes: Of the board.
 
     Returns:
@@ -36,7 +35,7 @@ def suggest(data_set: DataSet, name: str, data_path: str, flash_bytes: int, ram_
     """
     heard = int((~np.isnan(stacked(data_set.train).rssi_dbm)).any(axis=0).sum())
     positions = _are_places(data_set)
-    flash = min(flash_bytes, POSITION_IMAGE_BYTES if positions else IMAGE_BYTES)
+    flash = min(flash_bytes, IMAGE_BYTES)
     kind = "wifi" if heard > MANY_ACCESS_POINTS else "ble"
     preset = {"wifi": ("wifi-areas", "wifi-positions"), "ble": ("ble-rooms", "ble-positions")}[kind][positions]
     table: dict[str, Any] = {

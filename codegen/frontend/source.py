@@ -187,3 +187,10 @@ def least_margin(bundle: Bundle, bundle_dir: Path, arithmetic: Arithmetic) -> in
     """`margin_units` of a bundle's model."""
     graph = read_tflite(bundle_dir / bundle.model(arithmetic).path)
     return margin_units(bundle, float(np.float32(graph.tensors[graph.outputs[0]].scale)))
+
+
+def score_scale(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> float:
+    """Float score that one unit of the quantised scores stands for. Raises BundleError or CompileError."""
+    model = load_bundle(bundle_directory).model(arithmetic)
+    graph = read_tflite(bundle_directory / model.path, [(state.input, state.output) for state in model.states])
+    return float(graph.tensors[graph.outputs[0]].scale)

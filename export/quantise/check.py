@@ -7,6 +7,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tinyloc.export.flatbuffer import constant, graph, operator_name, tensor_name
+from tinyloc.export.quantise import lstm
 from tinyloc.export.quantise.ranges import Range
 from tinyloc.export.quantise.rules import HELP, INDEX, RULES
 from tinyloc.export.quantise.widths import Widths, layer_name
@@ -56,6 +57,10 @@ def _operators(model: Any, widths: Widths) -> list[str]:
         if width.activations not in rule.activations and rule.scale != INDEX:
             has = ", ".join(f"a{bits}" for bits in rule.activations)
             problems.append(f"{kind} at {name} has no kernel of {width}; it has {has}")
+        if rule.recurrent:
+            problems += lstm.problems(operator, name)
+            if width.weights != 8:
+                problems.append(f"{kind} at {name} has no kernel of {width}; it has w8a8")
         if rule.weight is not None:
             problems += _weights(model, operator, kind, name, widths)
         for index in operator.inputs:
@@ -99,7 +104,8 @@ def _is_float(tensor: Any) -> bool:
 def ranges(model: Any, found: Mapping[str, Range], known: Sequence[str]) -> list[str]:
     """Values of the graph whose range is unseen or no number."""
     part = graph(model)
-    computed = [*part.inputs, *(i for operator in part.operators for i in operator.outputs)]
+    cells = [operator.inputs[lstm.CELL] for operator in part.operators if operator_name(model, operator) == lstm.KIND]
+    computed = [*part.inputs, *(i for operator in part.operators for i in operator.outputs), *cells]
     problems = []
     unseen = []
     for index in dict.fromkeys(int(i) for i in computed):

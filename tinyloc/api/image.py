@@ -54,6 +54,7 @@ class Image:
         measured: int = 200,
         wait_states: int = 0,
         flash_cache: bool = True,
+        require: str | None = None,
         progress: Shown = None,
     ) -> "Result":
         """Run the image in the emulator on the whole test set, and compare every answer with the host's integers.
@@ -62,6 +63,7 @@ class Image:
             measured: Samples whose cycles are modelled, spread over the test set; 0 for all.
             wait_states: Of a flash read, in core cycles.
             flash_cache: With wait states: switch the board's flash cache on.
+            require: Gates as on the command line, such as "ram=16K,macro_f1=0.75".
             progress: "bar", or a function of ("samples", done, in all).
 
         Returns:
@@ -69,14 +71,17 @@ class Image:
 
         Raises:
             EvaluationError: Image, code and bundle do not belong together.
+            RequirementError: Requirements that cannot be read, or that these data cannot answer.
             EmulatorCrash: The firmware did what the part does not allow.
         """
         from tinyloc.api.result import Result
         from tinyloc.device.emulator import EmulatedDevice
         from tinyloc.device.emulator.flash_reads import timing_of
-        from tinyloc.device.evaluation.evaluate import evaluate
+        from tinyloc.device.evaluation.budget import parse_requirements
+        from tinyloc.device.evaluation.evaluate import NOTHING, evaluate
         from tinyloc.device.report.record import save_evaluation
 
+        asked = NOTHING if require is None else parse_requirements(require)
         device = EmulatedDevice(self.elf, self.board, timing=timing_of(self.board, wait_states, flash_cache))
         with shown(progress) as show:
 
@@ -84,8 +89,9 @@ class Image:
                 show("samples", done, total)
 
             found = evaluate(
-                self.layout.bundle, self.generated, self.built, self.board, device, measured=measured, progress=samples
-            )
+                self.layout.bundle, self.generated, self.built, self.board, device, measured=measured,
+                progress=samples, require=asked,
+            )  # fmt: skip
         record = self.layout.evaluation(found.board, found.backend)
         save_evaluation(found, record)
         return Result(found, record)

@@ -14,6 +14,7 @@ from tinyloc.cli.options import (
     BoardOption,
     BudgetOption,
     DebugLayersOption,
+    RequireOption,
     RunArgument,
     RunsDirOption,
     board_within,
@@ -34,6 +35,7 @@ def evaluate(
     ] = None,
     arithmetic: ArithmeticOption = None,
     budget: BudgetOption = None,
+    require: RequireOption = None,
     backend: BackendOption = BackendChoice.NATIVE,
     debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -54,7 +56,7 @@ def evaluate(
     from tinyloc.device.link.persistent_port import PersistentPort
     from tinyloc.device.link.serial_port import SerialPort, find_port
 
-    found = board_within(board, budget)
+    found, asked = board_within(board, budget, require)
     kernels = backend_named(backend)
     layout = find_run(run, runs_dir)
     image = load_build(layout.need_firmware(board, arithmetic, kernels, debug_layers))
@@ -70,6 +72,6 @@ def evaluate(
     log = layout.path / f"exchange-{board}.jsonl"
     with closing(PersistentPort(open_port, tell=note)) as device, samples_shown("samples") as progress:
         outcome = evaluation.evaluate(
-            layout.bundle, generated, image, found, device, baud=baud, progress=progress, log=log
+            layout.bundle, generated, image, found, device, baud=baud, progress=progress, log=log, require=asked
         )
     publish(outcome, layout, json)
