@@ -53,7 +53,10 @@ def main() -> None:
         browser.close()
         desk.close()
     small = [frame.resize((FILM_WIDTH, FILM_WIDTH * HEIGHT // WIDTH), Image.Resampling.LANCZOS) for frame in frames]
-    palette = small[FRAMES // 2].quantize(COLOURS)
+    sample = small[FRAMES // 2].copy()
+    for number, colour in enumerate(("#d1346f", "#ffffff", "#8a5300", "#0b6e69", "#8fc7c3", "#1b1f24")):
+        sample.paste(colour, (0, 60 * number, 60, 60 * number + 60))  # small in the picture, and must stay
+    palette = sample.quantize(COLOURS)
     film = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in small]
     film[0].save(DOCS / "live.gif", save_all=True, append_images=film[1:], duration=PLAYED_MS, loop=0, optimize=True)
     for file in ("live.png", "live.gif"):
