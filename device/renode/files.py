@@ -23,6 +23,8 @@ from tinyloc.boards import Board, BoardError
 from tinyloc.bundle.schema import load_bundle, load_test_set
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator.families import RenodeNotes, load_family, make_part
+from tinyloc.device.emulator.flash_memory import FlashMemory
+from tinyloc.device.emulator.memory_map import PAGE
 from tinyloc.device.emulator.peripherals import Host, RegisterFile, Uart
 from tinyloc.device.image.build import BuildResult
 from tinyloc.device.link.frames import Frame, Message, decode, dense_body, parse_hello, parse_result, sparse_body
@@ -63,7 +65,10 @@ def _peripherals(board: Board) -> list[RegisterFile]:
     def nothing(*_: object) -> None:
         return None
 
-    part = make_part(Host(board, board.facts, _Still(), nothing, nothing, nothing, lambda base, size, closed: None))
+    flash = FlashMemory(lambda place, size: bytes(size), nothing, board.facts.flash_page or PAGE, lose_power=nothing)
+    part = make_part(
+        Host(board, board.facts, _Still(), nothing, nothing, nothing, lambda base, size, closed: None, flash)
+    )
     return [p for p in part.peripherals if isinstance(p, RegisterFile)]
 
 
