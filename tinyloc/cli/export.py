@@ -3,7 +3,7 @@
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,9 @@ from tinyloc.cli.outputs import JsonOption, write_json
 from tinyloc.cli.runs import find_run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tinyloc.boards import Board
-    from tinyloc.bundle.schema import Budget
     from tinyloc.export.rank_widths import Need
     from tinyloc.export.step_names import StepNames
 
@@ -35,7 +36,8 @@ def export(
         typer.Option(
             "--budget",
             metavar="BUDGET",
-            help="With --explain: propose widths for this budget, a profile or figures such as ram=16K,flash=64K.",
+            help=f"Propose widths for this budget instead of the board's: {', '.join(complete.BUDGETS)}, or figures "
+            "such as ram=16K,flash=24K. Needs --explain.",
             autocompletion=complete.budgets,
         ),
     ] = None,
@@ -49,10 +51,9 @@ def export(
     from tinyloc.bundle.schema import load_bundle
     from tinyloc.export.pipeline import export_run
 
-    costs: dict[str, Any] = {}
-    if explain:
-        costs = {"need": partial(_need, layout, target), "limit": partial(_limit, layout, target, asked)}
-    bundle = load_bundle(export_run(layout.path, explain=explain, tell=say, **costs))
+    need = partial(_need, layout, target) if explain else None
+    limit = partial(_limit, layout, target, asked.limits()) if explain else None
+    bundle = load_bundle(export_run(layout.path, explain=explain, tell=say, need=need, limit=limit))
     forms = [{"arithmetic": m.arithmetic, "bytes": (layout.bundle / m.path).stat().st_size} for m in bundle.models]
     write_json(json, {"name": bundle.name, "models": forms, "parity": bundle.settings.get("parity")})
     sizes = ", ".join(f"{form['arithmetic']} {form['bytes']:,} bytes" for form in forms)
@@ -72,9 +73,9 @@ def _need(layout: RunLayout, board: "Board", content: bytes, names: "StepNames")
 
 
 def _limit(
-    layout: RunLayout, board: "Board", asked: "Budget", bundle: Path, content: bytes, names: "StepNames"
+    layout: RunLayout, board: "Board", asked: "Mapping[str, float]", bundle: Path, content: bytes, names: "StepNames"
 ) -> "Need":
-    """What the step may take: the budget of board, recipe and command line, less the rest of the firmware.
+    """What the step may take: the budget of command line or board and of the recipe, less the rest of the firmware.
 
     The rest is the image of the bundle's default form less what its step takes alone.
     """
@@ -93,9 +94,9 @@ def _limit(
         sizes = built.sizes
     step = _need(layout, board, content, names)
     rest = Need(sizes.flash, sizes.static_ram + sizes.stack_reserve, 0).less(step)
-    limits = [board.budget.model_dump(), loaded.budget.limits(), asked.limits()]
+    own = loaded.budget.limits()
     most = {
-        key: min(float(one[key]) for one in limits if one.get(key) is not None)
+        key: min(float(asked.get(key, getattr(board.budget, key))), own.get(key, float("inf")))
         for key in ("flash_bytes", "ram_bytes", "latency_ms")
     }
     cycles = int(most["latency_ms"] * board.clock.hz / 1e3)
