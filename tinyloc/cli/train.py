@@ -46,7 +46,7 @@ def train(
     from tinyloc.training import run as training  # torch: only once the recipe is known to be right
 
     if chosen.training.refit:
-        note("training.refit: validation scans train, too; the figures while training are of scans that were trained on")
+        note("training.refit: validation scans train, too; figures while training are of scans trained on")
     with epochs_shown() as progress:
         trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh, tuner=INTEGERS)
     record = trained.record
