@@ -253,6 +253,8 @@ def _baseline_table(records: Sequence[CellRecord]) -> list[str]:
     """The simple methods on each data set, with the bytes that they would take on a device."""
     lines: list[list[str]] = []
     seen = set()
+    positions = any(record.comparison is not None and record.comparison.positions for record in records)
+    columns = {**(METRES if positions else {}), **HITS}
     for record in records:
         if record.comparison is None:
             continue
@@ -262,18 +264,20 @@ def _baseline_table(records: Sequence[CellRecord]) -> list[str]:
             if key in seen:
                 continue
             seen.add(key)
-            figures = [f"{one.figures[name]:.3f}" if name in one.figures else "–" for name in HITS]
+            figures = [f"{one.figures[name]:.3f}" if name in one.figures else "–" for name in columns]
             f1 = f"{one.figures['macro_f1']:.3f} [{low:.3f}, {high:.3f}]"
             lines.append([f"{record.data}, {one.name}", one.settings, f1, f"{one.figures['accuracy']:.3f}", *figures,
                           f"{one.data_bytes:,}"])  # fmt: skip
     if not lines:
         return []
-    head = ["data, method", "chosen on validation", "macro F1", "accuracy", *HITS.values(), "data, B"]
+    head = ["data, method", "chosen on validation", "macro F1", "accuracy", *columns.values(), "data, B"]
     note = "Fitted on training and validation; bytes of the data without code (docs/concepts/evaluation.md)."
     worth = [sentence for sentence in dict.fromkeys(_rare(record) for record in records) if sentence]
     return ["## Simple methods on the same split", "", note, "", *worth, "", *table(head, lines)]
 
 
+METRES = {"error_mean_m": "mean, m", "error_p50_m": "P50, m", "error_p90_m": "P90, m"}
+"""Figures of the protocol where a decision is a position."""
 HITS = {"building_hit": "building", "floor_hit": "floor", "evaal_m": "EvAAL, m"}
 """Figures of the protocol where classes lie on several floors or in several buildings."""
 RARE = 6
