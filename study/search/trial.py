@@ -94,9 +94,11 @@ def finish(recipe: Recipe, run: Path, board: str, tell: Tell) -> Measured:
     if (run / "run.json").is_file():
         trained = load_run(run)
     else:
-        trained = train(
-            recipe, run, lambda done: tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}"), blind=True
-        )
+
+        def progress(done: EpochDone) -> None:
+            tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}")
+
+        trained = train(recipe, run, progress, blind=True, tuner=INTEGERS)
     form = recipe.export.default
     tell("export")
     export_run(run, [form])
