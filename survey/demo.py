@@ -6,14 +6,13 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from tinyloc.bundle.quantities import Place, Point
+from tinyloc.device.zoo.models import WALK, WALK_ABOUT
 from tinyloc.names import Line
 from tinyloc.paths import ZOO_DIR
 from tinyloc.strict import Strict, problems
 from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.plan import Beacon
 from tinyloc.survey.sources.replay import ReplaySource
-
-WALK, ABOUT = "walk.csv", "walk.json"
 
 
 class WalkFile(Strict):
@@ -57,7 +56,7 @@ def demo_of(run: str, zoo: Path = ZOO_DIR) -> Demo:
     have = sorted(path.parent.name for path in zoo.glob(f"*/{WALK}"))
     for model in have:
         if run.startswith("zoo:") and (name == model or name.startswith(f"{model}-")):
-            return Demo(zoo / model, read_about(zoo / model / ABOUT))
+            return Demo(zoo / model, read_about(zoo / model / WALK_ABOUT))
     raise SurveyError(
         f"{run}: no walk comes with it; --demo works with {', '.join(f'zoo:{one}' for one in have)}. Replay a file: "
         "--replay FILE.csv"

@@ -36,7 +36,9 @@ class Part:
     disk_ms_most: float
     """The longest time from a reading's arrival to its line in the file."""
     page_ms_median: float
+    page_ms_99th: float
     page_ms_most: float
+    page_later_than_300_ms: int
     """From a reading's arrival to the message that shows it, at the page's end of the socket."""
     memory_mb: list[float]
     """Resident memory of the process at five moments, evenly spread."""
@@ -115,6 +117,8 @@ def measure(desk: Desk, address: str, seconds: float, real_time: bool) -> Part:
         wall_s=round(wall, 1),
         disk_ms_most=round(1e3 * desk.recorder.counts.latest_s, 1),
         page_ms_median=round(float(np.median(late)), 1) if len(late) else 0.0,
+        page_ms_99th=round(float(np.percentile(late, 99)), 1) if len(late) else 0.0,
+        page_later_than_300_ms=int((late > 300).sum()),
         page_ms_most=round(float(np.max(late)), 1) if len(late) else 0.0,
         memory_mb=[*source.memory, resident_mb()],
     )

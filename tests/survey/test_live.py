@@ -5,7 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
+from tests.browser import CHROMIUM, needs_chromium
+from tests.pty_bridge import PtyBridge
 from tests.survey.test_recorder import ANNA, replay
 from tinyloc.api.run_layout import RunLayout
 from tinyloc.api.steps import build_image, generate
@@ -13,14 +16,17 @@ from tinyloc.boards import load_board
 from tinyloc.bundle.schema import load_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.link.serial_port import SerialPort
 from tinyloc.device.link.transport import LinkError
-from tinyloc.device.zoo.models import unpack
+from tinyloc.device.zoo.models import WALK, unpack
+from tinyloc.errors import UserError
 from tinyloc.paths import ZOO_DIR
-from tinyloc.survey.demo import WALK, demo_of
+from tinyloc.survey.demo import demo_of
 from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.live_desk import live_desk
 from tinyloc.survey.live_model import Judge, LiveModel, class_places, softmax
 from tinyloc.survey.scans import Scan
+from tinyloc.survey.serve import serving
 from tinyloc.survey.session import Mark, read_session
 
 BOARD = "cc2650"
@@ -152,6 +158,51 @@ def test_probabilities_and_places() -> None:
     assert class_places(load_bundle(ZOO_DIR / "ble-flat"))[0, :2].tolist() == pytest.approx([1.32, 4.61])
 
 
+def test_the_model_answers_on_a_board_at_a_serial_port(built: RunLayout) -> None:
+    board = load_board(BOARD)
+    device = EmulatedDevice(built.firmware(BOARD) / "firmware.elf", board, measure=True)
+    with PtyBridge(device) as bridge:
+        live = LiveModel(built.path, built.generated("int16x8"), board, SerialPort(bridge.port, board.uart.baud))
+        for scan in some_scans(4):
+            live.on_scan(scan, HERE)
+        live.wait_idle()
+        assert live.answers == 4 and live.problem == "" and live.about()["lines"][0].endswith(f"serial {bridge.port}.")
+        live.close()
+
+
+def test_another_board_than_the_one_asked_for_is_refused(built: RunLayout) -> None:
+    device = EmulatedDevice(built.firmware(BOARD) / "firmware.elf", load_board(BOARD))
+    with pytest.raises(UserError, match="not a 'stm32l4'"):
+        LiveModel(built.path, built.generated("int16x8"), load_board("stm32l4"), device)
+
+
+@needs_chromium
+def test_the_live_page_shows_room_bars_cost_and_truth(tmp_path: Path, model: LiveModel) -> None:
+    desk = live_desk(model, tmp_path / "live", BOARD, demo_of("zoo:ble-flat"))
+    with serving(desk) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 844})
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(address)
+        page.wait_for_selector("#answer")
+        for scan in some_scans(12):
+            model.on_scan(scan, HERE)
+        model.wait_idle()
+        page.wait_for_selector("circle.dot")
+        assert page.locator(".tiles div").count() == 6 and page.locator("polygon.room").count() == 6
+        page.get_by_role("button", name="kitchen").click()
+        page.wait_for_selector("button[aria-pressed=true]")
+        assert desk.recorder.where.room == "kitchen" and said == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        assert painted > 0
+        print(f"first paint after {painted:.0f} ms")
+        browser.close()
+    desk.close()
+
+
+@pytest.mark.slow
 def test_a_fusion_walk_shows_the_device_s_fixes(tmp_path: Path, monkeypatch) -> None:
     from dataclasses import replace
 
@@ -165,12 +216,12 @@ def test_a_fusion_walk_shows_the_device_s_fixes(tmp_path: Path, monkeypatch) -> 
     board = load_board(BOARD)
     image, _, _ = made(Site.CORRIDOR, BOARD, FusionMethod.STEERED, LevelChoice.SIZE, RESULTS, tmp_path)
     whole = simulate(site("corridor"), 5)
-    walk = replace(whole, time_s=whole.time_s[:30], ranges_m=whole.ranges_m[:30], truth_m=whole.truth_m[:30])
+    walk = replace(whole, time_s=whole.time_s[:12], ranges_m=whole.ranges_m[:12], truth_m=whole.truth_m[:12])
     live = LiveFusion(walk, EmulatedDevice(image.elf, board), board, "a corridor", speed=0)
     live.wait(60.0)
     shown, last = live.snapshot(), live.fixes[-1]
-    assert len(live.fixes) == 30 and live.problem == "" and last.valid
-    assert shown["dot"]["x"] == round(last.x_m, 2) and len(shown["lines"]["truth"]) == len(shown["lines"]["dead"]) == 30
+    assert len(live.fixes) == 12 and live.problem == "" and last.valid
+    assert shown["dot"]["x"] == round(last.x_m, 2) and len(shown["lines"]["truth"]) == len(shown["lines"]["dead"]) == 12
     assert "RMSE so far: fused" in shown["truth"] and "simulated" in live.about()["lines"][0]
     assert len(live.plan().beacons) == len(walk.anchors_m)
     live.close()

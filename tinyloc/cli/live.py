@@ -55,6 +55,7 @@ def live(
     from tinyloc.boards import load_board
     from tinyloc.device.emulator import EmulatedDevice
     from tinyloc.device.image.build import load_build
+    from tinyloc.device.link.persistent_port import PersistentPort
     from tinyloc.device.link.serial_port import SerialPort
     from tinyloc.device.link.transport import Transport
     from tinyloc.survey.demo import demo_of
@@ -76,9 +77,11 @@ def live(
         note("making code and image")
     generated = layout.need_generated(arithmetic)
     image = layout.need_firmware(board, arithmetic)
-    transport: Transport = (
-        SerialPort(port, found.uart.baud) if port else EmulatedDevice(load_build(image).elf, found, measure=True)
-    )
+    transport: Transport
+    if port:
+        transport = PersistentPort(lambda: SerialPort(port, found.uart.baud), tell=note)
+    else:
+        transport = EmulatedDevice(load_build(image).elf, found, measure=True)
     model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "")
     desk = live_desk(model, folder or layout.path / "live", board, shown)
     for one in sources:
