@@ -11,17 +11,20 @@ from tinyloc.training.compress.scales import score_range
 Array = npt.NDArray[float32]
 
 
-def step_ranges(float_file: bytes, names: StepNames, calibration: Array, apart: bool, path: bool) -> dict[str, Range]:
+def calibration_streams(calibration: Array, apart: bool) -> list[Array]:
+    """Split (T, P) model input into streams that start from a zero state: its rows if they are `apart`, else one."""
+    return list(calibration[:, None]) if apart else [calibration]
+
+
+def step_ranges(float_file: bytes, names: StepNames, measured: parity.Streams, path: bool) -> dict[str, Range]:
     """Least and greatest value by tensor name.
 
     Args:
         float_file: of the step.
         names: its inputs and outputs.
-        calibration: (T, P) a stream of model input.
-        apart: each sample starts from a zero state.
+        measured: streams (T, P) of model input, each from a zero state.
         path: scores are added up along a path, so all of their range counts; see `score_range` for the others.
     """
-    measured = list(calibration[:, None]) if apart else [calibration]
     ranges = measure_ranges(float_file, names, measured)
     if not path:
         ranges[OUTPUT] = score_range(parity.tflite_scores(float_file, names, measured))

@@ -22,7 +22,7 @@ from tinyloc.export.quantise import constants
 from tinyloc.export.quantise.graph import renewed
 from tinyloc.export.quantise.widths import Widths
 from tinyloc.export.step_names import OUTPUT, StepNames
-from tinyloc.export.step_ranges import step_ranges
+from tinyloc.export.step_ranges import calibration_streams, step_ranges
 from tinyloc.integer_training.absorbed import absorb, all_trained
 from tinyloc.integer_training.execution import Execution, Value, real_of, rounded, whole_of
 from tinyloc.integer_training.float_step import FloatStep, Weights
@@ -75,7 +75,8 @@ class IntegerTwin(Twin):
     def measure(self) -> None:
         """Set all scales but those of weights and biases, from the calibration stream."""
         file = self.float_step.with_constants(self.snapped())
-        ranges = step_ranges(dump(file), self.names, self.calibration, self.apart, self.crf is not None)
+        streams = calibration_streams(self.calibration, self.apart)
+        ranges = step_ranges(dump(file), self.names, streams, self.crf is not None)
         self.integer_model = integer_model(file, self.names, ranges, self.widths)
         self._execution = Execution(_as_graph(dump(self.integer_model), self.names))
 

@@ -30,6 +30,9 @@ EXTRA_OF_MODULE = {
     "optuna": "study",
     "psycopg": "study",
     "cyclonedx": "sbom",
+    "starlette": "survey",
+    "uvicorn": "survey",
+    "websockets": "survey",
 }
 """Modules that only an extra of pyproject.toml installs."""
 ONNX2TF = "onnx2tf==2.6.9"

@@ -15,11 +15,9 @@ from torch import Tensor
 from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.preprocess import forward_fill
-from tinyloc.training.recipe import Augmentation
+from tinyloc.training.recipe import ROUNDS, Augmentation
 
 MOST_DROPPED = 0.95
-ROUNDS = 40
-"""A training whose length is in steps is validated so often, at most."""
 LEAST_DBM = -128.0
 SPARSE_BELOW = 0.25
 """Scans are stored sparsely when the fullest hears less than this share of the access points."""
@@ -131,6 +129,7 @@ class Chunks:
         batch: int,
         per_epoch: int | None = None,
         steps: int | None = None,
+        balance: float = 0.0,
     ) -> None:
         """An epoch has `per_epoch` chunks, or all samples once; with `steps`, a ROUNDS-th of them if that is more."""
         filled = np.concatenate([forward_fill(r.rssi_dbm, preprocessing.hold_samples) for r in recordings])
@@ -142,6 +141,9 @@ class Chunks:
         self.label = torch.from_numpy(np.concatenate([r.label for r in recordings])).long()
         self.position_m = torch.from_numpy(np.concatenate([r.position_m for r in recordings]))
         self.preprocessing, self.settings, self.chunk = preprocessing, settings, chunk
+        middle = self.label[self.starts + chunk // 2]
+        often = torch.bincount(middle[middle >= 0], minlength=1).double()
+        self.weight = often[middle.clamp(min=0)].pow(-balance) if balance else None
         drawn = per_epoch or max(1, int(lengths.sum()) // chunk)
         self.batch = min(batch, drawn)
         self.batches = max(drawn // self.batch, (steps or 0) // ROUNDS)
@@ -149,8 +151,7 @@ class Chunks:
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
         """Yield the batches of one epoch, augmented."""
         needed = self.batches * self.batch
-        order = [torch.randperm(len(self.starts), generator=generator) for _ in range(-(-needed // len(self.starts)))]
-        for chosen in torch.cat(order)[:needed].reshape(self.batches, self.batch):
+        for chosen in self._drawn(needed, generator).reshape(self.batches, self.batch):
             rows = self.starts[chosen][:, None] + torch.arange(self.chunk)  # (B, T)
             scaling = self.preprocessing
             shifted = augment(self.dbm[rows], self.settings, generator, scaling.floor_dbm, scaling.ceiling_dbm)
@@ -158,6 +159,13 @@ class Chunks:
             if self.settings.appear:
                 x = appear(x, self.settings.appear, generator, scaling.exponent)
             yield Batch(x, self.label[rows], self.position_m[rows])
+
+    def _drawn(self, needed: int, generator: torch.Generator) -> Tensor:
+        """(needed,) numbers of chunks: each once before any comes again, or by their weights."""
+        if self.weight is not None:
+            return torch.multinomial(self.weight, needed, replacement=True, generator=generator)
+        order = [torch.randperm(len(self.starts), generator=generator) for _ in range(-(-needed // len(self.starts)))]
+        return torch.cat(order)[:needed]
 
     def _spread(self, x: Tensor, rows: Tensor) -> Tensor:
         """(B, T, K) -> (B, T, P)."""

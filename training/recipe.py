@@ -17,6 +17,8 @@ from tinyloc.training.models.settings import ModelSettings
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
 PRESETS_DIR = Path(__file__).parent / "presets"
+ROUNDS = 40
+"""A training whose length is in steps is validated so often, at most."""
 PresetName = Literal["wifi-areas", "wifi-positions", "ble-rooms", "ble-positions"]
 """What was learnt on other data sets, as tables that a recipe is put over (training/presets)."""
 
@@ -110,6 +112,9 @@ class TrainingSettings(Strict):
     """Consecutive samples that a sequence model trains on; a multiple of `window.steps`."""
     chunks_per_epoch: int | None = Field(default=None, ge=1, le=1_000_000)
     """Chunks per epoch. Default: enough to cover the training recordings once."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """Draw chunks of rare classes more often: with a probability by the frequency of their middle's class to minus this
+    power. 0: as often as they are; 1: all classes alike."""
     average: float = Field(default=0.0, ge=0, lt=1)
     """Decay of a moving average of the weights, which is validated and kept. 0: keep the weights themselves."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -127,6 +132,10 @@ class TrainingSettings(Strict):
     """Weight of the mean square of the scores. Small scores are resolved better by 8 bits."""
     clip_norm: float = Field(default=1.0, gt=0, le=1e6)
     """Largest norm of the gradient."""
+
+    def epochs_of(self, batches: int) -> int:
+        """Epochs of so many batches."""
+        return self.epochs or -(-(self.steps or 1) // batches)
 
     @model_validator(mode="after")
     def _one_length(self) -> "TrainingSettings":
@@ -240,8 +249,6 @@ class Recipe(Strict):
             problems.append(f"window.hop = {self.window.hop} skips samples; use at most window.steps = {steps}")
         if self.window.lag is not None and not self.model.crf:
             problems.append("window.lag needs model.crf = true (it delays the path of the CRF)")
-        if self.model.crf and steps == 1:
-            problems.append("model.crf needs windows of more than one sample (window.steps)")
         if steps > 1 and not self.model.crf:
             problems.append(f"window.steps = {steps} needs model.crf = true (the decision of a window is its path)")
         if self.model.architecture == "mlp" and self.input.hold_s and steps == 1 and chunk > 1:
@@ -250,6 +257,8 @@ class Recipe(Strict):
             problems.append("output.position = 'mean' works with models of one sample only (window.steps = 1)")
         if self.output.position != "mean" and (self.training.mean_loss or self.output.power != 2.0):
             problems.append("training.mean_loss and output.power work with output.position = 'mean' only")
+        if self.output.unknown and self.training.refit:
+            problems.append("output.unknown is chosen on scans that no training saw: set training.refit = false")
         if self.output.unknown and (steps > 1 or self.output.position == "mean"):
             problems.append("output.unknown works with classes of single samples only (window.steps = 1)")
         if self.training.input_bound and self.model.architecture != "mlp":

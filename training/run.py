@@ -182,7 +182,7 @@ def train(
     if saved is not None:
         resume.check_data(saved, described, directory)
     _check_data(recipe, data_set)
-    if recipe.training.refit:
+    if recipe.training.refit and not blind:  # blind, the validation recordings are what is judged
         data_set = replace(data_set, train=data_set.train + data_set.validation)
     check_fits(recipe, len(data_set.access_points), len(data_set.classes))
     began = time.monotonic()

@@ -159,9 +159,9 @@ class Fit:
             settings.batch,
             settings.chunks_per_epoch,
             settings.steps,
+            settings.balance,
         )
-        natural = settings.epochs or math.ceil((settings.steps or 1) / self.chunks.batches)
-        self.epochs = natural if epochs is None else epochs
+        self.epochs = settings.epochs_of(self.chunks.batches) if epochs is None else epochs
         self.generator = torch.Generator().manual_seed(recipe.seed if seed is None else seed)
         self.position = _PositionHead(model, self.chunks.position_m) if settings.position_loss else None
         spread_m = recipe.output.spread_m

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number
 from tinyloc.codegen.arithmetic.lookup_tables import look_up_int16
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
@@ -175,7 +176,7 @@ class Softmax(KernelRule):
 
     def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
         x, beta = graph.tensors[op.inputs[0]], op.attributes["beta"]
-        if x.element != "int8" or _computes(x, beta) or exp_scaling(x, beta)[1] < 0:
+        if in_data_mode() or x.element != "int8" or _computes(x, beta) or exp_scaling(x, beta)[1] < 0:
             return None
         table = 4 * exp_scaling(x, beta)[2]
         return FormCost("softmax_s8", x.size, table), FormCost("softmax_few_s8", x.size)
@@ -198,7 +199,8 @@ class Softmax(KernelRule):
             Constant("tl_softmax_reciprocal", "int16_t", reciprocal, "1 / (1 + x) on [0, 1]: [513]"),
         )
         multiplier, shift = self._rescale(x, op.attributes["beta"])
-        call = f"tl_softmax_s16(x0, {rows}, {depth}, {multiplier}, {shift}, tl_softmax_exp, tl_softmax_reciprocal, y);"
+        scaling = f"{number(multiplier)}, {number(shift)}"
+        call = f"tl_softmax_s16(x0, {rows}, {depth}, {scaling}, tl_softmax_exp, tl_softmax_reciprocal, y);"
         return Lowered((call,), tables, ("tl_softmax.h",))
 
 
@@ -210,6 +212,11 @@ def _computes(x: Tensor, beta: float) -> bool:
 
 def _lower_int8(x: Tensor, beta: float, rows: int, depth: int, prefix: str, small: bool) -> Lowered:
     multiplier, shift, entries = exp_scaling(x, beta)
+    if in_data_mode():  # how many differences count hangs on the scale
+        table = Constant(f"{prefix}_exp", "int32_t", np.zeros(256, np.int32), "exp(-difference) in 0.31: [256]")
+        table.values[:entries] = exp_table(x, beta)
+        call = f"tl_softmax_s8(x0, {rows}, {depth}, {table.name}, {number(entries)}, y);"
+        return Lowered((call,), (table,), ("tl_softmax.h",))
     if small or _computes(x, beta):
         scratch = "(int32_t *)(void *)scratch"
         call = f"tl_softmax_few_s8(x0, {rows}, {depth}, {entries}, {multiplier}, {shift}, {scratch}, y);"

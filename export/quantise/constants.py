@@ -36,6 +36,10 @@ class Integers:
     """The scales before they are narrowed to the file's single precision."""
     zero_point: npt.NDArray[np.int64]
 
+    def reshaped(self, shape: tuple[int, ...]) -> "Integers":
+        """The same integers in another shape; one scale for all."""
+        return Integers(self.values.reshape(shape), self.exact, self.zero_point)
+
     @property
     def scale(self) -> npt.NDArray[np.float32]:
         """As the file has them."""

@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tinyloc.errors import counted
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import Array, compact, constant, graph, operator_name, own_constant, tensor_name
-from tinyloc.export.quantise import check, constants
+from tinyloc.export.quantise import check, constants, lstm
 from tinyloc.export.quantise.edges import Edges
 from tinyloc.export.quantise.groups import Groups
 from tinyloc.export.quantise.ranges import Range
@@ -106,7 +106,9 @@ class _Quantiser:
         return [
             (position, int(index))
             for position, index in enumerate(operator.inputs)
-            if position not in (rule.weight, rule.bias) and self._is_real(int(index))
+            if position not in (rule.weight, rule.bias)
+            and self._is_real(int(index))
+            and not (rule.recurrent and position > 0)
         ]
 
     def _computed(self, operator: Any) -> list[tuple[int, int]]:
@@ -272,6 +274,9 @@ class _Quantiser:
     def _set_constants(self) -> None:
         for operator in self.part.operators:
             rule = self._rule(operator)
+            if rule.recurrent:
+                lstm.store(self.model, operator, self.ranges[lstm.cell_name(self.model, operator)])
+                continue
             inputs = [int(i) for i in operator.inputs if self._is_real(int(i))]  # computed ones are no longer real
             real = {index: self._real(self.part.tensors[index]) for index in inputs}
             bits = self.bits.get(int(operator.outputs[0]), 8)

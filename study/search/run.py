@@ -40,7 +40,7 @@ class SearchWork:
     cost: Work = untrained_cost
     """(Recipe, board, Tell) -> Cost."""
     rung: Work = trial.train_to_rung
-    """(Recipe, run, epoch, Tell) -> merit on validation."""
+    """(Recipe, run, share of the training, Tell) -> merit on validation."""
     finish: Work = trial.finish
     """(Recipe, run, board, Tell) -> Measured."""
 
@@ -61,7 +61,7 @@ class _AtWork:
     handle: Trial
     recipe: Recipe
     record: TrialRecord
-    rungs_left: list[int] = field(default_factory=list)
+    rungs_left: list[float] = field(default_factory=list)
 
     def keep(self, **changes: Any) -> None:
         """Change the record, in the store first."""
@@ -148,9 +148,7 @@ class Searching:
             yield Step(handle.number, failed.why, failed, self.done, self.search.trials)
             return
         state = _AtWork(handle, recipe, record)
-        epochs = recipe.training.epochs
-        rungs = [max(1, round(share * epochs)) for share in self.search.rungs]
-        state.rungs_left = rungs[len(record.rungs) :]
+        state.rungs_left = self.search.rungs[len(record.rungs) :]
         self.at_work[handle.number] = state
         if record.status != "running":  # killed between the record and the word to Optuna
             yield self._tell(state)
@@ -202,8 +200,8 @@ class Searching:
         number, recipe, needs = state.handle.number, state.recipe, needs_of(state.recipe)
         run = trial_run(self.place, number)
         if state.rungs_left:
-            epoch = state.rungs_left[0]
-            self.engine.submit(f"{number} rung", self.work.rung, recipe, run, epoch, needs=needs)
+            share = state.rungs_left[0]
+            self.engine.submit(f"{number} rung", self.work.rung, recipe, run, share, needs=needs)
         else:
             self.engine.submit(
                 f"{number} finish", self.work.finish, recipe, run, self.search.board, needs=needs, urgency=1

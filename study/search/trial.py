@@ -49,8 +49,8 @@ class _RungReached(Exception):
         self.merit = merit
 
 
-def train_to_rung(recipe: Recipe, run: Path, epoch: int, tell: Tell) -> float:
-    """Train until `epoch` of the model's own epochs is done; the rest goes on from the checkpoint.
+def train_to_rung(recipe: Recipe, run: Path, share: float, tell: Tell) -> float:
+    """Train until a `share` of the model's own epochs is done; the rest goes on from the checkpoint.
 
     Returns:
         The best merit on validation so far.
@@ -64,7 +64,7 @@ def train_to_rung(recipe: Recipe, run: Path, epoch: int, tell: Tell) -> float:
         if done.stage != STAGE:
             return
         best[0] = max(best[0], done.macro_f1 if done.error_m is None else -done.error_m)
-        if done.epoch >= epoch:
+        if done.epoch >= max(1, round(share * done.epochs)):
             raise _RungReached(best[0])
 
     from tinyloc.training.run import load_run, train

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from tinyloc.api.run_layout import new_run
 from tinyloc.cli import complete
 from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, write_json
-from tinyloc.cli.run_layout import new_run
 
 
 def train(
