@@ -137,7 +137,7 @@ def key(row: Row) -> tuple[str, str, str]:
 
 
 def merged(recorded: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
-    """The recorded rows, those that were measured again in their new form; CMSIS-NN's cycles stay where not measured."""
+    """The recorded rows, some of them measured again; CMSIS-NN's cycles stay where they were not."""
     found = {key(row): row for row in rows}
     made = []
     for old in recorded:
