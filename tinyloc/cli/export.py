@@ -40,16 +40,14 @@ def export(
     """Export a trained run as ONNX and quantised TFLite, check both, and write the bundle."""
     layout = find_run(run, runs_dir)
     target, figures = board_within(board, budget)
-    figures = {
-        key: value for key, value in asked.model_dump().items() if value is not None and hasattr(target.budget, key)
-    }
-    target = target.model_copy(update={"budget": target.budget.model_copy(update=figures)})
+    limits = {key: value for key, value in figures.model_dump(exclude_none=True).items() if hasattr(target.budget, key)}
+    target = target.model_copy(update={"budget": target.budget.model_copy(update=limits)})
 
     from tinyloc.bundle.schema import load_bundle
     from tinyloc.export.pipeline import export_run
 
-    asked = {"need": partial(_need, layout, target), "limit": partial(_limit, layout, target)} if explain else {}
-    bundle = load_bundle(export_run(layout.path, explain=explain, tell=say, **asked))
+    need, limit = (partial(say_bytes, layout, target) if explain else None for say_bytes in (_need, _limit))
+    bundle = load_bundle(export_run(layout.path, explain=explain, tell=say, need=need, limit=limit))
     forms = [{"arithmetic": m.arithmetic, "bytes": (layout.bundle / m.path).stat().st_size} for m in bundle.models]
     write_json(json, {"name": bundle.name, "models": forms, "parity": bundle.settings.get("parity")})
     sizes = ", ".join(f"{form['arithmetic']} {form['bytes']:,} bytes" for form in forms)
