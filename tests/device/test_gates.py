@@ -57,7 +57,7 @@ def test_the_strictest_of_recipe_and_command_line_counts_and_says_where_it_is_fr
     board = load_board("stm32l4")
     used: dict[str, float | None] = {"flash_bytes": 100, "ram_bytes": 50, "latency_ms": 1.0, "macro_f1_min": 0.7}
     lines = budget_lines(board, {"macro_f1_min": 0.8, "ram_bytes": 40}, {"ram_bytes": 60, "accuracy_min": 0.1}, used)
-    found = {line.name: (line.limit, line.source, line.ok) for line in lines}
+    found: dict[str, Any] = {line.name: (line.limit, line.source, line.ok) for line in lines}
     assert found["macro F1"] == (0.8, "recipe", False) and found["ram"] == (40, "recipe", False)
     assert found["flash"][1:] == ("board", True) and "accuracy" not in found  # not measured
     assert unanswerable({"floor_hit_min": 0.5}, False, used) == [
