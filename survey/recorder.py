@@ -58,7 +58,9 @@ class Counts:
 class Recorder:
     """Records readings and marks of a project. Callable from any thread; `listeners` get every finished scan."""
 
-    def __init__(self, project: Project, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, project: Project, clock: Callable[[], float] = time.monotonic, scan_s: float | None = None
+    ) -> None:
         self.project = project
         self.levels = Levels()
         self.counts = Counts()
@@ -72,7 +74,8 @@ class Recorder:
         """On the recorder's clock: when the session began."""
         self._lock = threading.RLock()
         self._sources: dict[str, Running] = {}
-        self._cutter = ScanCutter(project.content.scan_s)
+        self._scan_s = scan_s or project.content.scan_s
+        self._cutter = ScanCutter(self._scan_s)
         self._marks: list[Mark] = []
         self._track: Track | None = None
         self.book = ScanBook()
@@ -194,7 +197,7 @@ class Recorder:
         with self._lock:
             if self.session is None:
                 raise SurveyError("no session is open")
-            self._enter(self._cutter.advance(self._newest + self.project.content.scan_s))
+            self._enter(self._cutter.advance(self._newest + self._scan_s))
             self.session.close()
             self.session = None
             self.where = Mark(time_s=self.now())
@@ -238,7 +241,7 @@ class Recorder:
         """End scans in which nothing was heard; a live model needs those too."""
         with self._lock:
             if any(one.source.real_time and one.state == "running" for one in self._sources.values()):
-                self._enter(self._cutter.advance(self.now() - 0.5 * self.project.content.scan_s))
+                self._enter(self._cutter.advance(self.now() - 0.5 * self._scan_s))
 
     def _place_in_time(self, reading: Reading, running: Running | None) -> float:
         if running is None:

@@ -183,10 +183,14 @@ export class DrawTab {
   }
 
   enter() {
+    this.view.drawing = true;
+    this.view.draw(this.state);
     this.choose(this.plan.rooms.length ? "look" : "rectangle");
   }
 
   leave() {
+    this.view.drawing = false;
+    this.view.draw(this.state);
     this.choose("look");
     this.view.hint("");
   }

@@ -15,7 +15,7 @@ export class LiveTab {
     this.about = el("div");
     this.node = el("div", {}, el("h2", {}, "The model says"), this.answer, this.under, this.bars,
       el("h2", {}, "Cost of the last answer"), this.tiles,
-      el("h2", {}, "Where are you really?"), this.truth, this.rooms,
+      this.truthPart = el("div", {}, el("h2", {}, "Right or wrong"), this.truth, this.rooms),
       el("h2", {}, "Recording"), this.session, this.about);
     this.record = button("Record this", () => this.toggle(), { id: "record" });
     this.session.append(this.record);
@@ -30,6 +30,7 @@ export class LiveTab {
     this.state = state;
     const live = state.live;
     if (!live) return;
+    this.truthPart.hidden = !live.classes.length && !live.truth;
     this.answer.textContent = live.problem ? "No answer" : live.unknown ? "Unknown place" : live.room || "…";
     this.answer.classList.toggle("bad", Boolean(live.problem));
     this.under.textContent = live.problem || live.note || "";

@@ -21,7 +21,7 @@ onError((text) => {
 
 function build() {
   const wanted = state.about_live ? { live: ["Live", LiveTab], record: ["Sources", RecordTab], draw: ["Plan", DrawTab] }
-    : { draw: ["Plan", DrawTab], record: ["Record", RecordTab], check: ["Check and train", CheckTab] };
+    : { draw: ["Plan", DrawTab], record: ["Record", RecordTab], check: ["Check", CheckTab] };
   for (const [name, [label, Tab]] of Object.entries(wanted)) {
     tabs[name] = new Tab(view);
     tabs[name].state = state;

@@ -70,10 +70,10 @@ export class PlanView {
     this.state = state;
     const floor = state.plan.floors[this.floor] || state.plan.floors[0];
     const beacons = state.plan.beacons.filter((beacon) => beacon.floor === this.floor);
-    this.extent = extentOf(floor, this.rooms(), beacons, this.draft, this.extra || []);
+    this.extent = extentOf(floor, this.rooms(), beacons, this.extra || [], this.drawing);
     this.fit();
     const { grid, image, rooms, names } = this.layers;
-    grid.replaceChildren(...gridOf(this.extent));
+    grid.replaceChildren(...gridOf(this.box));
     image.replaceChildren();
     this.node.classList.toggle("over-image", Boolean(floor.image));
     if (floor.image) {
@@ -104,6 +104,9 @@ export class PlanView {
     this.node.setAttribute("viewBox", box.join(" "));
     const frame = this.node.getBoundingClientRect();
     this.unit = Math.max(box[2] / Math.max(1, frame.width), box[3] / Math.max(1, frame.height));
+    const wide = (this.unit * frame.width - box[2]) / 2;
+    const tall = (this.unit * frame.height - box[3]) / 2;
+    this.box = { left: left - margin - wide, right: right + margin + wide, low: low - margin - tall, high: high + margin + tall };
   }
 
   // A text of `pixels` on the screen, smaller where `most` metres of width do not hold it.
@@ -220,16 +223,19 @@ function widthOf(outline) {
   return Math.max(...xs) - Math.min(...xs);
 }
 
-function extentOf(floor, rooms, beacons, draft, extra) {
+function extentOf(floor, rooms, beacons, extra, drawing) {
   const all = [...rooms.flatMap((room) => room.outline), ...beacons.map((one) => [one.x, one.y]), ...extra];
   if (floor.image) all.push([0, 0], [floor.width_px * floor.metres_per_pixel, floor.height_px * floor.metres_per_pixel]);
   if (!all.length) return EMPTY;
   const xs = all.map((corner) => corner[0]);
   const ys = all.map((corner) => corner[1]);
-  const room = rooms.length || floor.image ? 0 : 3;
-  const found = { left: Math.min(...xs) - room, right: Math.max(...xs) + room, low: Math.min(...ys) - room, high: Math.max(...ys) + room };
-  if (draft.length || !floor.image) { found.right = Math.max(found.right, found.left + 6); found.high = Math.max(found.high, found.low + 4); }
-  return found;
+  // while rooms are drawn there is space around them, and the view does not jump with each room
+  if (drawing && !floor.image) {
+    xs.push(EMPTY.left, EMPTY.right, ...(rooms.length ? [Math.max(...xs) + 1, Math.min(...xs) - 1] : []));
+    ys.push(EMPTY.low, EMPTY.high, ...(rooms.length ? [Math.max(...ys) + 1, Math.min(...ys) - 1] : []));
+  }
+  const found = { left: Math.min(...xs), right: Math.max(...xs), low: Math.min(...ys), high: Math.max(...ys) };
+  return { ...found, right: Math.max(found.right, found.left + 4), high: Math.max(found.high, found.low + 3) };
 }
 
 function gridOf({ left, right, low, high }) {
