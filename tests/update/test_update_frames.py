@@ -254,7 +254,7 @@ def attack(firmware: Firmware, device: HostDevice, frames: int, seed: int) -> Co
         elif what == "data":
             mine = firmware.constants[oracle.going[0] if oracle.going else 0]
             offset = oracle.offset if chance.random() < 0.85 else chance.randrange(0, 2 * len(mine))
-            size = CHUNK if chance.random() < 0.9 else chance.randrange(0, CHUNK + 6)
+            size = CHUNK if chance.random() < 0.9 else chance.randrange(0, CHUNK + 1)
             chunk, good = mine[offset : offset + size], True
             if chunk and chance.random() < 0.04:
                 good, chunk = False, bytes([chunk[0] ^ 255]) + chunk[1:]
