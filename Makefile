@@ -88,7 +88,7 @@ $(VENV)/.tools: NOTE = : about two minutes and 2 GB
 
 $(VENV)/.dev: pyproject.toml
 	$(install)
-$(VENV)/.dev: EXTRAS = [train,export,keras,dev]
+$(VENV)/.dev: EXTRAS = [train,export,study,keras,dev]
 $(VENV)/.dev: STAMPS = $(VENV)/.base $(VENV)/.tools $(VENV)/.dev
 $(VENV)/.dev: NOTE = : about two minutes and 3.5 GB
 
@@ -164,6 +164,7 @@ bench: $(VENV)/.tools compiler ## measure the published figures and write them i
 	@$(BIN)/python -m tests.bench.bench --runs-dir $(RUNS)
 	@$(BIN)/python -m tests.bench.engines --runs-dir $(RUNS)
 	@$(BIN)/python -m tests.bench.library
+	@$(BIN)/python -m tests.bench.sweep
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 

@@ -159,6 +159,8 @@ class Energy(Strict):
     """Time in µs from the timer's event to the first instruction. Without it, the port has no sleep."""
     awake_hz: int | None = Field(default=None, gt=0, le=2_000_000_000)
     """Clock in Hz between two sleeps; required with `wake_us`."""
+    dcdc: bool = False
+    """The currents count on the part's DC/DC converter, whose inductor the board has; the port switches it on."""
     source: Line
     """Where the figures come from, and what is not verified."""
     date: Line

@@ -6,7 +6,6 @@
 import dataclasses
 import functools
 import hashlib
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +24,9 @@ from tinyloc.codegen.backend_names import BACKENDS, Backend, backend_named
 from tinyloc.codegen.backends.cmsis_nn.library import CmsisNn, use_library
 from tinyloc.codegen.errors import ConstantsError
 from tinyloc.codegen.frontend.reader import read_tflite
-from tinyloc.codegen.frontend.source import Source, check_graph, read_source
+from tinyloc.codegen.frontend.source import Source, check_graph, margin_units, read_source
 from tinyloc.codegen.frontend.window_to_step import as_step
-from tinyloc.codegen.graph import Graph, Tensor
+from tinyloc.codegen.graph import Graph
 from tinyloc.codegen.layer_code import Constant
 from tinyloc.codegen.lowering.kernel_selection import ALL_FAST, FormOptions
 from tinyloc.codegen.lowering.layer_checks import check_calls, check_count
@@ -368,13 +367,6 @@ COMBINE: tuple[Combine, ...] = ("last", "max", "mean")
 """By TL_COMBINE."""
 
 
-def _least_margin(bundle: Bundle, scores: Tensor) -> int:
-    """The least margin of a decision that is no "unknown", in units of the quantised scores, rounded up."""
-    if bundle.outputs.unknown is None or (bundle.window.steps > 1 and bundle.crf is None):
-        return 0  # there the margin is of votes
-    return math.ceil(bundle.outputs.unknown.margin / float(np.float32(scores.scale)))
-
-
 def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
     """What model.h says of every localiser, whatever runs its network."""
     bundle, graph = source.bundle, source.graph
@@ -398,7 +390,7 @@ def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
         "updatable": None,
         "combine": COMBINE.index(bundle.preprocessing.combine),
         "least_heard": bundle.outputs.unknown.least_heard if bundle.outputs.unknown else 1,
-        "least_margin": _least_margin(bundle, scores),
+        "least_margin": margin_units(bundle, float(np.float32(scores.scale))),
         "input_type": f"{reading.element}_t",
         "input_scale": reading.scale,
         "input_zero": reading.zero_point,

@@ -50,6 +50,7 @@ class Lowered:
     headers: tuple[str, ...] = ()
     macs: int = 0
     note: str = ""  # what was decided and why, for the manifest
+    costs: tuple["FormCost", ...] = ()  # of plain kernels, which the layer's forms do not count
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class LayerRecord(_Strict):
     form: str | None = None  # "fast" or "small" of a layer that has both, see codegen/lowering/kernel_selection.py
     form_why: str = ""
     form_cycles: int | None = None  # of that form, an estimate
+    usual_kernel: str | None = None  # what its kind usually takes, see codegen/lowering/cliffs.py
+    hints: list[str] = []  # what makes it slow, and what would help
 
 
 class PlannedBuffer(_Strict):

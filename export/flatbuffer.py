@@ -144,7 +144,8 @@ def set_quantisation(tensor: Any, scale: Array, zero_point: Array) -> None:
 def compact(model: Any) -> None:
     """Drop tensors, buffers and operator codes that nothing uses, and metadata. In place."""
     part = graph(model)
-    used = {int(i) for op in part.operators for i in (*op.inputs, *op.outputs) if i >= 0} | {*map(int, part.inputs)}
+    read = {int(i) for op in part.operators for i in (*op.inputs, *op.outputs, *_between(op)) if i >= 0}
+    used = read | {*map(int, part.inputs)}
     kept = sorted(used | {*map(int, part.outputs)})
     place = {old: new for new, old in enumerate(kept)} | {-1: -1}
     part.tensors = [part.tensors[old] for old in kept]
@@ -152,6 +153,8 @@ def compact(model: Any) -> None:
     for operator in part.operators:
         operator.inputs = [place[int(i)] for i in operator.inputs]
         operator.outputs = [place[int(i)] for i in operator.outputs]
+        if len(_between(operator)):
+            operator.intermediates = np.array([place[int(i)] for i in operator.intermediates], np.int32)
     buffers: dict[int, int] = {0: 0}
     for tensor in part.tensors:
         tensor.buffer = buffers.setdefault(int(tensor.buffer), len(buffers))
@@ -162,3 +165,8 @@ def compact(model: Any) -> None:
     model.operatorCodes = [model.operatorCodes[old] for old in codes]
     model.metadata = model.metadataBuffer = None
     model.signatureDefs = []
+
+
+def _between(operator: Any) -> Array:
+    """Tensors that a recurrent operator has for itself."""
+    return np.zeros(0, np.int32) if operator.intermediates is None else np.asarray(operator.intermediates)

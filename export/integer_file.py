@@ -24,10 +24,15 @@ def integer_file(float_model: Any, names: StepNames, ranges: Mapping[str, Range]
 
     ranges: by tensor name, as measured along whole recordings. Raises ExportError.
     """
+    return dump(integer_model(float_model, names, ranges, widths))
+
+
+def integer_model(float_model: Any, names: StepNames, ranges: Mapping[str, Range], widths: Mapping[str, str]) -> Any:
+    """As `integer_file`, as a ModelT."""
     states = list(zip(names.state_inputs, names.state_outputs, strict=True))
     table = Widths(widths)
     layers = [layer_name(float_model, operator) for operator in graph(float_model).operators]
     if unused := table.unused(layers):
         paths = sorted({dotted(layer) for layer in layers})
         raise ExportError(f"widths of {', '.join(unused)}: no such layer; the model has {', '.join(paths)}")
-    return dump(quantise(float_model, ranges, table, states, known={INPUT: READING_RANGE}))
+    return quantise(float_model, ranges, table, states, known={INPUT: READING_RANGE})

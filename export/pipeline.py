@@ -17,14 +17,14 @@ from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.float_file import float_file
 from tinyloc.export.integer_file import integer_file, widths_of
-from tinyloc.export.quantise.ranges import Range, measure_ranges
-from tinyloc.export.rank_widths import Need, rank_widths, ranking_table
+from tinyloc.export.quantise.ranges import Range
+from tinyloc.export.rank_widths import NO_LIMIT, Need, rank_widths, ranking_table
 from tinyloc.export.step_names import INPUT, OUTPUT, StepNames
+from tinyloc.export.step_ranges import calibration_streams, step_ranges
 from tinyloc.export.to_onnx import record, to_onnx
 from tinyloc.export.to_tflite import to_tflite
 from tinyloc.files import whole_directory
 from tinyloc.training.calibration import calibration_stream
-from tinyloc.training.compress.scales import score_range
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.mdcsa import MdcsaLocaliser
 from tinyloc.training.preprocess import model_input, readings_dbm
@@ -80,16 +80,46 @@ def export_model(
     reference = parity.tflite_scores(content, names, streams)
     stages.append(_bounded(parity.compare("tflite", "onnx", reference, scores)))
     tell(f"ranges of {len(calibration)} samples")
-    measured = list(calibration[:, None]) if apart else [calibration]
-    ranges = measure_ranges(content, names, measured)
-    lowest = -np.inf
-    if model.crf is None:
-        ranges[OUTPUT] = score_range(parity.tflite_scores(content, names, measured))
-        lowest = ranges[OUTPUT][0]  # what integers hold; below it no decision asks which score is less
+    measured = calibration_streams(calibration, apart)
+    found = integer_files(exact, content, names, measured, streams, arithmetics, model.crf is not None, widths or {})
+    return Exported(names, content, found.files, [*stages, *found.stages], found.ranges)
+
+
+def integer_files(
+    exact: Any,
+    content: bytes,
+    names: StepNames,
+    measured: parity.Streams,
+    streams: parity.Streams,
+    arithmetics: Sequence[Arithmetic],
+    has_crf: bool,
+    widths: Mapping[str, str],
+    own: bool = False,
+) -> Exported:
+    """Quantise the float file of a step.
+
+    Args:
+        exact: the file as an object; content: its bytes.
+        names: of its ends.
+        measured: streams (T, P) of model input that ranges are measured on, each from a zero state.
+        streams: of the parity checks.
+        arithmetics: forms to make.
+        has_crf: a CRF adds up the scores, so that none may saturate.
+        widths: of the arithmetic "mixed".
+        own: a network that is not tinyloc's: the quantiser and the compiler say what they do not know.
+
+    Raises:
+        ExportError: a file breaks its contract.
+    """
+    reference = parity.tflite_scores(content, names, streams)
+    ranges = step_ranges(content, names, measured, path=has_crf)
+    # below what integers hold no decision asks which score is less
+    lowest = -np.inf if has_crf else ranges[OUTPUT][0]
     files: dict[Arithmetic, bytes] = {}
+    stages = []
     for arithmetic in arithmetics:
-        files[arithmetic] = integer_file(exact, names, ranges, widths_of(arithmetic, widths or {}))
-        broken = contract.problems(files[arithmetic], names, arithmetic)
+        files[arithmetic] = integer_file(exact, names, ranges, widths_of(arithmetic, widths))
+        broken = contract.problems(files[arithmetic], names, arithmetic, any_operator=own)
         if broken:
             raise ExportError(f"the {arithmetic} file breaks its contract: {'; '.join(broken)}")
         found = parity.tflite_scores(files[arithmetic], names, streams)
@@ -127,12 +157,17 @@ def export_run(
     explain: bool = False,
     tell: Tell = lambda line: None,
     need: Callable[[bytes, StepNames], Need] | None = None,
+    bounded: bool = True,
+    limit: Callable[[Path, bytes, StepNames], Need] | None = None,
 ) -> Path:
     """Export a finished run to `run_directory/bundle`, whole or not at all; returns that directory.
 
     arithmetics: those of the recipe when not given. `tell` gets lines of text: what is done, then the table of stages,
     and with `explain` a table of layers for each integer file; with `need`, which asks the compiler what a file takes,
-    a ranking of layers by width too, along calibration data. Raises ExportError, TrainingError.
+    a ranking of layers by width too, along calibration data, and widths proposed within `limit`: what the step may
+    take, asked once the bundle is there, of its directory and its default file. Without `bounded` the default
+    arithmetic may be as coarse as it is: first weights are exported to learn what they take. Raises ExportError,
+    TrainingError.
     """
     run = load_run(run_directory)
     if isinstance(run.model, MdcsaLocaliser) and not run.model.streaming:
@@ -150,22 +185,25 @@ def export_run(
             apart=run.test_set.apart, widths=run.recipe.export.widths,
         )  # fmt: skip
         tell(parity.stage_table(exported.stages))
-        _check_default(exported.stages, default, tell)
+        if bounded:
+            _check_default(exported.stages, default, tell)
         for arithmetic, content in exported.files.items():
             (place / f"model_{arithmetic}.tflite").write_bytes(content)
             if explain:
                 explained = parity_streams(run, EXPLAIN_SAMPLES)
                 layers = parity.layer_errors(exported.float_file, content, exported.names, explained)
                 tell(f"{arithmetic}, one step from the float state:\n{parity.layer_table(layers)}")
-        if explain and need is not None:
-            tell(_ranking(run, exported, need))
         shutil.copy(run_directory / TEST_SET, place / TEST_SET)
         bundle = _bundle(run, exported, place, default)
         write_bundle(bundle, place)
+    if explain and need is not None:
+        tell("widths, layer by layer")
+        most = NO_LIMIT if limit is None else limit(directory, exported.files[default], exported.names)
+        tell(_ranking(run, exported, need, most))
     return directory
 
 
-def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNames], Need]) -> str:
+def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNames], Need], limit: Need) -> str:
     """Of the calibration data, not of the test set: widths are chosen by it."""
     stream = calibration_stream(run.calibration)[:EXPLAIN_SAMPLES]
     streams = list(stream[:, None]) if run.test_set.apart else [stream]
@@ -173,7 +211,8 @@ def _ranking(run: TrainedRun, exported: Exported, need: Callable[[bytes, StepNam
     def of(content: bytes) -> Need:
         return need(content, exported.names)
 
-    return ranking_table(rank_widths(exported.float_file, exported.names, exported.ranges, streams, of))
+    lowest = -np.inf if run.model.crf is not None else exported.ranges[OUTPUT][0]
+    return ranking_table(rank_widths(exported.float_file, exported.names, exported.ranges, streams, of, limit, lowest))
 
 
 def parity_streams(run: TrainedRun, limit: int = PARITY_SAMPLES) -> list[Array]:
@@ -236,7 +275,7 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
         ),
         provenance=Provenance(
             seeds=_seeds(run),
-            versions={**run.versions, **_versions()},
+            versions={**run.versions, **tool_versions()},
             steps=[*run.record.made_by, step("export")],
         ),
         settings={"recipe": run.record.settings, "parity": [stage.as_dict() for stage in exported.stages]},
@@ -270,7 +309,8 @@ def _seeds(run: TrainedRun) -> dict[str, int]:
     return {"training": run.seed, **{f"data.{key}": int(value) for key, value in options.items()}}
 
 
-def _versions() -> dict[str, Any]:
+def tool_versions() -> dict[str, Any]:
+    """Versions of what exports, by package."""
     found = {}
     for name in TOOLS:
         try:

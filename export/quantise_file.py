@@ -14,6 +14,7 @@ from tinyloc.export.float_file import simplify
 from tinyloc.export.quantise import check
 from tinyloc.export.quantise.file_runner import Array, FileRunner
 from tinyloc.export.quantise.graph import quantise
+from tinyloc.export.quantise.lstm import CellRanges
 from tinyloc.export.quantise.ranges import Range
 from tinyloc.export.quantise.signal import Agreement, LayerSignal, compare
 from tinyloc.export.quantise.widths import Widths, dotted, layer_name
@@ -59,7 +60,7 @@ def quantise_file(
     content = dump(exact)
     runner = FileRunner(content, states)
     samples = _samples(calibration, runner.inputs)
-    found = _ranges(runner, samples)
+    found = _ranges(runner, samples, CellRanges(exact))
     made = quantise(exact, found, table, states)
     integer = dump(made)
     signals, outputs = compare(content, made, integer, samples, states)
@@ -77,7 +78,7 @@ def _float_graph(model: Path) -> Any:
     try:
         exact = load(content)
         if len(exact.subgraphs) == 1:
-            _name_uniquely(exact)
+            name_uniquely(exact)
             simplify(exact)
     except ExportError:
         raise
@@ -86,7 +87,7 @@ def _float_graph(model: Path) -> Any:
     return exact
 
 
-def _name_uniquely(model: Any) -> None:
+def name_uniquely(model: Any) -> None:
     """Names as in the file without TensorFlow's wrapping; the second of one name gets #2."""
     seen: dict[str, int] = {}
     for tensor in graph(model).tensors:
@@ -138,13 +139,14 @@ def _samples(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Arr
     return samples
 
 
-def _ranges(runner: FileRunner, samples: Mapping[str, Array]) -> dict[str, Range]:
+def _ranges(runner: FileRunner, samples: Mapping[str, Array], cells: CellRanges) -> dict[str, Range]:
     found: dict[str, Range] = {}
     for values in runner.along(samples):
+        cells.add(values)
         for name, value in values.items():
             low, high = found.get(name, (np.inf, -np.inf))
             found[name] = (min(low, float(value.min())), max(high, float(value.max())))
-    return found
+    return {**found, **cells.found}
 
 
 def _some(names: Sequence[str]) -> str:

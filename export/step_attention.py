@@ -34,7 +34,7 @@ from tinyloc.training.models.mdcsa import JOIN_WIDTH, DcsaBlock, GatedResidual, 
 def convolution(conv: nn.Conv1d) -> tuple[Tensor, Tensor]:
     """A convolution at one sample as FULLY_CONNECTED over its window, oldest row first: weight (O, k * I), bias (O)."""
     assert conv.bias is not None
-    return conv.weight.detach().permute(0, 2, 1).flatten(1), conv.bias.detach()
+    return conv.weight.permute(0, 2, 1).flatten(1), conv.bias
 
 
 class Project(nn.Module):

@@ -25,6 +25,6 @@ compile() { # VERSION EXTRA...; the version with its patch, the oldest that CI m
   rm -f "$old"
 }
 
-compile 3.11.7 train export keras dev docs
+compile 3.11.7 train export study keras dev docs
 compile 3.12.1 test
 compile 3.13.0 test

@@ -32,10 +32,10 @@ def impossible(cells: Iterable[Cell]) -> dict[str, str]:
                 kept = without_silent(data_set) if cell.recipe.input.drop_silent else data_set
                 trained[cell.id] = cell.recipe, kept
                 problems += _problems(cell, cell.recipe, data_set, kept)
-                if cell.teacher in trained:
-                    problems += _taught_by_cell(cell.teacher, *trained[cell.teacher], cell.recipe, kept)
-        if cell.teacher in found:
-            problems.append(f"its teacher {cell.teacher} is impossible")
+                for teacher in cell.teachers:
+                    if teacher in trained:
+                        problems += _taught_by_cell(teacher, *trained[teacher], cell.recipe, kept)
+        problems += [f"its teacher {teacher} is impossible" for teacher in cell.teachers if teacher in found]
         if problems:
             found[cell.id] = "; ".join(problems)
     return found
@@ -56,7 +56,7 @@ def _problems(cell: Cell, recipe: Recipe, whole: DataSet, data_set: DataSet) -> 
     most = len(data_set.access_points)
     inputs = min(most, recipe.compression.access_points or most)
     problems += _too_large(recipe, cell.boards, inputs, len(data_set.classes))
-    if recipe.distillation is not None and cell.teacher is None:
+    if recipe.distillation is not None and not cell.teachers:
         for teacher in recipe.distillation.teachers:
             if teacher.run is not None:
                 problems += teacher_problems(Path(teacher.run), recipe, data_set)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tinyloc.bundle.comparison import Comparison
 from tinyloc.device.evaluation.form_record import FormRecord
 from tinyloc.files import write_whole
 from tinyloc.study.spec import StudyError
@@ -42,6 +43,12 @@ class CellRecord(_Strict):
     forms: dict[str, FormRecord] = {}
     missing: dict[str, str] = {}
     """Form -> why there is none of this cell."""
+    label: str = ""
+    """True classes of the test set's decisions, packed; empty in older records."""
+    unit: str = ""
+    """What the bootstrap draws as a whole, of each, packed."""
+    comparison: Comparison | None = None
+    """The simple methods on the same split, and the versions of the rules; None in older records."""
     settings: dict[str, Any] = {}
     """The recipe."""
     versions: dict[str, str] = {}
@@ -55,6 +62,14 @@ class CellRecord(_Strict):
 def cells_directory(results: Path, study: str) -> Path:
     """Where the cells of a study lie."""
     return results / study / "cells"
+
+
+def studies(results: Path) -> list[str]:
+    """Names of the studies with results, sorted. StudyError when there is none."""
+    found = sorted(path.parent.name for path in results.glob("*/cells"))
+    if not found:
+        raise StudyError(f"{results}: no results of studies here; make some with `tinyloc study run`")
+    return found
 
 
 def save(record: CellRecord, directory: Path) -> None:

@@ -8,7 +8,7 @@ their own. Each entry of an axis is recipe tables that are put over the recipe t
 import itertools
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,9 +22,11 @@ from tinyloc.names import FileName
 from tinyloc.training.errors import RecipeError
 from tinyloc.training.recipe import Recipe, find_recipe, parse_recipe
 
-Form = Literal["float", "dynamic", "static", "int8", "int16x8"]
+Form = Literal["float", "dynamic", "static", "static-outliers", "int8", "int16x8", "mixed"]
 FORMS: tuple[Form, ...] = get_args(Form)
-DEPLOYED: tuple[Arithmetic, ...] = ("int8", "int16x8")
+STANDARD: tuple[Form, ...] = ("float", "dynamic", "static", "int8", "int16x8")
+"""Those of a study that names none."""
+DEPLOYED: tuple[Arithmetic, ...] = ("int8", "int16x8", "mixed")
 """Forms that the compiler takes."""
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -46,6 +48,8 @@ class Data(_Strict):
     """Tables of the recipe that do not count, as "compression": a cell has what the study puts there, or nothing."""
     boards: list[str] | None = None
     """Boards for this data; without it those of the study."""
+    seed_option: str | None = None
+    """Option of the loader that gets the cell's seed, so that each run has an environment of its own."""
 
 
 class Model(_Strict):
@@ -62,8 +66,9 @@ class Training(_Strict):
     """[training.NAME]: recipe tables, and for distillation the cell that teaches."""
 
     over: dict[str, Any] = {}
-    teacher: str | None = None
-    """Name of a model of the same grid, trained on the same data with the same seed, that teaches this one."""
+    teacher: str | list[str] | None = None
+    """Model of the same grid, trained on the same data with the same seed, that teaches this one. Of several the one
+    of the best validation teaches."""
     teacher_training: str = "plain"
 
 
@@ -88,7 +93,7 @@ class Study(_Strict):
     measured_seeds: list[int] | None = None
     """Seeds of which images are built, without it all. The others are scored in C on this machine: weights change
     quality and hardly sizes or cycles."""
-    forms: list[Form] = Field(default=list(FORMS), min_length=1)
+    forms: list[Form] = Field(default=list(STANDARD), min_length=1)
     comment: str = ""
     """Stands above the tables."""
     positions: bool = False
@@ -114,10 +119,10 @@ class Cell:
     boards: tuple[str, ...]
     """Where its deployed forms are built and measured."""
     recipe: Recipe | None
-    teacher: str | None
-    """Id of the cell that must be finished first."""
+    teachers: tuple[str, ...] = ()
+    """Ids of the cells that must be finished first."""
     problems: tuple[str, ...] = ()
-    forms: tuple[Form, ...] = FORMS
+    forms: tuple[Form, ...] = STANDARD
 
     @property
     def id(self) -> str:
@@ -186,23 +191,22 @@ def cells(study: Study, place: Path) -> list[Cell]:
     return sorted(checked, key=lambda cell: (turns.index(cell.seed), _depth(cell, found)))
 
 
-def _depth(cell: Cell, found: Mapping[str, Cell]) -> int:
-    """Teachers above a cell; a circle ends at the number of cells."""
-    depth, above = 0, found.get(cell.teacher or "")
-    while above is not None and depth <= len(found):
-        depth, above = depth + 1, found.get(above.teacher or "")
-    return depth
+def _depth(cell: Cell, found: Mapping[str, Cell], above: tuple[str, ...] = ()) -> int:
+    """Levels of teachers above a cell; of a circle more than there are cells."""
+    if cell.id in above:
+        return len(found) + 1
+    known = [found[name] for name in cell.teachers if name in found]
+    return max((1 + _depth(teacher, found, (*above, cell.id)) for teacher in known), default=0)
 
 
 def _with_teacher_problem(cell: Cell, found: Mapping[str, Cell]) -> Cell:
-    if cell.teacher is None:
-        return cell
     problems = list(cell.problems)
-    if cell.teacher not in found:
-        problems.append(f"its teacher {cell.teacher} is not in the grid")
-    elif _depth(cell, found) > len(found):
-        problems.append(f"its teacher {cell.teacher} waits for this cell; the teachers form a circle")
-    return Cell(**{**cell.__dict__, "problems": tuple(problems)})
+    for teacher in cell.teachers:
+        if teacher not in found:
+            problems.append(f"its teacher {teacher} is not in the grid")
+        elif _depth(cell, found) > len(found):
+            problems.append(f"its teacher {teacher} waits for this cell; the teachers form a circle")
+    return replace(cell, problems=tuple(problems))
 
 
 def _cell(
@@ -224,7 +228,8 @@ def _cell(
     if layers is not None:
         sizes["layers"] = layers
         name += f"-l{layers}"
-    teacher = cell_id(data, how.teacher, how.teacher_training, seed) if how.teacher else None
+    names = [how.teacher] if isinstance(how.teacher, str) else how.teacher or []
+    teachers = tuple(cell_id(data, one, how.teacher_training, seed) for one in names)
     forms = tuple(shape.forms or study.forms)
     wanted = [form for form in DEPLOYED if form in forms]
     measured = bool(wanted) and (study.measured_seeds is None or seed in study.measured_seeds)
@@ -243,15 +248,19 @@ def _cell(
             table = put_over(table, over)
         settings = {**(shape.model or table["model"]), **sizes}
         table |= {"model": settings, "seed": seed, "name": ident, "title": f"{study.title or study.name}: {ident}"}
-        if teacher is not None:
-            table["distillation"] = {**table.get("distillation", {}), "teachers": [{"run": teacher}]}
+        if axis.seed_option is not None:
+            table = put_over(table, {"data": {"options": {axis.seed_option: seed}}})
+        if teachers:
+            table["distillation"] = {**table.get("distillation", {}), "teachers": [{"run": name} for name in teachers]}
         if wanted:
-            table["export"] = {"arithmetics": wanted, "default": wanted[-1]}  # the finest one
+            finest = "int16x8" if "int16x8" in wanted else wanted[-1]
+            widths = table.get("export", {}).get("widths") if "mixed" in wanted else None
+            table["export"] = {"arithmetics": wanted, "default": finest} | ({"widths": widths} if widths else {})
         recipe: Recipe | None = parse_recipe(tomli_w.dumps(table), ident)
         problems: tuple[str, ...] = ()
     except (RecipeError, TypeError, tomllib.TOMLDecodeError) as error:
         recipe, problems = None, (str(error).removeprefix(f"{ident}: "),)
-    return Cell(data, name, training, seed, boards, recipe, teacher, problems, forms)
+    return Cell(data, name, training, seed, boards, recipe, teachers, problems, forms)
 
 
 def _placed(recipe: str, place: Path) -> str:

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from tinyloc.device.evaluation.form_record import FormRecord
 from tinyloc.study.record import CellRecord
+from tinyloc.study.statistics import Answers, Interval, difference, interval
+from tinyloc.training.packed import unpack
+from tinyloc.training.protocol.figures import Decisions
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,33 @@ class Row:
     serialised_bytes: float
     constant_bytes: float
     boards: dict[str, "BoardRow"]
+    figures: dict[str, Spread] = field(default_factory=dict)
+    """Of the protocol, by name, where every seed has them: floor_hit, building_hit, evaal_m and so on."""
+    answers: dict[int, Answers] = field(default_factory=dict)
+    """Decisions of each seed; empty where a record has none."""
+
+    def interval(self, figure: str = "macro_f1") -> Interval | None:
+        """Over seeds and test set; None where decisions are not kept."""
+        return interval(list(self.answers.values()), figure) if self.answers else None
+
+    def percentile_m(self, percent: float) -> Spread | None:
+        """Of the position errors, over the seeds; None where they are not kept."""
+        errors = [one.found.error_m for one in self.answers.values()]
+        known = [one for one in errors if one is not None]
+        if not known or len(known) < len(errors):
+            return None
+        return spread([float(np.nanpercentile(one, percent)) for one in known])
+
+    def against(self, other: "Row", figure: str = "macro_f1") -> Interval | None:
+        """This one minus another, paired by seed; None where the two share no seed, or not the test set."""
+        shared = sorted(self.answers.keys() & other.answers.keys())
+        if not shared:
+            return None
+        own, others = ([row.answers[seed] for seed in shared] for row in (self, other))
+        try:
+            return difference(own, others, figure)
+        except ValueError:
+            return None
 
     @property
     def data_name(self) -> str:
@@ -113,7 +143,30 @@ def _row(key: tuple[str, str, str, str], members: list[tuple[CellRecord, FormRec
         serialised_bytes=_mean([form.serialised_bytes for form in forms]),
         constant_bytes=_mean([float("nan") if f.constant_bytes is None else f.constant_bytes for f in forms]),
         boards=boards,
+        figures=_figures([form.figures for form in forms]),
+        answers=_answers(members),
     )
+
+
+def _figures(found: Sequence[dict[str, float]]) -> dict[str, Spread]:
+    shared = [name for name in found[0] if all(name in one for one in found)]
+    return {name: spread([one[name] for one in found]) for name in shared}
+
+
+def _answers(members: list[tuple[CellRecord, FormRecord]]) -> dict[int, Answers]:
+    """By seed; empty unless every member has kept its decisions."""
+    if not all(record.label and form.decided for record, form in members):
+        return {}
+    return {record.seed: answers_of(record, form) for record, form in sorted(members, key=lambda one: one[0].seed)}
+
+
+def answers_of(record: CellRecord, form: FormRecord) -> Answers:
+    """The decisions that a record keeps."""
+    error = None
+    if form.error_cm:
+        cm = unpack(form.error_cm).astype(np.float64)
+        error = np.where(cm < 0, np.nan, cm / 100)
+    return Answers(Decisions(unpack(record.label), unpack(form.decided), error), unpack(record.unit))
 
 
 def _errors(found: Sequence[dict[str, float]]) -> dict[str, Spread]:

@@ -6,11 +6,15 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from tinyloc.escape import markdown_text
 from tinyloc.study import published
 from tinyloc.study.record import CellRecord
 from tinyloc.study.spec import Study, cells
+from tinyloc.study.statistics import verdict
 from tinyloc.study.summary import Row, Spread, rows
+from tinyloc.training.packed import unpack
 
 BUDGETS_KB = (20, 32, 64)
 BASELINE = "plain"
@@ -36,8 +40,11 @@ def markdown(
     if comment:
         parts += [comment.strip(), ""]
     parts += [*_provenance(records, planned), ""]
-    sections = [_study_table(found), _deployed_table(found), _distillation_table(found),
-                _comparison_table(found, compare), _budget_table(found), _published_table(found)]  # fmt: skip
+    sections = [
+        _study_table(found), _deployed_table(found), _baseline_table(records), _hits_table(found),
+        _outlier_table(records),
+        _distillation_table(found), _comparison_table(found, compare), _budget_table(found), _published_table(found),
+    ]  # fmt: skip
     if positions:
         sections.insert(0, _positions_table(found))
     for lines in sections:
@@ -63,7 +70,8 @@ def _provenance(records: Sequence[CellRecord], planned: int | None) -> list[str]
         f"{len(done)} of {cells_planned} cells; {minutes:.0f} minutes of training on one thread of a shared machine. "
         f"Versions: {', '.join(versions)}. Data: {'; '.join(licences)}.",
         "",
-        "Macro F1 and accuracy are of the test set, mean ± standard deviation over the seeds. `int8` and `int16x8` "
+        "Macro F1 and accuracy are of the test set, mean ± standard deviation over the seeds; in brackets the 95 % "
+        "interval over seeds and test set (whole units are drawn, docs/concepts/evaluation.md). `int8` and `int16x8` "
         "are scored on the answers of the generated C; flash, RAM (with stack), cycles and energy are of the whole "
         "image in the emulator (modelled, without flash wait states, docs/concepts/emulator.md).",
     ]
@@ -95,7 +103,7 @@ def _grouped(found: Iterable[Row], key: Callable[[Row], tuple[str, ...]]) -> dic
 def _positions_table(found: list[Row]) -> list[str]:
     """Position errors of every form, beside the published ones."""
     lines = [
-        [f"{one.name} (published)", "float", "", *(f"{m:.2f}" for m in (one.p50, one.p75, one.p90)),
+        [f"{one.name} (published)", "float", "", *(f"{m:.2f}" for m in (one.p50, one.p75, one.p80, one.p90)),
          "–", f"{one.largest:.2f}", "–"]
         for one in published.POSITIONS
     ]  # fmt: skip
@@ -103,11 +111,13 @@ def _positions_table(found: list[Row]) -> list[str]:
         if not row.errors_m:
             continue
         flash = kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
-        errors = [metres(row.errors_m[name]) for name in ("p50", "p75", "p90", "mean", "max")]
+        p80 = row.percentile_m(80)
+        shown = {**{name: metres(one) for name, one in row.errors_m.items()}, "p80": metres(p80) if p80 else "–"}
+        errors = [shown[name] for name in ("p50", "p75", "p80", "p90", "mean", "max")]
         configuration = f"{row.data_name}, {row.model}, {row.training}"
         lines.append([configuration, row.form, str(row.macro_f1.count), *errors, flash])
-    head = ["data, model, training", "form", "seeds", "P50, m", "P75, m", "P90, m", "mean, m", "largest, m",
-            "flash, KB"]  # fmt: skip
+    head = ["data, model, training", "form", "seeds", "P50, m", "P75, m", "P80, m", "P90, m", "mean, m",
+            "largest, m", "flash, KB"]  # fmt: skip
     note = (
         "Distance from the true to the decided position over the whole test set, in metres; the scans and their true "
         "positions are the published ones', blocks and classes are ours. Flash: of the image, on the board where it is "
@@ -154,7 +164,13 @@ def _shape(row: Row) -> tuple[int, int, str, int, int]:
 
 
 def _f1(row: Row) -> str:
-    return percent(row.macro_f1)
+    return with_interval(row)
+
+
+def with_interval(row: Row) -> str:
+    """Mean ± deviation of macro F1 over the seeds, and the interval where decisions are kept."""
+    found = row.interval()
+    return percent(row.macro_f1) + (f" [{found.low:.3f}, {found.high:.3f}]" if found else "")
 
 
 def _accuracy(row: Row) -> str:
@@ -174,7 +190,7 @@ def _deployed_table(found: list[Row]) -> list[str]:
             lines.append(
                 [
                     f"{row.data_name}, {row.model}, {row.training}", row.form, board, str(row.macro_f1.count),
-                    percent(row.macro_f1), percent(row.accuracy), error, kilobytes(row.serialised_bytes),
+                    with_interval(row), percent(row.accuracy), error, kilobytes(row.serialised_bytes),
                     kilobytes(row.constant_bytes), kilobytes(image.flash_bytes), kilobytes(image.ram_bytes),
                     f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}", "yes" if image.fits else "no",
                 ]
@@ -193,31 +209,123 @@ def _deployed_table(found: list[Row]) -> list[str]:
 
 
 def _distillation_table(found: list[Row]) -> list[str]:
-    """Every distilled row beside the same student without a teacher."""
+    """Every distilled or compressed row beside the same model trained plainly."""
     by = {(row.data, row.model, row.training, row.form): row for row in found}
     lines = []
     for row in found:
         plain = by.get((row.data, row.model, BASELINE, row.form))
         if row.training == BASELINE or plain is None:
             continue
-        gain = row.macro_f1.mean - plain.macro_f1.mean
-        noise = max(row.macro_f1.deviation, plain.macro_f1.deviation)
+        told = {"first": "yes", "second": "worse"}
+        gain, why = _compared(row, plain)
         lines.append(
             [
                 f"{row.data_name}, {row.model}", row.training, row.form, percent(plain.macro_f1), percent(row.macro_f1),
-                f"{gain:+.3f}", _verdict(gain, noise, min(row.macro_f1.count, plain.macro_f1.count)),
+                gain, told.get(why, why),
             ]
         )  # fmt: skip
     if not lines:
         return []
-    head = ["data, model", "training", "form", "plain", "with this training", "difference", "by more than the spread"]
+    head = ["data, model", "training", "form", "plain", "with this training", "difference", "better"]
     return ["## Against plain training", "", *table(head, lines)]
+
+
+def _compared(first: Row, second: Row) -> tuple[str, str]:
+    """First minus second, and "first", "second" or "no difference".
+
+    By the paired bootstrap over seeds and test set; without kept decisions, by the larger deviation over seeds.
+    """
+    found = first.against(second)
+    if found is not None:
+        return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]", verdict(found)
+    gain = first.macro_f1.mean - second.macro_f1.mean
+    noise = max(row.macro_f1.deviation for row in (first, second))
+    return f"{gain:+.3f}", _verdict(gain, noise, min(row.macro_f1.count for row in (first, second)))
 
 
 def _verdict(gain: float, noise: float, seeds: int) -> str:
     if seeds < 2:
         return "one seed: not known"
-    return "yes" if gain > noise else "worse" if -gain > noise else "no"
+    return "first" if gain > noise else "second" if -gain > noise else "no difference"
+
+
+def _baseline_table(records: Sequence[CellRecord]) -> list[str]:
+    """The simple methods on each data set, with the bytes that they would take on a device."""
+    lines: list[list[str]] = []
+    seen = set()
+    for record in records:
+        if record.comparison is None:
+            continue
+        for one in record.comparison.baselines:
+            low, high = one.intervals.get("macro_f1", (math.nan, math.nan))
+            key = record.data, one.name, one.figures.get("macro_f1")
+            if key in seen:
+                continue
+            seen.add(key)
+            figures = [f"{one.figures[name]:.3f}" if name in one.figures else "–" for name in HITS]
+            f1 = f"{one.figures['macro_f1']:.3f} [{low:.3f}, {high:.3f}]"
+            lines.append([f"{record.data}, {one.name}", one.settings, f1, f"{one.figures['accuracy']:.3f}", *figures,
+                          f"{one.data_bytes:,}"])  # fmt: skip
+    if not lines:
+        return []
+    head = ["data, method", "chosen on validation", "macro F1", "accuracy", *HITS.values(), "data, B"]
+    note = "Fitted on training and validation; bytes of the data without code (docs/concepts/evaluation.md)."
+    worth = [sentence for sentence in dict.fromkeys(_rare(record) for record in records) if sentence]
+    return ["## Simple methods on the same split", "", note, "", *worth, "", *table(head, lines)]
+
+
+HITS = {"building_hit": "building", "floor_hit": "floor", "evaal_m": "EvAAL, m"}
+"""Figures of the protocol where classes lie on several floors or in several buildings."""
+RARE = 6
+"""A class with so few test decisions counts in macro F1 as much as any other."""
+
+
+def _rare(record: CellRecord) -> str:
+    """What macro F1 is worth where classes have few test decisions; "" where none has."""
+    if not record.label:
+        return ""
+    label = unpack(record.label)
+    counts = np.bincount(label[label >= 0], minlength=record.classes)
+    rare, none = int(((counts > 0) & (counts <= RARE)).sum()), int((counts == 0).sum())
+    if not rare:
+        return ""
+    share = rare / max(1, int((counts > 0).sum()))
+    decisions = int(counts[counts <= RARE].sum())
+    return (
+        f"- {record.data}: {rare} of {record.classes} classes have 1 to {RARE} test decisions, {decisions} of "
+        f"{counts.sum()} in all, and yet make {share:.0%} of macro F1; {none} have none. One decision in such a class "
+        f"moves macro F1 by up to {1 / max(1, int((counts > 0).sum())):.3f}: read it with accuracy and its interval."
+    )
+
+
+def _outlier_table(records: Sequence[CellRecord]) -> list[str]:
+    """How many input columns LLM.int8() computes in half precision."""
+    lines = [
+        [record.id, form, f"{one.outliers['threshold']:.3g}",
+         f"{one.outliers['columns']:.0f} of {one.outliers['of']:.0f}", f"{one.macro_f1:.3f}"]
+        for record in records
+        for form, one in record.forms.items()
+        if one.outliers
+    ]  # fmt: skip
+    if not lines:
+        return []
+    note = "Input columns of linear layers that reach the threshold somewhere in the test set."
+    return ["## Outliers of LLM.int8()", "", note, "",
+            *table(["cell", "form", "threshold", "columns", "macro F1"], lines)]  # fmt: skip
+
+
+def _hits_table(found: list[Row]) -> list[str]:
+    """Building, floor and EvAAL score of the forms, where the data have floors."""
+    lines = []
+    for row in found:
+        if "evaal_m" in row.figures:
+            shown = [f"{row.figures[name].mean:.3f}" if name in row.figures else "–" for name in HITS]
+            lines.append([f"{row.data_name}, {row.model}, {row.training}", row.form, str(row.macro_f1.count), *shown])
+    if not lines:
+        return []
+    note = "EvAAL: mean error, 50 m more for a wrong building, 4 m more for a wrong floor."
+    return ["## Buildings and floors", "", note, "",
+            *table(["data, model, training", "form", "seeds", *HITS.values()], lines)]  # fmt: skip
 
 
 def _comparison_table(found: list[Row], compare: Sequence[tuple[str, str]]) -> list[str]:
@@ -229,19 +337,19 @@ def _comparison_table(found: list[Row], compare: Sequence[tuple[str, str]]) -> l
             if (data, first) not in by or (data, second) not in by:
                 continue
             pair = by[data, first], by[data, second]
-            ahead = pair[0].macro_f1.mean - pair[1].macro_f1.mean
-            noise = max(row.macro_f1.deviation for row in pair)
-            verdict = _verdict(abs(ahead), noise, min(row.macro_f1.count for row in pair))
-            better = {"yes": "first" if ahead > 0 else "second", "no": "neither"}.get(verdict, verdict)
+            ahead, better = _compared(*pair)
             sizes = [kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
                      for row in pair]  # fmt: skip
             quality = [percent(row.macro_f1) for row in pair]
-            lines.append([pair[0].data_name, first, second, *quality, f"{ahead:+.3f}", better, *sizes])
+            lines.append([pair[0].data_name, first, second, *quality, ahead, better, *sizes])
     if not lines:
         return []
     head = ["data", "first", "second", "macro F1 of the first", "of the second", "difference",
-            "better by more than the spread", "flash of the first, KB", "of the second, KB"]  # fmt: skip
-    note = "Flash: of the image, on the board where it is largest."
+            "better", "flash of the first, KB", "of the second, KB"]  # fmt: skip
+    note = (
+        "Flash: of the image, on the board where it is largest. Better: the 95 % interval of the paired difference "
+        "over seeds and test set leaves out 0; without an interval, by more than the larger deviation over the seeds."
+    )
     return ["## Comparisons", "", note, "", *table(head, lines)]
 
 

@@ -13,6 +13,8 @@ import pytest
 EXTRAS = {
     "torch": "train", "torchcrf": "train", "matplotlib": "train", "onnx": "export", "onnxruntime": "export",
     "onnx2tf": "export", "onnxscript": "export", "tensorflow": "export", "tf_keras": "export", "transformers": "llm",
+    "ray": "study", "optuna": "study", "psycopg": "study",
+    "starlette": "survey", "uvicorn": "survey", "websockets": "survey", "playwright": "dev",
 }  # fmt: skip
 """Package -> the extra of pyproject.toml that installs it."""
 MODULE = re.compile(r"No module named '(\w+)")

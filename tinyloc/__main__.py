@@ -2,7 +2,7 @@
 
 import sys
 
-from tinyloc.environment import start_problem
+from tinyloc.environment import pin_arithmetic, start_problem
 
 
 def run() -> None:
@@ -11,6 +11,7 @@ def run() -> None:
     if problem is not None:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
+    pin_arithmetic()
     from tinyloc.main import run as run_command
 
     run_command()

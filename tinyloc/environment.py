@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ OLDEST = (3, 11)
 NEWEST = (3, 13)
 """Interpreters that tinyloc was tested with, both included."""
 PACKAGE = Path(__file__).resolve().parent
+PINNED_ARITHMETIC = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "COMPATIBLE", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+"""Environment of the libraries that train. Each picks kernels by the processor, and they sum in another order: without
+this, the same seed gives other weights on another machine. On processors other than x86-64 they do nothing."""
 EXTRA_OF_MODULE = {
     "torch": "train",
     "torchcrf": "train",
@@ -22,7 +26,13 @@ EXTRA_OF_MODULE = {
     "tensorflow": "keras",
     "tf_keras": "keras",
     "transformers": "llm",
+    "ray": "study",
+    "optuna": "study",
+    "psycopg": "study",
     "cyclonedx": "sbom",
+    "starlette": "survey",
+    "uvicorn": "survey",
+    "websockets": "survey",
 }
 """Modules that only an extra of pyproject.toml installs."""
 ONNX2TF = "onnx2tf==2.6.9"
@@ -43,6 +53,15 @@ def version() -> str:
         return installed("tinyloc")
     except PackageNotFoundError:
         return "unknown"
+
+
+def pin_arithmetic() -> None:
+    """Let PyTorch's libraries choose the same kernels on every x86-64 machine. What the user has set stays.
+
+    The libraries read the environment when they begin: call it before torch is imported.
+    """
+    for name, value in PINNED_ARITHMETIC.items():
+        os.environ.setdefault(name, value)
 
 
 def start_problem(version: tuple[int, int] = sys.version_info[:2], package: Path = PACKAGE) -> str | None:

@@ -20,6 +20,7 @@ import typer
 from tinyloc.cli import (
     board,
     build,
+    bundle,
     codegen,
     compare,
     data,
@@ -31,12 +32,15 @@ from tinyloc.cli import (
     flash,
     fusion,
     init,
+    live,
     quantise,
     recipes,
     renode,
     report,
     sbom,
+    search,
     study,
+    survey,
     train,
     update,
     zoo,
@@ -51,7 +55,7 @@ from tinyloc.errors import UserError
 
 OUR_FAULT = 3
 INTERRUPTED = 130
-GO_ON = ("train", "deploy", "evaluate")
+GO_ON = ("train", "deploy", "evaluate", "study", "search")
 """Commands that continue an interrupted run."""
 OUTSIDE = frozenset(
     {
@@ -95,6 +99,7 @@ def _program(
 
 
 app.command("init", rich_help_panel=TRAIN)(init.init)
+app.command("survey", rich_help_panel=TRAIN)(survey.survey)
 app.command("recipes", rich_help_panel=TRAIN)(recipes.recipes)
 app.add_typer(data.app, name="data", rich_help_panel=TRAIN)
 app.command("train", rich_help_panel=TRAIN)(train.train)
@@ -104,6 +109,7 @@ app.command("codegen", rich_help_panel=DEPLOY)(codegen.codegen)
 app.command("build", rich_help_panel=DEPLOY)(build.build)
 app.command("emulate", rich_help_panel=DEPLOY)(emulate.emulate)
 app.command("flash", rich_help_panel=DEPLOY)(flash.flash)
+app.command("live", rich_help_panel=DEPLOY)(live.live)
 app.command("library", rich_help_panel=DEPLOY)(library)
 app.command("update", rich_help_panel=DEPLOY)(update.update)
 app.command("evaluate", rich_help_panel=DEPLOY)(evaluate.evaluate)
@@ -112,12 +118,14 @@ app.command("compare", rich_help_panel=DEPLOY)(compare.compare)
 app.command("duty", rich_help_panel=DEPLOY)(duty.duty)
 app.command("renode", rich_help_panel=DEPLOY)(renode.renode)
 app.command("sbom", rich_help_panel=DEPLOY)(sbom.sbom)
+app.add_typer(bundle.app, name="bundle", rich_help_panel=NETWORK)
 app.command("quantise", rich_help_panel=NETWORK)(quantise.quantise)
 app.command("compile", rich_help_panel=NETWORK)(compile_model)
 app.command("run", rich_help_panel=NETWORK)(run_model)
 app.add_typer(zoo.app, name="zoo", rich_help_panel=MORE)
 app.add_typer(board.app, name="board", rich_help_panel=MORE)
 app.add_typer(study.app, name="study", rich_help_panel=MORE)
+app.command("search", rich_help_panel=MORE)(search.search)
 app.add_typer(fusion.app, name="fusion", rich_help_panel=MORE)
 take_verbosity(app)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.preprocess import forward_fill
-from tinyloc.training.recipe import Augmentation
+from tinyloc.training.recipe import ROUNDS, Augmentation
 
 MOST_DROPPED = 0.95
 LEAST_DBM = -128.0
@@ -32,7 +32,13 @@ class Batch:
     position_m: Tensor
 
 
-def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator, weakest_dbm: float = LEAST_DBM) -> Tensor:
+def augment(
+    dbm: Tensor,
+    settings: Augmentation,
+    generator: torch.Generator,
+    weakest_dbm: float = LEAST_DBM,
+    strongest_dbm: float = 0.0,
+) -> Tensor:
     """Shift readings and thin them out.
 
     Args:
@@ -40,6 +46,7 @@ def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator, wea
         settings: [augmentation] of the recipe.
         generator: of random numbers.
         weakest_dbm: weakest of all training readings; deafness counts from it.
+        strongest_dbm: strongest of them; moved access points have any level between.
 
     Returns:
         Readings of the same shape.
@@ -55,6 +62,13 @@ def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator, wea
         dbm = dbm + settings.access_point_db * normal(batch, 1, kept)
     if settings.noise_db:
         dbm = dbm + settings.noise_db * normal(*dbm.shape)
+    if settings.crowd_db:
+        level = settings.crowd_db * torch.rand((batch, 1, 1), generator=generator)
+        dbm = dbm - 2 * level * torch.rand(dbm.shape, generator=generator)
+    if settings.move:
+        moved = torch.rand((batch, 1, kept), generator=generator) < settings.move
+        anywhere = weakest_dbm + (strongest_dbm - weakest_dbm) * torch.rand((batch, 1, kept), generator=generator)
+        dbm = torch.where(moved & ~dbm.isnan(), anywhere.expand_as(dbm), dbm)
     if settings.deafness_db:
         heard_from = weakest_dbm + settings.deafness_db * torch.rand((batch, 1, 1), generator=generator)
         dbm = dbm.masked_fill(dbm < heard_from, torch.nan)
@@ -67,6 +81,26 @@ def augment(dbm: Tensor, settings: Augmentation, generator: torch.Generator, wea
             rate = (2 * rate * torch.rand((batch, 1, 1), generator=generator)).clamp(max=MOST_DROPPED)
         dbm = dbm.masked_fill(torch.rand(dbm.shape, generator=generator) < rate, torch.nan)
     return dbm
+
+
+def appear(x: Tensor, mean: float, generator: torch.Generator, exponent: float) -> Tensor:
+    """Let random access points be heard, at one level for a whole chunk, whatever the survey says.
+
+    Args:
+        x: model input (B, T, P).
+        mean: number of them a chunk, on average (Poisson).
+        generator: of random numbers.
+        exponent: of the scaling: levels are uniform in dBm over the range of the scaling.
+    """
+    batch, samples, points = x.shape
+    count = torch.poisson(torch.full((batch,), mean), generator).long()
+    most = int(count.max())
+    index = torch.randint(points, (batch, most), generator=generator)
+    level = torch.rand((batch, most), generator=generator).pow(exponent)
+    index = index.masked_fill(torch.arange(most) >= count[:, None], points)  # the last column takes the rest
+    wide = torch.cat([x, x.new_zeros(batch, samples, 1)], dim=2)
+    each = (batch, samples, most)
+    return wide.scatter(2, index[:, None].expand(each), level[:, None].expand(each))[..., :-1]
 
 
 def scale(dbm: Tensor, preprocessing: Preprocessing) -> Tensor:
@@ -94,7 +128,10 @@ class Chunks:
         chunk: int,
         batch: int,
         per_epoch: int | None = None,
+        steps: int | None = None,
+        balance: float = 0.0,
     ) -> None:
+        """An epoch has `per_epoch` chunks, or all samples once; with `steps`, a ROUNDS-th of them if that is more."""
         filled = np.concatenate([forward_fill(r.rssi_dbm, preprocessing.hold_samples) for r in recordings])
         lengths = np.array([len(recording) for recording in recordings])
         self.starts = torch.from_numpy(_chunk_starts(lengths, chunk))
@@ -104,19 +141,31 @@ class Chunks:
         self.label = torch.from_numpy(np.concatenate([r.label for r in recordings])).long()
         self.position_m = torch.from_numpy(np.concatenate([r.position_m for r in recordings]))
         self.preprocessing, self.settings, self.chunk = preprocessing, settings, chunk
+        middle = self.label[self.starts + chunk // 2]
+        often = torch.bincount(middle[middle >= 0], minlength=1).double()
+        self.weight = often[middle.clamp(min=0)].pow(-balance) if balance else None
         drawn = per_epoch or max(1, int(lengths.sum()) // chunk)
         self.batch = min(batch, drawn)
-        self.batches = drawn // self.batch
+        self.batches = max(drawn // self.batch, (steps or 0) // ROUNDS)
 
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
         """Yield the batches of one epoch, augmented."""
         needed = self.batches * self.batch
-        order = [torch.randperm(len(self.starts), generator=generator) for _ in range(-(-needed // len(self.starts)))]
-        for chosen in torch.cat(order)[:needed].reshape(self.batches, self.batch):
+        for chosen in self._drawn(needed, generator).reshape(self.batches, self.batch):
             rows = self.starts[chosen][:, None] + torch.arange(self.chunk)  # (B, T)
-            shifted = augment(self.dbm[rows], self.settings, generator, self.preprocessing.floor_dbm)
-            x = scale(shifted, self.preprocessing)
-            yield Batch(self._spread(x, rows), self.label[rows], self.position_m[rows])
+            scaling = self.preprocessing
+            shifted = augment(self.dbm[rows], self.settings, generator, scaling.floor_dbm, scaling.ceiling_dbm)
+            x = self._spread(scale(shifted, scaling), rows)
+            if self.settings.appear:
+                x = appear(x, self.settings.appear, generator, scaling.exponent)
+            yield Batch(x, self.label[rows], self.position_m[rows])
+
+    def _drawn(self, needed: int, generator: torch.Generator) -> Tensor:
+        """(needed,) numbers of chunks: each once before any comes again, or by their weights."""
+        if self.weight is not None:
+            return torch.multinomial(self.weight, needed, replacement=True, generator=generator)
+        order = [torch.randperm(len(self.starts), generator=generator) for _ in range(-(-needed // len(self.starts)))]
+        return torch.cat(order)[:needed]
 
     def _spread(self, x: Tensor, rows: Tensor) -> Tensor:
         """(B, T, K) -> (B, T, P)."""

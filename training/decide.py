@@ -9,7 +9,7 @@ import torch
 from tinyloc.bundle.schema import Preprocessing, Window
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import TrainingError
-from tinyloc.training.models.crf import first_maximum
+from tinyloc.training.models.crf import CRF, first_maximum
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.preprocess import model_input
 from tinyloc.training.windows import due, modes
@@ -34,12 +34,17 @@ def stream(model: Localiser, recording: Recording, preprocessing: Preprocessing)
     return scores
 
 
-@torch.no_grad()
 def decide(model: Localiser, scores: Sequence[npt.NDArray[np.float32]], window: Window) -> npt.NDArray[np.int32]:
+    """Decide with the CRF of a model, as `decide_scores`."""
+    return decide_scores(model.crf, scores, window)
+
+
+@torch.no_grad()
+def decide_scores(crf: CRF | None, scores: Sequence[npt.NDArray[np.float32]], window: Window) -> npt.NDArray[np.int32]:
     """Decide the classes of recordings; windows of all recordings are decoded at once.
 
     Args:
-        model: with or without a CRF.
+        crf: that adds up the scores, None for the best class of each sample.
         scores: (N, C) of each recording.
         window: when decisions are due.
 
@@ -50,11 +55,11 @@ def decide(model: Localiser, scores: Sequence[npt.NDArray[np.float32]], window: 
     decisions = np.full(sum(lengths), NONE_DUE, np.int32)
     starts = np.cumsum([0, *lengths[:-1]])
     if window.online:
-        assert model.crf is not None, "a recipe with a lag has a CRF"
+        assert crf is not None, "a recipe with a lag has a CRF"
         for start, recording in zip(starts, scores, strict=True):
             ends = due(len(recording), window.steps, window.hop)
             if len(ends):
-                decided = model.crf.decode_online(torch.from_numpy(recording), window.steps - 1).numpy()
+                decided = crf.decode_online(torch.from_numpy(recording), window.steps - 1).numpy()
                 decisions[start + ends] = decided[ends]
         return decisions
     ends = np.concatenate([start + due(n, window.steps, window.hop) for start, n in zip(starts, lengths, strict=True)])
@@ -62,7 +67,7 @@ def decide(model: Localiser, scores: Sequence[npt.NDArray[np.float32]], window: 
         return decisions
     rows = np.concatenate(scores)[ends[:, None] + np.arange(1 - window.steps, 1)]  # (W, steps, C)
     emissions = torch.from_numpy(rows)
-    path = model.crf.decode(emissions) if model.crf is not None else first_maximum(emissions, dim=2)
+    path = crf.decode(emissions) if crf is not None else first_maximum(emissions, dim=2)
     decisions[ends] = modes(path.numpy())
     return decisions
 

@@ -43,5 +43,10 @@ def fitted(settings: InputSettings, data_set: DataSet) -> Preprocessing:
     """
     hold_samples = round(settings.hold_s * data_set.rate_hz)
     return preprocess.fit(
-        data_set.train, data_set.access_points, settings.exponent, hold_samples, combine=data_set.combine
+        data_set.train,
+        data_set.access_points,
+        settings.exponent,
+        hold_samples,
+        combine=data_set.combine,
+        saturation=settings.saturation,
     )

@@ -25,6 +25,7 @@ def fit(
     hold_samples: int = 0,
     margin_db: float = 1.0,
     combine: Combine = "mean",
+    saturation: float = 1.0,
 ) -> Preprocessing:
     """Fit min-max scaling on the readings of the training recordings.
 
@@ -33,6 +34,7 @@ def fit(
         access_points: names in the order of the columns.
         exponent: power of the scaled reading.
         hold_samples: samples of forward fill.
+        saturation: the ceiling lies at this quantile of the readings; stronger ones count as it.
         margin_db: the floor lies so far below the weakest reading, which thus differs from one not heard (0).
 
     Raises:
@@ -42,7 +44,7 @@ def fit(
     if not len(heard):
         names = ", ".join(recording.name for recording in recordings)
         raise DataError(f"{names}: no access point is heard in the training recordings; readings cannot be scaled")
-    weakest, strongest = float(heard.min()), float(heard.max())
+    weakest, strongest = float(heard.min()), float(np.quantile(heard, saturation, method="higher"))
     if hold_samples > MOST_HELD:
         raise DataError(f"input.hold_s is {hold_samples} samples; a device counts at most {MOST_HELD}; lower it")
     return Preprocessing(

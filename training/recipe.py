@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -16,6 +16,11 @@ from tinyloc.training.errors import DataError, RecipeError
 from tinyloc.training.models.settings import ModelSettings
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
+PRESETS_DIR = Path(__file__).parent / "presets"
+ROUNDS = 40
+"""A training whose length is in steps is validated so often, at most."""
+PresetName = Literal["wifi-areas", "wifi-positions", "ble-rooms", "ble-positions"]
+"""What was learnt on other data sets, as tables that a recipe is put over (training/presets)."""
 
 
 class DataSettings(Strict):
@@ -44,6 +49,8 @@ class InputSettings(Strict):
 
     exponent: float = Field(default=1.0, ge=0.01, le=8)
     """Power of the scaled reading (0 to 1). Above 1, strong readings count more."""
+    saturation: float = Field(default=1.0, ge=0.25, le=1)
+    """Quantile of the training readings above which all count the same: bounds what one loud access point can do."""
     hold_s: float = Field(default=0.0, ge=0, le=50)
     """Forward fill: seconds for which a silent access point keeps its last reading."""
     drop_silent: bool = False
@@ -73,6 +80,12 @@ class OutputSettings(Strict):
 
     position: Literal["class", "mean"] = "class"
     """"class": where the class is. "mean": the mean of all classes' places, weighted by their squared probabilities."""
+    power: float = Field(default=2.0, ge=0.25, le=8)
+    """For "mean": power of the probabilities that training aims at. The device always squares; training scales the
+    scores, so that their squares are this power."""
+    unknown: bool = False
+    """Choose on validation the margin below which the answer is "unknown"; silent scans are "unknown", too. For classes
+    of single samples."""
     spread_m: float = Field(default=0.0, ge=0, le=1e6)
     """Spread training labels over the classes of the same group by a Gaussian with this standard deviation in m."""
 
@@ -80,8 +93,13 @@ class OutputSettings(Strict):
 class TrainingSettings(Strict):
     """[training]: The training loop."""
 
-    epochs: int = Field(ge=1, le=1_000_000)
-    """Passes over the training data."""
+    epochs: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Passes over the training data. Give this or `steps`."""
+    steps: int | None = Field(default=None, ge=1, le=10_000_000)
+    """Optimiser steps: a length that does not depend on the size of the survey. Validated up to 40 times on the way."""
+    refit: bool = False
+    """Train on the validation split, too, once the settings are chosen, and keep the last weights: nothing is left to
+    choose them by."""
     batch: int = Field(ge=1, le=1_000_000)
     """Samples (MLP) or chunks (sequence models) per batch."""
     learning_rate: float = Field(gt=0, le=1000)
@@ -94,18 +112,36 @@ class TrainingSettings(Strict):
     """Consecutive samples that a sequence model trains on; a multiple of `window.steps`."""
     chunks_per_epoch: int | None = Field(default=None, ge=1, le=1_000_000)
     """Chunks per epoch. Default: enough to cover the training recordings once."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """Draw chunks of rare classes more often: with a probability by the frequency of their middle's class to minus this
+    power. 0: as often as they are; 1: all classes alike."""
     average: float = Field(default=0.0, ge=0, lt=1)
     """Decay of a moving average of the weights, which is validated and kept. 0: keep the weights themselves."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Probability that is spread over the wrong classes."""
     position_loss: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the position loss: squared error, in units of its spread, of a linear head that only training has."""
+    mean_loss: float = Field(default=0.0, ge=0, le=1e6)
+    """For output.position = "mean": weight of the distance from the decided to the true position, in units of the
+    positions' spread. It trains what counts."""
+    input_bound: float | None = Field(default=None, gt=0, le=1e6)
+    """MLP: largest norm of the weights of one access point in the first layer, which bounds what any one can do."""
     group_loss: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the cross-entropy of groups (floors). A group's probability is the sum over its classes."""
     score_penalty: float = Field(default=0.0, ge=0, le=1e6)
     """Weight of the mean square of the scores. Small scores are resolved better by 8 bits."""
     clip_norm: float = Field(default=1.0, gt=0, le=1e6)
     """Largest norm of the gradient."""
+
+    def epochs_of(self, batches: int) -> int:
+        """Epochs of so many batches."""
+        return self.epochs or -(-(self.steps or 1) // batches)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "TrainingSettings":
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give one of epochs and steps")
+        return self
 
 
 class Augmentation(Strict):
@@ -123,6 +159,12 @@ class Augmentation(Strict):
     """Shift of each access point for a whole chunk: another day or heading."""
     noise_db: float = Field(default=0.0, ge=0, le=200)
     """Shift of each reading."""
+    appear: float = Field(default=0.0, ge=0, le=100)
+    """Mean number of access points that are heard where the survey did not hear them, at any level: others' routers."""
+    move: float = Field(default=0.0, ge=0, lt=1)
+    """Probability that a heard access point stands elsewhere now: any level, for a whole chunk."""
+    crowd_db: float = Field(default=0.0, ge=0, le=200)
+    """Weaken the readings of a scan or chunk, each by 0 to 2 times a level that is uniform up to this: people."""
     deafness_db: float = Field(default=0.0, ge=0, le=200)
     """Drop the weakest readings of a scan or chunk: a less sensitive receiver. The threshold is uniform between the
     weakest reading of the training data and so many dB above it."""
@@ -180,6 +222,8 @@ class Recipe(Strict):
     """Name of the recipe and of its run. Letters, digits, `.`, `_`, `-`."""
     title: OptionalLine = ""
     """One line for lists and reports."""
+    preset: PresetName | None = None
+    """Tables to start from: the recipe's own keys count where both have one."""
     seed: int = Field(default=1, ge=0, lt=2**32)
     """Seed of weights, batches and augmentation."""
     data: DataSettings
@@ -205,20 +249,29 @@ class Recipe(Strict):
             problems.append(f"window.hop = {self.window.hop} skips samples; use at most window.steps = {steps}")
         if self.window.lag is not None and not self.model.crf:
             problems.append("window.lag needs model.crf = true (it delays the path of the CRF)")
-        if self.model.crf and steps == 1:
-            problems.append("model.crf needs windows of more than one sample (window.steps)")
         if steps > 1 and not self.model.crf:
             problems.append(f"window.steps = {steps} needs model.crf = true (the decision of a window is its path)")
         if self.model.architecture == "mlp" and self.input.hold_s and steps == 1 and chunk > 1:
             problems.append("training.chunk must be 1 for a model of one sample")
         if self.output.position == "mean" and (steps > 1 or self.model.crf):
             problems.append("output.position = 'mean' works with models of one sample only (window.steps = 1)")
+        if self.output.position != "mean" and (self.training.mean_loss or self.output.power != 2.0):
+            problems.append("training.mean_loss and output.power work with output.position = 'mean' only")
+        if self.output.unknown and self.training.refit:
+            problems.append("output.unknown is chosen on scans that no training saw: set training.refit = false")
+        if self.output.unknown and (steps > 1 or self.output.position == "mean"):
+            problems.append("output.unknown works with classes of single samples only (window.steps = 1)")
+        if self.training.input_bound and self.model.architecture != "mlp":
+            problems.append("training.input_bound works with model.architecture = 'mlp' only")
         if self.output.position == "mean" and self.export.arithmetics != ["int8"]:
             problems.append("output.position = 'mean' needs export.arithmetics = ['int8']")
         if self.output.spread_m and (self.model.crf or self.training.label_smoothing):
             problems.append("output.spread_m works without model.crf and label_smoothing only")
         problems += self.distillation.problems(self.model) if self.distillation else []
         problems += self.compression.problems(self.model)
+        matched = self.distillation is not None and self.distillation.hidden_weight > 0
+        if matched and self.compression.quantisation_aware and self.model.architecture != "mlp":
+            problems.append("compression.quantisation_aware with distillation.hidden_weight works with MLPs only")
         if self.training.position_loss and steps > 1:
             problems.append("training.position_loss works with models of one sample only (window.steps = 1)")
         if problems:
@@ -263,10 +316,27 @@ def parse_recipe(text: str, source: str) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{source}: not valid TOML: {error}") from error
     try:
-        return Recipe.model_validate(content)
+        return Recipe.model_validate(over_preset(content))
     except ValidationError as error:
         problems = [_problem(one) for one in error.errors()]
         raise RecipeError(f"{source}: {'; '.join(problems)}") from error
+
+
+def over_preset(content: dict[str, Any]) -> dict[str, Any]:
+    """Put a recipe's tables over those of the preset that it names. A length of its own replaces the preset's."""
+    name = content.get("preset")
+    if name not in get_args(PresetName):  # the recipe's check says what is wrong
+        return content
+    base = tomllib.loads((PRESETS_DIR / f"{name}.toml").read_text(encoding="utf-8"))
+    if isinstance(content.get("training"), dict) and "epochs" in content["training"]:
+        base["training"].pop("steps")
+    return _over(base, content)
+
+
+def _over(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    both = base.keys() & content.keys()
+    tables = {key for key in both if isinstance(base[key], dict) and isinstance(content[key], dict)}
+    return base | content | {key: _over(base[key], content[key]) for key in tables}
 
 
 def _problem(error: Any) -> str:

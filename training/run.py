@@ -15,7 +15,7 @@ import logging
 import platform
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,33 +28,35 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from tinyloc.bundle.comparison import Comparison
 from tinyloc.bundle.provenance import Step, step
-from tinyloc.bundle.schema import Outputs, Preprocessing, TestSet, Window, load_test_set
+from tinyloc.bundle.schema import Outputs, Preprocessing, TestSet, Unknown, Window, load_test_set
 from tinyloc.bundle.site import Site
 from tinyloc.bundle.version1 import site_of
 from tinyloc.files import whole_directory
-from tinyloc.training import metrics, resume
+from tinyloc.training import metrics, resume, unknown
 from tinyloc.training.calibration import calibration_windows
 from tinyloc.training.compress.footprint import check_fits
 from tinyloc.training.compress.forms import FORMS, serialised_bytes
+from tinyloc.training.compress.integer_tuner import IntegerTuner
 from tinyloc.training.data import catalogue
 from tinyloc.training.data.dataset import DataSet, lone_classes
 from tinyloc.training.data.digest import digest
-from tinyloc.training.decide import decide_all
+from tinyloc.training.decide import decide_all, stream
 from tinyloc.training.errors import TrainingError, one_line
 from tinyloc.training.finished_teachers import Known
 from tinyloc.training.independent_samples import unrelated_problems
-from tinyloc.training.inputs import without_silent
+from tinyloc.training.inputs import fitted, narrowed, without_silent
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.count import live_parameters, published_parameters
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.places import mean_position
+from tinyloc.training.preprocess import forward_fill
 from tinyloc.training.protocol.baselines import compare, decisions_of, truth_of
 from tinyloc.training.protocol.bootstrap import intervals
 from tinyloc.training.protocol.figures import figures as figures_of
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.stages import Outcome, Stages, fit_model
 from tinyloc.training.test_set import as_test_set
-from tinyloc.training.train import Progress, deterministic, silent, validate
+from tinyloc.training.train import Fit, Progress, deterministic, silent, validate
 
 LOGGER = logging.getLogger(__name__)
 VERSIONS = ("tinyloc", "torch", "pytorch-crf", "numpy", "scikit-learn")
@@ -91,6 +93,7 @@ class RunRecord(BaseModel):
     seconds: float
     """Of training in this process, for information."""
     validation: dict[str, float]
+    """With `trained_on` = 1 where the recipe refits: these figures then say nothing about other data."""
     test: dict[str, float]
     versions: dict[str, str]
     settings: dict[str, Any]
@@ -145,7 +148,13 @@ class TrainedRun:
 
 
 def train(
-    recipe: Recipe, directory: Path, progress: Progress = silent, data_path: Path | None = None, fresh: bool = False
+    recipe: Recipe,
+    directory: Path,
+    progress: Progress = silent,
+    data_path: Path | None = None,
+    fresh: bool = False,
+    tuner: IntegerTuner | None = None,
+    blind: bool = False,
 ) -> TrainedRun:
     """Train a recipe and write `directory` whole; a finished run there is replaced at the very end.
 
@@ -155,29 +164,64 @@ def train(
         progress: called after every epoch.
         data_path: in place of the recipe's data.path.
         fresh: do not continue an interrupted training of the same recipe and data.
+        tuner: for recipes that train with integers or round adaptively: `integer_training.tuner.INTEGERS`.
+        blind: the validation recordings stand in for the test recordings, so that nothing can be chosen by the test.
 
     Raises:
         DataError: missing or damaged data.
         TrainingError: the directory holds something other than a run, or an interrupted training of another recipe or
-            on other data; or the loss diverges.
+            on other data; or the loss diverges; or the recipe needs a tuner.
     """
+    if recipe.compression.tuned and tuner is None:
+        raise TrainingError(
+            f"recipe {recipe.name} trains for the exported integers: pass tuner=tinyloc.integer_training.tuner.INTEGERS"
+        )
     saved = resume.find(recipe, directory, fresh)
+    data_set = _loaded(recipe, data_path, blind)
+    described = resume.describe(data_set)
+    if saved is not None:
+        resume.check_data(saved, described, directory)
+    _check_data(recipe, data_set)
+    if recipe.training.refit and not blind:  # blind, the validation recordings are what is judged
+        data_set = replace(data_set, train=data_set.train + data_set.validation)
+    check_fits(recipe, len(data_set.access_points), len(data_set.classes))
+    began = time.monotonic()
+    with deterministic(recipe.seed):
+        stages = Stages(recipe, described, directory / "resume.pt", saved, progress)
+        outcome = fit_model(recipe, data_set, stages, _known, tuner)
+        return _write(recipe, directory, outcome, time.monotonic() - began, compared=not blind)
+
+
+def write_untrained(recipe: Recipe, directory: Path) -> TrainedRun:
+    """Write a run with the recipe's final shapes and first weights, blind: enough to export, compile and measure it.
+
+    Raises:
+        DataError, TrainingError: as `train`.
+    """
+    data_set = _loaded(recipe, None, blind=True)
+    _check_data(recipe, data_set)
+    check_fits(recipe, len(data_set.access_points), len(data_set.classes))
+    most = recipe.compression.access_points
+    if most is not None:
+        heard = sum((~np.isnan(recording.rssi_dbm)).sum(axis=0) for recording in data_set.train)
+        data_set = narrowed(data_set, sorted(np.argsort(-np.asarray(heard), kind="stable")[:most].tolist()))
+    with deterministic(recipe.seed):
+        torch.manual_seed(recipe.seed)
+        model = build_model(recipe.deployed_model, len(data_set.access_points), len(data_set.classes)).eval()
+        preprocessing = fitted(recipe.input, data_set)
+        fit = Fit("model", model, data_set, preprocessing, recipe)
+        return _write(recipe, directory, Outcome(model, data_set, preprocessing, [fit], []), 0.0, compared=False)
+
+
+def _loaded(recipe: Recipe, data_path: Path | None, blind: bool) -> DataSet:
+    """The data set as the recipe uses it."""
     path = data_path or (Path(recipe.data.path) if recipe.data.path else None)
     data_set = catalogue.load(recipe.data.name, recipe.data.options, path)
     for note in data_set.notes:
         LOGGER.info("%s", note)
     if recipe.input.drop_silent:
         data_set = without_silent(data_set)
-    described = resume.describe(data_set)
-    if saved is not None:
-        resume.check_data(saved, described, directory)
-    _check_data(recipe, data_set)
-    check_fits(recipe, len(data_set.access_points), len(data_set.classes))
-    began = time.monotonic()
-    with deterministic(recipe.seed):
-        stages = Stages(recipe, described, directory / "resume.pt", saved, progress)
-        outcome = fit_model(recipe, data_set, stages, _known)
-        return _write(recipe, directory, outcome, time.monotonic() - began)
+    return replace(data_set, test=data_set.validation) if blind else data_set
 
 
 def _known(directory: Path) -> Known:
@@ -199,7 +243,8 @@ def _check_data(recipe: Recipe, data_set: DataSet) -> None:
         raise TrainingError(f"recipe {recipe.name}: {'; '.join(problems)}; change the recipe or the data options")
 
 
-def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) -> TrainedRun:
+def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float, compared: bool = True) -> TrainedRun:
+    """compared: with the baselines, whose tuning takes longer than a small training."""
     data_set, preprocessing, model = outcome.data_set, outcome.preprocessing, outcome.model
     window = outcome.fits[-1].window
     outputs = Outputs(
@@ -207,6 +252,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         positions_m=data_set.class_positions(),
         floors=data_set.class_floors(),
         position=recipe.output.position,
+        unknown=_unknown(model, data_set, preprocessing) if recipe.output.unknown else None,
     )
     test_set = _test_set(model, data_set, preprocessing, window)
     places = data_set.class_position_m if outputs.position == "mean" else None
@@ -214,12 +260,17 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
     scores = metrics.score_test_set(test_set, test_set.float_class, window, outputs, decided_m)
     truth = metrics.due_decisions(test_set, window)
     validation = validate(model, data_set.validation, preprocessing, window, places)
+    seen = validation.as_dict() | ({"trained_on": 1.0} if recipe.training.refit else {})
     decided = test_set.float_class[truth.sample]
     due = truth_of(data_set, window)
     model_decisions = decisions_of(data_set, due, decided, None if decided_m is None else decided_m[truth.sample])
-    comparison = compare(data_set, preprocessing, window, places is not None, model_decisions)
+    comparison = None
+    if compared:
+        comparison = compare(
+            _before_refit(recipe, data_set), preprocessing.hold_samples, window, places is not None, model_decisions
+        )
     figures = {
-        "validation": validation.as_dict(),
+        "validation": seen,
         "test": scores.as_dict(),
         "figures": figures_of(model_decisions),
         "intervals": intervals(model_decisions, due.unit),
@@ -249,7 +300,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         epochs=sum(fit.epoch for fit in outcome.fits),
         best_epoch=sum(fit.epoch for fit in outcome.fits[:-1]) + outcome.fits[-1].best_epoch,
         seconds=round(seconds, 1),
-        validation=validation.as_dict(),
+        validation=seen,
         test=scores.as_dict(),
         versions=_versions(),
         settings=recipe.model_dump(mode="json"),
@@ -265,6 +316,21 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float) ->
         test_set.save(place / "test.npz")
         (place / "run.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8", newline="\n")
     return load_run(directory)
+
+
+def _unknown(model: Localiser, data_set: DataSet, preprocessing: Preprocessing) -> Unknown:
+    """When to answer "unknown", by the validation split."""
+    scores = np.concatenate([stream(model, recording, preprocessing) for recording in data_set.validation])
+    held = [forward_fill(one.rssi_dbm, preprocessing.hold_samples) for one in data_set.validation]
+    label = np.concatenate([recording.label for recording in data_set.validation])
+    return unknown.choose(scores, label, (~np.isnan(np.concatenate(held))).sum(axis=1))
+
+
+def _before_refit(recipe: Recipe, data_set: DataSet) -> DataSet:
+    """The data set whose training split is what settings were chosen on."""
+    if not recipe.training.refit:
+        return data_set
+    return replace(data_set, train=data_set.train[: -len(data_set.validation)])
 
 
 def _test_set(model: Localiser, data_set: DataSet, preprocessing: Preprocessing, window: Window) -> TestSet:

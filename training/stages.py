@@ -15,9 +15,9 @@ from torch import Tensor
 from tinyloc.bundle.schema import Preprocessing
 from tinyloc.training import preprocess, resume
 from tinyloc.training.calibration import calibration_stream, calibration_windows
-from tinyloc.training.compress import prune, rounding, select
+from tinyloc.training.compress import prune, select
+from tinyloc.training.compress.integer_tuner import IntegerTuner
 from tinyloc.training.compress.level import level_scores
-from tinyloc.training.compress.qat import QuantisedMlp
 from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.distil.external import check_same
 from tinyloc.training.distil.guide import Guide
@@ -34,7 +34,7 @@ from tinyloc.training.train import Fit, Progress, validate
 SEEDS_APART = 1000
 """From the seed of one model's initial weights to the next one's."""
 READINGS = 4096
-"""Samples that pruning and rounding look at."""
+"""Samples that pruning looks at."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,13 @@ class Stages:
         resume.save(self._path, self.recipe, self._described, self._finished, fit.state_dict())
 
 
-def fit_model(recipe: Recipe, data_set: DataSet, stages: Stages, find: Find) -> Outcome:
-    """Select inputs, train the teachers, if any, then the model, and compress it, as the recipe says."""
+def fit_model(
+    recipe: Recipe, data_set: DataSet, stages: Stages, find: Find, tuner: IntegerTuner | None = None
+) -> Outcome:
+    """Select inputs, train the teachers, if any, then the model, and compress it, as the recipe says.
+
+    tuner: for recipes that train with integers.
+    """
     compression, distillation = recipe.compression, recipe.distillation
     finished = finished_teachers(recipe, data_set, find)
     if compression.access_points is not None:
@@ -112,7 +117,7 @@ def fit_model(recipe: Recipe, data_set: DataSet, stages: Stages, find: Find) -> 
     guide = _guide(distillation, taught_by, model, recipe)
     fit = stages.run(Fit("model", model, data_set, preprocessing, recipe, guide=guide))
     outcome = Outcome(model, data_set, preprocessing, [fit], known)
-    return _compressed(recipe, outcome, taught_by, stages)
+    return _compressed(recipe, outcome, taught_by, stages, tuner)
 
 
 def _selected(recipe: Recipe, data_set: DataSet, most: int, stages: Stages) -> DataSet:
@@ -123,11 +128,11 @@ def _selected(recipe: Recipe, data_set: DataSet, most: int, stages: Stages) -> D
     return narrowed(data_set, select.best(gain, most))
 
 
-def _compressed(recipe: Recipe, outcome: Outcome, taught_by: Sequence[Localiser], stages: Stages) -> Outcome:
+def _compressed(
+    recipe: Recipe, outcome: Outcome, taught_by: Sequence[Localiser], stages: Stages, tuner: IntegerTuner | None
+) -> Outcome:
     """Prune and train on; train on with integers in the loop; round."""
     settings, model = recipe.compression, outcome.model
-    if not isinstance(model, MlpLocaliser):  # the settings ask for nothing then
-        return outcome
     data_set, preprocessing, fits = outcome.data_set, outcome.preprocessing, list(outcome.fits)
 
     def further(stage: str, student: Localiser, epochs: int, learning_rate: float) -> None:
@@ -135,21 +140,25 @@ def _compressed(recipe: Recipe, outcome: Outcome, taught_by: Sequence[Localiser]
         fit = Fit(stage, student, data_set, preprocessing, recipe, epochs, learning_rate, guide=guide)
         fits.append(stages.run(fit))
 
-    if settings.hidden is not None:
+    if settings.hidden is not None and isinstance(model, MlpLocaliser):  # the settings ask for it with MLPs only
         model = prune.pruned(model, settings.hidden_sizes, _readings(data_set, preprocessing, recipe.seed))
         further("pruned", model, settings.fine_tune_epochs, recipe.training.learning_rate)
     aware = settings.quantisation_aware
+    if aware is None and not settings.adaptive_rounding:
+        return replace(outcome, model=model, fits=fits)
+    assert tuner is not None  # as `train` checks
+    windows, _ = calibration_windows(data_set, preprocessing, recipe.training.chunk, recipe.seed)
+    stream = calibration_stream(windows)
+    if aware is not None and isinstance(model, MlpLocaliser) and not model.settings.standardise:
+        level_scores(model, torch.from_numpy(stream))
+    twin = tuner.twin(
+        model, stream, not data_set.sequential and bool(model.state_names), recipe.export.default, recipe.export.widths
+    )
     if aware is not None:
-        windows, _ = calibration_windows(data_set, preprocessing, recipe.training.chunk, recipe.seed)
-        stream = torch.from_numpy(calibration_stream(windows))
-        level_scores(model, stream)
-        quantised = QuantisedMlp(model, stream)
-        further("quantisation aware", quantised, aware.epochs, aware.learning_rate)
-        model = quantised.finished()
-    if settings.adaptive_rounding:
-        generator = torch.Generator().manual_seed(recipe.seed)
-        rounding.round_adaptively(model, _readings(data_set, preprocessing, recipe.seed), generator)
-    return replace(outcome, model=model, fits=fits)
+        further("quantisation aware", twin, aware.epochs, aware.learning_rate)
+    else:
+        tuner.round_adaptively(twin, windows, torch.Generator().manual_seed(recipe.seed))
+    return replace(outcome, model=twin.finished(), fits=fits)
 
 
 def _readings(data_set: DataSet, preprocessing: Preprocessing, seed: int) -> Tensor:

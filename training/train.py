@@ -22,6 +22,7 @@ from tinyloc.training.distil.guide import Guide
 from tinyloc.training.errors import TrainingError
 from tinyloc.training.metrics import Scores, position_errors, score
 from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.models.mlp import MlpLocaliser
 from tinyloc.training.places import mean_position
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.spread_labels import SpreadLabels
@@ -32,6 +33,8 @@ THREADS = 1
 WARM_UP = 0.25
 """Share of the steps in which the learning rate rises."""
 LEAST_PROBABILITY = 1e-30
+LEAST_SQUARED_M = 1e-4
+"""Keeps the gradient of a distance finite at zero."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,12 @@ def group_loss(scores: Tensor, label: Tensor, groups: Tensor) -> Tensor:
     return functional.nll_loss(share.clamp(min=LEAST_PROBABILITY).log(), groups[label.flatten()])
 
 
+def _unit_m(position_m: Tensor) -> float:
+    """Spread of the known training positions in metres."""
+    known = position_m[~position_m.isnan().any(dim=-1)]
+    return max(1.0, float((known - known.mean(0)).square().sum(-1).mean().sqrt()))
+
+
 class Fit:
     """The training of one model: all that changes from epoch to epoch is in `state_dict`."""
 
@@ -138,7 +147,6 @@ class Fit:
         """Epochs, learning rate and seed (of batches and their augmentation) are the recipe's where not given."""
         settings = recipe.training
         self.stage, self.model, self.recipe, self.guide = stage, model, recipe, guide
-        self.epochs = settings.epochs if epochs is None else epochs
         self.learning_rate = settings.learning_rate if learning_rate is None else learning_rate
         self.preprocessing = preprocessing
         self.window = recipe.window.decisions(data_set.rate_hz)
@@ -150,11 +158,16 @@ class Fit:
             settings.chunk,
             settings.batch,
             settings.chunks_per_epoch,
+            settings.steps,
+            settings.balance,
         )
+        self.epochs = settings.epochs_of(self.chunks.batches) if epochs is None else epochs
         self.generator = torch.Generator().manual_seed(recipe.seed if seed is None else seed)
         self.position = _PositionHead(model, self.chunks.position_m) if settings.position_loss else None
         spread_m = recipe.output.spread_m
         self.spread = SpreadLabels(data_set, spread_m) if spread_m else None
+        self.sharpness = 2.0 / recipe.output.power
+        """Scores times this are logarithms of probabilities; the device squares those of the scores."""
         self.places = data_set.class_position_m if recipe.output.position == "mean" else None
         self.groups = _groups(data_set) if settings.group_loss else None
         learnt = [model, *(part for part in (self.position, guide) if part is not None)]
@@ -163,6 +176,8 @@ class Fit:
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, self.learning_rate, total_steps=self.epochs * self.chunks.batches, pct_start=WARM_UP
         )
+        self.places_m = torch.from_numpy(self.places) if self.places is not None and settings.mean_loss else None
+        self.unit_m = _unit_m(self.chunks.position_m) if self.places_m is not None else 1.0
         self.averaged = copy.deepcopy(model.state_dict()) if settings.average else None
         self.epoch = 0
         self.best_epoch = 0
@@ -208,6 +223,7 @@ class Fit:
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.training.clip_norm)
             self.optimiser.step()
+            self._bound()
             self.schedule.step()
             self._average()
             total += loss.item()
@@ -217,7 +233,8 @@ class Fit:
     def _loss(self, batch: Batch) -> Tensor:
         """A scalar. CRF windows are cut from the chunk, so that training sees the windows that decisions see."""
         settings, steps = self.recipe.training, self.recipe.window.steps
-        scores = self.model.network(batch.x)  # (B, T, C)
+        raw = self.model.network(batch.x)  # (B, T, C)
+        scores = raw * self.sharpness
         emissions = scores.reshape(-1, steps, scores.shape[-1])
         label = batch.label.reshape(-1, steps)
         if self.spread is not None:
@@ -232,12 +249,31 @@ class Fit:
         if self.groups is not None:
             loss = loss + settings.group_loss * group_loss(scores, batch.label, self.groups)
         if settings.score_penalty:
-            loss = loss + settings.score_penalty * scores.square().mean()
+            loss = loss + settings.score_penalty * raw.square().mean()
+        if self.places_m is not None:
+            loss = loss + settings.mean_loss * self._distance(raw, batch.position_m) / self.unit_m
         if self.guide is not None:
             loss = self.guide.loss(batch.x, scores, loss)
         if self.position is not None:
             loss = loss + settings.position_loss * self.position.loss(batch.position_m)
         return loss
+
+    def _distance(self, scores: Tensor, position_m: Tensor) -> Tensor:
+        """Mean distance in metres of the decided positions, as `mean_position` has them, from the known ones."""
+        assert self.places_m is not None
+        decided = functional.softmax(2.0 * scores, dim=-1) @ self.places_m
+        known = ~position_m.isnan().any(dim=-1)
+        squared = (decided - position_m)[known].square().sum(dim=-1)
+        return (squared + LEAST_SQUARED_M).sqrt().sum() / known.sum().clamp(min=1)
+
+    @torch.no_grad()
+    def _bound(self) -> None:
+        """Shrink the weights of access points in the first layer that are above the bound."""
+        bound = self.recipe.training.input_bound
+        if bound is not None and isinstance(self.model, MlpLocaliser):
+            weight = self.model.hidden[0].weight
+            assert isinstance(weight, Tensor)
+            weight.mul_((bound / weight.norm(dim=0).clamp(min=1e-12)).clamp(max=1.0))
 
     def _average(self) -> None:
         if self.averaged is None:
@@ -259,7 +295,7 @@ class Fit:
             raise TrainingError(f"{self.stage}, epoch {self.epoch}: {error} (now {self.learning_rate:g})") from error
         self.model.load_state_dict(own)
         merit = scores.macro_f1 if scores.errors_m is None else -scores.errors_m["mean"]
-        if merit >= self.best_merit:  # of equals the later, which was trained longer
+        if merit >= self.best_merit or self.recipe.training.refit:  # of equals the later, which was trained longer
             self.best_merit, self.best_epoch, self.best = merit, self.epoch, weights
         return scores
 

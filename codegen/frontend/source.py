@@ -1,5 +1,6 @@
 """A bundle's model as a checked graph: what the compiler and the host's reference both start from."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,3 +174,23 @@ def position_rule(bundle_directory: Path, arithmetic: Arithmetic | None = None) 
     """Of a bundle's model. Raises BundleError or CompileError."""
     source = read_source(bundle_directory, arithmetic)
     return integer_positions(source.bundle.outputs, source.graph.tensors[source.graph.outputs[0]])
+
+
+def score_scale(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> float:
+    """Float score that one unit of the quantised scores stands for. Raises BundleError or CompileError."""
+    model = load_bundle(bundle_directory).model(arithmetic)
+    graph = read_tflite(bundle_directory / model.path, [(state.input, state.output) for state in model.states])
+    return float(graph.tensors[graph.outputs[0]].scale)
+
+
+def margin_units(bundle: Bundle, scale: float) -> int:
+    """The least margin of a decision that is no "unknown", in units of the quantised scores, rounded up."""
+    if bundle.outputs.unknown is None or (bundle.window.steps > 1 and bundle.crf is None):
+        return 0  # there the margin is of votes
+    return math.ceil(bundle.outputs.unknown.margin / scale)
+
+
+def least_margin(bundle: Bundle, bundle_dir: Path, arithmetic: Arithmetic) -> int:
+    """`margin_units` of a bundle's model."""
+    graph = read_tflite(bundle_dir / bundle.model(arithmetic).path)
+    return margin_units(bundle, float(np.float32(graph.tensors[graph.outputs[0]].scale)))

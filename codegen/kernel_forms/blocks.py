@@ -70,10 +70,10 @@ def fits_blocks(rows: Int64s, bias: Int64s | None, x: Tensor, r: Requantisation)
     return not misfits(rows, bias, x, r)
 
 
-def folded_bias(rows: Int64s, bias: Int64s | None, x: Tensor) -> Int64s:
-    """What the sum of products with gathered values, of int8 raised ones, starts from; rows (channels, products)."""
+def folded_bias(rows: Int64s, bias: Int64s | None, x: Tensor, raised: int = RAISE) -> Int64s:
+    """What the sum of products with values, of int8 raised ones, starts from; rows (channels, products)."""
     start = np.zeros(len(rows), np.int64) if bias is None else bias
-    return start if x.element == "int16" else start - (x.zero_point + RAISE) * rows.sum(axis=1)
+    return start if x.element == "int16" else start - (x.zero_point + raised) * rows.sum(axis=1)
 
 
 @dataclass(frozen=True)

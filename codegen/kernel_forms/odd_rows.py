@@ -12,8 +12,8 @@ from tinyloc.codegen.arithmetic.geometry import Geometry
 from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, scaling
 from tinyloc.codegen.graph import Tensor
 from tinyloc.codegen.kernel_forms.blocks import misfits
-from tinyloc.codegen.kernel_forms.conv_blocks import plain_suffix
-from tinyloc.codegen.layer_code import Constant, Lowered
+from tinyloc.codegen.kernel_forms.conv_blocks import plain_suffix, suffix_of
+from tinyloc.codegen.layer_code import Constant, FormCost, Lowered
 from tinyloc.errors import counted
 
 FACTOR = 1 / 64
@@ -82,7 +82,9 @@ def lower_plain(
         f"{prefix}_weights, {prefix}_bias, &scaling, &shape, {depth}, {x.zero_point}, {list_name}, {len(own)}, y"
     )
     call = f"tl_conv_{plain_suffix(x, r)}(x0, {arguments});"
-    return Lowered((how, g.declaration, call), constants, ("tl_conv.h",), g.output[0] * g.output[1] * own.size)
+    macs = g.output[0] * g.output[1] * own.size
+    costs = (FormCost(f"conv_{suffix_of(x)}", macs),)
+    return Lowered((how, g.declaration, call), constants, ("tl_conv.h",), macs, "", costs)
 
 
 def with_odd(fast: Lowered, plain: Lowered, odd: OddRows) -> Lowered:
@@ -94,4 +96,5 @@ def with_odd(fast: Lowered, plain: Lowered, odd: OddRows) -> Lowered:
         tuple(dict.fromkeys((*fast.headers, *plain.headers))),
         fast.macs,
         f"{fast.note}; {note}" if fast.note else note,
+        plain.costs,
     )

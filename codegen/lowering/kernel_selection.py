@@ -38,6 +38,8 @@ class FormOptions:
 
 
 ALL_FAST = FormOptions()
+MOST_TIMES = 3
+"""Without a budget to meet, small forms take no more than so many times the cycles of the fast ones."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,14 @@ class _Layer:
     small: FormCost
 
 
-def apply_forms(graph: Graph, options: FormOptions) -> tuple[Graph, dict[int, FormRecord]]:
+def apply_forms(
+    graph: Graph, options: FormOptions, stay_fast: frozenset[int] = frozenset()
+) -> tuple[Graph, dict[int, FormRecord]]:
     """The optimised graph with attribute `form` on layers that are small; a record for each layer with a choice.
 
-    Keys are the layers' first output tensors. Deterministic.
+    Keys are the layers' first output tensors; `stay_fast`: places of operators that have none. Deterministic.
     """
-    layers = list(_choices(graph))
+    layers = [layer for layer in _choices(graph) if layer.at not in stay_fast]
     small, saved = _chosen(layers, options)
     operators, records = list(graph.operators), {}
     for layer in layers:
@@ -72,6 +76,17 @@ def apply_forms(graph: Graph, options: FormOptions) -> tuple[Graph, dict[int, Fo
         if layer.at in small:
             operators[layer.at] = dataclasses.replace(op, attributes={**op.attributes, **SMALL})
     return graph.with_operators(operators), records
+
+
+def in_place_layers(graph: Graph) -> frozenset[int]:
+    """Places of operators whose fast form writes over its input: a small form may need more RAM."""
+    return frozenset(at for at, op in enumerate(graph.operators) if (rule := rule_of(graph, op)) is not None
+                     and isinstance(rule, KernelRule) and rule.in_place(graph, op))  # fmt: skip
+
+
+def plain_cycles(costs: Iterable[FormCost], options: FormOptions) -> int:
+    """Estimate for plain kernels."""
+    return sum(_cycles(cost, options) for cost in costs)
 
 
 def _choices(graph: Graph) -> Iterator[_Layer]:
@@ -112,10 +127,13 @@ def _chosen(layers: Sequence[_Layer], options: FormOptions) -> tuple[frozenset[i
     def lost(step: frozenset[int]) -> int:
         return _lost((layer for layer in layers if layer.at in step), options)
 
+    fast = sum(_cycles(layer.fast, options) for layer in layers)
+    most = MOST_TIMES * fast if options.aim == "size" else float("inf")
+
     while saved(small) < wanted:
         steps = {step: saved(small | step) - saved(small) for step in _steps(layers, small)}
         step = max(
-            (step for step, gain in steps.items() if gain > 0),
+            (step for step, gain in steps.items() if gain > 0 and fast + lost(small | step) <= most),
             key=lambda step: (steps[step] / lost(step), -min(step)),
             default=None,
         )

@@ -11,7 +11,15 @@ from tinyloc.codegen.arithmetic.data_mode import OutsideProgramError, in_data_mo
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, Graph, Operator
 from tinyloc.codegen.layer_code import Array, Constant, Lowered
-from tinyloc.codegen.lowering.kernel_selection import ALL_FAST, FormOptions, FormRecord, apply_forms
+from tinyloc.codegen.lowering.cliffs import hints, usual_kernel, why_of
+from tinyloc.codegen.lowering.kernel_selection import (
+    ALL_FAST,
+    FormOptions,
+    FormRecord,
+    apply_forms,
+    in_place_layers,
+    plain_cycles,
+)
 from tinyloc.codegen.lowering.loop_text import lower_loop
 from tinyloc.codegen.lowering.sharing import share_constants
 from tinyloc.codegen.lowering.tensor_placement import DEFAULT_ARENA, ArenaOptions, Storage, assign_storage, state_names
@@ -52,6 +60,10 @@ class Layer:
     operators: tuple[str, ...]
     form: FormRecord | None = None
     """Of a layer that has a fast and a small form."""
+    cycles: int | None = None
+    """Estimate where there is one: of the form, and of plain kernels."""
+    usual_kernel: str | None = None
+    hints: tuple[str, ...] = ()
     data: bool = False
     """Whether it reads constants through `tl_k`."""
 
@@ -168,8 +180,10 @@ class Program:
                     macs=layer.lowered.macs,
                     constant_bytes=sum(c.bytes for c in layer.lowered.constants),
                     form=layer.form.form if layer.form else None,
-                    form_why=layer.form.why if layer.form else "",
-                    form_cycles=layer.form.cycles if layer.form else None,
+                    form_why=why_of(layer.lowered, layer.form.why if layer.form else layer.lowered.note),
+                    form_cycles=layer.cycles,
+                    usual_kernel=layer.usual_kernel,
+                    hints=list(layer.hints),
                 )
                 for layer in self.layers
             ],
@@ -208,11 +222,18 @@ def make_program(
     `arena` for assign_storage, `forms` for apply_forms.
     """
     graph, decisions = optimise(graph, sparse_input=sparse_input, use_library=use_library)
-    graph, chosen = apply_forms(graph, forms)
+    fast, (graph, chosen) = graph, apply_forms(graph, forms)
     storage = assign_storage(graph, inputs, outputs, arena)
+    if any(record.form == "small" for record in chosen.values()):
+        most = assign_storage(fast, inputs, outputs, arena).plan.size
+        for keep in (in_place_layers(fast), frozenset(range(len(fast.operators)))):
+            if storage.plan.size <= most:
+                break
+            graph, chosen = apply_forms(fast, forms, keep)
+            storage = assign_storage(graph, inputs, outputs, arena)
     values = arena_values(graph, storage)
     layers = [
-        dataclasses.replace(layer, form=chosen.get(op.outputs[0]))
+        _told(graph, op, layer, chosen.get(op.outputs[0]), forms)
         for layer, op in zip(_layers(graph, storage, values), storage.layers, strict=True)
     ]
     # in data mode equal arrays of this model need not be equal in the next
@@ -226,6 +247,19 @@ def make_program(
         for layer, lowered in zip(layers, shared, strict=True)
     ]
     return Program(graph, storage, tuple(layers), (*decisions, *notes), values)
+
+
+def _told(graph: Graph, op: Operator, layer: Layer, form: FormRecord | None, options: FormOptions) -> Layer:
+    """The layer with its form, and what a user is to know of its speed."""
+    plain = plain_cycles(layer.lowered.costs, options)
+    known = form is not None or layer.lowered.costs
+    return dataclasses.replace(
+        layer,
+        form=form,
+        cycles=(form.cycles if form is not None else 0) + plain if known else None,
+        usual_kernel=usual_kernel(graph, op),
+        hints=tuple(hints(graph, op, layer.lowered, form is not None and form.form == "small")),
+    )
 
 
 def _layers(graph: Graph, storage: Storage, values: Mapping[int, Value]) -> list[Layer]:

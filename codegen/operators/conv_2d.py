@@ -15,6 +15,7 @@ from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.kernel_forms.conv_blocks import form_costs, lower_blocks, window_bytes
 from tinyloc.codegen.kernel_forms.depthwise_rows import lower_rows, rows_bytes
+from tinyloc.codegen.kernel_forms.depthwise_taps import by_channel_form, lower_taps
 from tinyloc.codegen.kernel_forms.odd_rows import OddRows, lower_plain, odd_rows, with_odd, without
 from tinyloc.codegen.layer_code import Array, FormCost, Lowered
 from tinyloc.codegen.operators.base import is_small, shape_problems
@@ -94,7 +95,9 @@ def convolution_scratch(
     """Bytes that lower_convolution needs."""
     if small or not _odd(taps, bias, x, r).few:
         return 0
-    return window_bytes(g, taps.shape[3]) if by_channel(taps, g) is None else rows_bytes(g)
+    if by_channel(taps, g) is None:
+        return window_bytes(g, taps.shape[3])
+    return 0 if by_channel_form(g) == "taps" else rows_bytes(g)
 
 
 def convolution_forms(
@@ -103,8 +106,10 @@ def convolution_forms(
     """What lower_convolution takes in each form."""
     if not _odd(taps, bias, x, r).few:
         return None
-    kind = "depthwise_rows" if by_channel(taps, g) is not None else ""
-    kind = kind or ("conv_blocks" if taps.shape[3] == g.input[2] else "conv_parts")
+    if by_channel(taps, g) is not None:
+        kind = f"depthwise_{by_channel_form(g)}"
+    else:
+        kind = "conv_blocks" if taps.shape[3] == g.input[2] else "conv_parts"
     return form_costs(kind, "conv", x, g.output[0] * g.output[1] * taps.size)
 
 
@@ -119,7 +124,7 @@ def lower_convolution(
     ordinary = without(taps, bias, r, odd) if odd.rows else (taps, bias, r)
     own = by_channel(ordinary[0], g)
     if own is not None:
-        fast = lower_rows(prefix, own, ordinary[1], g, x, ordinary[2])
+        fast = (lower_taps if by_channel_form(g) == "taps" else lower_rows)(prefix, own, ordinary[1], g, x, ordinary[2])
     else:
         fast = lower_blocks(prefix, ordinary[0], ordinary[1], g, x, ordinary[2])
     return with_odd(fast, lower_plain(prefix, taps, bias, g, x, r, odd), odd) if odd.rows else fast

@@ -12,6 +12,7 @@ from tinyloc.codegen.arithmetic.geometry import Geometry, geometry, output_size
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.kernel_forms.conv_blocks import form_costs
 from tinyloc.codegen.kernel_forms.depthwise_rows import lower_rows, rows_bytes
+from tinyloc.codegen.kernel_forms.depthwise_taps import by_channel_form, lower_taps
 from tinyloc.codegen.kernel_forms.odd_rows import OddRows, lower_plain, odd_rows, with_odd, without
 from tinyloc.codegen.layer_code import Array, FormCost, Lowered
 from tinyloc.codegen.operators.base import is_small, shape_problems
@@ -71,17 +72,17 @@ class DepthwiseConv2D(Convolution):
         form = self._form(graph, op)
         if form == "conv":
             return convolution_scratch(_single(self._filter(graph, op)), bias_of(graph, op), g, x, r)
-        return rows_bytes(g) if form == "rows" else 0
+        return rows_bytes(g) if form in ("rows", "lines") else 0
 
     def in_place(self, graph: Graph, op: Operator) -> Sequence[tuple[int, int]]:
         """An image of the result's shape: a row is in the ring before any pixel of it is written."""
         x, y, g = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]], self.geometry(graph, op)
-        alike = x.shape == y.shape and g.stride == (1, 1) and self._form(graph, op) == "rows"
+        alike = x.shape == y.shape and g.stride == (1, 1) and self._form(graph, op) in ("rows", "lines")
         alike = alike and not self._odd(graph, op).rows  # those read the image once more
         return ((op.inputs[0], op.outputs[0]),) if alike else ()
 
     def _form(self, graph: Graph, op: Operator) -> str | None:
-        """`conv`: a single channel, CONV_2D does; `rows`: tl_depthwise_rows.h; None: the plain kernel."""
+        """`conv`: a single channel, CONV_2D does; `rows`, `lines`, `taps`: tl_depthwise_*.h; None: the plain kernel."""
         return None if is_small(op) else self._fast_form(graph, op)
 
     def _odd(self, graph: Graph, op: Operator) -> OddRows:
@@ -91,13 +92,15 @@ class DepthwiseConv2D(Convolution):
     def _fast_form(self, graph: Graph, op: Operator) -> str | None:
         if not self._odd(graph, op).few:
             return None
-        return "conv" if graph.tensors[op.inputs[0]].shape[3] == 1 else "rows"
+        if graph.tensors[op.inputs[0]].shape[3] == 1:
+            return "conv"
+        return by_channel_form(self.geometry(graph, op))
 
     def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
         form, g = self._fast_form(graph, op), self.geometry(graph, op)
         if form is None:
             return None
-        fast = "conv_blocks" if form == "conv" else "depthwise_rows"
+        fast = "conv_blocks" if form == "conv" else f"depthwise_{form}"
         products = g.output[0] * g.output[1] * self._filter(graph, op).size
         return form_costs(fast, "depthwise", graph.tensors[op.inputs[0]], products)
 
@@ -108,12 +111,12 @@ class DepthwiseConv2D(Convolution):
         single = _single(taps)
         if form == "conv":
             return lower_convolution(prefix, single, bias, g, x, r)
-        if form == "rows":
-            odd = self._odd(graph, op)
+        if form is not None:
+            odd, lower = self._odd(graph, op), lower_taps if form == "taps" else lower_rows
             if not odd.rows:
-                return lower_rows(prefix, taps, bias, g, x, r)
+                return lower(prefix, taps, bias, g, x, r)
             live, start, scaled = without(single, bias, r, odd)
-            fast = lower_rows(prefix, live[..., 0].transpose(1, 2, 0), start, g, x, scaled)
+            fast = lower(prefix, live[..., 0].transpose(1, 2, 0), start, g, x, scaled)
             return with_odd(fast, lower_plain(prefix, single, bias, g, x, r, odd), odd)
         plain = lower_plain(prefix, single, bias, g, x, r)
         return plain if is_small(op) else dataclasses.replace(plain, note=f"plain kernel: {self._odd(graph, op).why}")

@@ -74,8 +74,8 @@ def _in_nibbles(x: Tensor, weights: Int64s) -> bool:
 def sums(graph: Graph, op: Operator, x: Array) -> Int64s:
     """sum_k w[c, k] * (x[k] - zx) + bias[c], (batches, C)."""
     weights, bias = _weights(graph, op), bias_of(graph, op)
-    rows = x.astype(np.int64).reshape(-1, weights.shape[1]) - graph.tensors[op.inputs[0]].zero_point
-    products: Int64s = rows @ weights.T
+    rows = x.astype(np.float64).reshape(-1, weights.shape[1]) - graph.tensors[op.inputs[0]].zero_point
+    products: Int64s = (rows @ weights.T.astype(np.float64)).astype(np.int64)  # whole numbers far below 2**53: exact
     return products if bias is None else products + bias
 
 
@@ -90,7 +90,7 @@ def requantisation(graph: Graph, op: Operator) -> Requantisation:
     return dataclasses.replace(r, rounding="wide" if wide else "twice")
 
 
-@functools.cache
+@functools.lru_cache(4096)
 def _requantisation(x: Tensor, w: Tensor, y: Tensor, activation: int) -> Requantisation:
     assert w.quantisation is not None
     sx, sy = float(np.float32(x.scale)), float(np.float32(y.scale))

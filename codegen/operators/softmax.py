@@ -23,7 +23,7 @@ Int64s = npt.NDArray[np.int64]
 INTEGER_BITS = 5  # of the scaled difference
 FEW_VALUES, EXP_BYTES = 12, 400
 """Exponentials of int8 are computed for so few values, where a table of more bytes would be needed: code of about that
-size, 150 cycles a value and pass on a Cortex-M4. That is the head of a classifier; the weights of an attention, in
+size, 150 cycles a value on a Cortex-M4. That is the head of a classifier; the weights of an attention, in
 every step of a stream, are worth their tables."""
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
 
@@ -181,6 +181,12 @@ class Softmax(KernelRule):
         table = 4 * exp_scaling(x, beta)[2]
         return FormCost("softmax_s8", x.size, table), FormCost("softmax_few_s8", x.size)
 
+    def scratch(self, graph: Graph, op: Operator) -> int:
+        """The exponentials of a row where they are computed."""
+        x, beta = graph.tensors[op.inputs[0]], op.attributes["beta"]
+        few = x.element == "int8" and (is_small(op) or _computes(x, beta))
+        return 4 * x.shape[-1] if few else 0
+
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x = graph.tensors[op.inputs[0]]
         depth = x.shape[-1]
@@ -212,7 +218,8 @@ def _lower_int8(x: Tensor, beta: float, rows: int, depth: int, prefix: str, smal
         call = f"tl_softmax_s8(x0, {rows}, {depth}, {table.name}, {number(entries)}, y);"
         return Lowered((call,), (table,), ("tl_softmax.h",))
     if small or _computes(x, beta):
-        call = f"tl_softmax_few_s8(x0, {rows}, {depth}, {entries}, {multiplier}, {shift}, y);"
+        scratch = "(int32_t *)(void *)scratch"
+        call = f"tl_softmax_few_s8(x0, {rows}, {depth}, {entries}, {multiplier}, {shift}, {scratch}, y);"
         paid = f"computes its exponentials: {rows * depth} values do not pay for a table of {4 * entries} bytes"
         return Lowered((call,), (), ("tl_softmax.h",), 0, "" if small else paid)
     table = Constant(f"{prefix}_exp", "int32_t", exp_table(x, beta), f"exp(-difference) in 0.31: [{entries}]")

@@ -214,7 +214,7 @@ def _tensors(graph: Graph, op: Operator, made: _Layer) -> tuple[Tensor, Tensor]:
     axis = AXIS[op.kind]
     shape = list(w.shape)
     shape[axis] = len(made.weights)
-    if op.kind != "DEPTHWISE_CONV_2D":
+    if _is_whole(graph, op):
         shape[-1] = made.weights.shape[2]
     moved = [shape[axis], *(size for at, size in enumerate(shape) if at != axis)]
     data = np.moveaxis(made.weights.reshape(moved), 0, axis)

@@ -37,6 +37,7 @@ from unicorn import (
 from tinyloc.boards import Board
 from tinyloc.boards.fixed import fixed_problems
 from tinyloc.device.emulator import disassembly
+from tinyloc.device.emulator.accesses import Access, access_at
 from tinyloc.device.emulator.address_watch import AddressWatch
 from tinyloc.device.emulator.block_hook import BlockHook
 from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
@@ -45,7 +46,16 @@ from tinyloc.device.emulator.flash_memory import UNIT, FlashMemory
 from tinyloc.device.emulator.flash_reads import FlashTiming
 from tinyloc.device.emulator.image import Image, ImageError, load_image
 from tinyloc.device.emulator.memory_map import PAGE, MemoryMap
-from tinyloc.device.emulator.peripherals import BadAccess, HasRom, Host, Peripheral, Rom, RomCall, StoresToFlash
+from tinyloc.device.emulator.peripherals import (
+    BadAccess,
+    HasRom,
+    Host,
+    Peripheral,
+    Rom,
+    RomCall,
+    Sleep,
+    StoresToFlash,
+)
 from tinyloc.device.emulator.profile import Profiler
 
 CPU_MODELS = {"cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3, "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4}
@@ -57,6 +67,11 @@ STACK_LIMIT = "__stack_start"
 """Linker symbol: the lowest address of the stack."""
 WINDOW = 0x40
 """Peripherals begin and end at multiples of this."""
+PRIVATE_BUS = 0xE000_0000
+"""From here on lie the core's own registers, which unprivileged code may not touch."""
+UNPRIVILEGED = "unprivileged {} of {:#010x}: CONTROL.nPRIV is set, and the core's registers are privileged"
+BLOCK_BYTES = 256
+"""Bytes of code that are looked at for the instruction that touches a peripheral."""
 NOWHERE = 0xFFFF_FFFE
 RETURN_TO_THREAD = 0xFFFF_FFF9
 """In the link register of a handler: return to the code that was interrupted, on the main stack."""
@@ -71,6 +86,7 @@ RUNAWAY_S = 30.0
 """Not counted: the same in time of the host."""
 PC_NAMES = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "sp", "lr", "pc", "xpsr")
 _REGISTERS = {name: getattr(arm_const, f"UC_ARM_REG_{name.upper()}") for name in PC_NAMES}
+_CONTROL = arm_const.UC_ARM_REG_CONTROL
 _PC, _SP, _LR = _REGISTERS["pc"], _REGISTERS["sp"], _REGISTERS["lr"]
 _ACCESS = {
     UC_MEM_READ_UNMAPPED: "read of {size} bytes at {address:#010x}, where this board has no memory",
@@ -123,7 +139,8 @@ class Machine:
 
     `timing` charges reads of the flash for its wait states, without it they have none. `measure` counts blocks, models
     cycles (near 1 µs a block) and, with `check_alignment`, looks at the address of each transfer that must be aligned;
-    without it the code runs free. It can be switched between runs. Calls of `entries` are measured.
+    without it the code runs free. It can be switched between runs. Calls of `entries` are measured. RAM holds random
+    bytes of `power_on_seed` at power-on.
     Raises ImageError, BoardError.
     """
 
@@ -136,6 +153,7 @@ class Machine:
         check_alignment: bool = True,
         timing: FlashTiming | None = None,
         entries: frozenset[str] = ENTRIES,
+        power_on_seed: int = 1,
     ) -> None:
         self.board = board
         self.patience = 1.0
@@ -147,11 +165,13 @@ class Machine:
         self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB)  # with UC_MODE_MCLASS it would become a Cortex-M33
         self._uc.ctl_set_cpu_model(CPU_MODELS[board.core])
         self._memory = MemoryMap(self._uc, board)
+        self._memory.power_on(power_on_seed)
         self._memory.load(self.image)
         self._free_cycles = 0
         self._read_cycles = 0
         self._looks = 0
         self._idle = self._asleep = False
+        self._waits_by = ""
         self._interrupted = False  # by SIGINT
         self._power_lost = self._in_handler = False
         self._aligned = 0
@@ -178,6 +198,9 @@ class Machine:
         self._pending: int | None = None  # number of the exception to be taken
         self._faulted: list[int] = []  # registers before the load that takes it
         self._torn_hook: int | None = None
+        self._new_traps, self._traps = False, (False, False)
+        self.part.system.on_traps = self._on_traps
+        self._last_piece = (-1, 0)  # where the last piece of an access to a peripheral ended, and its size
         self._map_peripherals()
         if isinstance(self.part, HasRom):
             self._map_rom(self.part.rom)
@@ -228,26 +251,77 @@ class Machine:
             if peripheral.base <= page + window * WINDOW < peripheral.base + peripheral.size
         }
 
+        core = page >= PRIVATE_BUS
+
         def read(uc: Uc, offset: int, size: int, _: Any) -> int:
+            if core and uc.reg_read(_CONTROL) & 1:
+                self._stop_at_access(UNPRIVILEGED.format("read", page + offset), page + offset)
+            if (page + offset, size) == self._last_piece:
+                self._check_pieces(page + offset)
+            self._last_piece = (page + offset + size, size)
             try:
                 peripheral = windows[offset // WINDOW]
                 return peripheral.read(page + offset - peripheral.base, size)
             except KeyError:
-                self._stop_with(f"read of {page + offset:#010x}, where this board has no memory")
+                self._stop_at_access(f"read of {page + offset:#010x}, where this board has no memory", page + offset)
             except BadAccess as error:
-                self._stop_with(str(error))
+                self._stop_at_access(str(error), page + offset)
             return 0
 
         def write(uc: Uc, offset: int, size: int, value: int, _: Any) -> None:
+            if core and uc.reg_read(_CONTROL) & 1:
+                self._stop_at_access(UNPRIVILEGED.format("write", page + offset), page + offset)
+                return
+            if (page + offset, size) == self._last_piece:
+                self._check_pieces(page + offset)
+            self._last_piece = (page + offset + size, size)
             try:
                 peripheral = windows[offset // WINDOW]
                 peripheral.write(page + offset - peripheral.base, size, value)
             except KeyError:
-                self._stop_with(f"write of {page + offset:#010x}, where this board has no memory")
+                self._stop_at_access(f"write of {page + offset:#010x}, where this board has no memory", page + offset)
             except BadAccess as error:
-                self._stop_with(str(error))
+                self._stop_at_access(str(error), page + offset)
 
         self._uc.mmio_map(page, PAGE, read, None, write, None)
+
+    def _block_now(self) -> list[Any]:
+        """The instructions of the block that runs, in a callback of a peripheral."""
+        start = self._uc.reg_read(_PC) & ~1
+        code = self.read_memory(start, BLOCK_BYTES)
+        listing = []
+        for instruction in disassembly.instructions(code, start):
+            listing.append(instruction)
+            if disassembly.ends_block(instruction):
+                break
+        return listing
+
+    def _access_now(self, place: int) -> Access | None:
+        try:
+            return access_at(self._block_now(), lambda name: int(self._uc.reg_read(_REGISTERS[name])), place)
+        except (UcError, KeyError):
+            return None
+
+    def _check_pieces(self, place: int) -> None:
+        """The access begins where the last one ended: Unicorn cuts an unaligned one into such pieces."""
+        access = self._access_now(place) or self._access_now(place - 1)
+        if access is not None and access.place % min(access.size, 4):
+            self._stop_at(f"unaligned access to a peripheral at {access.place:#010x}", access.address)
+
+    def _stop_at_access(self, reason: str, place: int) -> None:
+        """A crash found in a callback of a peripheral, at the instruction that touches `place`."""
+        access = self._access_now(place)
+        if access is None:
+            self._stop_with(reason)
+        else:
+            self._stop_at(reason, access.address)
+
+    def _on_traps(self) -> None:
+        """CCR was written: hooks are set between two runs of the engine."""
+        system = self.part.system
+        self._new_traps = (system.traps_unaligned, system.traps_division) != self._traps
+        if self._new_traps:
+            self._uc.emu_stop()
 
     def _map_rom(self, rom: Rom) -> None:
         self._uc.mem_map(rom.base, len(rom.content), UC_PROT_READ | UC_PROT_EXEC)
@@ -385,7 +459,7 @@ class Machine:
 
     def wake(self) -> float:
         """Let the timer end the sleep; gives the seconds that it lasted. Raises EmulatorCrash when none would."""
-        found = self.part.sleep() if self._asleep else "the firmware does not sleep"
+        found = self._sleep_now()
         if isinstance(found, str):
             raise self._crashed(f"the sleep would not end: {found}")
         self._free_cycles += round(found.period_s * self.part.core_hz())
@@ -395,6 +469,20 @@ class Machine:
         if expired:
             raise self._crashed("the watchdog expires in the sleep")
         return found.period_s
+
+    def _sleep_now(self) -> Sleep | str:
+        """The sleep that the last run ended with, or why nothing ends it."""
+        if not self._asleep:
+            return "the firmware does not sleep"
+        if self._waits_by == "wfi" and not self.part.system.interrupts_enabled:
+            return "WFI waits for an interrupt and none is enabled; an event ends a WFE only"
+        return self.part.sleep()
+
+    def check_sleep(self) -> None:
+        """Raises EmulatorCrash when the last run ended with a WFI or WFE that nothing ends."""
+        found = self._sleep_now() if self._asleep else None
+        if isinstance(found, str):
+            raise EmulatorCrash(self._site(f"{self._waits_by.upper()} that nothing ends: {found}", self._pc - 2))
 
     # running
 
@@ -459,6 +547,10 @@ class Machine:
         self._idle = self._asleep = False
         self._looks = 0
         while not self._idle and not self._interrupted:
+            if self._new_traps:
+                self._new_traps = False
+                self._traps = self.part.system.traps_unaligned, self.part.system.traps_division
+                self._addresses.trap(*self._traps)
             self.profiler.deadline = self.profiler.cycles + int(RUNAWAY_CYCLES * self.patience)
             self._started = time.monotonic()
             try:
@@ -499,7 +591,7 @@ class Machine:
             if self._reset_cause is not None:
                 self._reset(self._reset_cause)
                 self._idle = False
-            elif not self._idle and not self._interrupted:
+            elif not self._idle and not self._interrupted and not self._new_traps:
                 if self._stopped_waiting():
                     self._asleep = True
                     return
@@ -516,7 +608,8 @@ class Machine:
             before = self.read_memory(self._pc - 2, 2)
         except UcError:
             return False
-        return disassembly.text(before, self._pc - 2) in ("wfi", "wfe")
+        self._waits_by = disassembly.text(before, self._pc - 2)
+        return self._waits_by in ("wfi", "wfe")
 
     # crashes
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+from random import Random
 
 from unicorn import UC_PROT_EXEC, UC_PROT_READ, UC_PROT_WRITE, Uc
 
@@ -43,6 +44,13 @@ class MemoryMap:
     def start(self) -> int:
         """Where the first memory begins: the vectors lie there."""
         return self._memories[0][0].base
+
+    def power_on(self, seed: int) -> None:
+        """Fill what can be written with random bytes, as power-on leaves it; the same ones for the same seed."""
+        random = Random(seed)
+        for memory, store, _ in self._memories:
+            if "w" in memory.access:
+                store[:] = random.randbytes(memory.size)
 
     def load(self, image: Image) -> None:
         """Put an image into memory that cannot be written. Raises ImageError for what lies elsewhere."""

@@ -165,12 +165,13 @@ class Uart(RegisterFile, ABC):
         registers: dict[int, Register],
         unwired: Callable[[Signal], str | None],
         closed: Callable[[], str | None] = lambda: None,
+        size: int = 0x400,
     ) -> None:
         self.unwired, self.look, self.progress = unwired, host.look, host.progress
         self.received = bytearray()
         self.sent = bytearray()
         self.before_rate_change: Callable[[], None] = lambda: None
-        super().__init__(host.board.uart.instance, host.board.uart_base, registers, closed=closed)
+        super().__init__(host.board.uart.instance, host.board.uart_base, registers, size, closed)
 
     @property
     @abstractmethod
@@ -299,6 +300,8 @@ class SystemControl(RegisterFile):
 
     def __init__(self, clock: Clock, on_reset_request: Callable[[], None], cpuid: int) -> None:
         self.clock, self.on_reset_request = clock, on_reset_request
+        self.on_traps: Callable[[], None] = lambda: None
+        """Called when the traps of CCR may have changed."""
         self._systick_start = 0
         table = named(f"""
             000 MCR
@@ -349,6 +352,25 @@ class SystemControl(RegisterFile):
         return self.values["CPACR"] >> 20 & 0xF == 0xF
 
     @property
+    def traps_unaligned(self) -> bool:
+        """CCR.UNALIGN_TRP: unaligned words and halfwords fault."""
+        return bool(self.values["CCR"] >> 3 & 1)
+
+    @property
+    def traps_division(self) -> bool:
+        """CCR.DIV_0_TRP: a division by zero faults."""
+        return bool(self.values["CCR"] >> 4 & 1)
+
+    @property
+    def interrupts_enabled(self) -> bool:
+        """An interrupt could be taken. The emulator refuses to enable one."""
+        return any(value for name, value in self.values.items() if name.startswith("NVIC_ISER"))
+
+    def reset(self) -> None:
+        super().reset()
+        self.on_traps()
+
+    @property
     def trace_enabled(self) -> bool:
         """DEMCR.TRCENA: the DWT works."""
         return bool(self.values["DEMCR"] >> 24 & 1)
@@ -378,6 +400,9 @@ class SystemControl(RegisterFile):
             return 0
         if name.startswith("NVIC_ISER") and value:
             raise BadAccess("interrupt enabled; the emulator takes no interrupts; the firmware must poll")
+        if name == "CCR":
+            self.values[name] = value
+            self.on_traps()
         if name in ("CFSR", "HFSR", "DFSR"):  # write one to clear
             return self.values[name] & ~value
         return value

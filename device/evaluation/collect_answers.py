@@ -33,6 +33,8 @@ class Answers:
     restarts: int
     """How often the device restarted on the way; its recording was begun again."""
     position_mm: npt.NDArray[np.int64]  # (N, 2) x and y, of a model that decides positions; else 0
+    margin: npt.NDArray[np.int64]  # (N,) lead of the decision, in units of the quantised scores, or votes
+    unknown: npt.NDArray[np.bool_]  # (N,) the class means nothing: too little was heard, or the margin is too small
 
     def put(self, index: int, result: Result) -> None:
         """Enter the answer to one sample."""
@@ -40,6 +42,8 @@ class Answers:
         self.scores[index] = result.scores
         self.cycles[index] = result.cycles
         self.stack_high_water[index] = result.stack_high_water
+        self.margin[index] = result.margin
+        self.unknown[index] = result.unknown
         if result.position_mm is not None:
             self.position_mm[index] = result.position_mm
 
@@ -94,32 +98,36 @@ class ExchangeLog:
         self.path.unlink(missing_ok=True)
 
 
+_KEYS = frozenset({"sample", "class", "cycles", "stack", "scores", "position", "margin", "unknown"})
+
+
 def _line(index: int, result: Result) -> str:
     content = {
         "sample": index, "class": result.class_index, "cycles": result.cycles,
         "stack": result.stack_high_water, "scores": result.scores.tolist(),
-        "position": list(result.position_mm or ()),
+        "position": list(result.position_mm or ()), "margin": result.margin, "unknown": int(result.unknown),
     }  # fmt: skip
     return json.dumps(content) + "\n"
 
 
 def _answer(line: Any, samples: int, classes: int) -> tuple[int, Result] | None:
     """Sample and answer of a line that `_line` wrote; None for anything else, whole JSON or not."""
-    if not isinstance(line, dict) or set(line) != {"sample", "class", "cycles", "stack", "scores", "position"}:
+    if not isinstance(line, dict) or set(line) != _KEYS:
         return None
-    numbers = [line["sample"], line["class"], line["cycles"], line["stack"]]
+    numbers = [line["sample"], line["class"], line["cycles"], line["stack"], line["margin"], line["unknown"]]
     scores, position = line["scores"], line["position"]
     if not isinstance(scores, list) or not isinstance(position, list) or len(position) not in (0, 2):
         return None
     if not all(type(value) is int for value in (*numbers, *scores, *position)):
         return None
-    index, decided, cycles, stack = numbers
+    index, decided, cycles, stack, margin, unknown = numbers
     limits = np.iinfo(np.int16)
-    legal = 0 <= index < samples and -1 <= decided < classes and cycles >= 0 and stack >= 0
+    legal = unknown in (0, 1) and 0 <= index < samples and -1 <= decided < classes and min(cycles, stack, margin) >= 0
     if not legal or len(scores) != classes or not all(limits.min <= value <= limits.max for value in scores):
         return None
     x_and_y = (position[0], position[1]) if position else None
-    return index, Result(decided, cycles, stack, np.array(scores, np.int16), x_and_y)
+    found = Result(decided, cycles, stack, np.array(scores, np.int16), x_and_y, margin, unknown=bool(unknown))
+    return index, found
 
 
 def _mixed(rssi_dbm: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
@@ -177,7 +185,7 @@ def collect(
     total = len(test_set.label)
     answers = Answers(
         np.full(total, -1, np.int32), np.zeros((total, classes), np.int16), np.zeros(total, np.int64),
-        np.zeros(total, np.int64), 0, np.zeros((total, 2), np.int64),
+        np.zeros(total, np.int64), 0, np.zeros((total, 2), np.int64), np.zeros(total, np.int64), np.zeros(total, bool),
     )  # fmt: skip
     known = log.done if log is not None else {}
     for index, result in known.items():

@@ -12,16 +12,29 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.boards import Board
-from tinyloc.bundle.schema import Arithmetic, Bundle, TestSet, load_bundle, load_test_set, sha256
+from tinyloc.bundle.provenance import step
+from tinyloc.bundle.schema import (
+    QUALITY_GATES,
+    Arithmetic,
+    Budget,
+    Bundle,
+    TestSet,
+    load_bundle,
+    load_test_set,
+    sha256,
+)
 from tinyloc.codegen.backend_names import backend_named
 from tinyloc.codegen.compile import model_id
-from tinyloc.codegen.frontend.source import position_rule
+from tinyloc.codegen.frontend.source import position_rule, score_scale
+from tinyloc.codegen.lowering.cliffs import Measured, cliffs
 from tinyloc.codegen.manifest import Manifest, read_manifest
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator.costs import REFILL
 from tinyloc.device.emulator.profile import RunCost
-from tinyloc.device.evaluation.budget import budget_lines
+from tinyloc.device.evaluation.budget import RequirementError, budget_lines, unanswerable, used_figures
+from tinyloc.device.evaluation.chance import chance_of, timeline_of
 from tinyloc.device.evaluation.collect_answers import Answers, ExchangeLog, Progress, collect
+from tinyloc.device.evaluation.coverage import coverage
 from tinyloc.device.evaluation.energy import energy
 from tinyloc.device.evaluation.evaluation_record import (
     Buffer,
@@ -54,6 +67,9 @@ Units = npt.NDArray[np.int64] | None
 """(D,) what a bootstrap draws as a whole, of each decision; None in bundles that do not say it."""
 
 
+NOTHING = Budget()
+
+
 class EvaluationError(UserError):
     """The device, the bundle and the generated code do not belong together; the message says what to do."""
 
@@ -71,6 +87,7 @@ def evaluate(
     progress: Progress = lambda done, total: None,
     log: Path | None = None,
     timeout: float = 0.5,
+    require: Budget = NOTHING,
 ) -> Evaluation:
     """Evaluate a model on a device.
 
@@ -81,11 +98,12 @@ def evaluate(
         measured: samples whose cycles are modelled in the emulator, spread over the test set; 0 for all.
         baud: rate to change to for the test set; on a serial port only.
         log: JSONL file that lets an interrupted evaluation continue; it is removed at the end.
+        require: gates of the command line, beside those of board and recipe.
     Raises:
         EvaluationError, LinkError, BundleError, ManifestError, BuildError, HostError, and EmulatorCrash from the
         emulator.
     """
-    started = time.monotonic()
+    started, command = time.monotonic(), step("evaluate")
     bundle = load_bundle(bundle_dir)
     test_set = load_test_set(bundle_dir, bundle)
     generated = read_manifest(generated_dir)
@@ -125,14 +143,36 @@ def evaluate(
     rule = position_rule(bundle_dir, arithmetic) if bundle.outputs.position == "mean" else None
     places = mean_places(rule, bundle, test_set, answers, expected) if rule is not None else None
     evaluation = _evaluation(
-        bundle, test_set, generated, build, board, transport, hello, expected, answers, runs, places
+        bundle,
+        test_set,
+        generated,
+        build,
+        board,
+        transport,
+        hello,
+        expected,
+        answers,
+        runs,
+        places,
+        require,
+        score_scale(bundle_dir, arithmetic) if host is None else 1.0,
     )
+    found = coverage(bundle, bundle_dir, arithmetic, test_set, _due(bundle, test_set), answers, expected)
+    evaluation = evaluation.model_copy(update={"coverage": found})
     if native is not None:
         evaluation = evaluation.model_copy(update={"litert": _differences(answers, native)})
     if exchange is not None:
         exchange.finish()
     seconds = time.monotonic() - started
-    return evaluation.model_copy(update={"retries": client.counts.retries, "seconds": round(seconds, 3)})
+    return evaluation.model_copy(
+        update={
+            "retries": client.counts.retries,
+            "seconds": round(seconds, 3),
+            "date": command.date,
+            "commit": command.commit,
+            "command": command.command,
+        }
+    )
 
 
 def _differences(answers: Answers, native: HostAnswers) -> LitertDifferences:
@@ -217,6 +257,7 @@ def check_board(hello: Hello, board: Board) -> list[str]:
 def _evaluation(
     bundle: Bundle, test_set: TestSet, generated: Manifest, build: BuildResult, board: Board, transport: Transport,
     hello: Hello, expected: HostAnswers, answers: Answers, runs: Sequence[RunCost], places: Decided | None,
+    require: Budget, scale: float,
 ) -> Evaluation:  # fmt: skip
     due = _due(bundle, test_set)
     unit = None if test_set.unit is None else np.unique(test_set.unit[due.sample], return_inverse=True)[1].reshape(-1)
@@ -238,6 +279,14 @@ def _evaluation(
     record = read_record(build.elf.parent)
     ram = ram.model_copy(update={"stack_bound": record.stack_bound_bytes})
     decided = answers.class_index[due.sample]
+    power = None if cycles is None else energy(board, cycles.median)
+    used = used_figures(flash.total, ram.total, latency, qualities[0], power, bundle.window.rate_hz)
+    golden, required, recipe = bundle.samples_from == "golden scans", require.limits(), bundle.budget.limits()
+    if problems := unanswerable(required, golden, used):
+        raise RequirementError("; ".join(problems))
+    if golden:
+        recipe = {key: limit for key, limit in recipe.items() if key not in QUALITY_GATES}
+    legal = _legal(bundle, due, decided)
     return Evaluation(
         name=bundle.name,
         model_id=generated.model_id,
@@ -273,7 +322,9 @@ def _evaluation(
         float_model=qualities[2],
         comparison=None if bundle.samples_from == "golden scans" else bundle.comparison,
         classes=bundle.outputs.classes,
-        confusion=confusion(due.label, _legal(bundle, due, decided), generated.classes).tolist(),
+        confusion=confusion(due.label, legal, generated.classes).tolist(),
+        chance=None if golden else chance_of(bundle, due, legal, decided_m[0], unit),
+        timeline=timeline_of(bundle, test_set, due, decided, answers.margin, scale, unit),
         positions=_positions(bundle, due, decided, decided_m[0]),
         site=bundle.site,
         cycles=cycles,
@@ -281,13 +332,14 @@ def _evaluation(
         instructions=_distribution([run.instructions for run in runs]),
         measured_samples=len(runs) if runs else (len(test_set.label) if cycles else 0),
         functions=_functions(runs),
-        layers=_layers(generated, runs),
+        layers=(layers := _layers(generated, runs)),
+        slow_layers=cliffs([_measured(layer) for layer in layers], board.core, "O2"),
         plan=[Buffer(**buffer.model_dump()) for buffer in generated.plan],
         plan_steps=generated.plan_steps,
         ram=ram,
         flash=flash,
-        energy=None if cycles is None else energy(board, cycles.median),
-        budget=budget_lines(board, bundle.budget.limits(), flash.total, ram.total, latency),
+        energy=power,
+        budget=budget_lines(board, recipe, required, used),
         retries=0,
         seconds=0.0,
         stacks=_stacks(runs),
@@ -399,6 +451,12 @@ def _layers(generated: Manifest, runs: Sequence[RunCost]) -> list[Layer]:
         Layer(**layer.model_dump(), cycles=float(np.median(spent[layer.name])) if layer.name in spent else None)
         for layer in generated.layers
     ]
+
+
+def _measured(layer: Layer) -> Measured:
+    return Measured(
+        layer.name, layer.operators, layer.macs, layer.usual_kernel, layer.form_why, layer.hints, layer.cycles
+    )
 
 
 def _stacks(runs: Sequence[RunCost]) -> dict[str, float]:

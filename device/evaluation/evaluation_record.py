@@ -1,6 +1,6 @@
 """What an evaluation found: the one record that text, JSON and HTML reports are made from."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,6 +10,9 @@ from tinyloc.bundle.schema import SamplesFrom
 from tinyloc.bundle.site import Site
 from tinyloc.device.image.footprint_record import Flash, Ram
 from tinyloc.names import Line, Sha256
+
+QUALITY_LINES = frozenset({"macro F1", "accuracy", "mean error", "P90 error", "floor hit"})
+"""Names of budget lines that gate quality."""
 
 
 class _Strict(BaseModel):
@@ -31,6 +34,20 @@ class Quality(_Strict):
     """EvAAL score: mean error in metres, 4 m more for a wrong floor, 50 m more for a wrong building."""
     intervals: dict[str, Interval] = {}
     """95 % interval of each figure, by the names of training/protocol/figures.py; empty where units are not known."""
+
+
+class Coverage(_Strict):
+    """Decisions that the device answers, where it may answer "unknown"."""
+
+    answered: float
+    """Share of the decisions with an answer."""
+    accuracy: float | None
+    """Of the answered ones; None where there is none."""
+    macro_f1: float | None
+    silent: int
+    """Decisions on samples that hear nothing."""
+    mismatches: int | None
+    """Decisions where device and host disagree on whether to answer; None for windows and forward fill."""
 
 
 class Distribution(_Strict):
@@ -61,6 +78,8 @@ class Layer(_Strict):
     form: str | None = None  # as the manifest has it, with why and the estimate for that form
     form_why: str = ""
     form_cycles: int | None = None
+    usual_kernel: str | None = None
+    hints: list[str] = []
     cycles: float | None = None  # modelled, median over the measured samples, None where not measured
 
 
@@ -85,17 +104,46 @@ class Energy(_Strict):
 
 
 class BudgetLine(_Strict):
-    """One limit and what was used of it."""
+    """One limit and what was used of it, or reached."""
 
-    name: Line  # flash, ram, latency
+    name: Line  # flash, ram, latency, macro F1, accuracy, mean error, P90 error, floor hit, energy, current
     used: float
     limit: float
-    unit: Line
-    source: Line  # board or recipe
+    unit: Line | Literal[""]
+    source: Line  # board, recipe or command line
+    at_least: bool = False  # a figure that must be reached
 
     @property
     def ok(self) -> bool:
-        return self.used <= self.limit
+        return self.used >= self.limit if self.at_least else self.used <= self.limit
+
+
+class Chance(_Strict):
+    """The device's figure beside that of always naming the commonest class of the test set, paired."""
+
+    metric: Line  # macro_f1, or error_mean_m of a model that decides positions
+    device: float
+    commonest: float
+    low: float  # ends of the 95 % interval of device minus commonest
+    high: float
+    class_name: Line
+
+    @property
+    def better(self) -> bool:
+        return self.high < 0 if self.metric.endswith("_m") else self.low > 0
+
+
+class Timeline(_Strict):
+    """The D decisions in order."""
+
+    sample: list[int]  # at which each was due
+    recording: list[int]  # that the sample belongs to
+    label: list[int]  # true class, -1 for one that was never trained
+    decided: list[int]
+    margin: list[float]  # lead over the next best: in units of the float scores, or votes
+    unit: list[int] = []  # what a bootstrap draws as a whole
+    votes: bool = False  # the margin counts votes
+    rate_hz: float
 
 
 class Sample(_Strict):
@@ -143,6 +191,12 @@ class Evaluation(_Strict):
     device: Quality
     host_int: Quality
     float_model: Quality
+    chance: Chance | None = None  # None on golden scans, and in records of before it was computed
+    timeline: Timeline | None = None
+    date: Line | None = None  # start of the evaluation, UTC, ISO 8601
+    commit: Line | None = None  # of tinyloc's checkout
+    command: Line | None = None  # as it was typed; None from Python
+    coverage: Coverage | None = None  # None: every sample gets an answer
     comparison: Comparison | None = None  # simple methods on the same split; None on golden scans and in old bundles
     classes: list[Line]
     confusion: list[list[int]]  # [true][predicted], device
@@ -154,6 +208,7 @@ class Evaluation(_Strict):
     measured_samples: int  # samples whose cycles were modelled
     functions: list[Cost]
     layers: list[Layer]
+    slow_layers: list[str] = []  # lines on layers of more than twice their kind's usual cycles per MAC
     stacks: dict[str, float] = {}  # "caller;callee" -> cycles a sample, for a flame graph
     plan: list[Buffer]
     plan_steps: list[str]  # name of each step of the plan
@@ -176,5 +231,13 @@ class Evaluation(_Strict):
         return all(line.ok for line in self.budget)
 
     @property
+    def no_better_than_chance(self) -> bool:
+        """Nothing was asked of its quality, and it does not beat the commonest class."""
+        gated = any(line.name in QUALITY_LINES for line in self.budget)
+        return self.chance is not None and not gated and not self.chance.better
+
+    @property
     def passed(self) -> bool:
-        return self.within_budget and self.mismatches == 0
+        unanswered = self.coverage.mismatches if self.coverage else None
+        equal = self.mismatches == 0 and not unanswered
+        return self.within_budget and equal and not self.no_better_than_chance

@@ -32,6 +32,14 @@ class FormRecord(_Strict):
     """As the study counts: the file of the model (torch.save, or .tflite)."""
     constant_bytes: int | None = None
     """Weights, biases and tables that the device keeps; None for forms that are not deployed."""
+    figures: dict[str, float] = {}
+    """Of the protocol (training/protocol/figures.py), on the test set; empty in older records."""
+    decided: str = ""
+    """The classes decided (training/packed.py), for intervals and paired comparisons; empty in older records."""
+    error_cm: str = ""
+    """Position errors in cm, packed, -1 where the truth is unknown; empty without positions."""
+    outliers: dict[str, float] = {}
+    """Of the forms as LLM.int8(): threshold, input columns that reach it, and all input columns of linear layers."""
     boards: dict[str, OnBoard] = {}
     not_built: dict[str, str] = {}
     """Board -> why there is no image."""

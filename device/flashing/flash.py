@@ -79,7 +79,7 @@ def check_image(build: BuildResult, board: Board) -> None:
     problems = []
     if (build.elf.parent / "build.json").is_file():
         record = read_record(build.elf.parent)
-        if record.part != board.part:
+        if record.board != board.name:  # another board of the same part has other pins
             problems.append(f"built for {record.part} ({record.board})")
     if build.sizes.flash > flash_memory.size:
         problems.append(f"takes {build.sizes.flash} bytes, {board.part} has {flash_memory.size} bytes of flash")

@@ -338,6 +338,7 @@ def board_header(board: Board) -> str:
 {pins}#define TL_UART_BAUD {board.uart.baud}u
 #define TL_UART_MAX_BAUD {board.uart.max_baud}u
 #define TL_RAM_BANKS {len(board.ram)}
+#define TL_DCDC {int(board.energy is not None and board.energy.dcdc)}
 #endif
 """
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from tinyloc.codegen.frontend.io_quantisation import from_network, to_network
 from tinyloc.codegen.frontend.reader import read_borders, read_tflite
 from tinyloc.codegen.frontend.samples import Samples, joined, load_samples
 from tinyloc.codegen.frontend.signatures import UnknownSignature, with_signature
+from tinyloc.codegen.lowering.cliffs import Measured, cliffs
 from tinyloc.codegen.lowering.harness import add_harness
 from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions
 from tinyloc.codegen.lowering.tensor_placement import ArenaOptions
@@ -74,6 +75,17 @@ class Network:
         """Layers in their small form, see codegen/lowering/kernel_selection.py."""
         return [layer.name for layer in self.manifest.layers if layer.form == "small"]
 
+    def cliffs(self, cycles: Mapping[str, float] | None = None) -> list[str]:
+        """Lines on layers that are slower than usual, by measured cycles of layers or else by estimates."""
+        layers = [
+            Measured(
+                layer.name, layer.operators, layer.macs, layer.usual_kernel, layer.form_why, layer.hints,
+                layer.form_cycles if cycles is None else cycles.get(layer.name),
+            )
+            for layer in self.manifest.layers
+        ]  # fmt: skip
+        return cliffs(layers, self.board.core, self.optimise)
+
     def figures(self) -> dict[str, Any]:
         """What is known without running it, for JSON. Sizes in bytes; see NetworkSizes."""
         return {
@@ -84,6 +96,7 @@ class Network:
             "aim": self.aim,
             "flash_budget": self.flash_budget,
             "small_layers": self.small_layers,
+            "slow_layers": self.cliffs(),
             "arithmetic": self.manifest.arithmetic,
             "backend": self.backend,
             "macs": self.manifest.macs,

@@ -41,6 +41,23 @@ def interval_lines(evaluation: Evaluation) -> list[str]:
     return [f"95 % intervals{by}: {', '.join(shown)}."]
 
 
+def coverage_lines(evaluation: Evaluation) -> list[str]:
+    """Say how many decisions are answered, and how good those are; nothing where every sample gets an answer."""
+    found = evaluation.coverage
+    if found is None:
+        return []
+    good = ""
+    if found.accuracy is not None and found.macro_f1 is not None:
+        good = f", accuracy {score(found.accuracy)} and macro F1 {score(found.macro_f1)} among them"
+    lines = [
+        f'{100 * found.answered:.1f} % of the decisions are answered{good}; the others are "unknown". Accuracy over '
+        f'all counts the class that an "unknown" hides. {grouped(found.silent)} samples hear nothing.'
+    ]
+    if found.mismatches:
+        lines.append(f'Device and host disagree on {grouped(found.mismatches)} "unknown" answers.')
+    return lines
+
+
 def standing(comparison: Comparison) -> list[str]:
     """Compare the float model with each method that learns, in a sentence each, and name the versions of the rules."""
     lines = [line for each in comparison.baselines if each.data_bytes and (line := _beside(each, comparison))]

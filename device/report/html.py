@@ -7,16 +7,26 @@ from typing import Any
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.image.library_record import LibrarySizes
 from tinyloc.device.report import battery
-from tinyloc.device.report.baselines import BASELINE_COLUMNS, FIGURE_NAMES, figure_text, interval_lines, standing
+from tinyloc.device.report.baseline import Comparison
+from tinyloc.device.report.baselines import (
+    BASELINE_COLUMNS,
+    FIGURE_NAMES,
+    coverage_lines,
+    figure_text,
+    interval_lines,
+    standing,
+)
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import plan_figure
 from tinyloc.device.report.page import environment
 from tinyloc.device.report.position_errors import error_figure
 from tinyloc.device.report.summary import latency_ms
-from tinyloc.device.report.verdict import agreement, fitting, headline, quality, stack_note
+from tinyloc.device.report.verdict import agreement, chance_sentence, fitting, headline, quality, stack_note
 
 FUNCTIONS_SHOWN = 12
+SENTENCES = (agreement, fitting, quality, chance_sentence)
+"""Below the headline."""
 
 RAM_PARTS = {
     "arena": "arena (memory plan)",
@@ -69,12 +79,15 @@ def _parts(counts: dict[str, int], names: dict[str, str]) -> list[tuple[str, int
     return sorted(parts, key=lambda part: -part[1])
 
 
-def render_html(evaluation: Evaluation, library: Mapping[str, LibrarySizes] | None = None) -> str:
+def render_html(
+    evaluation: Evaluation, library: Mapping[str, LibrarySizes] | None = None, baseline: Comparison | None = None
+) -> str:
     """The report as one HTML document. Figures that were not measured are left out, and the page says so.
 
     Args:
         evaluation: What was measured.
         library: Board -> sizes of the model as a library, where `tinyloc library` measured them.
+        baseline: The comparison with an earlier evaluation.
     """
     functions = sorted(evaluation.functions, key=lambda cost: -cost.cycles)
     lives = battery.battery_life(evaluation.energy)
@@ -84,8 +97,8 @@ def render_html(evaluation: Evaluation, library: Mapping[str, LibrarySizes] | No
         .render(
             e=evaluation,
             headline=headline(evaluation),
-            sentences=[agreement(evaluation), fitting(evaluation), quality(evaluation)],
-            intervals=interval_lines(evaluation),
+            sentences=[found for say in SENTENCES if (found := say(evaluation))],
+            intervals=[*interval_lines(evaluation), *coverage_lines(evaluation)],
             standing=standing(evaluation.comparison) if evaluation.comparison else [],
             baseline_columns=BASELINE_COLUMNS,
             figure_names=FIGURE_NAMES,
@@ -110,5 +123,6 @@ def render_html(evaluation: Evaluation, library: Mapping[str, LibrarySizes] | No
             outlived=battery.OUTLIVED if battery.outlived(lives) else "",
             left_out=battery.LEFT_OUT,
             library=library or {},
+            baseline=baseline,
         )
     )

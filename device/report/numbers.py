@@ -44,6 +44,14 @@ def measured(value: float, unit: str) -> str:
             return size(value)
         case "ms":
             return milliseconds(value)
+        case "":
+            return score(value)
+        case "m":
+            return metres(value)
+        case "uJ":
+            return microjoules(value)
+        case "uA":
+            return f"{value:#.3g} µA" if value < 99.95 else f"{value:,.0f} µA"
         case _:
             return f"{grouped(value)} {unit}"
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tinyloc.device.evaluation.evaluation_record import Evaluation
-from tinyloc.device.report.verdict import agreement_only
+from tinyloc.device.report.verdict import agreement_only, headline
 
 
 def latency_ms(evaluation: Evaluation) -> float | None:
@@ -31,12 +31,15 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "scores_are": agreement_only(evaluation) if evaluation.golden else "quality on the test set",
         "decisions": evaluation.decisions,
         "unseen_class_samples": evaluation.unseen_class_samples,
+        "verdict": headline(evaluation),
+        "chance": evaluation.chance.model_dump() | {"better": evaluation.chance.better} if evaluation.chance else None,
         "mismatches": evaluation.mismatches,
         "litert_differences": evaluation.litert.model_dump() if evaluation.litert else None,
         "macro_f1": evaluation.device.macro_f1,
         "floor_hit": evaluation.device.floor_hit,
         "building_hit": evaluation.device.building_hit,
         "evaal_m": evaluation.device.evaal_m,
+        "coverage": evaluation.coverage.model_dump(mode="json") if evaluation.coverage else None,
         "intervals": evaluation.device.intervals,
         "comparison": evaluation.comparison.model_dump(mode="json") if evaluation.comparison else None,
         "accuracy": evaluation.device.accuracy,

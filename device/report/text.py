@@ -10,7 +10,14 @@ from rich.text import Text
 
 from tinyloc.bundle.comparison import Comparison
 from tinyloc.device.evaluation.evaluation_record import Evaluation, Quality
-from tinyloc.device.report.baselines import BASELINE_COLUMNS, FIGURE_NAMES, figure_text, interval_lines, standing
+from tinyloc.device.report.baselines import (
+    BASELINE_COLUMNS,
+    FIGURE_NAMES,
+    coverage_lines,
+    figure_text,
+    interval_lines,
+    standing,
+)
 from tinyloc.device.report.numbers import (
     grouped,
     measured,
@@ -22,7 +29,15 @@ from tinyloc.device.report.numbers import (
     size,
 )
 from tinyloc.device.report.summary import latency_ms
-from tinyloc.device.report.verdict import agreement, fitting, headline, limit_name, samples_note, stack_note
+from tinyloc.device.report.verdict import (
+    agreement,
+    chance_sentence,
+    fitting,
+    headline,
+    limit_name,
+    samples_note,
+    stack_note,
+)
 
 
 def _table(*columns: str) -> Table:
@@ -72,7 +87,7 @@ def budget_table(evaluation: Evaluation) -> Table:
     """Each limit, what was used of it, and who set it."""
     table = _table("budget", "used", "limit", "", "set by", "")
     for line in evaluation.budget:
-        mark = Text("ok", style="green") if line.ok else Text("OVER", style="bold red")
+        mark = Text("ok", style="green") if line.ok else Text("MISSED" if line.at_least else "OVER", style="bold red")
         used = f"{share(line.used, line.limit):.1f} %"
         table.add_row(
             escape(limit_name(evaluation, line)),
@@ -119,13 +134,15 @@ def short_verdict(evaluation: Evaluation) -> RenderableType:
     lines = [title, Text(f"{agreement(evaluation)} {fitting(evaluation)}")]
     if note := samples_note(evaluation):
         lines.append(Text(note, style="yellow"))
+    if evaluation.no_better_than_chance:
+        lines.append(Text(chance_sentence(evaluation), style="bold red"))
     return Group(*lines)
 
 
 def verdict(evaluation: Evaluation, report: Path | None = None) -> RenderableType:
     """Make the verdict with tables of quality, budget, memory, time and energy; `report` is the HTML page."""
     lines: list[RenderableType] = [short_verdict(evaluation), Text(), quality_table(evaluation), Text()]
-    lines += [Text(line) for line in interval_lines(evaluation)]
+    lines += [Text(line) for line in (*interval_lines(evaluation), *coverage_lines(evaluation))]
     if evaluation.comparison is not None:
         lines += [
             baseline_table(evaluation.comparison),

@@ -1,14 +1,31 @@
 """The verdict of an evaluation, in one word and one sentence."""
 
-from tinyloc.device.evaluation.evaluation_record import BudgetLine, Evaluation
-from tinyloc.device.report.numbers import grouped, measured, score, size
+from tinyloc.device.evaluation.evaluation_record import QUALITY_LINES, BudgetLine, Evaluation
+from tinyloc.device.report.numbers import grouped, measured, metres, score, size
 
 
 def headline(evaluation: Evaluation) -> str:
     """Give "Passed", or the worst problem."""
     if evaluation.mismatches:
         return "Answers differ"
-    return "Passed" if evaluation.within_budget else "Over budget"
+    if not evaluation.within_budget:
+        missed = any(line.at_least or line.name in QUALITY_LINES for line in evaluation.budget if not line.ok)
+        return "Requirements missed" if missed else "Over budget"
+    return "Failed: no better than chance" if evaluation.no_better_than_chance else "Passed"
+
+
+def chance_sentence(evaluation: Evaluation) -> str:
+    """Compare the device with always naming the commonest class in a sentence; "" where that was not computed."""
+    found = evaluation.chance
+    if found is None:
+        return ""
+    what, text = ("mean error", metres) if found.metric.endswith("_m") else ("macro F1", score)
+    low, high = ((f"{end:+.2f} m" if text is metres else f"{end:+.3f}") for end in (found.low, found.high))
+    verb = "beats" if found.better else "does not beat"
+    return (
+        f"The device {verb} always naming {found.class_name!r}, the commonest class: {what} {text(found.device)} "
+        f"against {text(found.commonest)} (95 % interval of the difference {low} to {high})."
+    )
 
 
 def agreement(evaluation: Evaluation) -> str:
@@ -50,14 +67,17 @@ def fitting(evaluation: Evaluation) -> str:
     """Say whether the image fits its budget, with each limit that it exceeds."""
     if not evaluation.budget:
         return "No budget was set."
+    gated = any(line.at_least or line.name in QUALITY_LINES for line in evaluation.budget)
     if evaluation.within_budget:
-        return "The image fits its budget."
+        return "The image fits its budget and meets its requirements." if gated else "The image fits its budget."
     over = [
-        f"{limit_name(evaluation, line)} {measured(line.used, line.unit)} of {measured(line.limit, line.unit)}"
+        f"{limit_name(evaluation, line)} {measured(line.used, line.unit)} "
+        f"{'below' if line.at_least else 'of'} {measured(line.limit, line.unit)}"
         for line in evaluation.budget
         if not line.ok
     ]
-    return f"Over budget: {'; '.join(over)}."
+    what = "Over budget" if headline(evaluation) != "Requirements missed" else "Requirements missed"
+    return f"{what}: {'; '.join(over)}."
 
 
 def samples_note(evaluation: Evaluation) -> str:

@@ -7,7 +7,8 @@
       test.npz              golden scans: random readings and the float model's answers
       decisions.npz         the float model's decisions on the real test set
 
-Measured readings of others are not shipped. Where the data set is on this machine (a simulated house always is) the
+Measured readings of others are not shipped, but for one walk under CC BY 4.0 (walk.csv and walk.json of ble-flat, which
+`tinyloc live --demo` replays). Where the data set is on this machine (a simulated house always is) the
 real test set takes the place of the golden scans, with the decisions that the float model made on it; else the golden
 scans still tell whether the device answers as the host does, and what it costs.
 """
@@ -47,6 +48,8 @@ from tinyloc.training.data.dataset import Recording
 from tinyloc.training.test_set import as_test_set, readings_digest
 
 CARD, DECISIONS, MARK = "card.json", "decisions.npz", "zoo.json"
+WALK, WALK_ABOUT = "walk.csv", "walk.json"
+"""A recorded walk for the live view, with its licence; few models have one."""
 GOLDEN_SCANS = 64
 GOLDEN_HEARD = 18
 """Access points that a golden scan hears at most: as many as a scan of UJIIndoorLoc hears on average."""
@@ -157,7 +160,7 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
         bundle = place / "bundle"
         bundle.mkdir()
         for file in (folder / name).iterdir():  # a copy of its own mode: the package may be read-only
-            if file.is_file() and file.name not in (CARD, DECISIONS):
+            if file.is_file() and file.name not in (CARD, DECISIONS, WALK, WALK_ABOUT):
                 shutil.copyfile(file, bundle / file.name)
         test_set.save(bundle / TEST_SET)
         about = {"test_sha256": sha256(bundle / TEST_SET), "samples_from": samples_from}

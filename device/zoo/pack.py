@@ -9,7 +9,7 @@ import numpy as np
 from tinyloc.bundle.schema import TEST_SET, Arithmetic, Bundle, TestSet, load_bundle, sha256, write_bundle
 from tinyloc.device.evaluation.measure_bundle import measure
 from tinyloc.device.zoo.measure import exist, figures, write_card
-from tinyloc.device.zoo.models import DECISIONS, Card, ZooError, golden_readings
+from tinyloc.device.zoo.models import DECISIONS, WALK, WALK_ABOUT, Card, ZooError, golden_readings
 from tinyloc.files import whole_directory
 from tinyloc.names import file_name
 from tinyloc.paths import ZOO_DIR
@@ -64,6 +64,9 @@ def pack(
     )
     with whole_directory(folder / name) as place:
         _write(place, run, bundle, form, card)
+        for kept in (WALK, WALK_ABOUT):  # not of the model: it stays when the model is packed anew
+            if (folder / name / kept).is_file():
+                (place / kept).write_bytes((folder / name / kept).read_bytes())
     return card
 
 

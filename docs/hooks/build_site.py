@@ -63,6 +63,18 @@ def bundle_keys() -> str:
     return key_tables.page("Bundle keys", intro, Bundle)
 
 
+def part_keys() -> str:
+    """reference/part.md."""
+    from tinyloc.boards.parts import PartFacts
+
+    intro = (
+        "`parts/NAME.toml` holds what the silicon of a microcontroller has. Boards of the part name it; "
+        "`tinyloc board check` and the emulator compare `board.toml` with it. Unknown keys are errors. This page is "
+        "generated from the code."
+    )
+    return key_tables.page("Part keys", intro, PartFacts)
+
+
 def board_keys() -> str:
     """reference/board.md."""
     from tinyloc.boards import Board
@@ -120,6 +132,7 @@ GENERATED = {
     "reference/own-data.md": own_data_keys,
     "reference/bundle.md": bundle_keys,
     "reference/board.md": board_keys,
+    "reference/part.md": part_keys,
     "reference/c-interface.md": c_interface,
     "contributing.md": lambda: from_root("CONTRIBUTING.md"),
     "changelog.md": lambda: from_root("CHANGELOG.md"),

@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import graph, load, tensor_name
 from tinyloc.export.litert import dequantise, quantise
+from tinyloc.export.quantise.lstm import CellRanges
 
 Array = npt.NDArray[Any]
 REAL = (np.float32, np.int8, np.int16)
@@ -35,6 +36,7 @@ class FileRunner:
         self._inputs = [tensor_name(part.tensors[i]) for i in part.inputs]
         self.outputs = [tensor_name(part.tensors[i]) for i in part.outputs]
         self._states = list(states)
+        self._windows = CellRanges.starts_anew(load(content))
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
@@ -50,6 +52,8 @@ class FileRunner:
             for name, value in given.items():
                 detail = self._details[name]
                 self._interpreter.set_tensor(detail["index"], quantise(value, detail).reshape(detail["shape"]))
+            if self._windows:  # a sequence in one run; LiteRT would go on from the last one
+                self._interpreter.reset_all_variables()
             self._interpreter.invoke()
             values = {name: self._value(detail) for name, detail in self._details.items()}
             state = {source: values[target] for source, target in self._states}

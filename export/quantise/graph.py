@@ -14,14 +14,14 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinyloc.errors import counted
 from tinyloc.export.errors import ExportError
-from tinyloc.export.flatbuffer import Array, compact, constant, graph, operator_name, own_constant, scales, tensor_name
-from tinyloc.export.quantise import check, constants
+from tinyloc.export.flatbuffer import Array, compact, constant, graph, operator_name, own_constant, tensor_name
+from tinyloc.export.quantise import check, constants, lstm
 from tinyloc.export.quantise.edges import Edges
 from tinyloc.export.quantise.groups import Groups
 from tinyloc.export.quantise.ranges import Range
 from tinyloc.export.quantise.rules import FIXED, INDEX, MEASURED, RULES, SAME, Rule
 from tinyloc.export.quantise.versions import set_versions
-from tinyloc.export.quantise.widths import Width, Widths, layer_name
+from tinyloc.export.quantise.widths import INT8, Width, Widths, layer_name
 from tinyloc.training.compress.scales import HEADROOM, affine
 
 Pairs = Sequence[tuple[str, str]]
@@ -35,6 +35,7 @@ LOWEST_EXPONENT = -8.0
 table of 513 points spans the range of its input."""
 SMALLEST = 1e-6
 """Of a range."""
+BITS = {element: bits for bits, element in constants.ELEMENTS.items()}
 INSERTED = {"QUANTIZE": Rule(MEASURED), "CAST": Rule(MEASURED)}
 
 
@@ -105,7 +106,9 @@ class _Quantiser:
         return [
             (position, int(index))
             for position, index in enumerate(operator.inputs)
-            if position not in (rule.weight, rule.bias) and self._is_real(int(index))
+            if position not in (rule.weight, rule.bias)
+            and self._is_real(int(index))
+            and not (rule.recurrent and position > 0)
         ]
 
     def _computed(self, operator: Any) -> list[tuple[int, int]]:
@@ -271,31 +274,32 @@ class _Quantiser:
     def _set_constants(self) -> None:
         for operator in self.part.operators:
             rule = self._rule(operator)
+            if rule.recurrent:
+                lstm.store(self.model, operator, self.ranges[lstm.cell_name(self.model, operator)])
+                continue
+            inputs = [int(i) for i in operator.inputs if self._is_real(int(i))]  # computed ones are no longer real
+            real = {index: self._real(self.part.tensors[index]) for index in inputs}
             bits = self.bits.get(int(operator.outputs[0]), 8)
-            for _, index in self._operands(operator):  # computed ones are no longer real
-                tensor = self.part.tensors[index]
-                real = self._real(tensor)
-                if rule.scale == SAME:
-                    other = self.part.tensors[int(operator.outputs[0])]
-                    scale, zero_point = float(scales(other)[0]), int(other.quantization.zeroPoint[0])
-                    integers = constants.with_scale(real, bits, scale, zero_point)
-                else:
-                    integers = constants.operand(real, bits)
-                constants.store(self.model, tensor, integers, constants.ELEMENTS[bits])
-            if rule.weight is not None:
-                self._set_weights(operator, rule, rule.weight)
+            width = self.widths.get(id(operator), INT8)  # an inserted one has no constants
+            for index, one in constants.of_operator(self.model, operator, rule, width, bits, real).items():
+                constants.store(self.model, self.part.tensors[index], one)
 
-    def _set_weights(self, operator: Any, rule: Rule, position: int) -> None:
-        width = self.widths[id(operator)]
-        weight = self.part.tensors[operator.inputs[position]]
-        (source,) = (int(i) for i in operator.inputs if int(i) in self.bits)
-        source_scale = float(scales(self.part.tensors[source])[0])
-        has_bias = rule.bias is not None and len(operator.inputs) > rule.bias and operator.inputs[rule.bias] >= 0
-        bias = self.part.tensors[operator.inputs[rule.bias]] if has_bias else None
-        real = None if bias is None else self._real(bias)
-        integers = constants.weights(self._real(weight), rule.axis, width.weights, real, source_scale)
-        constants.store(self.model, weight, integers, constants.ELEMENTS[width.weights], rule.axis)
-        if real is not None:
-            scale = source_scale * integers.scale.astype(np.float64)
-            _, element = constants.BIAS[width.activations]
-            constants.store(self.model, bias, constants.bias(real, scale, width.activations), element)
+
+def renewed(integer_model: Any, real: Mapping[str, Array]) -> dict[str, constants.Stored]:
+    """Integers of the constants that `real` names for an integer graph that exists; its other scales stay.
+
+    What `quantise` would store for a float graph with these constants and the same ranges.
+    """
+    part = graph(integer_model)
+    found = {}
+    for operator in part.operators:
+        named = {int(i): tensor_name(part.tensors[i]) for i in operator.inputs if i >= 0}
+        values = {index: real[name] for index, name in named.items() if name in real}
+        rule = RULES.get(operator_name(integer_model, operator))
+        if not values or rule is None:
+            continue
+        bits = BITS[part.tensors[operator.outputs[0]].type]
+        weight_bits = 8 if rule.weight is None else BITS[part.tensors[operator.inputs[rule.weight]].type]
+        stored = constants.of_operator(integer_model, operator, rule, Width(weight_bits, bits), bits, values)
+        found.update({tensor_name(part.tensors[index]): one for index, one in stored.items()})
+    return found

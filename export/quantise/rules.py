@@ -35,6 +35,8 @@ class Rule:
     """Pairs of weight and activation bits that LiteRT's kernel has."""
     fixed: tuple[tuple[int, tuple[float, int]], ...] = ()
     """Width -> scale and zero point of the output."""
+    recurrent: bool = False
+    """Everything but the first operand is the operator's own, see lstm.py."""
 
 
 def _fixed(int8: tuple[float, int], int16: tuple[float, int] | None) -> Rule:
@@ -48,6 +50,7 @@ RULES: dict[str, Rule] = {
     "CONV_2D": Rule(MEASURED, weight=1, axis=0, bias=2, weight_bits=EVERY_PAIR),
     "DEPTHWISE_CONV_2D": Rule(MEASURED, weight=1, axis=3, bias=2, weight_bits=((4, 8), (8, 8), (8, 16))),
     "TRANSPOSE_CONV": Rule(MEASURED, weight=1, axis=0, bias=3),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Rule(MEASURED, ONLY_8, recurrent=True),
     "LOGISTIC": _fixed(_POSITIVE, _UNIT),
     "TANH": _fixed((1 / 128, 0), _UNIT),
     "SOFTMAX": _fixed(_POSITIVE, _UNIT),
@@ -90,7 +93,6 @@ HELP: dict[str, str] = {
     "READ_VARIABLE": "export the state as inputs and outputs of one step",
     "ASSIGN_VARIABLE": "export the state as inputs and outputs of one step",
     "CALL_ONCE": "export the state as inputs and outputs of one step",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "export one time step with its state as inputs and outputs",
     "DEQUANTIZE": "give the float32 file; this one holds float16 or integers already",
     "QUANTIZE": "give the float32 file; this one holds integers already",
     "CAST": "keep one type throughout",

@@ -1,9 +1,9 @@
-/* DEPTHWISE_CONV_2D, four channels at a time: rows of the image are widened channel by channel into a ring that holds
- * as many as the filter reaches over, so that neighbours along a row are neighbours in memory and the image is read
- * before the result is written: both may be the same memory when they are of one shape.
+/* DEPTHWISE_CONV_2D of 3 x 3 neighbouring taps, four channels at a time: rows of the image are widened channel by
+ * channel into a ring of three, so that neighbours along a row are neighbours in memory and the image is read before
+ * the result is written: both may be the same memory when they are of one shape. Four outputs are made at a time, see
+ * tl_row_sums.h; other filters are for tl_depthwise_taps.h.
  *
- * Values of int8 are raised as in tl_blocks.h, those of int16 ("wide") are not. Filters of 3 x 3 with neighbouring taps
- * make four outputs at a time, see tl_row_sums.h.
+ * Values of int8 are raised as in tl_blocks.h, those of int16 ("wide") are not.
  */
 #ifndef TL_DEPTHWISE_ROWS_H
 #define TL_DEPTHWISE_ROWS_H
@@ -21,12 +21,11 @@ typedef struct {
     int32_t out_row, out_pixel;
     int32_t pitch;         /* int16 values a row of the ring */
     tl_conv_shape_t shape; /* rows and columns may have changed places: the longer lines go faster */
-    uint16_t rows;         /* of the ring: as many as the filter reaches over */
-    uint16_t per_channel;  /* this and what follows as in tl_block_t */
+    uint16_t rows;         /* this to `beyond` are for tl_depthwise_lines.h alone; rows of the ring */
+    uint16_t phases, beyond;
+    uint16_t per_channel; /* this and what follows as in tl_block_t */
     int16_t zero, low, high, input_zero;
 } tl_depthwise_rows_t;
-
-/* ---- 3 x 3 ---- */
 
 /* writes `count` outputs: one or two of two, three or more of four */
 TL_INLINE void tl_depthwise_two(uint8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count,
@@ -102,30 +101,6 @@ TL_SHARED void tl_depthwise_row3_s16(const int16_t *top, const int16_t *middle, 
 {
     tl_depthwise_three(top, middle, bottom, own, channels, plane, width, apart, out, 1);
 }
-
-/* ---- any filter ---- */
-
-/* one output row of one channel; `top` is the ring's row that the filter's first row sees */
-TL_INLINE void tl_depthwise_row(const tl_depthwise_rows_t *layer, const int16_t *ring, int32_t top,
-                                const tl_depthwise_channel_t *c, uint8_t *y, int32_t wide)
-{
-    const tl_conv_shape_t *const s = &layer->shape;
-    for (int32_t column = 0; column < s->out_width; column++, y += c->step) {
-        const int8_t *w = c->weights;
-        int32_t sum = c->bias, row = top;
-        for (int32_t i = 0; i < s->kernel_height; i++) {
-            const int16_t *x = ring + row * layer->pitch + column * s->stride_width;
-            for (int32_t j = s->kernel_width; j > 0; j--, x += s->dilation_width) {
-                sum = tl_wrapping_add(sum, (uint32_t)(*x * *w++));
-            }
-            row += s->dilation_height;
-            row -= row >= layer->rows ? layer->rows : 0;
-        }
-        tl_put_output(y, sum, c->multiplier, c->shift, c->zero, wide);
-    }
-}
-
-/* ---- the ring ---- */
 
 /* `width` pixels of `channels` (1 to 4) values each, `step` apart, into one row of each channel's plane */
 TL_SHARED void tl_widen_row(int16_t *to, int32_t plane, const int8_t *x, int32_t step, int32_t channels, int32_t width)
@@ -228,28 +203,24 @@ TL_INLINE void tl_depthwise_rows(const tl_depthwise_rows_t *layer, const void *x
                                  int32_t wide)
 {
     const tl_conv_shape_t *const s = &layer->shape;
-    const int32_t rows = layer->rows, pitch = layer->pitch, plane = rows * pitch, bytes = wide ? 2 : 1;
-    const int32_t outside = wide ? 0 : layer->input_zero + TL_RAISE, filters = s->out_channels / s->channels;
-    const int32_t three = s->kernel_height == 3 && s->kernel_width == 3 && s->dilation_height == 1 &&
-                          s->dilation_width == 1 && filters == 1 && s->stride_width <= 2;
+    const int32_t rows = 3, pitch = layer->pitch, plane = rows * pitch, bytes = wide ? 2 : 1;
+    const int32_t outside = wide ? 0 : layer->input_zero + TL_RAISE;
     tl_fill_row(ring, 0, outside, 1, 4 * plane); /* what lies beside the image stays */
     for (int32_t channel = 0; channel < s->channels; channel += 4) {
         const int32_t channels = s->channels - channel < 4 ? s->channels - channel : 4;
         tl_depthwise_channel_t own[4];
-        if (three) {
-            for (int32_t k = 0; k < channels; k++) {
-                own[k] = tl_depthwise_channel(layer, channel + k, bytes);
+        for (int32_t k = 0; k < channels; k++) {
+            own[k] = tl_depthwise_channel(layer, channel + k, bytes);
 #if TL_DSP
-                tl_depthwise_prepare(&own[k]);
+            tl_depthwise_prepare(&own[k]);
 #else
-                if (!wide) {
-                    tl_depthwise_prepare(&own[k]);
-                }
-#endif
+            if (!wide) {
+                tl_depthwise_prepare(&own[k]);
             }
+#endif
         }
         int32_t next = -s->pad_height, slot = 0; /* the image's row to be read next, and its row in the ring */
-        uint8_t *out = y + channel * filters * bytes;
+        uint8_t *out = y + channel * bytes;
         for (int32_t row = 0, top = -s->pad_height; row < s->out_height; row++, top += s->stride_height) {
             next = next < top ? top : next;
             for (; next < top + rows; next++) {
@@ -265,22 +236,14 @@ TL_INLINE void tl_depthwise_rows(const tl_depthwise_rows_t *layer, const void *x
                 slot = slot + 1 == rows ? 0 : slot + 1;
             }
             /* the ring is full: its oldest row is the one to be overwritten next */
-            if (three) {
-                const int16_t *const first = ring + slot * pitch;
-                const int16_t *const second = ring + (slot + 1 == 3 ? 0 : slot + 1) * pitch;
-                const int16_t *const third = ring + (slot == 0 ? 2 : slot - 1) * pitch;
-                if (wide) {
-                    tl_depthwise_row3_s16(first, second, third, own, channels, plane, s->out_width,
-                                          s->stride_width == 2, out);
-                } else {
-                    tl_depthwise_row3(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2,
+            const int16_t *const first = ring + slot * pitch;
+            const int16_t *const second = ring + (slot + 1 == 3 ? 0 : slot + 1) * pitch;
+            const int16_t *const third = ring + (slot == 0 ? 2 : slot - 1) * pitch;
+            if (wide) {
+                tl_depthwise_row3_s16(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2,
                                       out);
-                }
             } else {
-                for (int32_t k = 0; k < channels * filters; k++) {
-                    own[0] = tl_depthwise_channel(layer, channel * filters + k, bytes);
-                    tl_depthwise_row(layer, ring + k / filters * plane, slot, &own[0], out + k * bytes, wide);
-                }
+                tl_depthwise_row3(first, second, third, own, channels, plane, s->out_width, s->stride_width == 2, out);
             }
             out += layer->out_row * bytes;
         }

@@ -11,11 +11,13 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from unittest import mock
 
 import numpy as np
 
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.boards import Board, Core, load_board
+from tinyloc.codegen.lowering import kernel_selection
 from tinyloc.codegen.lowering.kernel_costs import FILE
 from tinyloc.codegen.lowering.kernel_selection import Aim, FormOptions, Level
 from tinyloc.device.image.footprint import read_symbols
@@ -29,14 +31,16 @@ AIMS: tuple[Aim, Aim] = ("speed", "size")
 OPTIONS = {"padding": 0, "strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
 
 
-def _layer(model: TFLiteModel, kind: str, element: str, size: int, depth: int, channels: int) -> None:
+def _layer(
+    model: TFLiteModel, kind: str, element: str, size: int, depth: int, channels: int, window: tuple[int, int] = (3, 3)
+) -> None:
     """A layer with random weights on an image of size x size, or on a row of `depth` values."""
     chance = np.random.default_rng(0)
     image = (1, depth) if kind == "FULLY_CONNECTED" else (1, size, size, depth)
     x = model.input(image, element, 0.05 if element == "int8" else 0.0002)
     taps = {
         "CONV_2D": (channels, 3, 3, depth), "TRANSPOSE_CONV": (channels, 4, 4, depth),
-        "DEPTHWISE_CONV_2D": (1, 3, 3, channels), "FULLY_CONNECTED": (channels, depth),
+        "DEPTHWISE_CONV_2D": (1, *window, channels), "FULLY_CONNECTED": (channels, depth),
     }[kind]  # fmt: skip
     axis = 3 if kind == "DEPTHWISE_CONV_2D" else 0
     weights = model.constant(chance.integers(-127, 128, taps), "int8", [0.01] * channels, axis=axis)
@@ -55,10 +59,17 @@ def _layer(model: TFLiteModel, kind: str, element: str, size: int, depth: int, c
     model.output(model.unary(kind, operands, result, element, 0.2 if element == "int8" else 0.0008, **options))
 
 
-def _layers(kind: str, element: str, depth: int, channels: int) -> TFLiteModel:
+def _layers(
+    kind: str,
+    element: str,
+    depth: int,
+    channels: int,
+    window: tuple[int, int] = (3, 3),
+    sizes: tuple[int, int] = (8, 5),
+) -> TFLiteModel:
     model = TFLiteModel()
-    _layer(model, kind, element, 8, depth, channels)
-    _layer(model, kind, element, 5, depth + 4, depth + 4 if kind == "DEPTHWISE_CONV_2D" else channels)
+    _layer(model, kind, element, sizes[0], depth, channels, window)
+    _layer(model, kind, element, sizes[1], depth + 4, depth + 4 if kind == "DEPTHWISE_CONV_2D" else channels, window)
     return model
 
 
@@ -81,6 +92,8 @@ def typical(element: str) -> dict[tuple[str, str], Callable[[], TFLiteModel]]:
     rows = {
         ("conv_blocks", "conv"): lambda: _layers("CONV_2D", element, 16, 16),
         ("conv_parts", "transpose_conv"): lambda: _layers("TRANSPOSE_CONV", element, 16, 16),
+        ("depthwise_lines", "depthwise"): lambda: _layers("DEPTHWISE_CONV_2D", element, 32, 32, (5, 1)),
+        ("depthwise_taps", "depthwise"): lambda: _layers("DEPTHWISE_CONV_2D", element, 32, 32, (3, 1), (2, 1)),
         ("depthwise_rows", "depthwise"): lambda: _layers("DEPTHWISE_CONV_2D", element, 32, 32),
         ("fully_connected", "fully_connected_small"): lambda: _layers("FULLY_CONNECTED", element, 64, 66),
     }
@@ -99,7 +112,8 @@ def measured(model: TFLiteModel, board: Board, forms: FormOptions) -> tuple[dict
     """(functions of the image, cycles a product) of a network in one form."""
     with tempfile.TemporaryDirectory() as work:
         path = model.write(Path(work) / "model.tflite")
-        with compiled_network(path, board, optimise=forms.level, aim=forms.aim) as network:
+        small = mock.patch.object(kernel_selection, "MOST_TIMES", 1000)  # measured whatever they take
+        with small, compiled_network(path, board, optimise=forms.level, aim=forms.aim) as network:
             chance = np.random.default_rng(1)
             given = network.manifest.inputs
             inputs = [[chance.integers(-100, 100, a.shape).astype(a.element) for a in given]]

@@ -82,7 +82,7 @@ def test_every_tool_has_a_dry_run(name, tool, tmp_path, monkeypatch):
 
 
 def test_a_virtual_board_does_not_pretend(build):
-    with pytest.raises(FlashError, match=r"cannot be flashed: it is a virtual board; .*aducm3029, cc2650, stm32l4$"):
+    with pytest.raises(FlashError, match=r"cannot be flashed: it is a virtual board; .*aducm3029, .*stm32l4$"):
         flash(build, load_board("cortex-m4"), dry_run=True)
 
 
@@ -91,8 +91,12 @@ def test_an_unknown_tool_names_those_of_the_board(build):
         flash(build, BOARD, dry_run=True, tool="hammer")
 
 
-@pytest.mark.parametrize("name", part_names())
-@pytest.mark.parametrize("other", part_names())
+TOLD_APART = ("aducm3029", "cc2650", "stm32l4")
+"""Boards whose images differ in memories or fixed words; others are told apart by build.json alone."""
+
+
+@pytest.mark.parametrize("name", TOLD_APART)
+@pytest.mark.parametrize("other", TOLD_APART)
 def test_an_image_for_another_part_is_refused(name, other, tmp_path):
     board = load_board(name)
     build = write_build(tmp_path / "build", load_board(other))

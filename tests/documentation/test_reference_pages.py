@@ -12,6 +12,7 @@ import typer.main
 
 from tests.documentation.blocks import blocks
 from tinyloc.boards import Board
+from tinyloc.boards.parts import PartFacts
 from tinyloc.bundle.schema import Bundle
 from tinyloc.codegen.semantics.operator_table import RULES
 from tinyloc.main import app
@@ -42,7 +43,7 @@ def test_every_command_and_option_has_its_line() -> None:
                 assert parameter.help and pages.cell(parameter.help) in page, (path, parameter.name)
 
 
-@pytest.mark.parametrize("model", [Recipe, Board, OwnData, Bundle])
+@pytest.mark.parametrize("model", [Recipe, Board, PartFacts, OwnData, Bundle])
 def test_every_key_has_a_meaning(model: Any) -> None:
     tables = hook("key_tables")
     assert tables.undescribed(model) == []

@@ -219,17 +219,29 @@ def test_layers_are_ranked_by_what_16_bits_there_gain(finished):
     stream = calibration_stream(run.calibration)[:40]
 
     def of(content: bytes) -> Need:
-        return Need(len(content), 0)
+        return Need(len(content), 10 * len(content), None)
 
     ranking = rank_widths(exported.float_file, exported.names, exported.ranges, [stream], of)
-    gains = [found.alone_at_16 for found in ranking.layers]
+    gains = [found.error for found in ranking.layers if found.width == "w8a16"]
     assert gains == sorted(gains) and gains[0] < ranking.int8
     assert next(iter(ranking.proposed)) == ranking.layers[0].layer
     assert ranking.int16x8 <= ranking.proposed_error < gains[0] or len(ranking.proposed) == 1
     layers = {found.layer for found in ranking.layers}
     assert {"embed", "head", "blocks.0.scan", "blocks.0.norm", "blocks.0.u_proj"} <= layers
     assert "scan_0_out" not in layers  # moves values only
-    assert f'"{ranking.layers[0].layer}" = "w8a16"' in ranking_table(ranking)
+    four = {found.layer: found for found in ranking.layers if found.width == "w4a8"}
+    assert {"embed", "head", "blocks.0.u_proj"} <= four.keys() and "blocks.0.scan" not in four
+    assert four["blocks.0.u_proj"].added.flash < 0 and four["blocks.0.u_proj"].added.cycles is None
+    text = ranking_table(ranking)
+    assert f'"{ranking.layers[0].layer}" = "w8a16"' in text and "budget exceeded" not in text
+
+    tight = Need(ranking.int8_need.flash - 60, None, None)
+    within = rank_widths(exported.float_file, exported.names, exported.ranges, [stream], of, tight)
+    assert within.fits and "w4a8" in within.proposed.values()
+    assert within.proposed_need.flash <= tight.flash
+    nothing = rank_widths(exported.float_file, exported.names, exported.ranges, [stream[:4]], of, Need(1, None, None))
+    assert not nothing.fits and set(nothing.proposed.values()) == {"w4a8"}
+    assert "budget exceeded: it allows 1 B of flash" in ranking_table(nothing)
 
 
 def test_explain_points_at_the_layer_that_costs_the_accuracy(finished, int16):

@@ -39,9 +39,10 @@ MODELS = {  # type -> attributes, as the constructors and properties of Renode 1
     "UART.STM32F7_USART": {"frequency"},
     "UART.NS16550": {"wideRegisters"},
     "UART.PL011": set(),
+    "UART.NRF52840_UART": {"easyDMA"},
 }
 KNOWN_SIZE = {"IRQControllers.NVIC": 0x1000, "Miscellaneous.DWT": 0x1000, "UART.STM32F7_USART": 0x400,
-              "UART.NS16550": 0x100, "UART.PL011": 0x1000}  # fmt: skip
+              "UART.NS16550": 0x100, "UART.PL011": 0x1000, "UART.NRF52840_UART": 0x1000}  # fmt: skip
 
 
 def parse_platform(text: str) -> tuple[dict[str, dict], list[tuple[int, int, int]]]:

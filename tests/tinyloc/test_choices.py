@@ -34,7 +34,7 @@ from tinyloc.training.recipe import recipe_names
         (choices.NetworkBackendChoice, BACKENDS[:2]),
         (choices.ReferenceChoice, get_args(Reference)),
         (choices.LevelChoice, get_args(Optimise)),
-        (choices.ProfileChoice, PROFILES),
+        (complete.BUDGETS, PROFILES),
         (choices.CoreChoice, get_args(Core)),
         (choices.AimChoice, AIMS),
         (choices.NetworkBackendChoice, KERNELS),

@@ -7,20 +7,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ai_edge_litert import schema_py_generated as schema
 
-from tests.integer_mlp import integer_scores
-from tinyloc.bundle.schema import Preprocessing
-from tinyloc.export.flatbuffer import constant, graph, load, scales, tensor_name
+from tinyloc.bundle.schema import Preprocessing, load_bundle
+from tinyloc.codegen.graph import Quantisation, Tensor
+from tinyloc.export.flatbuffer import constant, graph, load, tensor_name
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.pipeline import export_run
 from tinyloc.export.step_names import StepNames
+from tinyloc.integer_training.execution import limits, real_of, rounded, whole_of
+from tinyloc.integer_training.tuner import INTEGERS
 from tinyloc.training.calibration import calibration_stream
-from tinyloc.training.compress import prune, rounding, select
+from tinyloc.training.compress import prune, select
 from tinyloc.training.compress.footprint import least_constant_bytes
-from tinyloc.training.compress.forms import Int8Linear, dynamic, serialised_bytes, static
-from tinyloc.training.compress.integers import activation_scales, linear_layers, snapped
+from tinyloc.training.compress.forms import (
+    Int8Linear,
+    dynamic,
+    outlier_columns,
+    serialised_bytes,
+    static,
+    static_outliers,
+)
 from tinyloc.training.compress.level import level_scores
-from tinyloc.training.compress.qat import QuantisedMlp, fake_activation, fake_weight
 from tinyloc.training.compress.scales import SCORE_MARGIN, affine, score_range
 from tinyloc.training.compress.weight_grid import weight_integers, weight_scales
 from tinyloc.training.data.dataset import Recording
@@ -77,7 +85,7 @@ fine_tune_epochs = 2
 forms = ["dynamic", "static"]
 quantisation_aware = { epochs = 2 }
 """
-    run = train(recipe(text), tmp_path_factory.mktemp("runs") / "aware")
+    run = train(recipe(text), tmp_path_factory.mktemp("runs") / "aware", tuner=INTEGERS)
     export_run(run.directory)
     return run
 
@@ -87,33 +95,20 @@ def exported(run: TrainedRun) -> bytes:
 
 
 def test_the_exported_integers_are_those_of_the_training(aware: TrainedRun) -> None:
-    """Weights, scales, zero points, biases and every score."""
+    """Weights, and every score of the test set; tests/integer_training has the other architectures."""
     model, content = aware.model, load(exported(aware))
-    own = activation_scales(model, torch.from_numpy(calibration_stream(aware.calibration)))
     tensors = {tensor_name(tensor): tensor for tensor in graph(content).tensors}
-    names = ["reading", "hidden.0", "hidden.1", "scores"]
-    for name, (scale, zero) in zip(names, own, strict=True):
-        assert scales(tensors[name])[0] == pytest.approx(scale, rel=1e-6)
-        assert tensors[name].quantization.zeroPoint[0] == zero
-    for name, layer in zip(["hidden.0", "hidden.1", "head"], linear_layers(model), strict=True):
+    for name, layer in zip(["hidden.0", "hidden.1", "head"], model.linear_layers(), strict=True):
         found = constant(content, tensors[f"{name}/weight"])
         assert np.array_equal(found, weight_integers(layer.weight.detach()).numpy())
         kept = layer.weight.detach() - weight_integers(layer.weight.detach()) * weight_scales(layer.weight)
         assert float(kept.abs().max()) < 1e-6  # the checkpoint is on the grid
+    stream = calibration_stream(aware.calibration)
+    twin = INTEGERS.twin(copy.deepcopy(model), stream, False, "int8", {}).eval()
     x = model_input(np.where(aware.test_set.rssi_dbm == 127, np.nan, aware.test_set.rssi_dbm), aware.preprocessing)
-    runner = StepRunner(exported(aware), StepNames(()))
-    device = np.stack([runner.step(runner.quantise(row)) for row in x[:400]])
-    assert np.array_equal(device, integer_scores(model, own, x[:400]))
-
-
-def test_the_training_pass_computes_the_integers_scaled(aware: TrainedRun) -> None:
-    stream = torch.from_numpy(calibration_stream(aware.calibration))
-    quantised = QuantisedMlp(copy.deepcopy(aware.model), stream).eval()
-    scale, zero = quantised.scales[-1]
-    found = quantised.network(stream).detach().numpy() / scale + zero
-    expected = integer_scores(aware.model, quantised.scales, stream.numpy())
-    assert np.abs(found - np.rint(found)).max() < 1e-3
-    assert np.mean(np.rint(found) != expected) < 1e-3  # sums in single precision
+    device = StepRunner(exported(aware), StepNames(())).run(x[:400])
+    with torch.no_grad():
+        assert np.array_equal(twin.network(torch.from_numpy(x[None, :400]))[0].numpy(), device)
 
 
 def test_levelled_scores_tell_the_same_and_are_resolved_finer() -> None:
@@ -140,20 +135,9 @@ def test_scores_that_no_decision_asks_for_saturate() -> None:
     assert score_range(np.array([[1.0, 0.5]])) == (0.0, 1.0)  # 0 has to be held
 
 
-def test_a_crf_adds_scores_up_and_keeps_their_whole_range() -> None:
-    torch.manual_seed(0)
-    model = build_model(ModelSettings(architecture="mlp", hidden=[4], crf=True), 6, 3).eval()
-    assert isinstance(model, MlpLocaliser)
-    with torch.no_grad():
-        model.head.bias.copy_(torch.tensor([0.0, 0.0, -90.0]))
-    assert activation_scales(model, readings(50))[-1][0] * 255 > 85
-    model.crf = None
-    assert activation_scales(model, readings(50))[-1][0] * 255 < 15
-
-
 def test_pruned_and_selected_sizes_are_what_is_deployed_and_read_back(aware: TrainedRun) -> None:
     again = load_run(aware.directory)
-    assert [layer.weight.shape for layer in linear_layers(again.model)] == [(8, 7), (8, 8), (4, 8)]
+    assert [layer.weight.shape for layer in again.model.linear_layers()] == [(8, 7), (8, 8), (4, 8)]
     assert len(again.preprocessing.access_points) == 7
     assert again.record.parameters == 8 * 7 + 8 + 8 * 8 + 8 + 4 * 8 + 4
     assert again.record.epochs == 6 + 2 + 2
@@ -168,55 +152,51 @@ def test_forms_are_scored_on_the_test_split(aware: TrainedRun) -> None:
 
 
 def test_rounding_passes_the_gradient_where_nothing_saturates() -> None:
+    tensor = Tensor("x", (4,), "int8", Quantisation((0.03,), (10,)))
     x = torch.tensor([-9.0, -0.4, 0.3, 9.0], requires_grad=True)
-    y = fake_activation(x, (0.03, 10))
+    y = rounded(x, real_of(tensor, whole_of(tensor, x)), *limits(tensor))
     assert torch.allclose(y.detach(), torch.tensor([-4.14, -0.39, 0.3, 3.51]))
     y.sum().backward()
     assert x.grad.tolist() == [0.0, 1.0, 1.0, 0.0]
-    weight = torch.randn(3, 5, requires_grad=True)
-    near = fake_weight(weight)
-    assert float(((near - weight).abs() / weight_scales(weight)).detach().max()) <= 0.501
-    near.square().sum().backward()
-    assert torch.allclose(weight.grad, 2 * near.detach())
-
-
-def test_weights_on_their_grid_stay_there() -> None:
-    model = mlp(5)
-    with torch.no_grad():
-        model.hidden[0].weight[2] = 0.0
-    snapped(model)
-    before = [layer.weight.detach().clone() for layer in linear_layers(model)]
-    integers = [weight_integers(weight) for weight in before]
-    snapped(model)
-    for layer, weight, whole in zip(linear_layers(model), before, integers, strict=True):
-        assert torch.allclose(layer.weight, weight, rtol=1e-6)
-        assert torch.equal(weight_integers(layer.weight), whole)
-
-
-def test_adaptive_rounding_keeps_sums_where_inputs_are_related() -> None:
-    model, generator = mlp(8, inputs=40, classes=4), torch.Generator().manual_seed(1)
-    x = torch.rand(300, 3, generator=generator) @ torch.rand(3, 40, generator=generator)
-    exact, nearest = copy.deepcopy(model), copy.deepcopy(model)
-    snapped(nearest)
-    rounding.round_adaptively(model, x, generator)
-    for layer, before in zip(linear_layers(model), linear_layers(exact), strict=True):
-        scale = weight_scales(before.weight)
-        up = (layer.weight / scale).round() - (before.weight / scale).floor()
-        assert set(up.flatten().tolist()) == {0.0, 1.0}
-    errors = [float((one.network(x) - exact.network(x)).detach().square().mean()) for one in (model, nearest)]
-    assert errors[0] < errors[1] / 2
 
 
 def test_adaptive_rounding_in_a_run_is_exported_as_it_was_rounded(tmp_path: Path) -> None:
-    run = train(recipe("[compression]\nadaptive_rounding = true"), tmp_path / "run")
+    run = train(recipe("[compression]\nadaptive_rounding = true"), tmp_path / "run", tuner=INTEGERS)
     plain = train(recipe(), tmp_path / "plain")
     moved = 0
-    for layer, before in zip(linear_layers(run.model), linear_layers(plain.model), strict=True):
+    for layer, before in zip(run.model.linear_layers(), plain.model.linear_layers(), strict=True):
         steps = (layer.weight - before.weight) / weight_scales(before.weight)
-        assert float(steps.abs().max()) < 1.001
+        assert float(steps.detach().abs().max()) < 1.001
         assert torch.allclose(layer.weight, weight_integers(layer.weight) * weight_scales(layer.weight), atol=1e-7)
         moved += int((steps.abs() > 0.501).sum())
     assert moved > 0  # some weight was not rounded to its nearest
+
+
+def test_a_recipe_that_trains_with_integers_needs_who_makes_them(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"pass tuner=tinyloc\.integer_training\.tuner\.INTEGERS"):
+        train(recipe("[compression]\nadaptive_rounding = true"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_sequence_model_trains_with_the_integers_of_its_default_form(tmp_path: Path) -> None:
+    text = RECIPE
+    for old, new in {
+        'architecture = "mlp"\nhidden = [12, 8]': 'architecture = "gru"\nhidden = 8\ncrf = true',
+        "batch = 128": "batch = 8\nchunk = 20\nchunks_per_epoch = 32",
+        '["int8"]': '["mixed"]\ndefault = "mixed"',
+    }.items():
+        text = text.replace(old, new)
+    window, widths = "\n[window]\nsteps = 20\nhop = 10\n", '\n[export.widths]\n"*" = "w4a8"\n'
+    aware = "[compression]\nquantisation_aware = { epochs = 2 }\n"
+    run = train(parse_recipe(text + widths + window + aware, "four bits"), tmp_path / "run", tuner=INTEGERS)
+    assert run.record.epochs == 6 + 2
+    bundle = load_bundle(export_run(run.directory))
+    (model,) = bundle.models
+    content = load((run.directory / "bundle" / model.path).read_bytes())
+    weights = [t for t in graph(content).tensors if tensor_name(t).endswith("/weight")]
+    assert weights and all(t.type == schema.TensorType.INT4 for t in weights)
+    (stage,) = [stage for stage in bundle.settings["parity"] if stage["stage"] == "mixed"]
+    assert stage["error"] < 0.1  # the float model has the same weights
 
 
 def test_pruning_keeps_the_units_that_matter_and_the_function_when_the_rest_is_dead() -> None:
@@ -227,7 +207,7 @@ def test_pruning_keeps_the_units_that_matter_and_the_function_when_the_rest_is_d
             model.hidden[0].bias[unit] = -1.0
         model.head.weight[:, 2] = 0.0  # nobody listens
     smaller = prune.pruned(model, [4, 4], x)
-    assert [tuple(layer.weight.shape) for layer in linear_layers(smaller)] == [(4, 6), (4, 4), (3, 4)]
+    assert [tuple(layer.weight.shape) for layer in smaller.linear_layers()] == [(4, 6), (4, 4), (3, 4)]
     assert torch.allclose(smaller.network(x[None]), model.network(x[None]), atol=1e-6)
 
 
@@ -292,11 +272,26 @@ def test_static_int8_is_vector_wise_with_outliers_in_half_precision(outliers: in
     layer, x = torch.nn.Linear(9, 5), torch.randn(7, 9)
     x[:, :outliers] *= 30
     x[0, :outliers] = 40.0
-    found = Int8Linear(layer)(x).detach().numpy()
+    compressed = Int8Linear(layer)
+    found = compressed(x).detach().numpy()
+    assert outlier_columns(compressed) == (6.0, outliers, 9)
     assert np.allclose(found, plain_int8(x.numpy(), layer, 6.0), atol=2e-2 if outliers else 1e-5)
     exact = layer(x).detach().numpy()
     with_columns, without = (np.abs(Int8Linear(layer, t)(x).numpy() - exact).mean() for t in (6.0, 1e9))
     assert with_columns < without if outliers else with_columns == without
+
+
+def test_a_threshold_is_found_at_which_a_small_model_has_outliers() -> None:
+    torch.manual_seed(2)
+    model = build_model(ModelSettings(architecture="mlp", hidden=[16]), 12, 3).eval()
+    x = torch.rand(64, 1, 12)
+    assert outlier_columns(model) is None
+    ordinary, found = static(model), static_outliers(model, x)
+    ordinary.network(x), found.network(x)
+    assert outlier_columns(ordinary) == (6.0, 0, 28)
+    threshold, columns, of = outlier_columns(found)
+    assert threshold < 6.0 and 0 < columns < of == 28
+    assert np.allclose(found.network(x).detach(), model.network(x).detach(), atol=0.05)
 
 
 def test_static_int8_agrees_with_bitsandbytes() -> None:
@@ -352,9 +347,12 @@ def test_a_wrong_compression_is_told(text: str, message: str) -> None:
         recipe(f"[compression]\n{text}")
 
 
-def test_what_is_there_for_an_mlp_only_is_told() -> None:
+def test_what_is_there_for_some_models_only_is_told() -> None:
     other = RECIPE.replace('"mlp"', '"gru"').replace("[12, 8]", "8")
     with pytest.raises(RecipeError) as caught:
         parse_recipe(other + "[compression]\nhidden = 4\nadaptive_rounding = true\n", "compressed")
-    for name in ("hidden", "adaptive_rounding"):
-        assert f"compression.{name} works with model.architecture = 'mlp' only" in str(caught.value)
+    assert "compression.hidden works with model.architecture = 'mlp' only" in str(caught.value)
+    assert "adaptive_rounding" not in str(caught.value)
+    window = RECIPE.replace('"mlp"', '"mdcsa"\nattention = "window"').replace("[12, 8]", "8")
+    with pytest.raises(RecipeError, match=r"needs model\.attention = 'streaming'"):
+        parse_recipe(window + "[compression]\nadaptive_rounding = true\n", "compressed")

@@ -50,9 +50,9 @@ def test_a_recipe_is_found_by_name_or_by_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("epochs = 2", "epochs = 2\nepoch = 3", r"training\.epoch: unknown key \(known here: epochs, batch"),
-        ("[window]", "[windows]\n[window]", r"windows: unknown key \(known here: name, title, seed, data"),
-        ("epochs = 2", "", r"training\.epochs: missing"),
+        ("epochs = 2", "epochs = 2\nepoch = 3", r"training\.epoch: unknown key \(known here: epochs, steps"),
+        ("[window]", "[windows]\n[window]", r"windows: unknown key \(known here: name, title, preset, seed, data"),
+        ("epochs = 2", "", r"training: give one of epochs and steps"),
         ("epochs = 2", 'epochs = "two"', r"training\.epochs: Input should be a valid integer"),
         ('"house-a"', '"house-z"', r"data: unknown data set 'house-z'; known data sets: ujiindoorloc"),
         ("[window]", "[data.options]\nsed = 1\n[window]", r"data: house-a has no option 'sed'"),

@@ -25,6 +25,6 @@ def test_a_state_that_exceeds_the_budget_is_told_before_training(tmp_path: Path)
 
 def test_a_study_tells_of_boards_whose_ram_is_too_small() -> None:
     assert load_board("cc2650").region("ram").size < STATE < load_board("stm32l4").region("ram").size
-    cell = Cell("house", "mdcsa", "plain", 1, ("cc2650", "stm32l4"), tiny_recipe(MDCSA), None)
+    cell = Cell("house", "mdcsa", "plain", 1, ("cc2650", "stm32l4"), tiny_recipe(MDCSA))
     why = impossible([cell])[cell.id]
     assert f"cannot fit cc2650: a state of {STATE:,} values" in why and "stm32l4" not in why

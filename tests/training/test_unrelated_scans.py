@@ -202,7 +202,7 @@ def test_all_that_would_reach_from_scan_to_scan_is_named_at_once(folder: Path) -
 
 def test_a_study_names_such_a_cell_before_anything_is_trained(folder: Path) -> None:
     told = recipe(CHUNK, ("[input]", f"path = {json.dumps(str(folder))}\n[input]"))
-    cell = Cell("uji", "gru", "plain", 1, (), told, None)
+    cell = Cell("uji", "gru", "plain", 1, (), told)
     assert "training.chunk must be 1, not 4" in impossible([cell])[cell.id]
 
 

@@ -36,7 +36,7 @@ class Source(Strict):
 class Step(Strict):
     """One command on the way to the bundle."""
 
-    stage: Literal["train", "export"]
+    stage: Literal["train", "export", "evaluate"]
     """Stage that the command ran."""
     date: Date
     """Start of the command, UTC, ISO 8601."""
@@ -57,7 +57,7 @@ class Provenance(Strict):
     """Commands in the order in which they ran; empty in bundles of format 1."""
 
 
-def step(stage: Literal["train", "export"]) -> Step:
+def step(stage: Literal["train", "export", "evaluate"]) -> Step:
     """Record the command that runs now."""
     program, *arguments = sys.argv or [""]
     typed = Path(program).name in ("tinyloc", "__main__.py")

@@ -17,6 +17,11 @@ Score = Annotated[float, Field(ge=-1e5, le=1e5)]
 Exponent = Annotated[float, Field(ge=0.01, le=100)]
 Hertz = Annotated[float, Field(gt=0, le=1e5)]
 Milliseconds = Annotated[float, Field(gt=0, le=1e9)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Distance = Annotated[float, Field(gt=0, le=1e8)]
+"""In metres."""
+Energy = Annotated[float, Field(gt=0, le=1e9)]
+"""In microjoules or microamperes."""
 Figure = Annotated[float, Field(ge=-1e12, le=1e12)]
 """Any figure that was measured."""
 Count = Annotated[int, Field(ge=0, le=10**12)]

@@ -31,6 +31,8 @@ from tinyloc.bundle.quantities import (
     Bytes,
     Count,
     Dbm,
+    Distance,
+    Energy,
     Exponent,
     Figure,
     Held,
@@ -41,6 +43,7 @@ from tinyloc.bundle.quantities import (
     Place,
     Samples,
     Score,
+    Share,
     Size,
 )
 from tinyloc.bundle.site import Site
@@ -233,8 +236,16 @@ class ModelFile(Strict):
     """Bits of weights and activations by pattern of layer names, the last that matches: {"*": "w8a16"}."""
 
 
+QUALITY_GATES = frozenset({"macro_f1_min", "accuracy_min", "mean_error_m_max", "p90_error_m_max", "floor_hit_min"})
+"""Limits that need the real test set."""
+
+
 class Budget(Strict):
-    """Limits of the image; they override the board's when lower. Null is no limit of its own."""
+    """Limits of the image and gates of quality and energy. Null is no limit of its own.
+
+    Limits of bytes and latency override the board's when lower. Quality counts on the real test set, never on golden
+    scans.
+    """
 
     flash_bytes: Bytes | None = None
     """The whole image, in bytes."""
@@ -242,10 +253,29 @@ class Budget(Strict):
     """All RAM with the used stack, in bytes."""
     latency_ms: Milliseconds | None = None
     """From a sample to its answer, in milliseconds."""
+    macro_f1_min: Share | None = None
+    """Least macro F1 on the device, 0 to 1."""
+    accuracy_min: Share | None = None
+    """Least accuracy on the device, 0 to 1."""
+    mean_error_m_max: Distance | None = None
+    """Largest mean position error on the device, in metres."""
+    p90_error_m_max: Distance | None = None
+    """Largest 90th percentile of the position error, in metres."""
+    floor_hit_min: Share | None = None
+    """Least share of decisions on the true floor, 0 to 1."""
+    energy_uj_max: Energy | None = None
+    """Largest energy of one inference, in microjoules; estimated from cycles and the board's currents."""
+    current_ua_max: Energy | None = None
+    """Largest average current, in microamperes: sleep and inferences at the sample rate; an estimate without radio."""
 
     def limits(self) -> dict[str, float]:
         """Those that are set."""
         return {name: float(value) for name, value in self.model_dump().items() if value is not None}
+
+    @property
+    def gates_quality(self) -> bool:
+        """Whether any limit is one of quality."""
+        return any(name in QUALITY_GATES for name in self.limits())
 
 
 class Build(Strict):

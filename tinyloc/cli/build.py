@@ -1,5 +1,6 @@
 """`tinyloc build`: from generated C to a firmware image."""
 
+from tinyloc.api.steps import build_image, image_line
 from tinyloc.cli.choices import BackendChoice
 from tinyloc.cli.console import say
 from tinyloc.cli.options import (
@@ -16,7 +17,6 @@ from tinyloc.cli.options import (
 )
 from tinyloc.cli.outputs import JsonOption, write_json
 from tinyloc.cli.runs import find_run
-from tinyloc.cli.steps import build_image, image_line
 from tinyloc.cli.update import VersionOption
 
 

@@ -54,16 +54,6 @@ class AimChoice(StrEnum):
     OS = "Os"
 
 
-class ProfileChoice(StrEnum):
-    """Budgets that stand in for the board's."""
-
-    RAM_64K = "64k-ram"
-    RAM_32K = "32k-ram"
-    RAM_20K = "20k-ram"
-    FLASH_64K = "64k-flash"
-    FLASH_32K = "32k-flash"
-
-
 class CoreChoice(StrEnum):
     """Cores of a new board."""
 

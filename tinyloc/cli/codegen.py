@@ -1,5 +1,6 @@
 """`tinyloc codegen`: from the bundle to C."""
 
+from tinyloc.api.steps import generate, generated_line
 from tinyloc.cli.choices import BackendChoice
 from tinyloc.cli.console import say
 from tinyloc.cli.options import (
@@ -13,7 +14,6 @@ from tinyloc.cli.options import (
 )
 from tinyloc.cli.outputs import JsonOption, write_json
 from tinyloc.cli.runs import find_run
-from tinyloc.cli.steps import generate, generated_line
 
 
 def codegen(

@@ -25,6 +25,15 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in (PACKAGE_DIR / "training" / "recipes").glob("*.toml"))
 
 
+BUDGETS = ("64k-ram", "32k-ram", "20k-ram", "64k-flash", "32k-flash")
+"""Profiles of --budget."""
+
+
+def budgets(incomplete: str) -> list[str]:
+    """Complete --budget."""
+    return _begin(list(BUDGETS), incomplete)
+
+
 def boards(incomplete: str) -> list[str]:
     """Complete --board."""
     return _begin(board_names(), incomplete)

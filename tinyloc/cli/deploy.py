@@ -6,7 +6,7 @@ import typer
 
 from tinyloc.cli import build as build_step
 from tinyloc.cli import codegen, complete, emulate, export, train
-from tinyloc.cli.options import BOARD_HELP, DEFAULT_BOARD, RUNS_DIR, BudgetOption, RunsDirOption
+from tinyloc.cli.options import BOARD_HELP, DEFAULT_BOARD, RUNS_DIR, BudgetOption, RequireOption, RunsDirOption
 from tinyloc.cli.outputs import JsonOption
 
 
@@ -25,6 +25,7 @@ def deploy(
         bool, typer.Option("--fresh/--resume", help="Start again, or continue an interrupted training.")
     ] = False,
     budget: BudgetOption = None,
+    require: RequireOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
@@ -38,4 +39,4 @@ def deploy(
     export.export(name, runs_dir=runs_dir)
     codegen.codegen(name, runs_dir=runs_dir)
     build_step.build(name, board=board, runs_dir=runs_dir)
-    emulate.emulate(name, board=board, budget=budget, runs_dir=runs_dir, json=json)
+    emulate.emulate(name, board=board, budget=budget, require=require, runs_dir=runs_dir, json=json)

@@ -14,6 +14,7 @@ from tinyloc.cli.options import (
     BoardOption,
     BudgetOption,
     DebugLayersOption,
+    RequireOption,
     RunArgument,
     RunsDirOption,
     board_within,
@@ -35,6 +36,7 @@ def emulate(
         typer.Option("--flash-cache/--no-flash-cache", help="With --wait-states: switch the board's flash cache on."),
     ] = True,
     budget: BudgetOption = None,
+    require: RequireOption = None,
     backend: BackendOption = BackendChoice.NATIVE,
     debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -52,7 +54,7 @@ def emulate(
     from tinyloc.device.evaluation.evaluate import MEASURED_SAMPLES, evaluate
     from tinyloc.device.image.build import load_build
 
-    found = board_within(board, budget)
+    found, asked = board_within(board, budget, require)
     kernels = backend_named(backend)
     layout = find_run(run, runs_dir)
     image = load_build(layout.need_firmware(board, arithmetic, kernels, debug_layers))
@@ -64,7 +66,9 @@ def emulate(
             publish_layers(layout, generated, found, device, json)
             return
         with samples_shown("emulated samples") as progress:
-            outcome = evaluate(layout.bundle, generated, image, found, device, measured=measured, progress=progress)
+            outcome = evaluate(
+                layout.bundle, generated, image, found, device, measured=measured, progress=progress, require=asked
+            )
     except EmulatorCrash as crash:  # what the firmware did is the result
         typer.echo(str(crash), err=True)
         raise typer.Exit(FAILED) from crash

@@ -14,6 +14,7 @@ from tinyloc.cli.options import (
     BoardOption,
     BudgetOption,
     DebugLayersOption,
+    RequireOption,
     RunArgument,
     RunsDirOption,
     board_within,
@@ -32,8 +33,13 @@ def evaluate(
     baud: Annotated[
         int | None, typer.Option("--baud", help="Baud rate for the test set. Default: the board's rate.")
     ] = None,
+    qemu: Annotated[
+        bool,
+        typer.Option("--qemu", help="Run the image in QEMU (qemu-system-arm); boards cortex-m4 and cortex-m3 only."),
+    ] = False,
     arithmetic: ArithmeticOption = None,
     budget: BudgetOption = None,
+    require: RequireOption = None,
     backend: BackendOption = BackendChoice.NATIVE,
     debug_layers: DebugLayersOption = False,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -41,7 +47,8 @@ def evaluate(
 ) -> None:
     """Evaluate on a board over a serial port. Exit code 1: over budget, or answers differ.
 
-    Continues an interrupted evaluation, and reconnects if the cable is unplugged. With --debug-layers: compare every
+    Continues an interrupted evaluation, and reconnects if the cable is unplugged. With --qemu: the board is QEMU's, an
+    independent machine over a pseudo-terminal. With --debug-layers: compare every
     layer with the host's, and name the first that differs.
     """
     from contextlib import closing
@@ -52,15 +59,18 @@ def evaluate(
     from tinyloc.device.evaluation import evaluate as evaluation
     from tinyloc.device.image.build import load_build
     from tinyloc.device.link.persistent_port import PersistentPort
+    from tinyloc.device.link.qemu import QemuDevice
     from tinyloc.device.link.serial_port import SerialPort, find_port
 
-    found = board_within(board, budget)
+    found, asked = board_within(board, budget, require)
     kernels = backend_named(backend)
     layout = find_run(run, runs_dir)
     image = load_build(layout.need_firmware(board, arithmetic, kernels, debug_layers))
     generated = layout.need_generated(arithmetic, kernels)
 
     def open_port() -> SerialPort:
+        if qemu:
+            return QemuDevice(image.elf, found)
         return SerialPort(port or find_port(found), found.uart.baud)
 
     if debug_layers:
@@ -70,6 +80,6 @@ def evaluate(
     log = layout.path / f"exchange-{board}.jsonl"
     with closing(PersistentPort(open_port, tell=note)) as device, samples_shown("samples") as progress:
         outcome = evaluation.evaluate(
-            layout.bundle, generated, image, found, device, baud=baud, progress=progress, log=log
+            layout.bundle, generated, image, found, device, baud=baud, progress=progress, log=log, require=asked
         )
     publish(outcome, layout, json)

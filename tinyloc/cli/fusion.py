@@ -97,7 +97,7 @@ MethodOption = Annotated[FusionMethod, typer.Option("--method", help="Rule for t
 OptimiseOption = Annotated[LevelChoice, typer.Option("--optimise", help="Optimise for size (Os) or speed (O2).")]
 
 
-def _made(
+def made(
     site: Site, board: str, method: FusionMethod, optimise: LevelChoice, results: Path, folder: Path
 ) -> "tuple[FusionImage, IntegerStudent, FilterSettings]":
     """Make code and image of a filter of the study in the empty directory `folder`."""
@@ -134,7 +134,7 @@ def build(
     if out.exists() and not (out / "generated").is_dir() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} holds other files than a fusion build; give another directory")
     with whole_directory(out) as folder:
-        image, _, _ = _made(site, board, method, optimise, results, folder)
+        image, _, _ = made(site, board, method, optimise, results, folder)
     say(f"{out / 'firmware' / image.elf.name}: {_sizes(image)}")
 
 
@@ -163,7 +163,7 @@ def emulate(
     from tinyloc.training.fusion.study.record import TEST_SEED
 
     with tempfile.TemporaryDirectory(prefix="tinyloc-fusion-") as name:
-        image, student, settings = _made(site, board, method, optimise, results, Path(name))
+        image, student, settings = made(site, board, method, optimise, results, Path(name))
         device = EmulatedDevice(image.elf, load_board(board), measure=True)
         walk = simulate(place(site), TEST_SEED + seed)
         client = FusionClient(device)

@@ -20,7 +20,10 @@ class InitError(UserError):
 
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Radio readings with labels or positions.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.csv", help="Radio readings with labels or positions; or a description, .toml."),
+    ],
     test: Annotated[
         Path | None, typer.Option("--test", help="Test file with the same columns, in the same folder.")
     ] = None,
@@ -30,7 +33,8 @@ def init(
 ) -> None:
     """Guess the format of a file of radio readings; write its description and a recipe that fits a board.
 
-    Writes NAME.data.toml and NAME.recipe.toml beside the file. Continue with `tinyloc deploy NAME.recipe.toml`.
+    Writes NAME.data.toml and NAME.recipe.toml beside the file. Of a description, such as `tinyloc survey` writes, it
+    makes the recipe only. Continue with `tinyloc deploy NAME.recipe.toml`.
     """
     from tinyloc.boards import load_board
     from tinyloc.files import write_whole
@@ -46,27 +50,33 @@ def init(
             raise InitError(f"{path}: no such file")
     if test is not None and test.resolve().parent != file.resolve().parent:
         raise InitError(f"{test} must be in the folder of {file}; the description names files by their place beside it")
-    name = safe_name(file)
-    about, recipe = file.with_name(f"{name}.data.toml"), file.with_name(f"{name}.recipe.toml")
-    there = [str(path) for path in (about, recipe) if path.exists()]
+    described = file.suffix == ".toml"
+    if described and test is not None:
+        raise InitError(f"{file} describes its test file itself; leave out --test")
+    name = safe_name(file.with_name(file.name.removesuffix(".toml").removesuffix(".data") + ".csv"))
+    about = file if described else file.with_name(f"{name}.data.toml")
+    recipe = file.with_name(f"{name}.recipe.toml")
+    there = [str(path) for path in ([recipe] if described else [about, recipe]) if path.exists()]
     if there and not force:
         raise InitError(f"{' and '.join(there)} exist; correct them, or replace them with --force")
-    found = guess(file)
-    _ask(found, yes or not sys.stdin.isatty())
-    write_whole(about, description(found, file.name, test.name if test else None, name))
+    found = None if described else guess(file)
+    if found is not None:
+        _ask(found, yes or not sys.stdin.isatty())
+        write_whole(about, description(found, file.name, test.name if test else None, name))
     try:
         data_set = own.load(about)
     except DataError as error:
+        told = "describes the data" if described else "holds the guesses"
         raise InitError(
-            f"{error}. {about} holds the guesses; correct it, then run `tinyloc data describe csv --data {about}`"
+            f"{error}. {about} {told}; correct it, then run `tinyloc data describe csv --data {about}`"
         ) from error
     text, _ = suggest(data_set, name, str(about), chosen.region("flash").size, sum(part.size for part in chosen.ram))
     write_whole(recipe, text)
     for line in (*data_set.notes, *first_look(data_set)):
         say(line)
-    if found.ignored:
+    if found is not None and found.ignored:
         say(f"{counted(len(found.ignored), 'column')} not used: {', '.join(found.ignored)}")
-    say(f"wrote {about} and {recipe}; next: tinyloc deploy {recipe} --board {board}")
+    say(f"wrote {recipe if described else f'{about} and {recipe}'}; next: tinyloc deploy {recipe} --board {board}")
 
 
 def _ask(found: "Guess", silent: bool) -> None:

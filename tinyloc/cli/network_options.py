@@ -1,6 +1,6 @@
 """Options of a plain network and the lines about its footprint, which `tinyloc compile` and `tinyloc run` share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -115,8 +115,11 @@ def network_of(
     )
 
 
-def print_sizes(network: "Network", err: bool = False) -> None:
-    """Print the footprint of the network, and whether it fits its board; with --quiet only the latter."""
+def print_sizes(network: "Network", err: bool = False, layer_cycles: Mapping[str, float] | None = None) -> None:
+    """Print the footprint of the network, its slow layers, and whether it fits its board; with --quiet only the last.
+
+    layer_cycles: measured cycles of layers; estimates by default.
+    """
     sizes, board = network.image.sizes, network.board
     lines = [
         f"flash {sizes.image_flash_bytes:,} bytes: code {sizes.code_bytes:,}, constants {sizes.constant_bytes:,}, "
@@ -129,6 +132,7 @@ def print_sizes(network: "Network", err: bool = False) -> None:
         small = counted(len(network.small_layers), "layer")
         lines.append(f"{small} in small form, compiled with -{network.optimise}; manifest.json gives the reasons")
     lines += [f"note: {note}" for note in network.manifest.notes]
+    lines += [f"slow layer: {line}" for line in network.cliffs(layer_cycles)]
     lines.append(f"{network.manifest.macs:,} MACs in {counted(len(network.manifest.layers), 'layer')}")
     if not quiet():
         typer.echo("\n".join(lines), err=err)

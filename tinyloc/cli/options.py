@@ -10,13 +10,13 @@ from tinyloc.cli.choices import (
     ArithmeticChoice,
     BackendChoice,
     LevelChoice,
-    ProfileChoice,
     ReferenceChoice,
 )
 from tinyloc.cli.complete import ZOO_PREFIX
 
 if TYPE_CHECKING:
     from tinyloc.boards import Board
+    from tinyloc.bundle.schema import Budget
 
 RUNS_DIR = Path("runs")
 DEFAULT_BOARD = "stm32l4"
@@ -60,8 +60,23 @@ ArithmeticOption = Annotated[
     typer.Option("--arithmetic", help="Integers to compute in. Default: the default of the bundle."),
 ]
 BudgetOption = Annotated[
-    ProfileChoice | None,
-    typer.Option("--budget", help="Check against this budget instead of the board's."),
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="BUDGET",
+        help=f"Check against this budget instead of the board's: {', '.join(complete.BUDGETS)}, or figures such as "
+        "ram=16K,flash=64K,macro_f1=0.75.",
+        autocompletion=complete.budgets,
+    ),
+]
+RequireOption = Annotated[
+    str | None,
+    typer.Option(
+        "--require",
+        metavar="NAME=VALUE,...",
+        help="Gates of quality and energy: macro_f1, accuracy, floor_hit (at least), mean_error, p90_error (m), energy "
+        "(uJ), current (uA) and flash, ram, latency (at most). Exit code 1 if one is missed.",
+    ),
 ]
 BackendOption = Annotated[
     BackendChoice,
@@ -100,10 +115,29 @@ AllMeasuredOption = Annotated[
 ]
 
 
-def board_within(name: str, budget: str | None) -> "Board":
-    """Load a board, with the budget of a profile if one is given."""
+def board_within(name: str, budget: str | None, require: str | None = None) -> "tuple[Board, Budget]":
+    """Load a board, and read what the command line asks for.
+
+    Args:
+        name: Of the board.
+        budget: Name of a profile, which becomes the board's budget; or figures.
+        require: Figures.
+
+    Returns:
+        The board, and the figures of both options.
+
+    Raises:
+        UserError: An unknown profile, or figures that cannot be read.
+    """
     from tinyloc.boards import load_board
     from tinyloc.boards.profiles import with_profile
+    from tinyloc.bundle.schema import Budget
+    from tinyloc.device.evaluation.budget import joined, parse_requirements
 
     board = load_board(name)
-    return board if budget is None else with_profile(board, budget)
+    asked = Budget()
+    if budget is not None and "=" not in budget:
+        board = with_profile(board, budget)
+    elif budget is not None:
+        asked = parse_requirements(budget)
+    return board, joined(asked, parse_requirements(require)) if require is not None else asked

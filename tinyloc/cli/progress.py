@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,7 +21,6 @@ from rich.text import Text
 from tinyloc.cli.console import note, quiet
 
 if TYPE_CHECKING:
-    from tinyloc.study.run import Progress as CellStep
     from tinyloc.training.train import EpochDone
 
 LOG_LINES = 10
@@ -94,24 +94,30 @@ def samples_shown(total_label: str = "samples") -> Iterator[Callable[[int, int],
 
 
 @contextmanager
-def cells_shown(total: int) -> Iterator[Callable[["CellStep"], None]]:
-    """Give the callback that shows the cells of a study: a bar for all, a line per running and per finished cell."""
+def work_shown(total: int, unit: str) -> Iterator[Callable[[str, str, bool, int], None]]:
+    """Give the callback that shows cells of a study or trials of a search: a bar for all, a line per running one.
+
+    It takes the name, what is to be said of it, whether it has ended, and how many have. Shows the rate and the time
+    that is left, in a log too.
+    """
     console = Console(stderr=True)
     bar = _with_figures(console)
-    whole = bar.add_task("cells", total=total, figures="")
+    began = monotonic()
+    whole = bar.add_task(unit, total=total, figures="")
     lines: dict[str, TaskID] = {}
 
-    def show(step: "CellStep") -> None:
-        if step.record is None:
-            if step.cell not in lines:
-                lines[step.cell] = bar.add_task(step.cell, total=None, figures="")
-            bar.update(lines[step.cell], figures=step.text)
+    def show(name: str, text: str, ended: bool, done: int) -> None:
+        if not ended:
+            if name not in lines:
+                lines[name] = bar.add_task(name, total=None, figures="")
+            bar.update(lines[name], figures=text)
             return
-        if step.cell in lines:
-            bar.remove_task(lines.pop(step.cell))
-        bar.update(whole, completed=step.done)
-        figures = ", ".join(f"{name} {form.macro_f1:.3f}" for name, form in step.record.forms.items())
-        line = f"{step.done} of {step.total}: {step.cell}: {figures or step.text}"
+        if name in lines:
+            bar.remove_task(lines.pop(name))
+        rate = done / max((monotonic() - began) / 3600, 1e-9)
+        pace = f"{rate:.1f} {unit} per hour, {(total - done) / rate:.1f} h left"
+        bar.update(whole, completed=done, figures=pace)
+        line = f"{done} of {total}: {name}: {text} ({pace})"
         if console.is_terminal and not quiet():
             bar.console.print(line, markup=False)
         else:

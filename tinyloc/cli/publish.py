@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tinyloc.api.run_layout import RunLayout
 from tinyloc.cli.console import output, quiet
 from tinyloc.cli.outputs import write_json
-from tinyloc.cli.run_layout import RunLayout
 
 if TYPE_CHECKING:
     from tinyloc.boards import Board

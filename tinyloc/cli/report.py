@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tinyloc.api.run_layout import RunError, RunLayout
 from tinyloc.cli import complete
 from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, checked_output, write_json, write_output
-from tinyloc.cli.run_layout import RunError, RunLayout
 from tinyloc.cli.runs import find_run
 
 if TYPE_CHECKING:
@@ -51,6 +51,14 @@ def report(
         Path | None,
         typer.Option("--junit", metavar="FILE", help="Write JUnit XML to this file.", callback=checked_output),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="OLD.json",
+            help="Compare with this evaluation-BOARD.json. Exit code 1 if a figure became worse beyond its tolerance.",
+        ),
+    ] = None,
     fail_over_budget: Annotated[
         bool, typer.Option("--fail-over-budget", help="Exit with code 1 if a budget is exceeded or answers differ.")
     ] = False,
@@ -64,6 +72,8 @@ def report(
 
     from tinyloc.cli.publish import FAILED, show_verdict
     from tinyloc.device.image.library_record import load_sizes
+    from tinyloc.device.report.baseline import find_baseline
+    from tinyloc.device.report.baseline import lines as baseline_lines
     from tinyloc.device.report.comparison import render_comparison
     from tinyloc.device.report.html import render_html
     from tinyloc.device.report.junit import junit as junit_text
@@ -73,20 +83,26 @@ def report(
     found = [pair for run in runs for pair in _evaluations(find_run(run, runs_dir), board)]
     evaluations = [evaluation for _, evaluation in found]
     single = len(found) == 1
-    for path, evaluation in found:
+    compared = [] if baseline is None else find_baseline(baseline, evaluations)
+    beside = dict(enumerate(compared))
+    for number, (path, evaluation) in enumerate(found):
         page = output if output is not None and single else _page(path)
-        write_output(page, render_html(evaluation, load_sizes(path.parent, evaluation.model_id)))
+        write_output(page, render_html(evaluation, load_sizes(path.parent, evaluation.model_id), beside.get(number)))
         show_verdict(evaluation, page)
+    for each in compared:
+        say("\n".join(baseline_lines(each)))
     if not single:
         page = output or (runs_dir if len(runs) > 1 else find_run(runs[0], runs_dir).path) / "comparison.html"
         write_output(page, render_comparison(evaluations))
         say(f"Comparison: {page}")
     if markdown is not None:
-        write_output(markdown, markdown_text(evaluations))
+        write_output(markdown, markdown_text(evaluations, compared))
     if junit is not None:
-        write_output(junit, junit_text(evaluations))
+        write_output(junit, junit_text(evaluations, compared))
     write_json(json, summary(evaluations[0]) if single else [summary(evaluation) for evaluation in evaluations])
     if fail_over_budget and not all(evaluation.passed for evaluation in evaluations):
+        raise typer.Exit(FAILED)
+    if any(each.regressions for each in compared):
         raise typer.Exit(FAILED)
 
 

@@ -79,12 +79,17 @@ def run(
             raise typer.Exit(1) from crash
         save_outputs(output, network.manifest.outputs, answers.outputs, write_output)
         write_json(json, figures(network, answers, len(samples.rows)))
-        print_sizes(network)
+        print_sizes(network, layer_cycles=layer_cycles(answers))
         say(cost_line(network, answers))
         for comparison in answers.comparisons:
             typer.echo(f"{comparison.reference}: {comparison_text(comparison)}")
         if not answers.equal:
             raise typer.Exit(1)
+
+
+def layer_cycles(answers: "Answers") -> dict[str, float]:
+    """Modelled cycles of each function of the first measured sample."""
+    return {f.name: f.inclusive_cycles for f in answers.result.costs[0].functions}
 
 
 def figures(network: "Network", answers: "Answers", samples: int) -> dict[str, Any]:
@@ -106,6 +111,7 @@ def figures(network: "Network", answers: "Answers", samples: int) -> dict[str, A
     ]
     return {
         **network.figures(),
+        "slow_layers": network.cliffs(layer_cycles(answers)),
         "samples": samples,
         "measured_samples": len(costs),
         "cycles": cycles,

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from tinyloc.api.run_layout import NATIVE, RunError, RunLayout
+from tinyloc.api.steps import build_image, generate, generated_line, image_line
 from tinyloc.cli.complete import ZOO_PREFIX
 from tinyloc.cli.console import note
-from tinyloc.cli.run_layout import NATIVE, RunError, RunLayout
-from tinyloc.cli.steps import build_image, generate, generated_line, image_line
 
 
 class ZooLayout(RunLayout):

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from tinyloc.api.run_layout import new_run
 from tinyloc.cli import complete
 from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, write_json
-from tinyloc.cli.run_layout import new_run
 
 
 def train(
@@ -42,10 +42,11 @@ def train(
         chosen = chosen.model_copy(update={"seed": seed})
     directory = new_run(run or chosen.name, runs_dir)
 
+    from tinyloc.integer_training.tuner import INTEGERS
     from tinyloc.training import run as training  # torch: only once the recipe is known to be right
 
     with epochs_shown() as progress:
-        trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh)
+        trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh, tuner=INTEGERS)
     record = trained.record
     test = record.test
     figures = f"test macro F1 {test['macro_f1']:.3f}, accuracy {test['accuracy']:.3f}"

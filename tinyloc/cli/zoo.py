@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tinyloc.api.run_layout import RunLayout
 from tinyloc.cli import complete
 from tinyloc.cli.console import output, say
 from tinyloc.cli.options import DEFAULT_BOARD, TABLE_WIDTH, ArithmeticOption
 from tinyloc.cli.outputs import JsonOption, write_json
-from tinyloc.cli.run_layout import RunLayout
 
 if TYPE_CHECKING:
     from rich.table import Table

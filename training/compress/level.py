@@ -12,7 +12,6 @@ through a CRF loses the same number whichever classes it takes, so nothing chang
 import torch
 from torch import Tensor
 
-from tinyloc.training.compress.integers import linear_layers
 from tinyloc.training.models.mlp import MlpLocaliser
 
 RIDGE = 1e-3
@@ -22,7 +21,7 @@ RIDGE = 1e-3
 @torch.no_grad()
 def level_scores(model: MlpLocaliser, readings: Tensor) -> None:
     """Level the head in place, from model input (N, P): the best scores of all readings then lie near 0."""
-    *hidden, head = linear_layers(model)
+    *hidden, head = model.linear_layers()
     x = readings
     for layer in hidden:
         x = torch.relu(layer(x))

@@ -9,7 +9,8 @@ from tinyloc.training.models.settings import ModelSettings, Size
 
 
 class QuantisationAware(Strict):
-    """[compression.quantisation_aware]: More epochs with the rounding of the exported int8 graph in each pass."""
+    """[compression.quantisation_aware]: More epochs with the rounding of the exported integers in each pass: those of
+    export.default, by its widths."""
 
     epochs: int = Field(default=10, ge=1, le=1_000_000)
     """Epochs after training and pruning."""
@@ -28,32 +29,30 @@ class Compression(Strict):
     """Epochs after pruning."""
     quantisation_aware: QuantisationAware | None = None
     adaptive_rounding: bool = False
-    """Round each int8 weight up or down to keep the layer's output close (AdaRound), not to the nearest."""
+    """Round each integer weight up or down to keep the layer's output close (AdaRound), not to the nearest."""
     forms: list[Literal["dynamic", "static"]] = Field(default_factory=list)
     """Also score the trained model in two PyTorch forms: "dynamic" (torch's dynamic int8), "static" (LLM.int8())."""
 
     def problems(self, model: ModelSettings) -> list[str]:
         """What does not fit together with the model, one sentence each."""
-        asked = {
-            "hidden": self.hidden is not None,
-            "quantisation_aware": self.quantisation_aware is not None,
-            "adaptive_rounding": self.adaptive_rounding,
-        }
-        if model.architecture != "mlp":
-            return [
-                f"compression.{name} works with model.architecture = 'mlp' only"
-                for name, wanted in asked.items()
-                if wanted
-            ]
         found = []
         kept, sizes = self.hidden_sizes, model.hidden_sizes
-        if kept and (len(kept) != len(sizes) or any(not 1 <= k <= n for k, n in zip(kept, sizes, strict=False))):
+        if self.hidden is not None and model.architecture != "mlp":
+            found.append("compression.hidden works with model.architecture = 'mlp' only")
+        elif kept and (len(kept) != len(sizes) or any(not 1 <= k <= n for k, n in zip(kept, sizes, strict=False))):
             found.append(f"compression.hidden = {kept} must be from 1 to model.hidden = {sizes}, layer by layer")
-        if self.quantisation_aware is not None and model.standardise:
-            found.append("compression.quantisation_aware works with model.standardise = false only")
+        if self.tuned and model.architecture == "mdcsa" and model.attention == "window":
+            found.append(
+                "compression with integers needs model.attention = 'streaming': the window form is not exported"
+            )
         if self.quantisation_aware is not None and self.adaptive_rounding:
             found.append("compression.quantisation_aware leaves nothing to round; remove compression.adaptive_rounding")
         return found
+
+    @property
+    def tuned(self) -> bool:
+        """Whether weights are trained or rounded for the integers of the export."""
+        return self.quantisation_aware is not None or self.adaptive_rounding
 
     @property
     def hidden_sizes(self) -> list[int]:

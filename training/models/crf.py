@@ -6,6 +6,8 @@ import torch
 import torchcrf
 from torch import Tensor, nn
 
+from tinyloc.bundle.schema import Crf
+
 
 class CRF(nn.Module):
     """Transitions (C, C) from row to column, start (C) and end (C) scores: C*C + 2*C parameters.
@@ -111,3 +113,13 @@ def first_maximum(values: Tensor, dim: int) -> Tensor:
     """Find the index of the first maximum along `dim`; torch.argmax promises no order among equal values."""
     is_maximum = values == values.amax(dim=dim, keepdim=True)
     return is_maximum.to(torch.uint8).cumsum(dim).eq(0).sum(dim)
+
+
+def fixed_crf(numbers: Crf) -> CRF:
+    """The CRF of a bundle, to decode with."""
+    made = CRF(len(numbers.start))
+    with torch.no_grad():
+        made.transitions.copy_(torch.tensor(numbers.transitions))
+        made.start.copy_(torch.tensor(numbers.start))
+        made.end.copy_(torch.tensor(numbers.end))
+    return made

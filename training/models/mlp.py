@@ -21,6 +21,10 @@ class MlpLocaliser(Localiser):
         self.drops = nn.ModuleList(nn.Dropout(rate) for rate in settings.dropout_rates)
         self.head = nn.Linear(sizes[-1], classes)
 
+    def linear_layers(self) -> list[nn.Linear]:
+        """Return hidden layers and head, in order."""
+        return [layer for layer in (*self.hidden, self.head) if isinstance(layer, nn.Linear)]
+
     def network(self, x: Tensor) -> Tensor:
         """(B, T, P) -> (B, T, C), each sample by itself."""
         x = self.standardise(x)

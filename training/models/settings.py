@@ -26,7 +26,7 @@ class ModelSettings(Strict):
     layers: int = Field(default=1, ge=1, le=16)
     """L: Mamba blocks, LSTM or GRU layers, MDCSA blocks (1 or 3). Leave it out for an MLP."""
     crf: bool = False
-    """Add a linear-chain CRF over the window."""
+    """Add a linear-chain CRF over the window. With windows of one sample only its start and end weights count."""
     dropout: float | list[float] = 0.0
     """MLP: after each hidden layer, one rate for all or one per layer. Mamba, MDCSA: before each block's residual
     addition. LSTM, GRU: after the last recurrent layer and after the dense layer."""

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.bundle.comparison import Baseline, Comparison, Protocol
-from tinyloc.bundle.schema import Preprocessing, Window
+from tinyloc.bundle.schema import Window
 from tinyloc.training.data.dataset import UNSEEN, DataSet
 from tinyloc.training.data.digest import digest
+from tinyloc.training.preprocess import fit
 from tinyloc.training.protocol import neighbours, trees
 from tinyloc.training.protocol.bootstrap import differences, intervals
 from tinyloc.training.protocol.figures import Decisions, figures, judged
@@ -65,13 +66,13 @@ def truth_of(data_set: DataSet, window: Window) -> Truth:
 
 
 def compare(
-    data_set: DataSet, preprocessing: Preprocessing, window: Window, positions: bool, model: Decisions | None
+    data_set: DataSet, hold_samples: int, window: Window, positions: bool, model: Decisions | None
 ) -> Comparison:
     """Compute the baselines of a data set's test split.
 
     Args:
         data_set: with the access points that the model has.
-        preprocessing: scaling and forward fill of the model.
+        hold_samples: forward fill of the model.
         window: when decisions are due.
         positions: a decision is a position: metres choose the settings, not macro F1.
         model: the model's own decisions, to be compared; in the order of `truth_of`.
@@ -86,7 +87,7 @@ def compare(
             intervals=intervals(method.found, truth.unit),
             differences={} if model is None else differences(model, method.found, truth.unit),
         )
-        for method in methods(data_set, preprocessing, window, positions)
+        for method in methods(data_set, hold_samples, window, positions)
     ]
     return Comparison(
         protocol=protocol_of(data_set),
@@ -112,17 +113,17 @@ def decisions_of(
     return judged(truth.label, decision, place, truth.position_m, floors, data_set.site().floors)
 
 
-def methods(data_set: DataSet, preprocessing: Preprocessing, window: Window, positions: bool) -> tuple[Method, ...]:
+def methods(data_set: DataSet, hold_samples: int, window: Window, positions: bool) -> tuple[Method, ...]:
     """Tune and fit every baseline, and ask it about the test split."""
-    return _methods(_Key(data_set, preprocessing, window, positions))
+    return _methods(_Key(data_set, hold_samples, window, positions))
 
 
 class _Key:
     """Equal for equal data and settings, so that a process computes the baselines of a data set once."""
 
-    def __init__(self, data_set: DataSet, preprocessing: Preprocessing, window: Window, positions: bool) -> None:
-        self.arguments = (data_set, preprocessing, window, positions)
-        self.key = (digest(data_set), preprocessing.model_dump_json(), window.model_dump_json(), positions)
+    def __init__(self, data_set: DataSet, hold_samples: int, window: Window, positions: bool) -> None:
+        self.arguments = (data_set, hold_samples, window, positions)
+        self.key = (digest(data_set), hold_samples, window.model_dump_json(), positions)
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -133,7 +134,8 @@ class _Key:
 
 @lru_cache(maxsize=KEPT)
 def _methods(key: _Key) -> tuple[Method, ...]:
-    data_set, preprocessing, window, positions = key.arguments
+    data_set, hold_samples, window, positions = key.arguments
+    preprocessing = fit(data_set.train, data_set.access_points, hold_samples=hold_samples)
     train = split_of(data_set.train, data_set, preprocessing).known()
     validation = split_of(data_set.validation, data_set, preprocessing).known()
     test = split_of(data_set.test, data_set, preprocessing)

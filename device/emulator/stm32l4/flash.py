@@ -4,6 +4,8 @@ Register offsets and reset values: ST's stm32l432xx.h v1.7.4 and STM32L4x2.svd. 
 That a unit with an uncorrectable error raises an NMI is stated for sibling families only; here it is an assumption.
 """
 
+from collections.abc import Callable
+
 from tinyloc.device.emulator.flash_memory import UNIT, FlashMemory
 from tinyloc.device.emulator.peripherals import BadAccess, RegisterFile, named
 
@@ -22,6 +24,8 @@ class FlashRegisters(RegisterFile):
     """Flash interface."""
 
     def __init__(self, flash: FlashMemory) -> None:
+        self.on_wait_states: Callable[[], None] = lambda: None
+        """Called when the wait states may have changed."""
         self.flash = flash
         flash.ecc = True
         flash.erase_s, flash.program_s = ERASE_S, PROGRAM_S
@@ -64,6 +68,9 @@ class FlashRegisters(RegisterFile):
             return self.values[name] & ~value
         if name == "CR":
             return self._control(value)
+        if name == "ACR":
+            self.values[name] = value
+            self.on_wait_states()
         return value
 
     def write(self, offset: int, size: int, value: int) -> None:

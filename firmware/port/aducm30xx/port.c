@@ -73,7 +73,9 @@ _Static_assert(CLOCK_DIVIDER >= 1u && CLOCK_DIVIDER <= 32u && CLOCK_DIVIDER * TL
                "the clock must be HFOSC divided by 1 to 32");
 
 static void start_clock(void) {
+#if TL_DCDC
     PMG0_CTL1 |= 1u; /* high-power buck: the run current of board.toml counts on it */
+#endif
     CLKG0_CTL1 = 0x00100000u | CLOCK_DIVIDER << 8 | CLOCK_DIVIDER; /* HCLK and PCLK; the other fields as after reset */
 }
 

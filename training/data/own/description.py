@@ -95,6 +95,23 @@ class OwnRoom(BaseModel):
     """Name of the classes' group that it belongs to, as "F1"; without it the first."""
 
 
+class OwnFloor(BaseModel):
+    """[[floors]]: how `tinyloc survey` draws a floor; its rooms lie in metres whatever stands here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: Line
+    """Name for people."""
+    image: str | None = None
+    """Picture of the floor beside this file; its lower left corner is x = 0, y = 0."""
+    metres_per_pixel: float = Field(default=0.01, gt=0)
+    """Scale of the picture."""
+    width_px: int = Field(default=0, ge=0)
+    """Width of the picture in pixels, 0 without one."""
+    height_px: int = Field(default=0, ge=0)
+    """Height of the picture in pixels, 0 without one."""
+
+
 class OwnData(BaseModel):
     """A radio map: its files, how they are written, and how it is split."""
 
@@ -157,6 +174,7 @@ class OwnData(BaseModel):
     """Classes are at most so many clusters of the places where training scans were taken."""
 
     rooms: list[OwnRoom] = []
+    floors: list[OwnFloor] = []
     access_point_positions: dict[str, list[float]] = {}
     """Name of an access point -> x, y or x, y, z, in the unit of the positions."""
 

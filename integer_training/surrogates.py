@@ -1,0 +1,172 @@
+"""What the operators of step graphs mean in real numbers, on many samples at once: where gradients come from.
+
+Values are (N, *shape), N samples of a tensor of that shape; constants have their own shape. Moves are the same for
+integers. An operator that is in no table has no gradient here and is reported.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tinyloc.codegen.graph import Graph, Operator
+
+Operands = Sequence[Tensor | None]
+RELUS: dict[int, tuple[float, float]] = {1: (0.0, float("inf")), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
+"""Bounds of fused activations, by TFLite's number."""
+
+
+def _numbers(graph: Graph, op: Operator, position: int) -> list[int]:
+    data = graph.tensors[op.inputs[position]].data
+    assert data is not None
+    return [int(n) for n in np.asarray(data).ravel()]
+
+
+def _reshaped(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
+    (x,) = _given(values, 1)
+    return [x.reshape(len(x), *graph.tensors[op.outputs[0]].shape)]
+
+
+def _slice(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
+    (x,) = _given(values, 1)
+    for axis, (begin, size) in enumerate(zip(_numbers(graph, op, 1), _numbers(graph, op, 2), strict=True), start=1):
+        x = x.narrow(axis, begin, x.shape[axis] - begin if size < 0 else size)
+    return [x]
+
+
+def _strided_slice(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
+    """Whole rows of numbers keep their places, so that NumPy's slicing says which elements are meant."""
+    from tinyloc.codegen.semantics.operator_table import rule_of
+
+    (x,) = _given(values, 1)
+    shape = graph.tensors[op.inputs[0]].shape
+    rule = rule_of(graph, op)
+    places = np.arange(int(np.prod(shape))).reshape(shape)
+    assert rule is not None
+    (chosen,) = rule.reference(graph, op, [places, *(graph.tensors[t].data for t in op.inputs[1:])])
+    return [x.reshape(len(x), -1)[:, torch.from_numpy(chosen.ravel())].reshape(len(x), *chosen.shape)]
+
+
+def _split(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
+    x = values[1]
+    assert x is not None
+    axis = _numbers(graph, op, 0)[0] % len(graph.tensors[op.inputs[1]].shape) + 1
+    return list(x.chunk(len(op.outputs), dim=axis))
+
+
+def _concatenation(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
+    given = _given(values, len(op.inputs))
+    axis = op.attributes["axis"] % len(graph.tensors[op.outputs[0]].shape)
+    samples = max(len(x) for x, t in zip(given, op.inputs, strict=True) if not graph.is_constant(t))
+    parts = [x.expand(samples, *x.shape) if graph.is_constant(t) else x for x, t in zip(given, op.inputs, strict=True)]
+    return [torch.cat(parts, dim=axis + 1)]
+
+
+def _transpose(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
+    (x,) = _given(values, 1)
+    return [x.permute(0, *(axis + 1 for axis in _numbers(graph, op, 1)))]
+
+
+Move = Callable[[Graph, Operator, Operands], list[Tensor]]
+MOVES: dict[str, Move] = {
+    "CONCATENATION": _concatenation,
+    "EXPAND_DIMS": _reshaped,
+    "RESHAPE": _reshaped,
+    "SLICE": _slice,
+    "SPLIT": _split,
+    "SQUEEZE": _reshaped,
+    "STRIDED_SLICE": _strided_slice,
+    "TRANSPOSE": _transpose,
+}
+
+
+def _given(values: Operands, count: int) -> list[Tensor]:
+    found = [x for x in values[:count] if x is not None]
+    assert len(found) == count
+    return found
+
+
+def _fully_connected(graph: Graph, op: Operator, values: Operands) -> Tensor:
+    x, w = _given(values, 2)
+    bias = values[2] if len(values) > 2 else None
+    y = functional.linear(x.reshape(len(x), -1, w.shape[1]), w, bias)
+    return y.reshape(len(x), *graph.tensors[op.outputs[0]].shape)
+
+
+def _depthwise(graph: Graph, op: Operator, values: Operands) -> Tensor:
+    x, w = _given(values, 2)  # (N, 1, K, 1, C), (1, K, 1, C): one place, see `taken_apart`
+    bias = values[2] if len(values) > 2 else None
+    y = (x * w).sum(2, keepdim=True)
+    return y if bias is None else y + bias
+
+
+def taken_apart(graph: Graph, op: Operator) -> bool:
+    """Whether a depthwise convolution is one sum of products a channel, as in a step."""
+    x, w, y = (graph.tensors[t].shape for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
+    return x == w and x[2] == 1 and y == (1, 1, 1, x[3])
+
+
+def _batch_matmul(graph: Graph, op: Operator, values: Operands) -> Tensor:
+    a, b = _given(values, 2)
+    a = a.transpose(-1, -2) if op.attributes.get("adj_x") else a
+    b = b.transpose(-1, -2) if op.attributes.get("adj_y") else b
+    return torch.matmul(a, b)
+
+
+def _least(graph: Graph, op: Operator) -> float:
+    """Half of the operand's step: what a function with a pole at 0 is given instead of less."""
+    return graph.tensors[op.inputs[0]].scale / 2
+
+
+Meaning = Callable[[Graph, Operator, Operands], Tensor]
+
+
+def _unary(function: Callable[[Tensor], Tensor]) -> Meaning:
+    return lambda _graph, _op, values: function(_given(values, 1)[0])
+
+
+def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Meaning:
+    return lambda _graph, _op, values: function(*_given(values, 2))
+
+
+ELEMENTWISE: dict[str, Meaning] = {
+    "ABS": _unary(torch.abs),
+    "ADD": _binary(torch.add),
+    "CAST": _unary(lambda x: x),
+    "EXP": _unary(torch.exp),
+    "LOG": lambda graph, op, values: _given(values, 1)[0].clamp(min=_least(graph, op)).log(),
+    "LOGISTIC": _unary(torch.sigmoid),
+    "MUL": _binary(torch.mul),
+    "QUANTIZE": _unary(lambda x: x),
+    "RELU": _unary(torch.relu),
+    "RSQRT": lambda graph, op, values: _given(values, 1)[0].clamp(min=_least(graph, op)).rsqrt(),
+    "SUB": _binary(torch.sub),
+    "TANH": _unary(torch.tanh),
+}
+MEANINGS: dict[str, Meaning] = {
+    **ELEMENTWISE,
+    "BATCH_MATMUL": _batch_matmul,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "FULLY_CONNECTED": _fully_connected,
+    "SOFTMAX": lambda _graph, op, values: torch.softmax(_given(values, 1)[0] * op.attributes["beta"], dim=-1),
+}
+
+
+def surrogate(graph: Graph, op: Operator, values: Operands) -> Tensor:
+    """The result of an operator that computes, fused activation included."""
+    y = MEANINGS[op.kind](graph, op, values)
+    bounds = RELUS.get(int(op.attributes.get("activation", 0)))
+    return y if bounds is None else y.clamp(*bounds)
+
+
+def missing(graph: Graph) -> list[str]:
+    """Operators of a graph that no table has, sorted."""
+    found = {op.kind for op in graph.operators if op.kind not in MOVES and op.kind not in MEANINGS}
+    found |= {
+        "DEPTHWISE_CONV_2D of several places"
+        for op in graph.operators
+        if op.kind == "DEPTHWISE_CONV_2D" and not taken_apart(graph, op)
+    }
+    return sorted(found)

@@ -1,0 +1,352 @@
+"""The recorder: sources run in threads, each reading goes to disk first, then to what the page shows.
+
+Nothing here waits for a page: a slow, closed or hostile browser costs no reading.
+"""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinyloc.names import printable
+from tinyloc.survey.errors import SurveyError
+from tinyloc.survey.levels import Levels
+from tinyloc.survey.project import Project
+from tinyloc.survey.readings import Reading
+from tinyloc.survey.scans import Scan, ScanBook, ScanCutter, Track, enter_session
+from tinyloc.survey.session import About, Mark, Session, new_session, read_session, resume_session, session_names
+from tinyloc.survey.source_clock import SourceClock
+from tinyloc.survey.sources.source import Place, Source, State
+
+SYNC_S = 1.0
+"""After a power cut at most so much is lost; after a crash of the process nothing is."""
+RESUME_GAP_S = 120.0
+"""Between two parts of a resumed session; training cuts recordings at pauses longer than 60 s."""
+MOST_NOTES = 50
+
+
+@dataclass
+class Running:
+    """A source and what became of it."""
+
+    source: Source
+    thread: threading.Thread
+    stop: threading.Event
+    clock: SourceClock
+    state: State = "starting"
+    text: str = ""
+    readings: int = 0
+    garbage: int = 0
+    last_garbage: str = ""
+
+
+@dataclass
+class Counts:
+    """What the bench looks at."""
+
+    taken: int = 0
+    written: int = 0
+    lost: int = 0
+    """Readings that could not be written: the disk is full."""
+    latest_s: float = 0.0
+    """The longest time from `take` to disk."""
+    notes: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_NOTES))
+
+
+class Recorder:
+    """Records readings and marks of a project. Callable from any thread; `listeners` get every finished scan."""
+
+    def __init__(
+        self, project: Project, clock: Callable[[], float] = time.monotonic, scan_s: float | None = None
+    ) -> None:
+        self.project = project
+        self.levels = Levels()
+        self.counts = Counts()
+        self.session: Session | None = None
+        self.where = Mark(time_s=0.0)
+        self.listeners: list[Callable[[Scan, Mark], None]] = []
+        self._clock = clock
+        self._began = clock()
+        self._newest = 0.0
+        self._start_s = 0.0
+        """On the recorder's clock: when the session began."""
+        self._lock = threading.RLock()
+        self._sources: dict[str, Running] = {}
+        self._scan_s = scan_s or project.content.scan_s
+        self._cutter = ScanCutter(self._scan_s)
+        self._marks: list[Mark] = []
+        self._track: Track | None = None
+        self.book = ScanBook()
+        self.reload()
+        self._stopped = threading.Event()
+        self._syncer = threading.Thread(target=self._sync_each_second, name="sync", daemon=True)
+        self._syncer.start()
+
+    # --- sources -----------------------------------------------------------------------------------------------------
+
+    def add_source(self, source: Source) -> None:
+        """Start a source. Raises SurveyError when it runs already."""
+        with self._lock:
+            known = self._sources.get(source.name)
+            if known is not None and known.thread.is_alive():
+                raise SurveyError(f"{source.name} is a source already")
+            stop = threading.Event()
+            thread = threading.Thread(target=self._run, args=(source, stop), name=source.name, daemon=True)
+            self._sources[source.name] = Running(source, thread, stop, SourceClock(source.real_time))
+        thread.start()
+
+    def remove_source(self, name: str) -> None:
+        """Stop a source and forget it."""
+        with self._lock:
+            running = self._sources.pop(name, None)
+        if running is None:
+            raise SurveyError(f"there is no source {printable(name)!r}")
+        running.stop.set()
+        running.thread.join(timeout=2.0)
+
+    def _run(self, source: Source, stop: threading.Event) -> None:
+        try:
+            source.run(self, stop)
+        except Exception as error:
+            self.state(source.name, "failed", f"{type(error).__name__}: {error}")
+
+    @property
+    def busy(self) -> bool:
+        """Whether a source still delivers."""
+        return any(running.thread.is_alive() for running in self._sources.values())
+
+    # --- what sources call -------------------------------------------------------------------------------------------
+
+    def take(self, reading: Reading) -> None:
+        """Record a reading, then show it."""
+        arrived = self._clock()
+        with self._lock:
+            self.counts.taken += 1
+            running = self._sources.get(reading.source)
+            at = self._place_in_time(reading, running)
+            if self.session is not None:
+                try:
+                    self.session.add(at - self._start_s, reading)
+                except OSError as error:
+                    self.counts.lost += 1
+                    self._say(f"{error.filename}: {error.strerror}; readings are NOT recorded. Free some space")
+                    return
+                self.counts.written += 1
+                self.counts.latest_s = max(self.counts.latest_s, self._clock() - arrived)
+            if running is not None:
+                running.readings += 1
+            self._newest = max(self._newest, at)
+            self.levels.add(at, reading.id, reading.dbm, reading.source)
+            name = self.project.ids.resolve(reading.id)
+            if name is not None:
+                self._enter(self._cutter.add(at, name, reading.dbm))
+
+    def place(self, source: str, place: Place) -> None:
+        """A replayed file says where the person was."""
+        with self._lock:
+            running = self._sources.get(source)
+            at = running.clock.at(place.time_s, self.now())[0] if running is not None else self.now()
+            self._newest = max(self._newest, at)
+            room = place.room
+            if room is None and place.x is not None and place.y is not None:
+                room = self.project.plan.room_at(place.x, place.y, place.floor)
+            self._mark(Mark(time_s=at, room=room, x=place.x, y=place.y, floor=place.floor))
+
+    def garbage(self, source: str, why: str) -> None:
+        """Count what is no reading."""
+        with self._lock:
+            running = self._sources.get(source)
+            if running is not None:
+                running.garbage += 1
+                running.last_garbage = printable(why, 160)
+
+    def state(self, source: str, state: State, text: str = "") -> None:
+        """Keep what a source says of itself."""
+        with self._lock:
+            running = self._sources.get(source)
+            if running is not None:
+                running.state, running.text = state, printable(text, 300)
+            if state in ("waiting", "failed"):
+                self._say(f"{source}: {text}")
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    def start_session(self, about: About) -> str:
+        """Begin to record; gives the session's name. Raises SurveyError when one is open."""
+        with self._lock:
+            if self.session is not None:
+                raise SurveyError(f"session {self.session.name} is open; end it first")
+            self.session = new_session(self.project.sessions, about)
+            self._start_s = self.now()
+            self._begin_track()
+            return self.session.name
+
+    def resume(self, name: str) -> None:
+        """Go on with an earlier session; its next reading comes RESUME_GAP_S after its last."""
+        with self._lock:
+            if self.session is not None:
+                raise SurveyError(f"session {self.session.name} is open; end it first")
+            self.session, last = resume_session(self.project.sessions, name)
+            self._start_s = self.now() - (last + RESUME_GAP_S if self.session.count else 0.0)
+            self._begin_track()
+
+    def end_session(self) -> None:
+        """Stop recording; sources go on."""
+        with self._lock:
+            if self.session is None:
+                raise SurveyError("no session is open")
+            self._enter(self._cutter.advance(self._newest + self._scan_s))
+            self.session.close()
+            self.session = None
+            self.where = Mark(time_s=self.now())
+
+    def mark(
+        self,
+        room: str | None = None,
+        x: float | None = None,
+        y: float | None = None,
+        floor: int = 0,
+        step: bool = False,
+    ) -> Mark:
+        """The person is here from now on. A place without a room is in the room that the plan has there."""
+        with self._lock:
+            if room is None and x is not None and y is not None:
+                room = self.project.plan.room_at(x, y, floor)
+            return self._mark(Mark(time_s=self.now(), room=room, x=x, y=y, floor=floor, step=step))
+
+    def _mark(self, mark: Mark) -> Mark:
+        self._enter(self._cutter.advance(mark.time_s))
+        if self.session is not None:
+            in_session = mark.model_copy(update={"time_s": mark.time_s - self._start_s})
+            try:
+                self.session.mark(in_session)
+            except OSError as error:
+                raise SurveyError(f"{error.filename}: {error.strerror}; free some space") from error
+        self.where = mark
+        self._marks.append(mark)
+        return mark
+
+    # --- time and scans ----------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds on the recorder's clock: real time, or that of the replay while nothing else delivers."""
+        real = any(running.source.real_time for running in self._sources.values())
+        replays = any(not running.source.real_time for running in self._sources.values())
+        elapsed = self._clock() - self._began
+        return max(elapsed, self._newest) if real or not replays else self._newest
+
+    def tick(self) -> None:
+        """End scans in which nothing was heard; a live model needs those too."""
+        with self._lock:
+            if any(one.source.real_time and one.state == "running" for one in self._sources.values()):
+                self._enter(self._cutter.advance(self.now() - 0.5 * self._scan_s))
+
+    def _place_in_time(self, reading: Reading, running: Running | None) -> float:
+        if running is None:
+            return self.now()
+        at, jumped = running.clock.at(reading.time_s, self.now())
+        if jumped and running.source.real_time:
+            self._say(f"{reading.source}: its clock jumped by {jumped:+.1f} s; times continue from the arrival")
+        return at
+
+    def _begin_track(self) -> None:
+        self._marks = []
+        self.where = Mark(time_s=self.now())
+        self._track = None
+
+    def _enter(self, scans: list[Scan]) -> None:
+        for scan in scans:
+            for listener in self.listeners:
+                listener(scan, self.where)
+            if self.session is None or self.session.about.kind != "survey":
+                continue
+            if self._track is None:
+                self._track = Track(self.session.name, self._marks, self.project.plan)
+            self._track.plan = self.project.plan
+            middle = scan.start_s + self.project.content.scan_s / 2
+            self.book.add(scan, self._track.at(middle), (self.session.about.person, self.session.about.day))
+            self._track.trim()
+
+    def reload(self) -> None:
+        """Count all sessions anew: at the start, and after ids were merged or ignored."""
+        book = ScanBook()
+        for name in session_names(self.project.sessions):
+            found = read_session(self.project.sessions / name)
+            if found.about.kind == "survey" and found.about.use != "leave out":
+                enter_session(book, found, self.project.ids, self.project.plan, self.project.content.scan_s)
+        with self._lock:
+            self.book = book
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop all sources and end the session."""
+        for name in [*self._sources]:
+            self.remove_source(name)
+        self._stopped.set()
+        self._syncer.join(timeout=2.0)
+        with self._lock:
+            if self.session is not None:
+                self.end_session()
+
+    def _sync_each_second(self) -> None:
+        while not self._stopped.wait(SYNC_S):
+            session = self.session
+            if session is not None:
+                try:
+                    session.sync()
+                except (OSError, ValueError) as error:
+                    self._say(f"{session.folder}: {error}")
+
+    def _say(self, text: str) -> None:
+        if not self.counts.notes or self.counts.notes[-1] != text:
+            self.counts.notes.append(text)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the page shows several times a second."""
+        with self._lock:
+            now, ids = self.now(), self.project.ids
+            session = self.session
+            sources = [
+                {
+                    "name": name, "state": one.state, "text": one.text, "readings": one.readings,
+                    "garbage": one.garbage, "last_garbage": one.last_garbage, "jumps": one.clock.jumps,
+                }
+                for name, one in self._sources.items()
+            ]  # fmt: skip
+            levels = [
+                {
+                    "id": name, "dbm": round(one.level_dbm, 1), "ago_s": round(now - one.last_s, 2),
+                    "hz": round(one.rate_hz, 1), "count": one.count,
+                }
+                for name, one in self.levels.ids.items()
+                if ids.resolve(name) == name and now - one.last_s < 60
+            ]  # fmt: skip
+            levels.sort(key=lambda one: str(one["id"]))
+            return {
+                "now_s": round(now, 2),
+                "sources": sources,
+                "levels": levels,
+                "heard_ids": len(self.levels.ids),
+                "beyond": self.levels.beyond,
+                "session": None if session is None else {
+                    "name": session.name, "readings": session.count, "seconds": round(now - self._start_s, 1),
+                    "person": session.about.person, "device": session.about.device, "day": session.about.day,
+                },
+                "where": self.where.model_dump(exclude_none=True),
+                "lost": self.counts.lost,
+                "notes": list(self.counts.notes)[-5:],
+                "scans": dict(Counter({name: room.count for name, room in self.book.rooms.items()})),
+            }  # fmt: skip
+
+    def slow_snapshot(self) -> dict[str, Any]:
+        """What changes slowly and costs more: lists of ids by what is odd about them."""
+        with self._lock:
+            ids = self.project.ids
+            return {
+                "passing": self.levels.passing(ids),
+                "vanished": self.levels.vanished(ids),
+                "shared": self.levels.shared(ids),
+            }

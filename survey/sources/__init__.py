@@ -1,0 +1,1 @@
+"""Where readings come from, behind one interface."""

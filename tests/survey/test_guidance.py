@@ -1,0 +1,126 @@
+"""Guidance and the data that training gets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.survey.homes import write_recording
+from tests.survey.test_recorder import replay
+from tinyloc.survey.aliases import Aliases
+from tinyloc.survey.data_files import BLOCKS, write_data
+from tinyloc.survey.errors import SurveyError
+from tinyloc.survey.guidance import coverage_gaps, guide, look_alike, second_round, weak_beacons
+from tinyloc.survey.plan import Beacon, Plan, PlanRoom
+from tinyloc.survey.project import Project
+from tinyloc.survey.recorder import Recorder
+from tinyloc.survey.scans import Scan, ScanBook, Whereabouts
+from tinyloc.survey.session import About
+from tinyloc.survey.training_job import adjust
+from tinyloc.training.data import own
+
+ROOMS = [
+    PlanRoom(name=name, outline=[(x, 0), (x + 4, 0), (x + 4, 4), (x, 4)]) for name, x in (("a", 0), ("b", 4), ("c", 8))
+]
+
+
+def filled(levels: dict[str, dict[str, float]], scans: int = 90, stays: int = 3) -> ScanBook:
+    """A book with noisy scans about a level for each beacon in each room."""
+    generator = np.random.default_rng(1)
+    book = ScanBook()
+    for room, heard in levels.items():
+        for number in range(scans):
+            stay = f"{room} {number * stays // scans}"
+            scan = Scan(float(number), {name: [round(level + generator.normal(0, 2))] for name, level in heard.items()})
+            book.add(scan, Whereabouts(room, None, None, 0, stay), ("Anna", f"2026-11-{10 + number * stays // scans}"))
+    return book
+
+
+def test_rooms_that_look_alike_are_named_and_others_are_not() -> None:
+    book = filled({"a": {"x": -50, "y": -80}, "b": {"x": -50, "y": -80}, "c": {"x": -80, "y": -50}})
+    alike, right = look_alike(book)
+    assert {(pair.room, pair.taken_for) for pair in alike} == {("a", "b"), ("b", "a")} and 0.4 < right < 0.9
+    assert look_alike(filled({"a": {"x": -50}, "c": {"x": -80}})) == ([], 1.0)
+    assert look_alike(filled({"a": {"x": -50}})) == ([], None)
+
+
+def test_scans_of_one_stay_do_not_vote_for_themselves() -> None:
+    """Two rooms that one visit each tells apart by chance only: neighbours in time must not make them look apart."""
+    generator = np.random.default_rng(2)
+    book = ScanBook()
+    for room in ("a", "b"):
+        for stay in range(4):
+            level = generator.normal(-60, 6)  # of the visit, not of the room
+            for number in range(20):
+                scan = Scan(float(number), {"x": [round(level + generator.normal(0, 0.5))]})
+                book.add(scan, Whereabouts(room, None, None, 0, f"{room} {stay}"), ("Anna", "2026-11-30"))
+    assert look_alike(book)[1] < 0.8
+
+
+def test_weak_beacons_gaps_and_what_is_missing_become_advice() -> None:
+    book = filled({"a": {"x": -50, "far": -95}, "b": {"x": -80, "far": -96}}, scans=30)
+    assert weak_beacons(book) == ["far"]
+    book.add(Scan(0.0, {"x": [-50]}), Whereabouts("a", 0.5, 0.5, 0, "a 0"), ("Anna", "2026-11-30"))
+    plan = Plan(rooms=ROOMS)
+    gaps = coverage_gaps(book, plan)
+    assert (0, 3, 3) in gaps and (0, 1, 1) not in gaps and (0, 0, 0) not in gaps
+    found = guide(book, plan, Aliases(names={"far": "the cellar's"}), vanished=["x"])
+    told = " ".join(one.text for one in found.advice)
+    for part in ("x went silent", "c (0 of 60)", "the cellar's", "second round", "have no scan near"):
+        assert part in told
+    assert [room.scans for room in found.rooms] == [31, 30, 0]
+
+
+def test_a_second_round_is_another_person_on_another_day() -> None:
+    assert second_round({("Anna", "1"), ("Ben", "2")})
+    assert not second_round({("Anna", "1"), ("Ben", "1")}) and not second_round({("Anna", "1"), ("Anna", "2")})
+
+
+def home(tmp_path: Path, rounds: list[tuple[str, str, float]], plan: Plan | None = None) -> Project:
+    """A project with a session for each (person, day, minutes)."""
+    recorder = Recorder(Project(tmp_path / "home", plan=plan))
+    for number, (person, day, minutes) in enumerate(rounds):
+        recorder.start_session(About(person=person, device="band", day=day))
+        replay(recorder, write_recording(tmp_path / f"{number}.csv", minutes, seed=number))
+        recorder.end_session()
+    recorder.close()
+    return recorder.project
+
+
+def test_a_second_round_by_another_person_becomes_the_test_set(tmp_path: Path) -> None:
+    plan = Plan(
+        rooms=[PlanRoom(name="hall", outline=[(0, 0), (2, 0), (2, 2)])],
+        beacons=[Beacon(id="c0:00:00:00:00:01", x=1, y=1), Beacon(id="never heard", x=0, y=0)],
+    )
+    project = home(tmp_path, [("Anna", "2026-11-29", 3), ("Ben", "2026-11-30", 2)], plan)
+    written = write_data(project)
+    data = own.load(written.description)
+    assert "another person on another day" in written.notes[0]
+    assert {one.name for one in data.test} == {"2026-11-30-Ben-1"} and data.rate_hz == 1.0
+    assert sum(map(len, data.test)) == 120 and sum(map(len, (*data.train, *data.validation))) == 180
+    assert set(data.classes) == {"hall", "kitchen", "bed"} and data.floor_plan[0].name == "hall"
+    assert data.access_point_m is not None and data.access_point_m[0].tolist() == [1.0, 1.0, 0.0]
+
+
+def test_without_a_second_round_whole_visits_are_held_out_or_it_is_told(tmp_path: Path) -> None:
+    project = home(tmp_path, [("Anna", "2026-11-29", 6)])
+    written = write_data(project)
+    data = own.load(written.description)
+    trained, tested = ({one.name for one in part} for part in (data.train, data.test))
+    assert "whole visits" in written.notes[0] and tested and not trained & tested
+    short = home(tmp_path / "short", [("Anna", "2026-11-29", 2)]) if (tmp_path / "short").mkdir() is None else None
+    written = write_data(short)
+    assert "the figures are too good" in written.notes[0]
+    assert len(own.load(written.description).test) == 6 and len(BLOCKS) == 5
+
+
+def test_one_room_is_too_few_to_train(tmp_path: Path) -> None:
+    with pytest.raises(SurveyError, match="at least two rooms"):
+        write_data(home(tmp_path, []))
+
+
+def test_a_recipe_is_adjusted_and_says_so(tmp_path: Path) -> None:
+    recipe = tmp_path / "x.toml"
+    recipe.write_text('[training]\nepochs = 60\n[export]\narithmetics = ["int8", "int16x8"]\ndefault = "int8"\n')
+    assert len(adjust(recipe, epochs=4)) == 2 and adjust(recipe) == []
+    assert 'default = "int16x8"' in recipe.read_text() and "epochs = 4" in recipe.read_text()
