@@ -118,6 +118,8 @@ class PartFacts(Strict):
     """Name of the part; the file is called so."""
     family: FileName
     """Port in firmware/port and emulator model in device/emulator that serve this part."""
+    flash_page: int | None = Field(default=None, gt=0, le=1 << 20)
+    """Bytes of the smallest part of the flash that can be erased; none: no updates of the model."""
     core: Core
     """Core of the part."""
     source: Line

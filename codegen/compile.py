@@ -3,6 +3,7 @@
 `compile_bundle` makes a localiser's step (raw scans, CRF); `compile_tflite` and `compile_graph` make a plain network.
 """
 
+import dataclasses
 import functools
 import hashlib
 import re
@@ -16,6 +17,7 @@ import numpy as np
 from tinyloc.bundle.combine import Combine
 from tinyloc.bundle.schema import Arithmetic, Bundle, ModelFile
 from tinyloc.codegen.arithmetic.crf import integer_crf
+from tinyloc.codegen.arithmetic.data_mode import numbers_are_data
 from tinyloc.codegen.arithmetic.position import integer_positions
 from tinyloc.codegen.arithmetic.rssi_table import rssi_table
 from tinyloc.codegen.backend_names import BACKENDS, Backend, backend_named
@@ -31,14 +33,25 @@ from tinyloc.codegen.lowering.layer_checks import check_calls, check_count
 from tinyloc.codegen.lowering.lower import Program, localiser_program, make_program
 from tinyloc.codegen.lowering.render import program_values, render
 from tinyloc.codegen.lowering.tensor_placement import DEFAULT_ARENA, ArenaOptions, Place
-from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest, LibraryRecord, Manifest, ModelManifest, Reference
+from tinyloc.codegen.manifest import (
+    ArgumentRecord,
+    GraphManifest,
+    LibraryRecord,
+    Manifest,
+    ModelManifest,
+    Reference,
+    UpdatableRecord,
+)
 from tinyloc.codegen.passes import Pass
+from tinyloc.codegen.updatable.capacity import capacity_of, filled_up
+from tinyloc.codegen.updatable.program import filled_tables, program_id, scalar_fields, struct_bytes
 from tinyloc.errors import counted
 from tinyloc.files import whole_directory
 
 GENERATOR = "tinyloc codegen 1"
 _COMMON = {"weights.h": "weights.h.j2", "weights.c": "weights.c.j2"}
 _LOCALISER = {"model.h": "model.h.j2", "model.c": "model.c.j2", "debug.c": "debug.c.j2", **_COMMON}
+_UPDATABLE = {**_LOCALISER, "weights.h": "constants.h.j2", "weights.c": "constants.c.j2"}
 _NETWORK = {"model.h": "network.h.j2", "model.c": "network.c.j2", **_COMMON}
 
 
@@ -50,19 +63,62 @@ def compile_bundle(
     sparse_input: bool = True,
     library: CmsisNn | None = None,
     reference: Reference | None = None,
+    updatable: bool = False,
 ) -> Manifest:
     """Write model.h, model.c, debug.c, weights.h, weights.c and manifest.json into `output`, replacing it as a whole.
 
     Without `sparse_input` a wide first layer is dense; answers are the same, and the difference in cycles is what
     walking the heard access points only is worth. With a `library` the code is of the back end cmsis_nn, and dense:
-    the library has no layer of lists. `reference` as in source.py. Raises BundleError, or CompileError with every
+    the library has no layer of lists. `reference` as in source.py. `updatable` code has the model as data behind one
+    pointer, with room for what the bundle's `update` says. Raises BundleError, or CompileError with every
     problem of the model; nothing is written then.
     """
     source = read_source(bundle_directory, arithmetic, reference)
+    if updatable:
+        files, manifest = updatable_localiser(source, sparse_input)
+        write_generated(output, files, manifest)
+        return manifest
     program = localiser_program(source.graph, sparse_input and library is None, _pass_of(library))
     manifest = localiser_manifest(source, program, library)
     write_generated(output, localiser_text(source, program, manifest), manifest)
     return manifest
+
+
+def updatable_localiser(source: Source, sparse_input: bool = True) -> tuple[dict[str, str], Manifest]:
+    """The files of a localiser whose model is data, and its manifest.
+
+    Raises:
+        CompileError: the model has an operator without such a form, or is outside the bounds of its own program.
+    """
+    bundle, capacity = source.bundle, capacity_of(source.bundle)
+    with numbers_are_data():
+        program = localiser_program(filled_up(source.graph, capacity), sparse_input)
+        manifest = localiser_manifest(source, program)
+        values = localiser_values(source, manifest)
+        around = filled_tables(localiser_tables(source), capacity, len(bundle.outputs.classes))
+        inner = program_values(program, around)
+        calls = check_calls(program)
+        scalars, constants = scalar_fields(values, bundle), [*program.constants, *around]
+    element = {"tl_input_t": values["input_type"]}
+    size = struct_bytes(scalars, [dataclasses.replace(c, ctype=element.get(c.ctype, c.ctype)) for c in constants])
+    text = {
+        **values,
+        **inner,
+        "check_calls": calls,
+        "check_count": check_count(program),
+        "updatable": capacity,
+        "scalars": scalars,
+        "around": [{"name": table.name} for table in around],
+        "struct_bytes": size,
+    }
+    files = render(_UPDATABLE, text)
+    record = UpdatableRecord(
+        program_id=program_id(files),
+        access_points=capacity.access_points,
+        classes=capacity.classes,
+        bytes=size,
+    )
+    return files, manifest.model_copy(update={"updatable": record})
 
 
 def compile_tflite(
@@ -331,6 +387,7 @@ def localiser_values(source: Source, manifest: Manifest) -> dict[str, Any]:
         "sparse": manifest.sparse,
         "scan": False,
         "selftest": False,
+        "updatable": None,
         "combine": COMBINE.index(bundle.preprocessing.combine),
         "least_heard": bundle.outputs.unknown.least_heard if bundle.outputs.unknown else 1,
         "least_margin": margin_units(bundle, float(np.float32(scores.scale))),

@@ -88,8 +88,19 @@ class ModelManifest(_Strict):
     generator: str
 
 
+class UpdatableRecord(_Strict):
+    """Of code whose model is data: what runs any model of the program, and what there is room for."""
+
+    program_id: str  # 16 hex digits over code without numbers, kernels and capacities
+    access_points: int
+    classes: int
+    bytes: int  # of the struct of constants
+
+
 class Manifest(ModelManifest):
     """A localiser's step."""
+
+    updatable: UpdatableRecord | None = None
 
     inputs: int
     classes: int

@@ -10,7 +10,9 @@ from tinyloc.export import names as naming
 from tinyloc.export.flatbuffer import load
 from tinyloc.export.passes.activations import fuse_activations
 from tinyloc.export.passes.depthwise import depthwise
+from tinyloc.export.passes.fold import fold
 from tinyloc.export.passes.products import products
+from tinyloc.export.passes.quotients import quotients
 from tinyloc.export.passes.rsqrt import rsqrt
 from tinyloc.export.step_names import StepNames
 
@@ -19,7 +21,7 @@ Array = npt.NDArray[np.float32]
 
 def simplify(model: Any) -> None:
     """Rewrite a float graph in place to the operators that devices have kernels for."""
-    for rewrite in (depthwise, rsqrt, products, fuse_activations):
+    for rewrite in (fold, depthwise, rsqrt, quotients, products, fuse_activations):
         rewrite(model)
 
 

@@ -28,7 +28,7 @@ PARTS = ("boards", "bundle", "codegen", "device", "export", "firmware", "study",
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 PROBE_SECONDS = 60.0
 KNOCK_SECONDS = 5.0
-STARTS = 3
+STARTS = 4
 SLOW_START = "timed out during startup"
 COMPILER = "arm-none-eabi-gcc"
 
@@ -90,6 +90,8 @@ def _started(address: str | None, cpus: int | None) -> Iterator[None]:
         _knock(address)
     try:
         _init(options)
+    except ClusterError:
+        raise
     except RuntimeError as error:  # Ray compares its version and Python's with the cluster's
         raise ClusterError(
             f"the cluster at {address} and this machine do not go together: {one_line(error)}. Install the same Python "

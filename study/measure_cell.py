@@ -108,10 +108,15 @@ def _trained(task: CellTask, tell: Tell) -> "TrainedRun":
 def _torch_forms(
     run: "TrainedRun", wanted: tuple[str, ...], tell: Tell
 ) -> tuple[dict[str, FormRecord], dict[str, str]]:
-    """The float model, and the study's two forms of it."""
-    from tinyloc.training.compress.forms import FORMS
+    """The float model, and the study's forms of it."""
+    import torch
 
-    makers: dict[str, Callable[[Localiser], Localiser]] = {"float": lambda model: model, **FORMS}
+    from tinyloc.training.compress.forms import FORMS, static_outliers
+
+    x = torch.from_numpy(run.calibration)
+    makers: dict[str, Callable[[Localiser], Localiser]] = {
+        "float": lambda model: model, **FORMS, "static-outliers": lambda model: static_outliers(model, x),
+    }  # fmt: skip
     forms, missing = {}, {}
     for name, make in makers.items():
         if name not in wanted:
@@ -127,7 +132,7 @@ def _torch_forms(
 
 
 def _scored(name: str, model: "Localiser", run: "TrainedRun") -> FormRecord:
-    from tinyloc.training.compress.forms import serialised_bytes
+    from tinyloc.training.compress.forms import outlier_columns, serialised_bytes
     from tinyloc.training.decide import decide_all
 
     scores, decisions = decide_all(model, recordings_of(run.test_set), run.preprocessing, run.window)
@@ -135,9 +140,12 @@ def _scored(name: str, model: "Localiser", run: "TrainedRun") -> FormRecord:
     if run.outputs.position == "mean":
         decided_m = mean_position(scores, np.asarray(run.outputs.positions_m))
     constants = 4 * run.record.parameters if name == "float" else None
-    return score_form(
+    form = score_form(
         run.test_set, decisions, decided_m, run.window, run.outputs, run.record.site, serialised_bytes(model), constants
     )
+    found = outlier_columns(model)
+    told = {} if found is None else dict(zip(("threshold", "columns", "of"), map(float, found), strict=True))
+    return form.model_copy(update={"outliers": told})
 
 
 def _truth(run: "TrainedRun") -> tuple[str, str]:

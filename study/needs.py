@@ -12,8 +12,8 @@ from tinyloc.training.recipe import Recipe
 BASE_BYTES = 900 << 20
 """A worker with PyTorch, the data and the export's tools."""
 FLOAT_BYTES = 4
-KEPT = {"mamba": 220, "mdcsa": 60, "lstm": 24, "gru": 20, "mlp": 6}
-"""Floats that PyTorch keeps for the gradient, per sample and hidden unit, rounded up from its profiler."""
+KEPT = {"mamba": 420, "mdcsa": 200, "lstm": 40, "gru": 30, "mlp": 10}
+"""Floats that a step of training takes, per sample, hidden unit and layer: peak memory of eight shapes, rounded up."""
 SCORE_SECONDS, IMAGE_SECONDS, EXPORT_SECONDS = 4.0, 8.0, 8.0
 """Of one form, one image with its emulation, one export: medians on one core of this machine, for estimates."""
 TIMED_BATCHES = 2

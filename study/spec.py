@@ -22,9 +22,11 @@ from tinyloc.names import FileName
 from tinyloc.training.errors import RecipeError
 from tinyloc.training.recipe import Recipe, find_recipe, parse_recipe
 
-Form = Literal["float", "dynamic", "static", "int8", "int16x8"]
+Form = Literal["float", "dynamic", "static", "static-outliers", "int8", "int16x8", "mixed"]
 FORMS: tuple[Form, ...] = get_args(Form)
-DEPLOYED: tuple[Arithmetic, ...] = ("int8", "int16x8")
+STANDARD: tuple[Form, ...] = ("float", "dynamic", "static", "int8", "int16x8")
+"""Those of a study that names none."""
+DEPLOYED: tuple[Arithmetic, ...] = ("int8", "int16x8", "mixed")
 """Forms that the compiler takes."""
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
@@ -91,7 +93,7 @@ class Study(_Strict):
     measured_seeds: list[int] | None = None
     """Seeds of which images are built, without it all. The others are scored in C on this machine: weights change
     quality and hardly sizes or cycles."""
-    forms: list[Form] = Field(default=list(FORMS), min_length=1)
+    forms: list[Form] = Field(default=list(STANDARD), min_length=1)
     comment: str = ""
     """Stands above the tables."""
     positions: bool = False
@@ -120,7 +122,7 @@ class Cell:
     teachers: tuple[str, ...] = ()
     """Ids of the cells that must be finished first."""
     problems: tuple[str, ...] = ()
-    forms: tuple[Form, ...] = FORMS
+    forms: tuple[Form, ...] = STANDARD
 
     @property
     def id(self) -> str:
@@ -251,7 +253,9 @@ def _cell(
         if teachers:
             table["distillation"] = {**table.get("distillation", {}), "teachers": [{"run": name} for name in teachers]}
         if wanted:
-            table["export"] = {"arithmetics": wanted, "default": wanted[-1]}  # the finest one
+            finest = "int16x8" if "int16x8" in wanted else wanted[-1]
+            widths = table.get("export", {}).get("widths") if "mixed" in wanted else None
+            table["export"] = {"arithmetics": wanted, "default": finest} | ({"widths": widths} if widths else {})
         recipe: Recipe | None = parse_recipe(tomli_w.dumps(table), ident)
         problems: tuple[str, ...] = ()
     except (RecipeError, TypeError, tomllib.TOMLDecodeError) as error:

@@ -59,6 +59,14 @@ class Row:
         """Over seeds and test set; None where decisions are not kept."""
         return interval(list(self.answers.values()), figure) if self.answers else None
 
+    def percentile_m(self, percent: float) -> Spread | None:
+        """Of the position errors, over the seeds; None where they are not kept."""
+        errors = [one.found.error_m for one in self.answers.values()]
+        known = [one for one in errors if one is not None]
+        if not known or len(known) < len(errors):
+            return None
+        return spread([float(np.nanpercentile(one, percent)) for one in known])
+
     def against(self, other: "Row", figure: str = "macro_f1") -> Interval | None:
         """This one minus another, paired by seed; None where the two share no seed, or not the test set."""
         shared = sorted(self.answers.keys() & other.answers.keys())

@@ -42,6 +42,7 @@ def markdown(
     parts += [*_provenance(records, planned), ""]
     sections = [
         _study_table(found), _deployed_table(found), _baseline_table(records), _hits_table(found),
+        _outlier_table(records),
         _distillation_table(found), _comparison_table(found, compare), _budget_table(found), _published_table(found),
     ]  # fmt: skip
     if positions:
@@ -102,7 +103,7 @@ def _grouped(found: Iterable[Row], key: Callable[[Row], tuple[str, ...]]) -> dic
 def _positions_table(found: list[Row]) -> list[str]:
     """Position errors of every form, beside the published ones."""
     lines = [
-        [f"{one.name} (published)", "float", "", *(f"{m:.2f}" for m in (one.p50, one.p75, one.p90)),
+        [f"{one.name} (published)", "float", "", *(f"{m:.2f}" for m in (one.p50, one.p75, one.p80, one.p90)),
          "–", f"{one.largest:.2f}", "–"]
         for one in published.POSITIONS
     ]  # fmt: skip
@@ -110,11 +111,13 @@ def _positions_table(found: list[Row]) -> list[str]:
         if not row.errors_m:
             continue
         flash = kilobytes(max((image.flash_bytes for image in row.boards.values()), default=math.nan))
-        errors = [metres(row.errors_m[name]) for name in ("p50", "p75", "p90", "mean", "max")]
+        p80 = row.percentile_m(80)
+        shown = {**{name: metres(one) for name, one in row.errors_m.items()}, "p80": metres(p80) if p80 else "–"}
+        errors = [shown[name] for name in ("p50", "p75", "p80", "p90", "mean", "max")]
         configuration = f"{row.data_name}, {row.model}, {row.training}"
         lines.append([configuration, row.form, str(row.macro_f1.count), *errors, flash])
-    head = ["data, model, training", "form", "seeds", "P50, m", "P75, m", "P90, m", "mean, m", "largest, m",
-            "flash, KB"]  # fmt: skip
+    head = ["data, model, training", "form", "seeds", "P50, m", "P75, m", "P80, m", "P90, m", "mean, m",
+            "largest, m", "flash, KB"]  # fmt: skip
     note = (
         "Distance from the true to the decided position over the whole test set, in metres; the scans and their true "
         "positions are the published ones', blocks and classes are ours. Flash: of the image, on the board where it is "
@@ -293,6 +296,22 @@ def _rare(record: CellRecord) -> str:
         f"{counts.sum()} in all, and yet make {share:.0%} of macro F1; {none} have none. One decision in such a class "
         f"moves macro F1 by up to {1 / max(1, int((counts > 0).sum())):.3f}: read it with accuracy and its interval."
     )
+
+
+def _outlier_table(records: Sequence[CellRecord]) -> list[str]:
+    """How many input columns LLM.int8() computes in half precision."""
+    lines = [
+        [record.id, form, f"{one.outliers['threshold']:.3g}",
+         f"{one.outliers['columns']:.0f} of {one.outliers['of']:.0f}", f"{one.macro_f1:.3f}"]
+        for record in records
+        for form, one in record.forms.items()
+        if one.outliers
+    ]  # fmt: skip
+    if not lines:
+        return []
+    note = "Input columns of linear layers that reach the threshold somewhere in the test set."
+    return ["## Outliers of LLM.int8()", "", note, "",
+            *table(["cell", "form", "threshold", "columns", "macro F1"], lines)]  # fmt: skip
 
 
 def _hits_table(found: list[Row]) -> list[str]:

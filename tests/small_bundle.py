@@ -23,7 +23,14 @@ CLASSES = 4
 
 
 def small_bundle(
-    directory: Path, *, inputs: int = 9, hidden: int = 6, recurrent: bool = True, samples: int = 24, kind: str = "TANH"
+    directory: Path,
+    *,
+    inputs: int = 9,
+    hidden: int = 6,
+    recurrent: bool = True,
+    samples: int = 24,
+    kind: str = "TANH",
+    seed: int = 7,
 ) -> Path:
     """hidden = kind(W x + b + hidden before), scores = V hidden + c; without the hidden before if not `recurrent`.
 
@@ -31,7 +38,7 @@ def small_bundle(
     """
     from tests.codegen.tflite_models import TFLiteModel
 
-    chance = np.random.default_rng(7)
+    chance = np.random.default_rng(seed)
     model = TFLiteModel()
     x = model.input((1, inputs), "int8", 1 / 255, -128, name="reading")
     w = model.constant(chance.integers(-127, 128, (hidden, inputs)), "int8", 0.02)

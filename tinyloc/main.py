@@ -42,6 +42,7 @@ from tinyloc.cli import (
     study,
     survey,
     train,
+    update,
     zoo,
 )
 from tinyloc.cli.compile import compile_model
@@ -110,6 +111,7 @@ app.command("emulate", rich_help_panel=DEPLOY)(emulate.emulate)
 app.command("flash", rich_help_panel=DEPLOY)(flash.flash)
 app.command("live", rich_help_panel=DEPLOY)(live.live)
 app.command("library", rich_help_panel=DEPLOY)(library)
+app.command("update", rich_help_panel=DEPLOY)(update.update)
 app.command("evaluate", rich_help_panel=DEPLOY)(evaluate.evaluate)
 app.command("report", rich_help_panel=DEPLOY)(report.report)
 app.command("compare", rich_help_panel=DEPLOY)(compare.compare)

@@ -3,6 +3,7 @@ result."""
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode
 from tinyloc.codegen.arithmetic.lookup_tables import (
     Function,
     exp_function,
@@ -19,7 +20,7 @@ _TABLES: dict[str, Function] = {"EXP": exp_function, "LOG": log_function, "RSQRT
 def value_range(graph: Graph, tensor: int) -> tuple[int, int]:
     """Least and greatest quantised value that a tensor can hold."""
     known = graph.tensors[tensor]
-    if known.data is not None:
+    if known.data is not None and not in_data_mode():
         return int(known.data.min()), int(known.data.max())
     op = _producer(graph, tensor)
     low, high = RANGE[known.element]
@@ -29,7 +30,7 @@ def value_range(graph: Graph, tensor: int) -> tuple[int, int]:
         return 0, high
     if op.kind in VIEWS:
         return value_range(graph, op.inputs[0])
-    if op.kind in _TABLES:
+    if op.kind in _TABLES and not in_data_mode():
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
         first, last = (256 + (value >> 7) for value in value_range(graph, op.inputs[0]))
         entries = table_int16(x, y, _TABLES[op.kind])[first : last + 2].astype(np.int64)

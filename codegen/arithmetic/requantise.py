@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number, require
 from tinyloc.codegen.graph import RANGE, Tensor
 from tinyloc.codegen.layer_code import Constant
 
@@ -193,8 +194,14 @@ def constant_rows(weights: Int64s, bias: Int64s | None, x: Tensor, r: Requantisa
     return same
 
 
-def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> tuple[str, tuple[Constant, ...]]:
-    """A statement that declares the layer's tl_scaling_t `scaling`, and the arrays that it names."""
+def scaling(
+    prefix: str, factors: list[tuple[int, int]], r: Requantisation, limited: bool = False
+) -> tuple[str, tuple[Constant, ...]]:
+    """A statement that declares the layer's tl_scaling_t `scaling`, and the arrays that it names.
+
+    limited: by an activation that is no plain RELU of int8, whose zero point is the lowest value; in data mode it
+    decides, with the element type, which kind the layer is of.
+    """
     multipliers = np.array([multiplier for multiplier, _ in factors], dtype=np.int64)
     shifts = np.array([shift for _, shift in factors])
     size = f"[{len(factors)}]"
@@ -213,20 +220,27 @@ def scaling(prefix: str, factors: list[tuple[int, int]], r: Requantisation) -> t
         kind = "TL_BYTE" if (r.low, r.high) == (-128, 127) else kind
     else:
         kind, shifts = "TL_ANY", shifts - 1
+    if in_data_mode():
+        fixed = ("TL_LONG" if limited else "TL_HALF") if r.element == "int16" else "TL_SHORT" if limited else "TL_BYTE"
+        alike = {"TL_SHORT": ("TL_BYTE",), "TL_LONG": ("TL_HALF",)}
+        wrong = f"its factors and bounds {r.low} to {r.high} need the form {kind}, the program has {fixed}"
+        require(kind == fixed or kind in alike.get(fixed, ()), wrong)
+        kind = fixed
     constants = (
         Constant(f"{prefix}_multiplier", "int32_t", multipliers, size),
         *lower,
         Constant(f"{prefix}_shift", "int8_t", shifts, size),
     )
+    plain = kind in ("TL_BYTE", "TL_HALF")  # forms that have their bounds, and of int16 no zero point
     fields = {
         "kind": kind,
         "multiplier": f"{prefix}_multiplier",
         "multiplier_low": low_name,
         "shift": f"{prefix}_shift",
         "per_channel": int(len(factors) > 1),
-        "zero_point": r.zero_point,
-        "low": r.low,
-        "high": r.high,
+        "zero_point": r.zero_point if kind == "TL_HALF" else number(r.zero_point),
+        "low": r.low if plain else number(r.low),
+        "high": r.high if plain else number(r.high),
     }
     lines = "\n".join(f"    .{name} = {value}," for name, value in fields.items())
     return f"static const tl_scaling_t scaling = {{\n{lines}\n}};", constants

@@ -176,6 +176,13 @@ def position_rule(bundle_directory: Path, arithmetic: Arithmetic | None = None) 
     return integer_positions(source.bundle.outputs, source.graph.tensors[source.graph.outputs[0]])
 
 
+def score_scale(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> float:
+    """Float score that one unit of the quantised scores stands for. Raises BundleError or CompileError."""
+    model = load_bundle(bundle_directory).model(arithmetic)
+    graph = read_tflite(bundle_directory / model.path, [(state.input, state.output) for state in model.states])
+    return float(graph.tensors[graph.outputs[0]].scale)
+
+
 def margin_units(bundle: Bundle, scale: float) -> int:
     """The least margin of a decision that is no "unknown", in units of the quantised scores, rounded up."""
     if bundle.outputs.unknown is None or (bundle.window.steps > 1 and bundle.crf is None):
@@ -187,10 +194,3 @@ def least_margin(bundle: Bundle, bundle_dir: Path, arithmetic: Arithmetic) -> in
     """`margin_units` of a bundle's model."""
     graph = read_tflite(bundle_dir / bundle.model(arithmetic).path)
     return margin_units(bundle, float(np.float32(graph.tensors[graph.outputs[0]].scale)))
-
-
-def score_scale(bundle_directory: Path, arithmetic: Arithmetic | None = None) -> float:
-    """Float score that one unit of the quantised scores stands for. Raises BundleError or CompileError."""
-    model = load_bundle(bundle_directory).model(arithmetic)
-    graph = read_tflite(bundle_directory / model.path, [(state.input, state.output) for state in model.states])
-    return float(graph.tensors[graph.outputs[0]].scale)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from math import prod
 
 from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode
+from tinyloc.codegen.arithmetic.data_mode import number as data_number
 from tinyloc.codegen.arithmetic.scalar import clamped, offset, scaled
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.layer_code import Constant, Lowered
@@ -14,6 +16,8 @@ from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.passes.loops import VIEWS, extent, is_reduction
 
 AXES = "ijkl"
+DATA_LANES = 4
+"""Elements in one round of an inner loop whose constants are data: each is fetched a quarter as often."""
 
 
 class _LoopText:
@@ -52,6 +56,8 @@ class _LoopText:
         if tensor not in self.scalar:
             data = self.graph.tensors[tensor].data
             if data is not None and data.size == 1:
+                if in_data_mode():
+                    return data_number(int(data.ravel()[0]))
                 return f"({int(data.ravel()[0])})" if data.ravel()[0] < 0 else str(int(data.ravel()[0]))
         return self.scalar[tensor]
 
@@ -82,6 +88,10 @@ class _LoopText:
         """Elements that the loop at this depth treats in one round: two in the inner loop of a nest, so that each
         constant that finds no register is fetched half as often."""
         inner = 0 < depth == len(self.axes) - 1
+        if in_data_mode():  # no constant is part of an instruction there
+            return next(
+                n for n in (DATA_LANES, 2, 1) if (self.axes[depth] % n == 0 and depth == len(self.axes) - 1) or n == 1
+            )
         return 2 if inner and self.axes[depth] % 2 == 0 else 1
 
     def ready(self, inner: Operator) -> bool:
@@ -139,7 +149,7 @@ class _LoopText:
         for n in sums:
             a, b = self.body[n].inputs
             za, zb = (self.graph.tensors[t].zero_point for t in (a, b))
-            first, second = offset(self.operand(a), -za), offset(self.operand(b), -zb)
+            first, second = (offset(self.operand(t), -z, self.graph.tensors[t].element) for t, z in ((a, za), (b, zb)))
             wide = "(int64_t)" if self.graph.tensors[a].element == "int16" else ""
             self.put(depth + 1, f"sum{n} += {wide}{first} * {second};")
             self.done.add(n)
@@ -155,7 +165,7 @@ class _LoopText:
         r = requantisation(self.graph, inner)
         if r.rounding == "wide":
             ((multiplier, shift),) = r.wide_factors()
-            text = f"tl_requantise_wide(sum{n}, {multiplier}, {shift})"
+            text = f"tl_requantise_wide(sum{n}, {data_number(multiplier)}, {data_number(shift)})"
         else:
             text = scaled(f"sum{n}", *fixedpoint.quantise_multiplier(r.factor[0]))
         self.scalar[y] = f"v{y}"
@@ -167,7 +177,7 @@ def side_by_side(lines: list[str], axis: str, lanes: int) -> list[str]:
     """The statements of a loop's body for several elements, statement by statement.
 
     Values of the body get a letter an element; its loads all come first, so no element's store precedes them.
-    lanes: 1 or 2.
+    lanes: 1 to 4.
     """
     if lanes == 1:
         return lines
@@ -175,7 +185,7 @@ def side_by_side(lines: list[str], axis: str, lanes: int) -> list[str]:
 
     def lane(line: str, number: int) -> str:
         text, mark, comment = line.partition(" /*")  # the operator's name, which the first element keeps
-        text = re.sub(r"\bv\d+\b", lambda found: found[0] + "ab"[number] * (found[0] in own), text)
+        text = re.sub(r"\bv\d+\b", lambda found: found[0] + "abcd"[number] * (found[0] in own), text)
         if number == 0:
             return text + mark + comment
         return re.sub(rf"(?<=\[){axis}(?=\])|\b{axis}\b(?= \*)|(?<=\+ ){axis}(?=\])", f"({axis} + {number})", text)

@@ -5,6 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from tinyloc.codegen.arithmetic.data_mode import OutsideProgramError, in_data_mode, lift, require
+from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.graph import BYTES, Graph, Operator
 from tinyloc.codegen.layer_code import Array, Constant, Lowered
 from tinyloc.codegen.lowering.cliffs import hints, usual_kernel, why_of
@@ -26,6 +30,20 @@ from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.passes import Pass, optimise
 from tinyloc.codegen.semantics.operator_table import rule_of
 
+OF_DATA = frozenset(
+    (
+        *("BATCH_MATMUL", "CONCATENATION", "COPY", "FULLY_CONNECTED", "JOIN", "PACK", "RING_ADVANCE", "RING_CONV"),
+        *("RING_ORDER", "RING_READ", "RING_WRITE", "SELECTIVE_SCAN", "SOFTMAX"),
+    )
+)
+"""Layers beside LOOP whose code holds no number of the model in data mode."""
+ELEMENTS_OF_DATA = frozenset(
+    (
+        *("ADD", "SUB", "MUL", "TABLE", "QUANTIZE", "CAST", "ABS", "RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH"),
+        *("EXP", "LOG", "ELU", "GELU", "RSQRT", "BATCH_MATMUL", "RESHAPE", "SQUEEZE", "EXPAND_DIMS"),
+    )
+)
+"""The same inside a LOOP."""
 _RARE = ("tl_max(", "tl_min(", "tl_square(")  # functions of tl_scalar.h
 
 
@@ -46,6 +64,8 @@ class Layer:
     """Estimate where there is one: of the form, and of plain kernels."""
     usual_kernel: str | None = None
     hints: tuple[str, ...] = ()
+    data: bool = False
+    """Whether it reads constants through `tl_k`."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +99,9 @@ class Program:
         names = state_names(self.graph)
         for before, _ in self.graph.states:
             values, name = self.graph.start(before), f"tl_start_{names[before]}"
-            if not _is_even(values):
+            if in_data_mode() and _is_even(values):
+                values = values.ravel()[:1]
+            if in_data_mode() or not _is_even(values):
                 ctype, comment = f"{values.dtype}_t", f"state {names[before]} at the start of a sequence"
                 found[name] = Constant(name, ctype, values.ravel(), comment)
         return list(found.values())
@@ -97,6 +119,8 @@ class Program:
                 "size": tensors[before].size,
                 "shape": list(tensors[before].shape),
                 "start": starts[before],
+                "data": in_data_mode(),
+                "fill": in_data_mode() and _is_even(self.graph.start(before)),
                 "bytes": tensors[before].bytes,
             }
             for before, _ in self.graph.states
@@ -179,7 +203,7 @@ def _is_even(values: Array) -> bool:
 
 def _start_text(name: str, values: Array) -> int | str:
     """How a state starts: one value, or the name of a constant."""
-    return int(values.flat[0]) if _is_even(values) else f"tl_start_{name}"
+    return int(values.flat[0]) if _is_even(values) and not in_data_mode() else f"tl_start_{name}"
 
 
 def make_program(
@@ -209,10 +233,15 @@ def make_program(
             storage = assign_storage(graph, inputs, outputs, arena)
     values = arena_values(graph, storage)
     layers = [
-        _told(graph, op, _layer(graph, storage, values, number, op), chosen.get(op.outputs[0]), forms)
-        for number, op in enumerate(storage.layers)
+        _told(graph, op, layer, chosen.get(op.outputs[0]), forms)
+        for layer, op in zip(_layers(graph, storage, values), storage.layers, strict=True)
     ]
-    shared, notes = share_constants([layer.lowered for layer in layers])
+    # in data mode equal arrays of this model need not be equal in the next
+    shared, notes = (
+        share_constants([layer.lowered for layer in layers])
+        if not in_data_mode()
+        else ([layer.lowered for layer in layers], [])
+    )
     layers = [
         dataclasses.replace(layer, lines=_lines(lowered), lowered=lowered)
         for layer, lowered in zip(layers, shared, strict=True)
@@ -233,6 +262,19 @@ def _told(graph: Graph, op: Operator, layer: Layer, form: FormRecord | None, opt
     )
 
 
+def _layers(graph: Graph, storage: Storage, values: Mapping[int, Value]) -> list[Layer]:
+    """Raises CompileError with every layer that a program of data cannot honour."""
+    layers, problems = [], []
+    for number, op in enumerate(storage.layers):
+        try:
+            layers.append(_layer(graph, storage, values, number, op))
+        except OutsideProgramError as error:
+            problems.append(f"{', '.join(op.origin) or op.kind}: {error}")
+    if problems:
+        raise CompileError(f"{graph.name}, updatable", problems)
+    return layers
+
+
 def localiser_program(graph: Graph, sparse_input: bool, use_library: Pass | None = None) -> Program:
     """The program of a localiser's step, whose arguments have these names in every back end."""
     return make_program(graph, ["input"], ["scores"], sparse_input, use_library)
@@ -248,6 +290,22 @@ def pointer(graph: Graph, storage: Storage, values: Mapping[int, Value], tensor:
     return f"{base} + {items}" if items else base
 
 
+def _with_data(lowered: Lowered, prefix: str) -> Lowered:
+    """In data mode the layer's numbers are an array of its own."""
+    statements, numbers = lift(lowered.statements, f"{prefix}_numbers")
+    if not numbers:
+        return dataclasses.replace(lowered, statements=statements)
+    own = Constant(f"{prefix}_numbers", "int32_t", np.array(numbers, np.int64), "scales, zero points and bounds")
+    headers = (
+        ("tl_data.h",)
+        if any("of_data(" in line or "tl_scale(" in line or "tl_scale_halved(" in line for line in statements)
+        else ()
+    )
+    return dataclasses.replace(
+        lowered, statements=statements, constants=(*lowered.constants, own), headers=(*lowered.headers, *headers)
+    )
+
+
 def _lines(lowered: Lowered) -> tuple[str, ...]:
     return tuple(line for statement in lowered.statements for line in statement.split("\n"))
 
@@ -260,10 +318,14 @@ def _layer(graph: Graph, storage: Storage, values: Mapping[int, Value], number: 
     names = operand_names(graph, op)
     outputs = {t: "y" if len(op.outputs) == 1 else f"y{i}" for i, t in enumerate(op.outputs)}
     if isinstance(rule, Loop):
+        unported = {inner.kind for inner in op.attributes["body"]} - ELEMENTS_OF_DATA
+        require(not in_data_mode() or not unported, f"{', '.join(sorted(unported))}: no form with numbers as data")
         lowered = lower_loop(graph, op, rule, prefix, {**names, **outputs})
     else:
         assert isinstance(rule, KernelRule), op.kind
+        require(not in_data_mode() or op.kind in OF_DATA, f"{op.kind} has no form with its numbers as data")
         lowered = rule.lower(graph, op, prefix)
+    lowered = _with_data(lowered, prefix)
     parameters = ["const tl_entry_t *entries, uint16_t count"] if sparse else []
     arguments = ["entries, count"] if sparse else []
     for tensor, name in [] if sparse else names.items():
@@ -285,4 +347,5 @@ def _layer(graph: Graph, storage: Storage, values: Mapping[int, Value], number: 
         f"{prefix}({', '.join(arguments)});",
         lowered,
         op.origin,
+        data=in_data_mode() and bool(lowered.constants),
     )

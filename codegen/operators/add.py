@@ -11,6 +11,7 @@ import numpy as np
 
 from tinyloc.codegen.arithmetic import fixedpoint
 from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number, require
 from tinyloc.codegen.arithmetic.scalar import clamped, offset, scaled_doubled
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.layer_code import Array, Expression
@@ -76,11 +77,40 @@ class Add(ElementWise):
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         f = factors(graph, op)
+        activation = op.attributes.get("activation", 0)
+        if in_data_mode():
+            twice = _doubled_data(operands, (ta.zero_point, tb.zero_point), f, self.sign)
+            total = scaled_doubled(twice, "", *f.output)
+            return Expression(clamped(total, ty.zero_point, *activation_range(ty, activation), activation != 0))
         left = _doubled_operand(offset(operands[0], -ta.zero_point), f.left_shift, f.a)
         right = _doubled_operand(offset(operands[1], -tb.zero_point), f.left_shift, f.b)
         twice = f"{left} {'+' if self.sign > 0 else '-'} {right}"
         total = scaled_doubled(twice, f"({twice}) / 2", *f.output)
-        return Expression(clamped(total, ty.zero_point, *activation_range(ty, op.attributes.get("activation", 0))))
+        return Expression(clamped(total, ty.zero_point, *activation_range(ty, activation)))
+
+
+def _doubled_data(operands: Sequence[str], zeros: tuple[int, int], f: Factors, sign: int) -> str:
+    """Twice the sum where it is data which operand has the larger scale, and is only shifted.
+
+    The other is scaled; where both scales are the same, 2**31 - 1 and a shift by 1 halve it exactly: its lowest bits
+    are zeros.
+    """
+    swap = f.a == (1 << 30, 0)  # else b is the larger
+    small, (multiplier, shift) = (1, f.b) if swap else (0, f.a)
+    if (multiplier, shift) == (1 << 30, 0):
+        multiplier, shift = 2**31 - 1, -1
+    shift = shift if multiplier else -1
+    require(-30 <= shift < 0, f"an operand is scaled by {multiplier * 2.0 ** (shift - 31):.3g}")
+    signs = (1, sign)
+    bits = f.left_shift
+    numbers = [
+        number(-1 if swap else 0), number(-zeros[small] * (2 << bits)), number(multiplier), number(1 << (-shift - 1)),
+        number(-shift), number(-zeros[1 - small] * (1 << bits)),
+    ]  # fmt: skip
+    arguments = f"{operands[0]}, {operands[1]}, {', '.join(numbers)}, {bits}"
+    if sign > 0:
+        return f"tl_sum_of_data({arguments})"
+    return f"tl_difference_of_data({arguments}, {number(signs[small])}, {number(signs[1 - small])})"
 
 
 def _doubled_operand(text: str, left_shift: int, factor: tuple[int, int]) -> str:

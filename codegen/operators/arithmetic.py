@@ -64,10 +64,11 @@ class Rescale(ElementWise):
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        centred = offset(operands[0], -tx.zero_point)
+        centred = offset(operands[0], -tx.zero_point, tx.element)
         if self.magnitude:
             centred = f"tl_abs({centred})"
-        return Expression(clamped(scaled(centred, *self._factor(graph, op)), ty.zero_point, *self._bounds(graph, op)))
+        rescaled, limited = scaled(centred, *self._factor(graph, op)), self.low is not None or self.high is not None
+        return Expression(clamped(rescaled, ty.zero_point, *self._bounds(graph, op), limited=limited))
 
 
 class Cast(ElementWise):

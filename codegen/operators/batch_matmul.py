@@ -11,11 +11,15 @@ from math import prod
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number, require
 from tinyloc.codegen.arithmetic.overflow_checks import reach, scale_problems
 from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Graph, Operator, Tensor, broadcast_shape
 from tinyloc.codegen.layer_code import Array, Constant, Lowered
 from tinyloc.codegen.operators.base import KernelRule, operand_names, quantised_problems, shape_problems
+
+NARROW_DEPTH = (1 << 30) // 255**2
+"""Below it a sum of int8 products keeps within 30 bits, whatever the zero points."""
 
 
 def requantisation(graph: Graph, op: Operator) -> Requantisation:
@@ -96,12 +100,16 @@ class BatchMatMul(KernelRule):
             "a_depth": rows if op.attributes.get("adj_x") else 1,
             "b_column": depth if op.attributes.get("adj_y") else 1,
             "b_depth": 1 if op.attributes.get("adj_y") else columns,
-            "a_zero": ta.zero_point,
-            "b_zero": tb.zero_point,
-            "multiplier": multiplier,
-            "shift": shift,
-            "zero_point": ty.zero_point,
+            "a_zero": number(ta.zero_point),
+            "b_zero": number(tb.zero_point),
+            "multiplier": number(multiplier),
+            "shift": number(shift),
+            "zero_point": number(ty.zero_point),
         }
+        if in_data_mode() and r.rounding == "twice" and depth < NARROW_DEPTH:
+            shift = shift if multiplier else -1
+            require(-30 <= shift < 0, f"its sums are scaled by {multiplier * 2.0 ** (shift - 31):.3g}, not below 1/2")
+            fields |= {"shift": number(-shift), "half": number(1 << (-shift - 1)), "narrow": 1}
         lines = ["static const tl_matmul_t shape = {", *(f"    .{k} = {v}," for k, v in fields.items()), "};"]
         batch = ty.shape[:-2]
         loops = [(i, size) for i, size in enumerate(batch) if size > 1]

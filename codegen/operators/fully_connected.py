@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number
 from tinyloc.codegen.arithmetic.overflow_checks import scale_problems
 from tinyloc.codegen.arithmetic.requantise import (
     Int64s,
@@ -26,6 +27,8 @@ from tinyloc.codegen.kernel_forms.nibbles import fits_nibbles, pack_nibbles
 from tinyloc.codegen.kernel_forms.packing import pack_blocks, pack_rows
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
 from tinyloc.codegen.operators.base import KernelRule, is_small, quantised_problems
+
+RELU = 1
 
 
 def _weights(graph: Graph, op: Operator) -> Int64s:
@@ -61,7 +64,11 @@ def channel_problems(graph: Graph, op: Operator, channels: int) -> list[str]:
 
 def _in_nibbles(x: Tensor, weights: Int64s) -> bool:
     """Whether weights of four bits do."""
-    return x.element == "int8" and fits_nibbles(weights, 128 * int(np.abs(weights).sum(axis=1).max()))
+    return (
+        not in_data_mode()
+        and x.element == "int8"
+        and fits_nibbles(weights, 128 * int(np.abs(weights).sum(axis=1).max()))
+    )
 
 
 def sums(graph: Graph, op: Operator, x: Array) -> Int64s:
@@ -158,7 +165,8 @@ class FullyConnected(KernelRule):
         channels, depth = weights.shape
         batches = x.size // depth
         r = requantisation(graph, op)
-        how, arrays = scaling(prefix, r.once_factors(sum_bounds(weights, bias, x)), r)
+        limited = op.attributes.get("activation", 0) not in ((0, RELU) if y.element == "int8" else (0,))
+        how, arrays = scaling(prefix, r.once_factors(sum_bounds(weights, bias, x)), r, limited)
         sparse = bool(op.attributes.get("sparse"))
         folded = np.zeros(channels, np.int64) if bias is None else bias
         if sparse:
@@ -209,7 +217,7 @@ class FullyConnected(KernelRule):
         columns = weights.T.astype(np.int8).ravel()
         call = (
             f"tl_sparse_fully_connected_{'s8' if x.element == 'int8' else 's16'}(entries, count, {prefix}_weights, "
-            f"{prefix}_bias, &scaling, {x.zero_point}, {channels}, y);"
+            f"{prefix}_bias, &scaling, {number(x.zero_point)}, {channels}, y);"
         )
         constants = (
             Constant(f"{prefix}_weights", "int8_t", columns, f"[{depth}][{channels}], a column an input"),

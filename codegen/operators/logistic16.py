@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.codegen.arithmetic.data_mode import number
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.layer_code import Array, Constant, Expression
 from tinyloc.codegen.operators.base import ElementWise, quantised_problems
@@ -86,7 +87,9 @@ class Logistic16(ElementWise):
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         multiplier, shift = input_scaling(graph.tensors[op.inputs[0]].scale, (0,))
-        return Expression(f"tl_logistic16({operands[0]}, {multiplier}, {shift}, tl_sigmoid_table)", (SIGMOID_TABLE,))
+        return Expression(
+            f"tl_logistic16({operands[0]}, {number(multiplier)}, {number(shift)}, tl_sigmoid_table)", (SIGMOID_TABLE,)
+        )
 
 
 class Tanh16(ElementWise):
@@ -104,4 +107,6 @@ class Tanh16(ElementWise):
 
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         multiplier, shift = input_scaling(graph.tensors[op.inputs[0]].scale, (0, 1))
-        return Expression(f"tl_tanh16({operands[0]}, {multiplier}, {shift}, tl_sigmoid_table)", (SIGMOID_TABLE,))
+        return Expression(
+            f"tl_tanh16({operands[0]}, {number(multiplier)}, {number(shift)}, tl_sigmoid_table)", (SIGMOID_TABLE,)
+        )

@@ -41,7 +41,8 @@ class Mul(ElementWise):
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         bounds = activation_range(ty, op.attributes.get("activation", 0))
         sides = [
-            (offset(text, -t.zero_point), moved_range(graph, index))
+            (offset(text, -t.zero_point, t.element), moved_range(graph, index))
             for text, index, t in zip(operands, op.inputs, (ta, tb), strict=True)
         ]
-        return Expression(clamped(scaled_product(sides[0], sides[1], *factor(graph, op)), ty.zero_point, *bounds))
+        product = scaled_product(sides[0], sides[1], *factor(graph, op))
+        return Expression(clamped(product, ty.zero_point, *bounds, limited=op.attributes.get("activation", 0) != 0))

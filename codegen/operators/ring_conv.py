@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.data_mode import number
 from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.kernel_forms.blocks import fits_blocks, rounding_constants
@@ -70,9 +71,9 @@ class RingConv(KernelRule):
             "slots": slots,
             "channels": channels,
             "per_channel": int(len(r.factor) > 1),
-            "zero": 2 * r.zero_point + 1,
-            "low": r.low,
-            "high": r.high,
+            "zero": number(2 * r.zero_point + 1),
+            "low": number(r.low),
+            "high": number(r.high),
         }
         layer = f"static const tl_ring_conv_t layer = {{{', '.join(f'.{k} = {v}' for k, v in fields.items())}}};"
         suffix = "s16" if x.element == "int16" else "s8"

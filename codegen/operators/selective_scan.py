@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.codegen.arithmetic.data_mode import number
 from tinyloc.codegen.arithmetic.fixedpoint import quantise_multiplier
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.layer_code import Array, Constant, Lowered
@@ -203,7 +204,7 @@ class SelectiveScan(KernelRule):
             "sigmoid": SIGMOID_TABLE.name,
             "channels": channels,
             "states": states,
-            **{name: value for name, value in vars(s).items() if name != "skip"},
+            **{name: number(value) for name, value in vars(s).items() if name != "skip"},
         }
         a, u, b, c, z, h = (names[t] for t in op.inputs[:6])
         statements = (

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number
 from tinyloc.codegen.arithmetic.lookup_tables import look_up_int16
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
@@ -22,7 +23,7 @@ Int64s = npt.NDArray[np.int64]
 INTEGER_BITS = 5  # of the scaled difference
 FEW_VALUES, EXP_BYTES = 12, 400
 """Exponentials of int8 are computed for so few values, where a table of more bytes would be needed: code of about that
-size, 150 cycles a value and pass on a Cortex-M4. That is the head of a classifier; the weights of an attention, in
+size, 150 cycles a value on a Cortex-M4. That is the head of a classifier; the weights of an attention, in
 every step of a stream, are worth their tables."""
 LOWEST, HIGHEST = -(2**31), 2**31 - 1
 
@@ -175,10 +176,16 @@ class Softmax(KernelRule):
 
     def forms(self, graph: Graph, op: Operator) -> tuple[FormCost, FormCost] | None:
         x, beta = graph.tensors[op.inputs[0]], op.attributes["beta"]
-        if x.element != "int8" or _computes(x, beta) or exp_scaling(x, beta)[1] < 0:
+        if in_data_mode() or x.element != "int8" or _computes(x, beta) or exp_scaling(x, beta)[1] < 0:
             return None
         table = 4 * exp_scaling(x, beta)[2]
         return FormCost("softmax_s8", x.size, table), FormCost("softmax_few_s8", x.size)
+
+    def scratch(self, graph: Graph, op: Operator) -> int:
+        """The exponentials of a row where they are computed."""
+        x, beta = graph.tensors[op.inputs[0]], op.attributes["beta"]
+        few = x.element == "int8" and (is_small(op) or _computes(x, beta))
+        return 4 * x.shape[-1] if few else 0
 
     def lower(self, graph: Graph, op: Operator, prefix: str) -> Lowered:
         x = graph.tensors[op.inputs[0]]
@@ -192,7 +199,8 @@ class Softmax(KernelRule):
             Constant("tl_softmax_reciprocal", "int16_t", reciprocal, "1 / (1 + x) on [0, 1]: [513]"),
         )
         multiplier, shift = self._rescale(x, op.attributes["beta"])
-        call = f"tl_softmax_s16(x0, {rows}, {depth}, {multiplier}, {shift}, tl_softmax_exp, tl_softmax_reciprocal, y);"
+        scaling = f"{number(multiplier)}, {number(shift)}"
+        call = f"tl_softmax_s16(x0, {rows}, {depth}, {scaling}, tl_softmax_exp, tl_softmax_reciprocal, y);"
         return Lowered((call,), tables, ("tl_softmax.h",))
 
 
@@ -204,8 +212,14 @@ def _computes(x: Tensor, beta: float) -> bool:
 
 def _lower_int8(x: Tensor, beta: float, rows: int, depth: int, prefix: str, small: bool) -> Lowered:
     multiplier, shift, entries = exp_scaling(x, beta)
+    if in_data_mode():  # how many differences count hangs on the scale
+        table = Constant(f"{prefix}_exp", "int32_t", np.zeros(256, np.int32), "exp(-difference) in 0.31: [256]")
+        table.values[:entries] = exp_table(x, beta)
+        call = f"tl_softmax_s8(x0, {rows}, {depth}, {table.name}, {number(entries)}, y);"
+        return Lowered((call,), (table,), ("tl_softmax.h",))
     if small or _computes(x, beta):
-        call = f"tl_softmax_few_s8(x0, {rows}, {depth}, {entries}, {multiplier}, {shift}, y);"
+        scratch = "(int32_t *)(void *)scratch"
+        call = f"tl_softmax_few_s8(x0, {rows}, {depth}, {entries}, {multiplier}, {shift}, {scratch}, y);"
         paid = f"computes its exponentials: {rows * depth} values do not pay for a table of {4 * entries} bytes"
         return Lowered((call,), (), ("tl_softmax.h",), 0, "" if small else paid)
     table = Constant(f"{prefix}_exp", "int32_t", exp_table(x, beta), f"exp(-difference) in 0.31: [{entries}]")

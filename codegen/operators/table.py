@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode
 from tinyloc.codegen.arithmetic.lookup_tables import (
     Function,
     elu_function,
@@ -75,7 +76,7 @@ def table_expression(table: npt.NDArray[Any], operand: str, prefix: str, what: s
         constant = Constant(f"{prefix}_table", "int8_t", table, f"{what}: [256], by the input as uint8")
         return Expression(f"(int32_t){constant.name}[(uint8_t)({operand})]", (constant,))
     constant = Constant(f"{prefix}_table", "int16_t", table, f"{what}: [513], one every 128 inputs")
-    smooth = np.abs(np.diff(table.astype(np.int64))).max() < 1 << 15
+    smooth = not in_data_mode() and np.abs(np.diff(table.astype(np.int64))).max() < 1 << 15
     return Expression(f"tl_interpolate{'_smooth' if smooth else ''}({operand}, {constant.name})", (constant,))
 
 

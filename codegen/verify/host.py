@@ -85,6 +85,8 @@ class HostLocaliser:
         self._library = ctypes.CDLL(str(library))
         self.localiser_bytes = int(self._library.shim_localiser_bytes())
         self.model_state_bytes = int(self._library.shim_model_state_bytes())
+        updatable = self.manifest.updatable
+        self._room = updatable.classes if updatable else self.manifest.classes
         self._state = ctypes.create_string_buffer(self.localiser_bytes + 8)
         self._arena = ctypes.create_string_buffer(int(self._library.shim_arena_bytes()) + 8)
         self._readings = ctypes.create_string_buffer(4 * self.manifest.inputs + 8)
@@ -102,7 +104,7 @@ class HostLocaliser:
 
     def sample(self, indices: npt.NDArray[np.integer[Any]], dbm: npt.NDArray[np.integer[Any]]) -> Answer:
         """One scan, indices ascending."""
-        scores = np.zeros(self.manifest.classes, dtype=self._element)
+        scores = np.zeros(self._room, dtype=self._element)  # the C code writes all that there is room for
         class_index = ctypes.c_int32(-1)
         places, values = np.ascontiguousarray(indices, dtype=np.uint16), np.ascontiguousarray(dbm, dtype=np.int8)
         status = self._library.shim_sample(
@@ -117,4 +119,4 @@ class HostLocaliser:
         )
         if status:
             raise HostError(f"the localiser refuses this scan with status {status}")
-        return Answer(scores, int(class_index.value))
+        return Answer(scores[: self.manifest.classes], int(class_index.value))

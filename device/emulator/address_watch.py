@@ -1,14 +1,16 @@
-"""Looks at the addresses that transfers use: alignment, null pointers, and what a read of the flash costs.
+"""Looks at the addresses that transfers use: alignment, null pointers, cost of reads of the flash; and at divisors.
 
 Instructions are looked at one by one, not by hooks on memory: with those, Unicorn 2.1.4 loses registers in this mode.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from unicorn import UC_HOOK_CODE, Uc, arm_const
 
 from tinyloc.boards import Board
 from tinyloc.device.emulator import disassembly
+from tinyloc.device.emulator.accesses import SIZES, access_of
 from tinyloc.device.emulator.flash_reads import FlashReads, FlashTiming, Load, load_of
 from tinyloc.device.emulator.image import Image
 from tinyloc.device.emulator.profile import Profiler
@@ -20,10 +22,11 @@ NULL_LOOKS = 10
 
 
 class AddressWatch:
-    """Watches between `begin` and `end`. `crash` is called with a reason and the instruction's address.
+    """Watches transfers that must be aligned all the time, other loads between `begin` and `end`.
 
-    Where the flash lies at 0 a null pointer reads the vectors: loads are looked at for that the first NULL_LOOKS times,
-    on virtual boards never, since networks there load too much. `timing` charges the profiler for reads of the flash.
+    `crash` is called with a reason and the instruction's address. `trap` adds what the core was told to trap. Where the
+    flash lies at 0 a null pointer reads the vectors: loads are looked at for that the first NULL_LOOKS times, on
+    virtual boards never, since networks there load too much. `timing` charges the profiler for reads of the flash.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class AddressWatch:
         check: bool,
         timing: FlashTiming | None,
     ) -> None:
-        self._engine, self._profiler, self._crash = engine, profiler, crash
+        self._engine, self._profiler, self._crash, self._image = engine, profiler, crash, image
         flash = board.region("flash")
         self._reads: FlashReads | None = None
         if timing is not None and timing.wait_states:
@@ -44,14 +47,37 @@ class AddressWatch:
             profiler.fetch = self._reads.fetch
         self._null_end = VECTORS_BYTES if flash.base == 0 and check and not board.virtual else 0
         self._null_looks = NULL_LOOKS if self._null_end else 0
-        self._transfers = _aligned_transfers(image) if check else []
         self._loads = _loads(image) if self._reads or self._null_end else []
         self._hooks: list[int] = []
+        self._traps: list[int] = []
+        for address, register in _aligned_transfers(image) if check else []:
+            engine.hook_add(UC_HOOK_CODE, self._on_aligned, register, address, address)
+
+    def trap(self, unaligned: bool, division: bool) -> None:
+        """Trap from now on what the core was told to: unaligned words and halfwords, divisions by zero."""
+        while self._traps:
+            self._engine.hook_del(self._traps.pop())
+        for start, code in self._image.code if unaligned or division else []:
+            for instruction in disassembly.instructions(code, start):
+                name, place = instruction.insn_name(), instruction.address
+                if division and name in ("udiv", "sdiv"):
+                    divisor = _register(instruction.reg_name(instruction.operands[-1].reg))
+                    self._traps.append(self._engine.hook_add(UC_HOOK_CODE, self._on_division, divisor, place, place))
+                elif unaligned and SIZES.get(name, 1) in (2, 4):
+                    self._traps.append(self._engine.hook_add(UC_HOOK_CODE, self._on_any, instruction, place, place))
+        self._engine.ctl_flush_tb()
+
+    def _on_division(self, engine: Uc, address: int, size: int, divisor: int) -> None:
+        if engine.reg_read(divisor) == 0:
+            self._crash("division by zero, which CCR.DIV_0_TRP makes a fault", address)
+
+    def _on_any(self, engine: Uc, address: int, size: int, instruction: Any) -> None:
+        access = access_of(instruction, lambda name: int(engine.reg_read(_register(name))))
+        if access is not None and access.place % access.size:
+            self._crash(f"unaligned access at {access.place:#010x}, which CCR.UNALIGN_TRP makes a fault", address)
 
     def begin(self) -> None:
-        """Look from now on."""
-        for address, register in self._transfers:
-            self._hooks.append(self._engine.hook_add(UC_HOOK_CODE, self._on_aligned, register, address, address))
+        """Look at loads from now on."""
         if self._reads or self._null_looks:
             for load in self._loads:
                 place = load.address

@@ -28,8 +28,11 @@ class EmulatedDevice:
         check_alignment: bool = True,
         baud: int | None = None,
         timing: FlashTiming | None = None,
+        power_on_seed: int = 1,
     ) -> None:
-        self.machine = Machine(elf, board, measure=measure, check_alignment=check_alignment, timing=timing)
+        self.machine = Machine(
+            elf, board, measure=measure, check_alignment=check_alignment, timing=timing, power_on_seed=power_on_seed
+        )
         self.timing = timing
         self._baud = baud or board.uart.baud
         self._heard = bytearray()
@@ -72,6 +75,7 @@ class EmulatedDevice:
     def read(self, timeout: float) -> bytes:
         """Bytes that the firmware sends before it idles. b"" stands for the timeout; no time of the host passes."""
         self.machine.run()
+        self.machine.check_sleep()
         self._hear()
         if not self._heard and timeout > 0:
             self.machine.pass_time(min(timeout, 0.002))

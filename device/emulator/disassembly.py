@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from capstone import CS_ARCH_ARM, CS_MODE_MCLASS, CS_MODE_THUMB, Cs
+from capstone import CS_ARCH_ARM, CS_GRP_CALL, CS_GRP_JUMP, CS_MODE_MCLASS, CS_MODE_THUMB, Cs
 from capstone.arm import ARM_GRP_THUMB2DSP, ARM_GRP_VFP2, ARM_GRP_VFP3, ARM_GRP_VFP4, ARM_OP_MEM
 
 from tinyloc.boards import Core
@@ -19,6 +19,7 @@ _DSP_PREFIXES = (
 )  # fmt: skip
 
 _WORD_ALIGNED = ("ldrd", "strd", "ldm", "stm", "vldr", "vstr", "vldm", "vstm")
+_EXCLUSIVE = ("ldrex", "strex")
 
 
 @cache
@@ -47,7 +48,7 @@ def aligned_base(instruction: Any) -> str | None:
     Transfers by way of sp or pc do not count: these are always aligned.
     """
     name = instruction.insn_name()
-    if not name.startswith(_WORD_ALIGNED):
+    if not name.startswith(_WORD_ALIGNED) and name not in _EXCLUSIVE:
         return None
     for operand in instruction.operands:
         if operand.type == ARM_OP_MEM:
@@ -56,6 +57,11 @@ def aligned_base(instruction: Any) -> str | None:
     else:
         base = instruction.reg_name(instruction.operands[0].reg)  # ldm r0!, {...}
     return None if base in ("sp", "pc") else str(base)
+
+
+def ends_block(instruction: Any) -> bool:
+    """Whether control may leave the straight line here: a branch, or a write to the pc."""
+    return bool(instruction.group(CS_GRP_JUMP) or instruction.group(CS_GRP_CALL))
 
 
 def is_fpu(instruction: Any) -> bool:

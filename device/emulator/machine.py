@@ -4,6 +4,7 @@ What the part would not survive stops the run with an EmulatorCrash that names t
 instruction and the reason. Firmware runs until it looks for received bytes and there are none.
 """
 
+import random
 import signal
 import threading
 import time
@@ -14,8 +15,10 @@ from typing import Any
 from unicorn import (
     UC_ARCH_ARM,
     UC_ERR_INSN_INVALID,
+    UC_HOOK_CODE,
     UC_HOOK_INTR,
     UC_HOOK_MEM_INVALID,
+    UC_HOOK_MEM_READ,
     UC_MEM_FETCH,
     UC_MEM_FETCH_PROT,
     UC_MEM_FETCH_UNMAPPED,
@@ -24,6 +27,8 @@ from unicorn import (
     UC_MEM_WRITE_PROT,
     UC_MEM_WRITE_UNMAPPED,
     UC_MODE_THUMB,
+    UC_PROT_EXEC,
+    UC_PROT_READ,
     Uc,
     UcError,
     arm_const,
@@ -32,14 +37,25 @@ from unicorn import (
 from tinyloc.boards import Board
 from tinyloc.boards.fixed import fixed_problems
 from tinyloc.device.emulator import disassembly
+from tinyloc.device.emulator.accesses import Access, access_at
 from tinyloc.device.emulator.address_watch import AddressWatch
 from tinyloc.device.emulator.block_hook import BlockHook
 from tinyloc.device.emulator.crash import CrashSite, EmulatorCrash
 from tinyloc.device.emulator.families import make_part
+from tinyloc.device.emulator.flash_memory import UNIT, FlashMemory
 from tinyloc.device.emulator.flash_reads import FlashTiming
 from tinyloc.device.emulator.image import Image, ImageError, load_image
 from tinyloc.device.emulator.memory_map import PAGE, MemoryMap
-from tinyloc.device.emulator.peripherals import BadAccess, Host, Peripheral
+from tinyloc.device.emulator.peripherals import (
+    BadAccess,
+    HasRom,
+    Host,
+    Peripheral,
+    Rom,
+    RomCall,
+    Sleep,
+    StoresToFlash,
+)
 from tinyloc.device.emulator.profile import Profiler
 
 CPU_MODELS = {"cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3, "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4}
@@ -51,7 +67,15 @@ STACK_LIMIT = "__stack_start"
 """Linker symbol: the lowest address of the stack."""
 WINDOW = 0x40
 """Peripherals begin and end at multiples of this."""
+PRIVATE_BUS = 0xE000_0000
+"""From here on lie the core's own registers, which unprivileged code may not touch."""
+UNPRIVILEGED = "unprivileged {} of {:#010x}: CONTROL.nPRIV is set, and the core's registers are privileged"
+BLOCK_BYTES = 256
+"""Bytes of code that are looked at for the instruction that touches a peripheral."""
 NOWHERE = 0xFFFF_FFFE
+RETURN_TO_THREAD = 0xFFFF_FFF9
+"""In the link register of a handler: return to the code that was interrupted, on the main stack."""
+NMI, HARD_FAULT, BUS_FAULT = 2, 3, 5
 IDLE_LOOKS = 8
 """The machine stops after so many looks for a byte that is not there."""
 LOOK_CYCLES = 12
@@ -62,6 +86,7 @@ RUNAWAY_S = 30.0
 """Not counted: the same in time of the host."""
 PC_NAMES = ("r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "sp", "lr", "pc", "xpsr")
 _REGISTERS = {name: getattr(arm_const, f"UC_ARM_REG_{name.upper()}") for name in PC_NAMES}
+_CONTROL = arm_const.UC_ARM_REG_CONTROL
 _PC, _SP, _LR = _REGISTERS["pc"], _REGISTERS["sp"], _REGISTERS["lr"]
 _ACCESS = {
     UC_MEM_READ_UNMAPPED: "read of {size} bytes at {address:#010x}, where this board has no memory",
@@ -105,12 +130,17 @@ def _watch_all() -> None:
             machine.stop_runaway(now)
 
 
+class PowerLost(Exception):
+    """The power went, as FlashMemory.cut has it; `power_on` goes on."""
+
+
 class Machine:
     """A board with an image in its flash, powered on.
 
     `timing` charges reads of the flash for its wait states, without it they have none. `measure` counts blocks, models
     cycles (near 1 µs a block) and, with `check_alignment`, looks at the address of each transfer that must be aligned;
-    without it the code runs free. It can be switched between runs. Calls of `entries` are measured.
+    without it the code runs free. It can be switched between runs. Calls of `entries` are measured. RAM holds random
+    bytes of `power_on_seed` at power-on.
     Raises ImageError, BoardError.
     """
 
@@ -123,6 +153,7 @@ class Machine:
         check_alignment: bool = True,
         timing: FlashTiming | None = None,
         entries: frozenset[str] = ENTRIES,
+        power_on_seed: int = 1,
     ) -> None:
         self.board = board
         self.patience = 1.0
@@ -134,20 +165,45 @@ class Machine:
         self._uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB)  # with UC_MODE_MCLASS it would become a Cortex-M33
         self._uc.ctl_set_cpu_model(CPU_MODELS[board.core])
         self._memory = MemoryMap(self._uc, board)
+        self._memory.power_on(power_on_seed)
         self._memory.load(self.image)
         self._free_cycles = 0
         self._read_cycles = 0
         self._looks = 0
         self._idle = self._asleep = False
+        self._waits_by = ""
         self._interrupted = False  # by SIGINT
+        self._power_lost = self._in_handler = False
+        self._aligned = 0
+        self._answered: int | None = None
         self._reset_cause: str | None = None
         self._crash: CrashSite | None = None
         self._pc = 0
         self._started: float | None = None
-        self.part = make_part(
-            Host(board, board.facts, self, self._look, self._progress, self._request_reset, self._memory.gate)
+        self.flash = FlashMemory(
+            self._memory.fetch, self._memory.store, board.facts.flash_page or PAGE, lose_power=self._lose_power
         )
+        self.part = make_part(
+            Host(
+                board,
+                board.facts,
+                self,
+                self._look,
+                self._progress,
+                self._request_reset,
+                self._memory.gate,
+                self.flash,
+            )
+        )
+        self._pending: int | None = None  # number of the exception to be taken
+        self._faulted: list[int] = []  # registers before the load that takes it
+        self._torn_hook: int | None = None
+        self._new_traps, self._traps = False, (False, False)
+        self.part.system.on_traps = self._on_traps
+        self._last_piece = (-1, 0)  # where the last piece of an access to a peripheral ended, and its size
         self._map_peripherals()
+        if isinstance(self.part, HasRom):
+            self._map_rom(self.part.rom)
         self.profiler = Profiler(self.image, board.core, self._code, entries)
         self.profiler.on_new_block = self._check_block
         self.profiler.stop = self._uc.emu_stop
@@ -195,26 +251,88 @@ class Machine:
             if peripheral.base <= page + window * WINDOW < peripheral.base + peripheral.size
         }
 
+        core = page >= PRIVATE_BUS
+
         def read(uc: Uc, offset: int, size: int, _: Any) -> int:
+            if core and uc.reg_read(_CONTROL) & 1:
+                self._stop_at_access(UNPRIVILEGED.format("read", page + offset), page + offset)
+            if (page + offset, size) == self._last_piece:
+                self._check_pieces(page + offset)
+            self._last_piece = (page + offset + size, size)
             try:
                 peripheral = windows[offset // WINDOW]
                 return peripheral.read(page + offset - peripheral.base, size)
             except KeyError:
-                self._stop_with(f"read of {page + offset:#010x}, where this board has no memory")
+                self._stop_at_access(f"read of {page + offset:#010x}, where this board has no memory", page + offset)
             except BadAccess as error:
-                self._stop_with(str(error))
+                self._stop_at_access(str(error), page + offset)
             return 0
 
         def write(uc: Uc, offset: int, size: int, value: int, _: Any) -> None:
+            if core and uc.reg_read(_CONTROL) & 1:
+                self._stop_at_access(UNPRIVILEGED.format("write", page + offset), page + offset)
+                return
+            if (page + offset, size) == self._last_piece:
+                self._check_pieces(page + offset)
+            self._last_piece = (page + offset + size, size)
             try:
                 peripheral = windows[offset // WINDOW]
                 peripheral.write(page + offset - peripheral.base, size, value)
             except KeyError:
-                self._stop_with(f"write of {page + offset:#010x}, where this board has no memory")
+                self._stop_at_access(f"write of {page + offset:#010x}, where this board has no memory", page + offset)
             except BadAccess as error:
-                self._stop_with(str(error))
+                self._stop_at_access(str(error), page + offset)
 
         self._uc.mmio_map(page, PAGE, read, None, write, None)
+
+    def _block_now(self) -> list[Any]:
+        """The instructions of the block that runs, in a callback of a peripheral."""
+        start = self._uc.reg_read(_PC) & ~1
+        code = self.read_memory(start, BLOCK_BYTES)
+        listing = []
+        for instruction in disassembly.instructions(code, start):
+            listing.append(instruction)
+            if disassembly.ends_block(instruction):
+                break
+        return listing
+
+    def _access_now(self, place: int) -> Access | None:
+        try:
+            return access_at(self._block_now(), lambda name: int(self._uc.reg_read(_REGISTERS[name])), place)
+        except (UcError, KeyError):
+            return None
+
+    def _check_pieces(self, place: int) -> None:
+        """The access begins where the last one ended: Unicorn cuts an unaligned one into such pieces."""
+        access = self._access_now(place) or self._access_now(place - 1)
+        if access is not None and access.place % min(access.size, 4):
+            self._stop_at(f"unaligned access to a peripheral at {access.place:#010x}", access.address)
+
+    def _stop_at_access(self, reason: str, place: int) -> None:
+        """A crash found in a callback of a peripheral, at the instruction that touches `place`."""
+        access = self._access_now(place)
+        if access is None:
+            self._stop_with(reason)
+        else:
+            self._stop_at(reason, access.address)
+
+    def _on_traps(self) -> None:
+        """CCR was written: hooks are set between two runs of the engine."""
+        system = self.part.system
+        self._new_traps = (system.traps_unaligned, system.traps_division) != self._traps
+        if self._new_traps:
+            self._uc.emu_stop()
+
+    def _map_rom(self, rom: Rom) -> None:
+        self._uc.mem_map(rom.base, len(rom.content), UC_PROT_READ | UC_PROT_EXEC)
+        self._uc.mem_write(rom.base, rom.content)
+
+        def carry_out(uc: Uc, address: int, size: int, call: RomCall) -> None:
+            arguments = [uc.reg_read(_REGISTERS[name]) for name in ("r0", "r1", "r2")]
+            uc.reg_write(_REGISTERS["r0"], call(self.read_memory, *arguments))
+
+        for address, call in rom.calls.items():
+            self._uc.hook_add(UC_HOOK_CODE, carry_out, call, address, address + 1)
 
     def _look(self) -> None:
         """The firmware looked for a received byte and there is none."""
@@ -231,6 +349,81 @@ class Machine:
     def _progress(self) -> None:
         """The firmware sent a byte: it is not waiting."""
         self._looks = 0
+
+    def _lose_power(self) -> None:
+        self._power_lost = True
+        self._uc.emu_stop()
+
+    def power_on(self) -> None:
+        """After the power went: the flash as it was left, the RAM with anything in it."""
+        self._power_lost = False
+        self.flash.power_on()
+        chance = random.Random(self.flash.operations)
+        for memory in self.board.memory:
+            if "w" in memory.access and (memory.base, memory.size) not in self._memory.closed:
+                self._memory.store(memory.base, chance.randbytes(memory.size))
+        self.watch_torn_units()
+        self.part.uart.received.clear()
+        self.part.uart.sent.clear()
+        self._reset("power-on")
+
+    # exceptions: of the reads of torn units alone
+
+    def watch_torn_units(self) -> None:
+        """Let reads of units with an uncorrectable error raise what the part raises."""
+        if self._torn_hook is not None:
+            self._uc.hook_del(self._torn_hook)
+            self._torn_hook = None
+        self._uc.ctl_flush_tb()
+        if self.flash.torn:
+            first, last = min(self.flash.torn), max(self.flash.torn) + UNIT - 1
+            self._torn_hook = self._uc.hook_add(UC_HOOK_MEM_READ, self._on_torn, begin=first, end=last)
+
+    def _on_torn(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> None:
+        if self._pending is None and address // UNIT * UNIT in self.flash.torn:
+            if self._answered == uc.reg_read(_PC):  # the NMI came back to the load that it is of
+                self._answered = None
+                return
+            assert isinstance(self.part, StoresToFlash)
+            self._pending = self.part.unreadable(address)
+            self._faulted = [uc.reg_read(_REGISTERS[name]) for name in PC_NAMES]
+            uc.emu_stop()
+
+    def _take_exception(self) -> None:
+        """Enter the handler: eight registers are pushed, and the link register says how to return.
+
+        A fault is precise: registers are those before the load. An NMI comes after it.
+        """
+        number, self._pending = self._pending, None
+        assert number is not None
+        if number != NMI:
+            for name, before in zip(PC_NAMES, self._faulted, strict=True):
+                self._uc.reg_write(_REGISTERS[name], before)
+            self._pc = self._faulted[PC_NAMES.index("pc")]
+        elif self._pc == self._faulted[PC_NAMES.index("pc")]:
+            self._answered = self._pc
+        words = [self._uc.reg_read(_REGISTERS[name]) for name in ("r0", "r1", "r2", "r3", "r12", "lr")]
+        words += [self._pc & ~1, self._uc.reg_read(_REGISTERS["xpsr"])]
+        stack = self._uc.reg_read(_SP) - 32
+        self._aligned = stack % 8
+        stack -= self._aligned
+        self.write_memory(stack, b"".join(word.to_bytes(4, "little") for word in words))
+        self._uc.reg_write(_SP, stack)
+        self._uc.reg_write(_LR, RETURN_TO_THREAD)
+        self._pc = int.from_bytes(self.read_memory(self._memory.start + 4 * number, 4), "little") & ~1
+        self._in_handler = True
+
+    def _leave_exception(self) -> None:
+        """Return from the handler: the pushed registers again."""
+        stack = self._uc.reg_read(_SP)
+        content = self.read_memory(stack, 32)
+        words = [int.from_bytes(content[at : at + 4], "little") for at in range(0, 32, 4)]
+        for name, word in zip(("r0", "r1", "r2", "r3", "r12", "lr"), words, strict=False):
+            self._uc.reg_write(_REGISTERS[name], word)
+        self._uc.reg_write(_REGISTERS["xpsr"], words[7])
+        self._uc.reg_write(_SP, stack + 32 + self._aligned)
+        self._pc = words[6]
+        self._in_handler = False
 
     def _request_reset(self) -> None:
         self._reset_cause = "software"
@@ -266,7 +459,7 @@ class Machine:
 
     def wake(self) -> float:
         """Let the timer end the sleep; gives the seconds that it lasted. Raises EmulatorCrash when none would."""
-        found = self.part.sleep() if self._asleep else "the firmware does not sleep"
+        found = self._sleep_now()
         if isinstance(found, str):
             raise self._crashed(f"the sleep would not end: {found}")
         self._free_cycles += round(found.period_s * self.part.core_hz())
@@ -276,6 +469,20 @@ class Machine:
         if expired:
             raise self._crashed("the watchdog expires in the sleep")
         return found.period_s
+
+    def _sleep_now(self) -> Sleep | str:
+        """The sleep that the last run ended with, or why nothing ends it."""
+        if not self._asleep:
+            return "the firmware does not sleep"
+        if self._waits_by == "wfi" and not self.part.system.interrupts_enabled:
+            return "WFI waits for an interrupt and none is enabled; an event ends a WFE only"
+        return self.part.sleep()
+
+    def check_sleep(self) -> None:
+        """Raises EmulatorCrash when the last run ended with a WFI or WFE that nothing ends."""
+        found = self._sleep_now() if self._asleep else None
+        if isinstance(found, str):
+            raise EmulatorCrash(self._site(f"{self._waits_by.upper()} that nothing ends: {found}", self._pc - 2))
 
     # running
 
@@ -340,6 +547,10 @@ class Machine:
         self._idle = self._asleep = False
         self._looks = 0
         while not self._idle and not self._interrupted:
+            if self._new_traps:
+                self._new_traps = False
+                self._traps = self.part.system.traps_unaligned, self.part.system.traps_division
+                self._addresses.trap(*self._traps)
             self.profiler.deadline = self.profiler.cycles + int(RUNAWAY_CYCLES * self.patience)
             self._started = time.monotonic()
             try:
@@ -347,6 +558,10 @@ class Machine:
             except UcError as error:
                 undefined = error.errno == UC_ERR_INSN_INVALID
                 self._pc = self._uc.reg_read(_PC)
+                if self._in_handler and self._pc & ~1 == RETURN_TO_THREAD & ~1:
+                    self._crash = None
+                    self._leave_exception()
+                    continue
                 if undefined and self._crash is None and self._stopped_waiting():  # Unicorn knows WFI, not WFE
                     self._asleep = True
                     return
@@ -358,6 +573,16 @@ class Machine:
             if self._block_hook is not None and self._block_hook.raised is not None:
                 raise self._block_hook.raised
             self._pc = self._uc.reg_read(_PC)
+            if self._power_lost:
+                self._crash = None
+                raise PowerLost(f"operation {self.flash.operations - 1} of the flash")
+            if self._in_handler and self._pc & ~1 == RETURN_TO_THREAD & ~1:
+                self._crash = None
+                self._leave_exception()
+                continue
+            if self._pending is not None and self._crash is None:
+                self._take_exception()
+                continue
             if self._crash is not None:
                 site, self._crash = self._crash, None
                 raise EmulatorCrash(site)
@@ -366,7 +591,7 @@ class Machine:
             if self._reset_cause is not None:
                 self._reset(self._reset_cause)
                 self._idle = False
-            elif not self._idle and not self._interrupted:
+            elif not self._idle and not self._interrupted and not self._new_traps:
                 if self._stopped_waiting():
                     self._asleep = True
                     return
@@ -383,7 +608,8 @@ class Machine:
             before = self.read_memory(self._pc - 2, 2)
         except UcError:
             return False
-        return disassembly.text(before, self._pc - 2) in ("wfi", "wfe")
+        self._waits_by = disassembly.text(before, self._pc - 2)
+        return self._waits_by in ("wfi", "wfe")
 
     # crashes
 
@@ -410,6 +636,11 @@ class Machine:
         self._uc.emu_stop()
 
     def _on_invalid(self, uc: Uc, access: int, address: int, size: int, value: int, _: Any) -> bool:
+        stored = access == UC_MEM_WRITE_PROT and isinstance(self.part, StoresToFlash)
+        if stored and self.part.store_to_flash(address, size, value):  # type: ignore[attr-defined]
+            return True
+        if self._in_handler and access in (UC_MEM_FETCH_UNMAPPED, UC_MEM_FETCH_PROT):
+            return False  # the return
         reason = _ACCESS.get(access, "bad access at {address:#010x}").format(address=address, size=size)
         for (base, length), closed in self._memory.closed.items():
             if base <= address < base + length:

@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+from random import Random
 
 from unicorn import UC_PROT_EXEC, UC_PROT_READ, UC_PROT_WRITE, Uc
 
@@ -44,6 +45,13 @@ class MemoryMap:
         """Where the first memory begins: the vectors lie there."""
         return self._memories[0][0].base
 
+    def power_on(self, seed: int) -> None:
+        """Fill what can be written with random bytes, as power-on leaves it; the same ones for the same seed."""
+        random = Random(seed)
+        for memory, store, _ in self._memories:
+            if "w" in memory.access:
+                store[:] = random.randbytes(memory.size)
+
     def load(self, image: Image) -> None:
         """Put an image into memory that cannot be written. Raises ImageError for what lies elsewhere."""
         for address, content in image.segments:
@@ -57,6 +65,21 @@ class MemoryMap:
                     f"{image.path}: {len(content)} bytes at {address:#010x} lie outside the flash of "
                     f"{self._board.part}; link it with the board's script"
                 )
+
+    def store(self, address: int, content: bytes) -> None:
+        """Change bytes of a memory, whatever its access rights."""
+        for memory, store, _ in self._memories:
+            offset = address - memory.base
+            if offset >= 0 and offset + len(content) <= memory.size:
+                store[offset : offset + len(content)] = content
+
+    def fetch(self, address: int, size: int) -> bytes:
+        """Bytes of a memory."""
+        for memory, store, _ in self._memories:
+            offset = address - memory.base
+            if offset >= 0 and offset + size <= memory.size:
+                return store[offset : offset + size]
+        return b""
 
     def gate(self, base: int, size: int, closed: str | None) -> None:
         """Close a range of memory, with the reason, or open it."""

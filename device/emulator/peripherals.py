@@ -4,11 +4,12 @@ Only documented offsets exist; anything else in a peripheral's page is a crash, 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from tinyloc.boards import Board, PartFacts
+from tinyloc.device.emulator.flash_memory import FlashMemory
 
 
 class BadAccess(Exception):
@@ -148,6 +149,8 @@ class Host:
     request_reset: Callable[[], None]
     """Reset the part as soon as the current block ends."""
     gate: Gate
+    flash: FlashMemory
+    """What erases and programs the flash."""
 
 
 class Uart(RegisterFile, ABC):
@@ -226,6 +229,40 @@ class Sleep:
     period_s: float
 
 
+RomCall = Callable[[Callable[[int, int], bytes], int, int, int], int]
+"""A function of the ROM: a reader of memory and three arguments -> its result."""
+
+
+@dataclass(frozen=True)
+class Rom:
+    """Memory of the part with functions that the emulator carries out itself, by their addresses."""
+
+    base: int
+    content: bytes
+    calls: Mapping[int, RomCall]
+
+
+@runtime_checkable
+class StoresToFlash(Protocol):
+    """A part that is programmed by stores of the core, and has ECC."""
+
+    def store_to_flash(self, address: int, size: int, value: int) -> bool:
+        """Whether the part takes a store to its flash, as one that was told to program does."""
+        ...
+
+    def unreadable(self, address: int) -> int:
+        """Number of the exception that a read of a unit with an uncorrectable error raises."""
+        ...
+
+
+@runtime_checkable
+class HasRom(Protocol):
+    """A part with functions in its ROM."""
+
+    @property
+    def rom(self) -> Rom: ...
+
+
 class Part(Protocol):
     """The peripherals of a part, and what the machine asks of it."""
 
@@ -263,6 +300,8 @@ class SystemControl(RegisterFile):
 
     def __init__(self, clock: Clock, on_reset_request: Callable[[], None], cpuid: int) -> None:
         self.clock, self.on_reset_request = clock, on_reset_request
+        self.on_traps: Callable[[], None] = lambda: None
+        """Called when the traps of CCR may have changed."""
         self._systick_start = 0
         table = named(f"""
             000 MCR
@@ -313,6 +352,25 @@ class SystemControl(RegisterFile):
         return self.values["CPACR"] >> 20 & 0xF == 0xF
 
     @property
+    def traps_unaligned(self) -> bool:
+        """CCR.UNALIGN_TRP: unaligned words and halfwords fault."""
+        return bool(self.values["CCR"] >> 3 & 1)
+
+    @property
+    def traps_division(self) -> bool:
+        """CCR.DIV_0_TRP: a division by zero faults."""
+        return bool(self.values["CCR"] >> 4 & 1)
+
+    @property
+    def interrupts_enabled(self) -> bool:
+        """An interrupt could be taken. The emulator refuses to enable one."""
+        return any(value for name, value in self.values.items() if name.startswith("NVIC_ISER"))
+
+    def reset(self) -> None:
+        super().reset()
+        self.on_traps()
+
+    @property
     def trace_enabled(self) -> bool:
         """DEMCR.TRCENA: the DWT works."""
         return bool(self.values["DEMCR"] >> 24 & 1)
@@ -342,6 +400,9 @@ class SystemControl(RegisterFile):
             return 0
         if name.startswith("NVIC_ISER") and value:
             raise BadAccess("interrupt enabled; the emulator takes no interrupts; the firmware must poll")
+        if name == "CCR":
+            self.values[name] = value
+            self.on_traps()
         if name in ("CFSR", "HFSR", "DFSR"):  # write one to clear
             return self.values[name] & ~value
         return value

@@ -122,11 +122,12 @@ def _answer(line: Any, samples: int, classes: int) -> tuple[int, Result] | None:
         return None
     index, decided, cycles, stack, margin, unknown = numbers
     limits = np.iinfo(np.int16)
-    legal = 0 <= index < samples and -1 <= decided < classes and min(cycles, stack, margin) >= 0 and unknown in (0, 1)
+    legal = unknown in (0, 1) and 0 <= index < samples and -1 <= decided < classes and min(cycles, stack, margin) >= 0
     if not legal or len(scores) != classes or not all(limits.min <= value <= limits.max for value in scores):
         return None
     x_and_y = (position[0], position[1]) if position else None
-    return index, Result(decided, cycles, stack, np.array(scores, np.int16), x_and_y, margin, unknown=bool(unknown))
+    found = Result(decided, cycles, stack, np.array(scores, np.int16), x_and_y, margin, unknown=bool(unknown))
+    return index, found
 
 
 def _mixed(rssi_dbm: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:

@@ -191,12 +191,12 @@ class Evaluation(_Strict):
     device: Quality
     host_int: Quality
     float_model: Quality
-    coverage: Coverage | None = None  # None: every sample gets an answer
     chance: Chance | None = None  # None on golden scans, and in records of before it was computed
     timeline: Timeline | None = None
     date: Line | None = None  # start of the evaluation, UTC, ISO 8601
     commit: Line | None = None  # of tinyloc's checkout
     command: Line | None = None  # as it was typed; None from Python
+    coverage: Coverage | None = None  # None: every sample gets an answer
     comparison: Comparison | None = None  # simple methods on the same split; None on golden scans and in old bundles
     classes: list[Line]
     confusion: list[list[int]]  # [true][predicted], device
@@ -239,5 +239,5 @@ class Evaluation(_Strict):
     @property
     def passed(self) -> bool:
         unanswered = self.coverage.mismatches if self.coverage else None
-        exact = self.mismatches == 0 and not unanswered
-        return self.within_budget and exact and not self.no_better_than_chance
+        equal = self.mismatches == 0 and not unanswered
+        return self.within_budget and equal and not self.no_better_than_chance

@@ -38,6 +38,8 @@ class FormRecord(_Strict):
     """The classes decided (training/packed.py), for intervals and paired comparisons; empty in older records."""
     error_cm: str = ""
     """Position errors in cm, packed, -1 where the truth is unknown; empty without positions."""
+    outliers: dict[str, float] = {}
+    """Of the forms as LLM.int8(): threshold, input columns that reach it, and all input columns of linear layers."""
     boards: dict[str, OnBoard] = {}
     not_built: dict[str, str] = {}
     """Board -> why there is no image."""

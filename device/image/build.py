@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -42,6 +42,8 @@ from tinyloc.files import whole_directory
 GENERATED_FILES = ("model.h", "model.c", "weights.c")
 DEBUG_FILE = "debug.c"
 """Takes the place of model.c, which it includes, in an image with checksums of the layers."""
+UPDATE_STACK_BYTES = 1024
+"""The least stack of an image that takes updates: hashes of constants and keys go deeper than small models."""
 COMPILER = "arm-none-eabi-gcc"
 CPP_COMPILER = "arm-none-eabi-g++"
 BUILD_AGAIN = "make it again with `tinyloc build`"
@@ -116,6 +118,31 @@ class Extras:
     flags: tuple[str, ...] = ()  # for every file: definitions, directories of headers
     libraries: tuple[str, ...] = ()  # for the linker, in order, before libgcc
     stack_bytes: int = 0  # the least that must be reserved
+    link: tuple[str, ...] = ()  # further options of the linker
+    reserved_from: int | None = None  # address in flash from where on nothing but the slots of updates may lie
+
+
+class UpdateSlots(Protocol):
+    """Where the slots of an updatable image lie."""
+
+    @property
+    def first(self) -> int: ...
+
+
+class Update(Protocol):
+    """What makes an image updatable; device/update/image.py makes it."""
+
+    @property
+    def slots(self) -> UpdateSlots: ...
+
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+
+    @property
+    def link(self) -> tuple[str, ...]: ...
+
+    @property
+    def sources(self) -> dict[str, str]: ...
 
 
 def build_firmware(
@@ -126,6 +153,7 @@ def build_firmware(
     *,
     debug_layers: bool = False,
     extras: Extras | None = None,
+    update: Update | None = None,
 ) -> BuildResult:
     """Build the image of a generated model for a board.
 
@@ -136,6 +164,7 @@ def build_firmware(
         optimise: for the model and the localiser; the link and the application are always built for size.
         debug_layers: the image also tells a checksum of what each layer left; it is larger and slower.
         extras: what the model's back end adds, see device/image/backends.py; none for native.
+        update: what makes the model replaceable, see device/update/image.py; none: it is not.
     Raises:
         BuildError: no compiler, generated files missing, C that does not compile, or an image that does not fit.
     """
@@ -143,13 +172,19 @@ def build_firmware(
     generated_dir = generated_dir.resolve()
     _check_generated(generated_dir, debug_layers)
     _check_output(out_dir)
+    if update is not None:
+        extras = extras or Extras()
+        extras = dataclasses.replace(extras, stack_bytes=max(extras.stack_bytes, UPDATE_STACK_BYTES))
     board = _with_stack(board, extras)
     with tempfile.TemporaryDirectory(prefix="tinyloc-build-") as name:
         work = Path(name).resolve()
-        program = ("app", "link", "localise", *(["debug"] if debug_layers else []))
+        program = ("app", "link", "localise", *(["debug"] if debug_layers else []), *(["update"] if update else []))
         sources = {source_name(path): path for path in firmware_sources(board, program)}
         sources |= model_sources(generated_dir, debug_layers)
-        compile_and_link(compiler, work, sources, generated_dir, board, optimise, _with_debug(extras, debug_layers))
+        given = _with_debug(extras, debug_layers)
+        if update is not None:
+            given = _with_update(work, sources, board, given, update)
+        compile_and_link(compiler, work, sources, generated_dir, board, optimise, given)
         objcopy = str(Path(compiler).with_name("arm-none-eabi-objcopy"))
         # an empty .data would lie at its address in RAM, and the gap up to there would be filled
         empty = [] if any(s.name == ".data" for s in read_sections(work / "firmware.elf")) else ["-R", ".data"]
@@ -169,6 +204,26 @@ def _with_stack(board: Board, extras: Extras | None) -> Board:
     least = 0 if extras is None else extras.stack_bytes
     build = board.build.model_copy(update={"stack_bytes": max(board.build.stack_bytes, least)})
     return board.model_copy(update={"build": build})
+
+
+def _with_update(work: Path, sources: dict[str, Path], board: Board, extras: Extras, update: Update) -> Extras:
+    """Add the files of an updatable image to `sources`; its first slot takes the place of weights.c."""
+    del sources["generated/weights"]
+    for folder in ("cortex_m", board.facts.family):
+        found = sorted((port_directory(folder) / "update").glob("*.c"))
+        if not found:
+            raise BuildError(f"{board.title}: its port writes no flash ({port_directory(folder)}/update is missing)")
+        sources |= {f"firmware/{folder}_{path.stem}": path for path in found}
+    for name, text in update.sources.items():
+        path = work / f"update_{name}.c"
+        path.write_text(text, encoding="utf-8", newline="\n")
+        sources[f"update_{name}"] = path
+    return dataclasses.replace(
+        extras,
+        flags=(*extras.flags, *update.flags),
+        link=(*extras.link, *update.link),
+        reserved_from=update.slots.first,
+    )
 
 
 def _with_debug(extras: Extras | None, debug_layers: bool) -> Extras:
@@ -200,11 +255,12 @@ def compile_and_link(
         BuildError: C that does not compile, or an image that does not fit.
     """
     (work / "board.h").write_text(board_header(board), encoding="utf-8", newline="\n")
-    (work / "memory.ld").write_text(memory_script(board), encoding="utf-8", newline="\n")
+    reserved = None if extras is None else extras.reserved_from
+    (work / "memory.ld").write_text(memory_script(board, reserved), encoding="utf-8", newline="\n")
     (work / "fixed.c").write_text(fixed_source(board), encoding="utf-8", newline="\n")
     given = extras or Extras()
     objects = _compile(compiler, work, sources, generated, board, optimise, given.flags)
-    _link(compiler, work, objects, board, given.libraries)
+    _link(compiler, work, objects, board, given.libraries, given.link)
 
 
 def source_name(path: Path) -> str:
@@ -295,7 +351,7 @@ def _pin_macros(signal: str, pin: Pin | None) -> str:
     return "".join(f"#define {signal}_{name} {value}u\n" for name, value in parts.items())
 
 
-def memory_script(board: Board) -> str:
+def memory_script(board: Board, reserved_from: int | None = None) -> str:
     """Write the text of memory.ld: the memories of board.toml in upper case, and the size of the stack.
 
     Fixed words at the end of a memory are cut off it: FIXED_ and their name is where they go, unless they stay blank.
@@ -306,6 +362,8 @@ def memory_script(board: Board) -> str:
         tail = next((block for block in board.fixed if block.base + block.size == end), None)
         if tail is not None:
             end = tail.base
+        if reserved_from is not None and memory.base < reserved_from < end:
+            end = reserved_from
         regions.append((memory.name, memory.access, memory.base, end - memory.base))
         if tail is not None and not tail.blank:
             regions.append((f"fixed_{tail.name}", "r", tail.base, tail.size))
@@ -415,11 +473,13 @@ def _compile(
     return [f"{name}.o" for name in sources]
 
 
-def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, libraries: Sequence[str]) -> None:
+def _link(
+    compiler: str, work: Path, objects: Sequence[str], board: Board, libraries: Sequence[str], more: Sequence[str]
+) -> None:
     command = [
         compiler, *board.build.flags, "-nostdlib", "-L.", f"-L{paths.BOARDS_DIR / 'common'}",
         f"-T{board.directory / board.build.linker_script}", "-Wl,--gc-sections", "-Wl,--build-id=none",
-        "-Wl,-Map=firmware.map", *objects, *libraries, "-lgcc", "-o", "firmware.elf",
+        "-Wl,-Map=firmware.map", *more, *objects, *libraries, "-lgcc", "-o", "firmware.elf",
     ]  # fmt: skip
     LOGGER.debug("%s", shlex.join(command))
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)

@@ -31,7 +31,12 @@ from tinyloc.device.link.transport import LinkError, Transport
 
 NO_ORDER = 0xFFFF_FFFF
 """Detail of error 6 when no RESET was seen."""
-CONTROL = frozenset({Message.HELLO, Message.BAUD, Message.LAYERS})
+CONTROL = frozenset(
+    {
+        *(Message.HELLO, Message.BAUD, Message.LAYERS, Message.UPDATE_STATUS, Message.UPDATE_BEGIN),
+        *(Message.UPDATE_DATA, Message.UPDATE_COMMIT, Message.CHALLENGE, Message.ROLLBACK),
+    }
+)
 """Requests that do not touch the order of samples."""
 ATTEMPTS = 6
 """A request is sent once and repeated at most five times."""
@@ -84,6 +89,10 @@ class DeviceClient:
         frame = self._ask(Message.HELLO, b"", Message.HELLO_REPLY)
         self.device = parse_hello(frame.body)
         return self.device
+
+    def ask(self, kind: Message, body: bytes, answer: Message) -> bytes:
+        """Send another request than those below; gives the body of its answer."""
+        return self._ask(kind, body, answer).body
 
     def reset(self) -> None:
         """Begin a new recording."""

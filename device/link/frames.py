@@ -45,6 +45,18 @@ class Message(IntEnum):
     SAMPLE_SPARSE = 0x10
     SAMPLE_DENSE = 0x11
     RESULT = 0x90
+    UPDATE_STATUS = 0x30
+    UPDATE_STATUS_REPLY = 0xB0
+    UPDATE_BEGIN = 0x31
+    UPDATE_BEGIN_REPLY = 0xB1
+    UPDATE_DATA = 0x32
+    UPDATE_DATA_REPLY = 0xB2
+    UPDATE_COMMIT = 0x33
+    UPDATE_COMMIT_REPLY = 0xB3
+    CHALLENGE = 0x38
+    CHALLENGE_REPLY = 0xB8
+    ROLLBACK = 0x3A
+    ROLLBACK_REPLY = 0xBA
     ERROR = 0xFF
 
 
@@ -65,6 +77,8 @@ class ErrorCode(IntEnum):
     FAULT = 12
     WATCHDOG = 13
     CHANGED = 14
+    UPDATE = 15
+    NO_MODEL = 16
 
 
 TRANSIENT = frozenset({ErrorCode.UNREADABLE, ErrorCode.CRC, ErrorCode.TOO_LONG})
@@ -85,6 +99,8 @@ _TEXTS = {
     ErrorCode.FAULT: "the firmware faulted (CFSR {detail:#x})",
     ErrorCode.WATCHDOG: "the watchdog reset the device",
     ErrorCode.CHANGED: "another request was sent under the last one's number; the device expects seq {detail}",
+    ErrorCode.UPDATE: "the device refused a step of an update (reason {detail})",
+    ErrorCode.NO_MODEL: "no model in the device's flash is whole; send one with `tinyloc update`",
 }
 
 

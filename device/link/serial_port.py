@@ -89,7 +89,7 @@ def find_port(board: Board) -> str:
         LinkError: no such port, or more than one.
     """
     if board.virtual:
-        raise LinkError(f"{board.title}: it is a virtual board; run it with `tinyloc emulate`")
+        raise LinkError(f"{board.title}: it is a virtual board; run it with `tinyloc emulate` or with --qemu")
     wanted = {tuple(int(part, 16) for part in name.split(":")) for name in board.uart.usb_ids}
     found = sorted(info.device for info in list_ports.comports() if (info.vid, info.pid) in wanted)
     if len(found) == 1:

@@ -97,11 +97,7 @@ def render_html(
         .render(
             e=evaluation,
             headline=headline(evaluation),
-            sentences=[
-                s
-                for s in (agreement(evaluation), fitting(evaluation), quality(evaluation), chance_sentence(evaluation))
-                if s
-            ],
+            sentences=[found for say in SENTENCES if (found := say(evaluation))],
             intervals=[*interval_lines(evaluation), *coverage_lines(evaluation)],
             standing=standing(evaluation.comparison) if evaluation.comparison else [],
             baseline_columns=BASELINE_COLUMNS,

@@ -11,6 +11,12 @@
 #ifdef TL_DEBUG_LAYERS
 #include "debug/layers.h"
 #endif
+#ifdef TL_UPDATE
+#include "update/update.h"
+#else
+#define TL_UPDATE_BODY 0u
+#define TL_UPDATE_REPLY 0u
+#endif
 
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -18,7 +24,8 @@
 /* The host sends the shorter of both forms, so a row of all access points is the longest body that need be taken.
  * Few access points cost little: with up to 42 every sparse scan fits as well. */
 #define READING_WIRE 3u /* bytes of a reading on the wire */
-#define BODY_MAX MAX(MAX(TL_INPUTS, 4u), MIN(2u + READING_WIRE * TL_INPUTS, 128u))
+#define SAMPLE_MAX MAX(TL_INPUTS, MIN(2u + READING_WIRE * TL_INPUTS, 128u))
+#define BODY_MAX MAX(MAX(SAMPLE_MAX, 4u), TL_UPDATE_BODY)
 #define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_CRC)
 #define READINGS_MAX ((BODY_MAX - 2u) / READING_WIRE)
 
@@ -29,7 +36,7 @@
 #else
 #define LAYERS_BODY 0u
 #endif
-#define REPLY_MAX (TL_FRAME_HEAD + MAX(MAX(TL_HELLO_BODY, RESULT_BODY), LAYERS_BODY) + TL_FRAME_CRC)
+#define REPLY_MAX (TL_FRAME_HEAD + MAX(MAX(TL_HELLO_BODY, RESULT_BODY), MAX(LAYERS_BODY, TL_UPDATE_REPLY)) + TL_FRAME_CRC)
 _Static_assert(PAYLOAD_MAX <= 65535u && REPLY_MAX <= 65535u, "lengths are counted by 16 bits");
 
 /* The received payload; a sparse scan is spread out in place, from 3 bytes a reading to a tl_reading_t each. */
@@ -52,6 +59,12 @@ static uint16_t estimate_stack;
 
 /// Replies ///
 
+#ifdef TL_UPDATE
+static bool has_model(void) {
+    return tl_constants != 0;
+}
+#endif
+
 static void send_empty(const tl_frame_t *request) {
     tl_writer_t writer = tl_frame_begin(reply, request->type | TL_MESSAGE_REPLY, request->seq);
     tl_frame_send(&writer);
@@ -65,12 +78,23 @@ static uint16_t flags(void) {
 #ifdef TL_DEBUG_LAYERS
     set |= 8u;
 #endif
+#ifdef TL_UPDATE
+    set |= 1u << 7;
+#endif
     return set;
 }
 
 static void send_hello(uint16_t seq) {
+#ifdef TL_UPDATE
+    if (!has_model()) {
+        tl_hello_t nothing = {.window = TL_WINDOW, .hop = TL_HOP, .inputs = TL_INPUTS, .score_bytes = sizeof(tl_score_t),
+                              .flags = flags(), .payload_max = PAYLOAD_MAX};
+        tl_send_hello(reply, seq, &nothing);
+        return;
+    }
+#endif
     tl_hello_t hello = {
-        .model_id = TL_MODEL_ID, .inputs = TL_INPUTS, .classes = TL_CLASSES, .window = TL_WINDOW, .hop = TL_HOP,
+        .model_id = TL_MODEL_ID, .inputs = (uint16_t)TL_INPUT_COUNT, .classes = (uint16_t)TL_CLASS_COUNT, .window = TL_WINDOW, .hop = TL_HOP,
         .score_bytes = sizeof(tl_score_t), .flags = flags(), .arena = sizeof(tl_model_arena_t),
         .state = sizeof(tl_localiser_t), .payload_max = PAYLOAD_MAX,
     };
@@ -89,8 +113,8 @@ static void send_result(void) {
     tl_put_u32(&writer, (uint32_t)margin);
     tl_put_u32(&writer, estimate_cycles);
     tl_put_u16(&writer, estimate_stack);
-    tl_put_u16(&writer, TL_CLASSES);
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+    tl_put_u16(&writer, (uint16_t)TL_CLASS_COUNT);
+    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
         if (sizeof(tl_score_t) == 1) {
             tl_put_u8(&writer, (uint8_t)estimate.scores[c]);
         } else {
@@ -174,8 +198,14 @@ static bool classify(const tl_frame_t *request, bool dense, uint16_t count) {
 
 static void take_sample(const tl_frame_t *request) {
     bool dense = request->type == TL_MESSAGE_SAMPLE_DENSE;
+#ifdef TL_UPDATE
+    if (!has_model()) {
+        tl_send_error(request->seq, TL_LINK_NO_MODEL, 0);
+        return;
+    }
+#endif
     uint16_t count = 0;
-    uint32_t length = TL_INPUTS;
+    uint32_t length = (uint32_t)TL_INPUT_COUNT;
     if (!dense) {
         count = request->length >= 2u ? tl_get_u16(request->body) : 0;
         length = 2u + (uint32_t)READING_WIRE * count;
@@ -197,7 +227,18 @@ static void take_reset(const tl_frame_t *request) {
     if (place == TL_PLACE_REFUSED) {
         return;
     }
+#ifdef TL_UPDATE
+    if (tl_update_changed()) { /* what an earlier RESET answered does not hold any more */
+        place = TL_PLACE_NEXT;
+    }
+#endif
     if (place == TL_PLACE_NEXT) {
+#ifdef TL_UPDATE
+        if (!tl_update_begin_recording()) {
+            tl_send_error(request->seq, TL_LINK_NO_MODEL, 0);
+            return;
+        }
+#endif
         tl_localiser_init(&tl_localiser);
         tl_order_took(&order);
     }
@@ -219,6 +260,15 @@ static int32_t fixed_length(uint8_t type) {
     case TL_MESSAGE_SAMPLE_SPARSE:
     case TL_MESSAGE_SAMPLE_DENSE:
         return -1;
+#ifdef TL_UPDATE
+    case TL_MESSAGE_UPDATE_STATUS:
+    case TL_MESSAGE_UPDATE_BEGIN:
+    case TL_MESSAGE_UPDATE_DATA:
+    case TL_MESSAGE_UPDATE_COMMIT:
+    case TL_MESSAGE_CHALLENGE:
+    case TL_MESSAGE_ROLLBACK:
+        return -1; /* update.c knows */
+#endif
     default:
         return -2;
     }
@@ -234,6 +284,10 @@ static void take_request(const tl_frame_t *request) {
         send_hello(request->seq);
     } else if (request->type == TL_MESSAGE_RESET) {
         take_reset(request);
+#ifdef TL_UPDATE
+    } else if (tl_update_takes(request->type)) {
+        tl_update_request(request, reply);
+#endif
     } else if (request->type == TL_MESSAGE_BAUD) {
         tl_session_baud(&session, request, reply);
 #ifdef TL_DEBUG_LAYERS
@@ -248,7 +302,12 @@ static void take_request(const tl_frame_t *request) {
 /// Interface ///
 
 void tl_app_init(void) {
-    tl_localiser_init(&tl_localiser);
+#ifdef TL_UPDATE
+    if (tl_update_choose())
+#endif
+    {
+        tl_localiser_init(&tl_localiser);
+    }
     tl_session_init(&session, received.bytes, PAYLOAD_MAX);
 }
 

@@ -13,10 +13,15 @@ typedef struct {
     int32_t rows, depth, columns;
     int32_t a_row, a_depth, b_column, b_depth; /* strides */
     int32_t a_zero, b_zero, multiplier, shift, zero_point;
+    int32_t narrow, half; /* narrow: sums of 30 bits, a factor of data below 1/2, a shift down, and half = 2^(shift - 1) */
 } tl_matmul_t;
 
 static inline int32_t tl_matmul_output_s8(int32_t sum, const tl_matmul_t *m)
 {
+    if (m->narrow) {
+        const int32_t twice = (int32_t)((uint32_t)sum << 1);
+        return tl_sat8(((tl_high_rounded(twice, m->multiplier, m->half) + (twice >> 31)) >> m->shift) + m->zero_point);
+    }
     sum = m->shift > 0 ? tl_scale_up(sum, m->multiplier, m->shift) : tl_scale_down_sum(sum, m->multiplier, -m->shift);
     return tl_sat8(sum + m->zero_point);
 }

@@ -20,16 +20,21 @@ typedef struct {
 #endif
 } tl_lstm_t;
 
-/* a * b in 0.15, rounded */
-static inline int32_t tl_high16(int32_t a, int32_t b)
+/* a * b in 0.15, rounded; both of 16 bits */
+TL_INLINE int32_t tl_high16(int32_t a, int32_t b)
 {
+#if TL_DSP
+    int32_t y;
+    __asm__("smmulr %0, %1, %2" : "=r"(y) : "r"((uint32_t)a << 16), "r"((uint32_t)b << 1));
+    return y;
+#else
     return (a * b + (1 << 14)) >> 15;
+#endif
 }
 
 /* exp(a) in 0.15, a <= 0 an int16 with so many integer bits */
-TL_SHARED int32_t tl_exp16(int32_t a, int32_t integer_bits)
+TL_INLINE int32_t tl_exp16(int32_t a, int32_t integer_bits)
 {
-    static const int16_t factors[] = {25520, 19875, 12055, 4435, 600, 11, 0}; /* exp(-1/4), exp(-1/2), ... exp(-16) */
     if (a == 0) {
         return INT16_MAX;
     }
@@ -43,13 +48,15 @@ TL_SHARED int32_t tl_exp16(int32_t a, int32_t integer_bits)
     const int32_t x2 = tl_high16(x, x), x4 = tl_high16(x2, x2);
     const int32_t tail = tl_high16(((x4 + 2) >> 2) + tl_high16(x2, x), 10923) + x2;
     int32_t result = 28918 + tl_high16(x + ((tail + 1) >> 1), 28918);
-    uint32_t quarters = (uint32_t)(fraction - a) >> fraction_bits;
-    for (const int16_t *factor = factors; quarters != 0u; quarters >>= 1, factor++) {
-        if (quarters & 1u) {
-            result = tl_high16(result, *factor);
-        }
-    }
-    return result;
+    const uint32_t quarters = (uint32_t)(fraction - a) >> fraction_bits;
+    /* exp(-1/4), exp(-1/2), ... exp(-16) */
+    result = (quarters & 1u) != 0u ? tl_high16(result, 25520) : result;
+    result = (quarters & 2u) != 0u ? tl_high16(result, 19875) : result;
+    result = (quarters & 4u) != 0u ? tl_high16(result, 12055) : result;
+    result = (quarters & 8u) != 0u ? tl_high16(result, 4435) : result;
+    result = (quarters & 16u) != 0u ? tl_high16(result, 600) : result;
+    result = (quarters & 32u) != 0u ? tl_high16(result, 11) : result;
+    return (quarters & 64u) != 0u ? 0 : result;
 }
 
 /* 2 / (1 + a) in 2.13, 0 <= a <= 1 in 0.15 */
@@ -57,10 +64,9 @@ static inline int32_t tl_reciprocal16(int32_t a)
 {
     const int32_t half = (a + 32768) >> 1;
     int32_t x = 23130 + tl_high16(half, -15420);
-    for (int32_t step = 0; step < 3; step++) {
-        x += tl_high16(x, (1 << 13) - tl_high16(half, x)) * 4;
-    }
-    return x;
+    x += tl_high16(x, (1 << 13) - tl_high16(half, x)) * 4;
+    x += tl_high16(x, (1 << 13) - tl_high16(half, x)) * 4;
+    return x + tl_high16(x, (1 << 13) - tl_high16(half, x)) * 4;
 }
 
 /* sigmoid in 0.15 of an int16 in 3.12 */

@@ -181,6 +181,11 @@ TL_INLINE int64_t tl_scan_read(const int16_t *c, const int16_t *h, int32_t state
 static inline int32_t tl_scan_narrowed(int64_t sum, int32_t shift)
 {
     const int32_t limit = (1 << 30) - 1;
+    if (!__builtin_constant_p(shift)) { /* data: two words are shifted by less than 32 bits */
+        const int64_t most = (int64_t)limit << shift;
+        const uint32_t low = (uint32_t)sum >> shift | (uint32_t)(sum >> 32) << 1 << (31 - shift);
+        return sum > most ? limit : sum < -most ? -limit : (int32_t)low;
+    }
     const int64_t narrowed = sum >> shift;
     return narrowed > limit ? limit : narrowed < -limit ? -limit : (int32_t)narrowed;
 }

@@ -41,68 +41,81 @@ TL_SHARED int32_t tl_exp_of_negative(int32_t a)
     const int32_t x4 = tl_shift_right(tl_doubling_high(x2, x2), 2);
     const int32_t tail = tl_doubling_high(x4 + tl_doubling_high(x2, x), third) + x2;
     int32_t result = around + tl_doubling_high(x + tl_shift_right(tail, 1), around);
-    const int32_t remainder = fraction - a;
-    for (int32_t i = 0; i < 7; i++) {
-        if ((remainder >> (24 + i) & 1) != 0) {
-            result = tl_doubling_high(result, factors[i]);
+    uint32_t quarters = (uint32_t)(fraction - a) >> 24;
+    for (const int32_t *factor = factors; quarters != 0u; quarters >>= 1, factor++) {
+        if ((quarters & 1u) != 0u) {
+            result = tl_doubling_high(result, *factor);
         }
     }
     return a == 0 ? INT32_MAX : result;
 }
 
-/* How differences to a row's maximum become exponentials in 0.31: by table[entries] or, where that is NULL, computed
- * from a product in 5.26. From `entries` on a difference counts as nothing. */
+/* 2^(8 - 31) * sum, where sum is in 12.19, as a factor of exponentials in 0.31 */
 typedef struct {
-    const int32_t *table;
-    int32_t entries, multiplier, shift;
-} tl_exponentials_t;
+    int32_t scale, shift;
+} tl_softmax_share_t;
 
-static inline int32_t tl_exponential(int32_t difference, const tl_exponentials_t e)
+static inline tl_softmax_share_t tl_softmax_share(int32_t sum)
 {
-    return e.table != NULL ? e.table[difference] : tl_exp_of_negative(tl_scale_up(-difference, e.multiplier, e.shift));
+    const int32_t headroom = tl_leading_zeros((uint32_t)sum);
+    const int32_t scale = tl_reciprocal_of_one_and((int32_t)(((uint32_t)sum << headroom) - (UINT32_C(1) << 31)));
+    return (tl_softmax_share_t){scale, 12 - headroom + 31 - 8};
 }
 
-static inline __attribute__((always_inline)) void tl_softmax_rows_s8(const int8_t *x, int32_t rows, int32_t depth,
-                                                                     const tl_exponentials_t e, int8_t *y)
+static inline int8_t tl_softmax_output(int32_t exponential, tl_softmax_share_t share)
+{
+    return (int8_t)tl_sat8(INT8_MIN + tl_scale_down_sum(exponential, share.scale, share.shift));
+}
+
+static inline int32_t tl_softmax_highest(const int8_t *x, int32_t depth)
+{
+    int32_t highest = INT8_MIN;
+    for (int32_t i = 0; i < depth; i++) {
+        highest = x[i] > highest ? x[i] : highest;
+    }
+    return highest;
+}
+
+/* Exponentials in 0.31 from table[entries] of differences to a row's maximum; from `entries` on one counts as nothing
+ */
+static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, const int32_t *table, int32_t entries,
+                                 int8_t *y)
 {
     for (int32_t row = 0; row < rows; row++, x += depth, y += depth) {
-        int32_t highest = INT8_MIN;
-        for (int32_t i = 0; i < depth; i++) {
-            highest = x[i] > highest ? x[i] : highest;
-        }
+        const int32_t highest = tl_softmax_highest(x, depth);
         int32_t sum = 0; /* 12.19 */
         for (int32_t i = 0; i < depth; i++) {
             const int32_t difference = highest - x[i];
-            if (difference < e.entries) {
-                sum += (int32_t)(((int64_t)tl_exponential(difference, e) + (1 << 11)) >> 12);
+            if (difference < entries) {
+                sum += (int32_t)(((uint32_t)table[difference] + (1u << 11)) >> 12);
             }
         }
-        const int32_t headroom = tl_leading_zeros((uint32_t)sum);
-        const int32_t scale = tl_reciprocal_of_one_and((int32_t)(((uint32_t)sum << headroom) - (UINT32_C(1) << 31)));
-        const int32_t shift = 12 - headroom + 31 - 8;
+        const tl_softmax_share_t share = tl_softmax_share(sum);
         for (int32_t i = 0; i < depth; i++) {
             const int32_t difference = highest - x[i];
-            int32_t result = INT8_MIN;
-            if (difference < e.entries) {
-                result += tl_scale_down_sum(tl_exponential(difference, e), scale, shift);
-            }
-            y[i] = (int8_t)tl_sat8(result);
+            y[i] = difference < entries ? tl_softmax_output(table[difference], share) : INT8_MIN;
         }
     }
 }
 
-/* Exponentials from a table. */
-static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, const int32_t *table, int32_t entries,
-                                 int8_t *y)
-{
-    tl_softmax_rows_s8(x, rows, depth, (tl_exponentials_t){table, entries, 0, 0}, y);
-}
-
-/* Exponentials computed: only an image that calls this one has tl_exp_of_negative. */
+/* Exponentials computed, from a product in 5.26, into found[depth]: only an image that calls this one has
+ * tl_exp_of_negative. */
 static inline void tl_softmax_few_s8(const int8_t *x, int32_t rows, int32_t depth, int32_t entries, int32_t multiplier,
-                                     int32_t shift, int8_t *y)
+                                     int32_t shift, int32_t *found, int8_t *y)
 {
-    tl_softmax_rows_s8(x, rows, depth, (tl_exponentials_t){NULL, entries, multiplier, shift}, y);
+    for (int32_t row = 0; row < rows; row++, x += depth, y += depth) {
+        const int32_t highest = tl_softmax_highest(x, depth);
+        int32_t sum = 0; /* 12.19 */
+        for (int32_t i = 0; i < depth; i++) {
+            const int32_t difference = highest - x[i];
+            found[i] = difference < entries ? tl_exp_of_negative(tl_scale_up(-difference, multiplier, shift)) : -1;
+            sum += difference < entries ? (int32_t)(((uint32_t)found[i] + (1u << 11)) >> 12) : 0;
+        }
+        const tl_softmax_share_t share = tl_softmax_share(sum);
+        for (int32_t i = 0; i < depth; i++) {
+            y[i] = found[i] >= 0 ? tl_softmax_output(found[i], share) : INT8_MIN;
+        }
+    }
 }
 
 /* multiplier and shift bring a difference to units of 10 / 65535; tables[513] on [-10, 0] and [0, 1] */

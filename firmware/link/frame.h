@@ -33,6 +33,8 @@ typedef enum {
     TL_LINK_FAULT = 12,
     TL_LINK_WATCHDOG = 13,
     TL_LINK_CHANGED = 14,
+    TL_LINK_UPDATE = 15,   /* see update/update.h */
+    TL_LINK_NO_MODEL = 16, /* no model in the flash is whole */
 } tl_link_error_t;
 
 uint16_t tl_get_u16(const uint8_t *bytes);

@@ -16,6 +16,12 @@ enum {
     TL_MESSAGE_WALK = 0x20, /* these three in images with fusion, which take no samples */
     TL_MESSAGE_IMU = 0x21,
     TL_MESSAGE_RANGES = 0x22,
+    TL_MESSAGE_UPDATE_STATUS = 0x30, /* these in images whose model can be replaced */
+    TL_MESSAGE_UPDATE_BEGIN = 0x31,
+    TL_MESSAGE_UPDATE_DATA = 0x32,
+    TL_MESSAGE_UPDATE_COMMIT = 0x33,
+    TL_MESSAGE_CHALLENGE = 0x38,
+    TL_MESSAGE_ROLLBACK = 0x3A,
     TL_MESSAGE_REPLY = 0x80, /* a reply is its request's type with this bit; to both samples it is RESULT */
     TL_MESSAGE_RESULT = 0x90,
     TL_MESSAGE_ERROR = 0xFF,

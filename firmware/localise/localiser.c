@@ -54,9 +54,11 @@ static void hear(tl_localiser_t *localiser, uint16_t position, uint16_t index, i
 static uint16_t fill(tl_localiser_t *localiser, uint16_t heard) {
 #if TL_HOLD > 0
     heard = 0;
-    for (uint16_t i = 0; i < TL_INPUTS; i++) {
+    const int32_t inputs = TL_INPUT_COUNT;
+    const tl_input_t silent = TL_INPUT_ZERO;
+    for (uint16_t i = 0; i < inputs; i++) {
         if (localiser->left[i] == 0) {
-            localiser->input[i] = TL_INPUT_ZERO;
+            localiser->input[i] = silent;
             continue;
         }
         localiser->left[i]--;
@@ -76,7 +78,7 @@ static uint16_t fill(tl_localiser_t *localiser, uint16_t heard) {
 #if !TL_CRF
 static uint16_t best_class(const tl_score_t *scores) {
     uint16_t best = 0;
-    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+    for (uint16_t c = 1; c < TL_CLASS_COUNT; c++) {
         if (scores[c] > scores[best]) {
             best = c;
         }
@@ -90,7 +92,7 @@ static void remember(tl_localiser_t *localiser, const tl_score_t *scores) {
 #if TL_ONLINE
     tl_online_add(&localiser->online, scores);
 #elif TL_CRF
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
         localiser->scores[localiser->head][c] = scores[c];
     }
 #elif TL_WINDOW > 1
@@ -164,7 +166,7 @@ tl_status_t tl_localiser_check(const tl_reading_t *readings, uint16_t count, uin
     int32_t last = -1;
     for (uint16_t i = 0; i < count; i++) {
         *position = i;
-        if (readings[i].index >= TL_INPUTS) {
+        if (readings[i].index >= TL_INPUT_COUNT) {
             return TL_ERR_INDEX;
         }
         if (readings[i].index <= last) {
@@ -197,7 +199,7 @@ void tl_localiser_sample_dense(tl_localiser_t *localiser, tl_model_arena_t *aren
                                tl_estimate_t *out) {
     begin(localiser);
     uint16_t heard = 0;
-    for (uint16_t i = 0; i < TL_INPUTS; i++) {
+    for (uint16_t i = 0; i < TL_INPUT_COUNT; i++) {
         if (dbm[i] != TL_MISSING_DBM) {
             hear(localiser, heard, i, dbm[i]);
             heard++;

@@ -20,7 +20,7 @@ typedef tl_score_t value_t;
 /* What values[best] has more than the largest of the others, which are not larger. */
 static int32_t ahead(const value_t *values, int32_t best) {
     int32_t second = INT32_MIN;
-    for (int32_t c = 0; c < TL_CLASSES; c++) {
+    for (int32_t c = 0; c < TL_CLASS_COUNT; c++) {
         if (c != best && values[c] > second) {
             second = values[c];
         }
@@ -32,7 +32,7 @@ static int32_t margin(const tl_localiser_t *localiser, const tl_estimate_t *esti
 #if TL_ONLINE
     (void)estimate;
     int32_t best = 0; /* the class is that of an earlier sample */
-    for (int32_t c = 1; c < TL_CLASSES; c++) {
+    for (int32_t c = 1; c < TL_CLASS_COUNT; c++) {
         best = localiser->online.paths[c] > localiser->online.paths[best] ? c : best;
     }
     return ahead(localiser->online.paths, best);

@@ -13,20 +13,23 @@ static int32_t mean(int64_t sum, uint32_t total) {
 }
 
 void tl_position_mean(const tl_score_t *scores, int32_t position_mm[2]) {
+    const int32_t classes = TL_CLASS_COUNT, heaviest = TL_POSITION_WEIGHTS;
+    const uint16_t *const weights = tl_position_weights;
+    const int16_t *const places = tl_position_places;
     int32_t best = scores[0];
-    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+    for (uint16_t c = 1; c < classes; c++) {
         best = scores[c] > best ? scores[c] : best;
     }
     uint32_t total = 0; /* at most 32767 classes of 16 bits */
     int64_t x = 0;
     int64_t y = 0;
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+    for (uint16_t c = 0; c < classes; c++) {
         const int32_t behind = best - scores[c];
-        if (behind < TL_POSITION_WEIGHTS) {
-            const uint16_t weight = tl_position_weights[behind];
+        if (behind < heaviest) {
+            const uint16_t weight = weights[behind];
             total += weight;
-            x += (int64_t)weight * tl_position_places[2 * c];
-            y += (int64_t)weight * tl_position_places[2 * c + 1];
+            x += (int64_t)weight * places[2 * c];
+            y += (int64_t)weight * places[2 * c + 1];
         }
     }
     position_mm[0] = TL_POSITION_X_MM + mean(x * TL_POSITION_UNIT_MM, total);
@@ -50,12 +53,12 @@ static uint32_t root(uint64_t square) {
 
 int32_t tl_position_spread(const tl_score_t *scores, const int32_t position_mm[2]) {
     int32_t best = scores[0];
-    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+    for (uint16_t c = 1; c < TL_CLASS_COUNT; c++) {
         best = scores[c] > best ? scores[c] : best;
     }
     uint64_t total = 0;
     uint64_t squares = 0; /* weights of 16 bits, squares in units of TL_POSITION_UNIT_MM squared */
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
         const int32_t behind = best - scores[c];
         if (behind < TL_POSITION_WEIGHTS) {
             const uint16_t weight = tl_position_weights[behind];

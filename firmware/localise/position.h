@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "localise/counts.h"
 #include "model.h"
 
 #if TL_POSITION

@@ -2,7 +2,7 @@
 
 uint16_t tl_mode(const uint16_t *votes) {
     uint16_t best = 0;
-    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+    for (uint16_t c = 1; c < TL_CLASS_COUNT; c++) {
         if (votes[c] > votes[best]) {
             best = c;
         }
@@ -14,11 +14,13 @@ uint16_t tl_mode(const uint16_t *votes) {
 
 /* Extend every path by one sample: paths end in `from`, go on to `to`, and `back` says where each came from. */
 static void extend(const int32_t *from, int32_t *to, tl_origin_t *back, const tl_score_t *scores) {
-    for (uint16_t j = 0; j < TL_CLASSES; j++) {
-        const int32_t *transition = &tl_crf_transitions[j]; /* column j: (TL_CLASSES, TL_CLASSES), [from][to] */
+    const int32_t classes = TL_CLASS_COUNT;
+    const int32_t *const transitions = tl_crf_transitions;
+    for (uint16_t j = 0; j < classes; j++) {
+        const int32_t *transition = &transitions[j]; /* column j: (TL_CLASSES, TL_CLASSES), [from][to] */
         int32_t best = from[0] + *transition;
         tl_origin_t origin = 0;
-        for (uint16_t i = 1; i < TL_CLASSES; i++) {
+        for (uint16_t i = 1; i < classes; i++) {
             transition += TL_CLASSES;
             int32_t path = from[i] + *transition;
             if (path > best) {
@@ -42,17 +44,17 @@ void tl_online_add(tl_online_t *online, const tl_score_t *scores) {
     int32_t *paths = online->paths;
     if (!online->started) {
         online->started = 1;
-        for (uint16_t c = 0; c < TL_CLASSES; c++) {
+        for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
             paths[c] = tl_crf_start[c] + scores[c];
         }
         return;
     }
     int32_t from[TL_CLASSES];
     int32_t largest = paths[0];
-    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+    for (uint16_t c = 1; c < TL_CLASS_COUNT; c++) {
         largest = paths[c] > largest ? paths[c] : largest;
     }
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
         from[c] = paths[c] - largest;
     }
     extend(from, paths, online->back[online->head], scores);
@@ -61,7 +63,7 @@ void tl_online_add(tl_online_t *online, const tl_score_t *scores) {
 
 uint16_t tl_online_decide(const tl_online_t *online) {
     uint16_t best = 0;
-    for (uint16_t c = 1; c < TL_CLASSES; c++) {
+    for (uint16_t c = 1; c < TL_CLASS_COUNT; c++) {
         if (online->paths[c] > online->paths[best]) {
             best = c;
         }
@@ -79,7 +81,7 @@ uint16_t tl_online_decide(const tl_online_t *online) {
 /* What values[best] has more than the largest of the others. */
 static int32_t ahead(const int32_t *values, uint16_t best) {
     int32_t least = INT32_MAX;
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
         int32_t behind = values[best] - values[c];
         if (c != best && behind < least) {
             least = behind;
@@ -95,7 +97,7 @@ uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest, int32_t *margi
 
     const tl_score_t *scores = ring + (uint32_t)oldest * TL_CLASSES;
     const tl_score_t *ring_end = ring + (uint32_t)TL_WINDOW * TL_CLASSES;
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
         paths[0][c] = tl_crf_start[c] + scores[c];
     }
     uint16_t now = 0;
@@ -109,7 +111,7 @@ uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest, int32_t *margi
     }
 
     uint16_t best = 0;
-    for (uint16_t c = 0; c < TL_CLASSES; c++) {
+    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
         paths[now][c] += tl_crf_end[c];
         if (paths[now][c] > paths[now][best]) {
             best = c;

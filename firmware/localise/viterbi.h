@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "localise/counts.h"
 #include "model.h"
 
 /* The class with most votes, the smallest of several; votes[TL_CLASSES]. */

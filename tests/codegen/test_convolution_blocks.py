@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.codegen.arm_cores import COMPILER, ArmNetwork
-from tests.codegen.equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
+from tests.codegen.equality import assert_all_equal, assert_same, load, native, random_inputs, reference_outputs
 from tests.codegen.operators.product_models import (
     bias_of,
     convolution_sizes,
@@ -172,6 +172,14 @@ def test_on_the_host(kind: str, seed: int) -> None:
     graph = assert_all_equal(MODELS[kind](seed))
     fast = [text for text in layers(graph) if any(name in text for name in FAST)]
     assert len(fast) == len(graph.operators), "a plain kernel was tested in place of a fast one"
+
+
+@pytest.mark.parametrize("kind", ["conv", "depthwise", "depthwise of int16"])
+def test_undefined_behaviour(kind: str) -> None:
+    graph = load(MODELS[kind](7))
+    compiled = native(graph, ["-O0", "-fsanitize=undefined", "-fno-sanitize-recover=all"])
+    for inputs in random_inputs(graph, seed=7, count=2):
+        assert_same("NumPy and sanitised C", reference_outputs(graph, inputs), compiled.run(*inputs), graph)
 
 
 @pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")

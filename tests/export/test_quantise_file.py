@@ -140,3 +140,25 @@ def test_the_command_writes_the_file_and_the_table(tmp_path: Path, capsys: pytes
     assert {layer["bits"] for layer in found["layers"]} == {8, 16}
     assert main([*arguments, "--widths", "w8a16"]) == 2
     assert "give PATTERN=WIDTH" in capsys.readouterr().err
+
+
+def test_what_follows_from_shapes_is_folded_and_a_quotient_by_a_root_is_a_product(tmp_path: Path) -> None:
+    """As exporters write a LayerNorm, and padding of a size that is computed from a shape that is fixed."""
+    model = TFLiteModel()
+    x = model.input((1, 6), "float32", None, name="x")  # type: ignore[arg-type]
+    shape = model.tensor((2,), "int32", None, name="shape")  # type: ignore[arg-type]
+    ones = model.tensor((1, 6), **FLOAT, name="ones")
+    model.operator("SHAPE", [x], [shape], outType=2)
+    model.operator("FILL", [shape, model.constant(np.float32(1.0).reshape(()), "float32")], [ones])
+    square, spread, root, y = (model.tensor((1, 6), **FLOAT, name=name) for name in ("square", "spread", "root", "y"))
+    model.operator("MUL", [x, x], [square])
+    model.operator("ADD", [square, ones], [spread], potScaleInt16=False)
+    model.operator("SQRT", [spread], [root])
+    model.operator("DIV", [x, root], [y])
+    model.output(y)
+    path = model.write(tmp_path / "norm.tflite")
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(0, 1, (200, 1, 6)).astype(np.float32))
+    made = quantise_file(path, tmp_path / "x.npz", W8A8)
+    kinds = [operator_name(load(made.content), op) for op in graph(load(made.content)).operators]
+    assert kinds == ["MUL", "ADD", "RSQRT", "MUL"]
+    assert made.outputs[0].decibels > 25

@@ -90,7 +90,9 @@ FAULTS = {
     "a count of samples beyond the frame": (
         "steered", "fusion_app/app.c", "IMU_WIRE * count) : INT32_MAX", "IMU_WIRE * count) : 9 + 28",
     ),
-    "an index without its check": ("scan", LOCALISER, "readings[i].index >= TL_INPUTS", "readings[i].index > 65534u"),
+    "an index without its check": (
+        "scan", LOCALISER, "readings[i].index >= TL_INPUT_COUNT", "readings[i].index > 65534u",
+    ),
     "silence that is not called so": ("house", "app/app.c", "heard >= least_heard", "heard > least_heard"),
     "no restart after a silence": ("steered", FILTER, "return passed > LONGEST_SILENCE_US;", "return false;"),
     "no restart of a time that went back": (

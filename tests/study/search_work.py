@@ -30,8 +30,8 @@ def merit(recipe: Recipe) -> float:
     return 0.9 - 0.3 / units(recipe) - 10 * abs(recipe.training.learning_rate - 0.01)
 
 
-def rung(recipe: Recipe, run: Path, epoch: int, tell: Tell) -> float:
-    note(run, f"rung {epoch}")
+def rung(recipe: Recipe, run: Path, share: float, tell: Tell) -> float:
+    note(run, f"rung {share}")
     return merit(recipe)
 
 

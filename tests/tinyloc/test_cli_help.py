@@ -26,7 +26,14 @@ def test_the_issue_s_commands_are_there() -> None:
     groups = {("data", name) for name in ("list", "get", "describe")}
     groups |= {("board", name) for name in ("list", "show", "new", "check")}
     groups |= {(group, name) for group in ("fusion", "study") for name in ("run", "table")}
-    groups |= {("zoo", "list"), ("zoo", "pack"), ("zoo", "refresh"), ("fusion", "build"), ("fusion", "emulate")}
+    groups |= {
+        ("bundle", "new"),
+        ("zoo", "list"),
+        ("zoo", "pack"),
+        ("zoo", "refresh"),
+        ("fusion", "build"),
+        ("fusion", "emulate"),
+    }
     stages = (
         "init",
         "deploy",
@@ -42,11 +49,13 @@ def test_the_issue_s_commands_are_there() -> None:
         "renode",
         "report",
         "sbom",
+        "search",
         "compile",
         "quantise",
         "run",
         "compare",
         "duty",
+        "search",
         "survey",
         "live",
     )

@@ -20,7 +20,14 @@ from tinyloc.integer_training.tuner import INTEGERS
 from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.compress import prune, select
 from tinyloc.training.compress.footprint import least_constant_bytes
-from tinyloc.training.compress.forms import Int8Linear, dynamic, serialised_bytes, static
+from tinyloc.training.compress.forms import (
+    Int8Linear,
+    dynamic,
+    outlier_columns,
+    serialised_bytes,
+    static,
+    static_outliers,
+)
 from tinyloc.training.compress.level import level_scores
 from tinyloc.training.compress.scales import SCORE_MARGIN, affine, score_range
 from tinyloc.training.compress.weight_grid import weight_integers, weight_scales
@@ -265,11 +272,26 @@ def test_static_int8_is_vector_wise_with_outliers_in_half_precision(outliers: in
     layer, x = torch.nn.Linear(9, 5), torch.randn(7, 9)
     x[:, :outliers] *= 30
     x[0, :outliers] = 40.0
-    found = Int8Linear(layer)(x).detach().numpy()
+    compressed = Int8Linear(layer)
+    found = compressed(x).detach().numpy()
+    assert outlier_columns(compressed) == (6.0, outliers, 9)
     assert np.allclose(found, plain_int8(x.numpy(), layer, 6.0), atol=2e-2 if outliers else 1e-5)
     exact = layer(x).detach().numpy()
     with_columns, without = (np.abs(Int8Linear(layer, t)(x).numpy() - exact).mean() for t in (6.0, 1e9))
     assert with_columns < without if outliers else with_columns == without
+
+
+def test_a_threshold_is_found_at_which_a_small_model_has_outliers() -> None:
+    torch.manual_seed(2)
+    model = build_model(ModelSettings(architecture="mlp", hidden=[16]), 12, 3).eval()
+    x = torch.rand(64, 1, 12)
+    assert outlier_columns(model) is None
+    ordinary, found = static(model), static_outliers(model, x)
+    ordinary.network(x), found.network(x)
+    assert outlier_columns(ordinary) == (6.0, 0, 28)
+    threshold, columns, of = outlier_columns(found)
+    assert threshold < 6.0 and 0 < columns < of == 28
+    assert np.allclose(found.network(x).detach(), model.network(x).detach(), atol=0.05)
 
 
 def test_static_int8_agrees_with_bitsandbytes() -> None:

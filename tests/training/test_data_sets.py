@@ -285,6 +285,11 @@ def test_the_size_of_a_block_is_a_setting() -> None:
     training = scans([0, 25, 45, 65], [0, 1, 2, 3], [1, 1, 1, 1])
     assert len(uji_blocks.build(training, training, 0, 20.0, 300.0).classes) == 4
     assert len(uji_blocks.build(training, training, 0, 40.0, 300.0).classes) == 2
+    cut = uji_blocks.build(training, scans([2, 90], [0, 10], [3, 3]), 0, 20.0, 300.0, longest=1)
+    assert {len(one) for one in (*cut.train, *cut.validation, *cut.test)} == {1}
+    tilted = uji_blocks.turned(training, -30.0)
+    assert uji_blocks.axes_deg(tilted) == 30.0
+    assert np.allclose(uji_blocks.turned(tilted, 30.0).longitude_m, training.longitude_m)
     with pytest.raises(DataError, match="block_m = 0 must be above 0"):
         uji_blocks.load(Path("nowhere"), block_m=0.0)
 

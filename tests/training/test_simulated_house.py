@@ -125,3 +125,24 @@ def test_shadowing_has_unit_variance_and_is_smooth() -> None:
 def test_wrong_options_are_told_at_once() -> None:
     with pytest.raises(DataError, match=r"training_walks = 0.*living_minutes = 0"):
         house.load("house-a", training_walks=0, living_minutes=0)
+
+
+def test_simulator_2_has_one_favourite_room_and_a_body_that_shades_what_swings() -> None:
+    def share(version: int) -> float:
+        label = np.concatenate(
+            [r.label for r in house.load("house-b", training_walks=1, living_minutes=30, simulator=version).test]
+        )
+        return float(np.bincount(label).max() / len(label))
+
+    assert share(2) > share(1) + 0.1
+    plan = HOUSES["house-a"]
+    track = walks.fingerprint_walk(plan, np.random.default_rng(0))
+    still, swinging = (radio.free_side(track, radio.WEARERS[version]) for version in (1, 2))
+    assert np.array_equal(still, track.heading_rad)
+    moved = np.abs(swinging - track.heading_rad - radio.WEARERS[2].side_rad) > 1e-6
+    walking = np.linalg.norm(np.diff(track.position_m[:, :2], axis=0, prepend=track.position_m[:1, :2]), axis=1) > 0.06
+    assert 0.3 < moved.mean() < 1.0 and not (moved & ~walking).any()
+    loss = radio.body_loss(np.array([5.0, 0.0, 1.0]), np.zeros((2, 3)), np.array([0.0, np.pi]), 14.0)
+    assert loss == pytest.approx([0.0, 14.0])
+    with pytest.raises(DataError, match="simulator = 3, must be one of 1, 2"):
+        house.load("house-a", simulator=3)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def generate(
-    layout: RunLayout, arithmetic: str | None, backend: str = NATIVE, reference: str | None = None
+    layout: RunLayout,
+    arithmetic: str | None,
+    backend: str = NATIVE,
+    reference: str | None = None,
+    updatable: bool = False,
 ) -> "tuple[Path, Manifest]":
     """Compile the bundle of a run to C.
 
@@ -23,6 +27,7 @@ def generate(
         arithmetic: "int8" or "int16x8"; None takes the bundle's default.
         backend: Kernels that the code calls.
         reference: "tinyloc" or "litert"; None takes that of the recipe.
+        updatable: Keep the model as data; the recipe may ask for it, too.
 
     Returns:
         The directory of the code, and its manifest.
@@ -35,7 +40,7 @@ def generate(
 
     kernels = backend_named(backend)
     out = layout.generated(form, kernels)
-    return out, compile_for(kernels, layout.bundle, out, form, reference_named(reference))
+    return out, compile_for(kernels, layout.bundle, out, form, reference_named(reference), updatable)
 
 
 def generated_line(path: Path, manifest: "Manifest") -> str:
@@ -54,6 +59,8 @@ def build_image(
     level: str | None = None,
     backend: str = NATIVE,
     debug_layers: bool = False,
+    key: Path | None = None,
+    model_version: int = 1,
 ) -> "tuple[BuildResult, Flash]":
     """Build the image of a run for a board.
 
@@ -64,6 +71,8 @@ def build_image(
         level: "Os" or "O2"; None takes that of the recipe.
         backend: As for `generate`.
         debug_layers: Build the image that sends a checksum of every layer.
+        key: File with the key of updates; None: an image that takes none.
+        model_version: Version of the model, of which updates must be ahead.
 
     Returns:
         The image, and how its flash is used.
@@ -78,7 +87,15 @@ def build_image(
     generated = layout.need_generated(arithmetic, kernels)
     out = layout.firmware(board.name, kernels, debug_layers)
     extras = extras_of(read_manifest(generated), board)
-    result = build_firmware(generated, board, out, layout.optimise(level), debug_layers=debug_layers, extras=extras)
+    update = None
+    if key is not None:
+        from tinyloc.device.update.image import updatable_image
+        from tinyloc.device.update.key import read_key
+
+        update = updatable_image(generated, board, read_key(key), model_version)
+    result = build_firmware(
+        generated, board, out, layout.optimise(level), debug_layers=debug_layers, extras=extras, update=update
+    )
     return result, measure_flash(result.elf, result.map)
 
 

@@ -285,6 +285,12 @@ class Build(Strict):
     """Os: size. O2: speed."""
     reference: Literal["tinyloc", "litert"] = "tinyloc"
     """tinyloc: a selective scan is one operator with its own arithmetic. litert: every operator as LiteRT has it."""
+    updatable: bool = False
+    """Whether the model of a device can be replaced over the link (docs/concepts/update.md)."""
+    most_access_points: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Access points that a later model of an updatable device may have; null: as many as this one."""
+    most_classes: Annotated[int, Field(ge=2, le=32767)] | None = None
+    """Classes that a later model of an updatable device may have; null: as many as this one."""
 
 
 SamplesFrom = Literal["test set", "golden scans"]

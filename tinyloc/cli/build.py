@@ -10,12 +10,14 @@ from tinyloc.cli.options import (
     BackendOption,
     BoardOption,
     DebugLayersOption,
+    KeyFileOption,
     LevelOption,
     RunArgument,
     RunsDirOption,
 )
 from tinyloc.cli.outputs import JsonOption, write_json
 from tinyloc.cli.runs import find_run
+from tinyloc.cli.update import VersionOption
 
 
 def build(
@@ -25,6 +27,8 @@ def build(
     optimise: LevelOption = None,
     backend: BackendOption = BackendChoice.NATIVE,
     debug_layers: DebugLayersOption = False,
+    key: KeyFileOption = None,
+    model_version: VersionOption = 1,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
@@ -35,7 +39,7 @@ def build(
 
     found = load_board(board)
     layout = find_run(run, runs_dir)
-    result, flash = build_image(layout, found, arithmetic, optimise, backend, debug_layers)
+    result, flash = build_image(layout, found, arithmetic, optimise, backend, debug_layers, key, model_version)
     form = layout.arithmetic(arithmetic)
     write_json(json, {"board": board, "arithmetic": form, "sizes": asdict(result.sizes), "flash": flash.model_dump()})
     say(image_line(result, flash))

@@ -33,6 +33,10 @@ def evaluate(
     baud: Annotated[
         int | None, typer.Option("--baud", help="Baud rate for the test set. Default: the board's rate.")
     ] = None,
+    qemu: Annotated[
+        bool,
+        typer.Option("--qemu", help="Run the image in QEMU (qemu-system-arm); boards cortex-m4 and cortex-m3 only."),
+    ] = False,
     arithmetic: ArithmeticOption = None,
     budget: BudgetOption = None,
     require: RequireOption = None,
@@ -43,7 +47,8 @@ def evaluate(
 ) -> None:
     """Evaluate on a board over a serial port. Exit code 1: over budget, or answers differ.
 
-    Continues an interrupted evaluation, and reconnects if the cable is unplugged. With --debug-layers: compare every
+    Continues an interrupted evaluation, and reconnects if the cable is unplugged. With --qemu: the board is QEMU's, an
+    independent machine over a pseudo-terminal. With --debug-layers: compare every
     layer with the host's, and name the first that differs.
     """
     from contextlib import closing
@@ -54,6 +59,7 @@ def evaluate(
     from tinyloc.device.evaluation import evaluate as evaluation
     from tinyloc.device.image.build import load_build
     from tinyloc.device.link.persistent_port import PersistentPort
+    from tinyloc.device.link.qemu import QemuDevice
     from tinyloc.device.link.serial_port import SerialPort, find_port
 
     found, asked = board_within(board, budget, require)
@@ -63,6 +69,8 @@ def evaluate(
     generated = layout.need_generated(arithmetic, kernels)
 
     def open_port() -> SerialPort:
+        if qemu:
+            return QemuDevice(image.elf, found)
         return SerialPort(port or find_port(found), found.uart.baud)
 
     if debug_layers:

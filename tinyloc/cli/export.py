@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinyloc.cli.choices import ProfileChoice
+from tinyloc.api.run_layout import RunLayout
+from tinyloc.cli import complete
 from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunArgument, RunsDirOption, board_within
 from tinyloc.cli.outputs import JsonOption, write_json
-from tinyloc.cli.run_layout import RunLayout
 from tinyloc.cli.runs import find_run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tinyloc.boards import Board
     from tinyloc.export.rank_widths import Need
     from tinyloc.export.step_names import StepNames
@@ -30,21 +32,28 @@ def export(
         str, typer.Option("--board", help="Board that --explain measures flash, RAM and cycles on.")
     ] = "stm32l4",
     budget: Annotated[
-        ProfileChoice | None,
-        typer.Option("--budget", help="Propose widths for this budget instead of the board's. Needs --explain."),
+        str | None,
+        typer.Option(
+            "--budget",
+            metavar="BUDGET",
+            help=f"Propose widths for this budget instead of the board's: {', '.join(complete.BUDGETS)}, or figures "
+            "such as ram=16K,flash=24K. Needs --explain.",
+            autocompletion=complete.budgets,
+        ),
     ] = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
     """Export a trained run as ONNX and quantised TFLite, check both, and write the bundle."""
     layout = find_run(run, runs_dir)
-    target = board_within(board, budget)
+    target, asked = board_within(board, budget)
 
     from tinyloc.bundle.schema import load_bundle
     from tinyloc.export.pipeline import export_run
 
-    asked = {"need": partial(_need, layout, target), "limit": partial(_limit, layout, target)} if explain else {}
-    bundle = load_bundle(export_run(layout.path, explain=explain, tell=say, **asked))
+    need = partial(_need, layout, target) if explain else None
+    limit = partial(_limit, layout, target, asked.limits()) if explain else None
+    bundle = load_bundle(export_run(layout.path, explain=explain, tell=say, need=need, limit=limit))
     forms = [{"arithmetic": m.arithmetic, "bytes": (layout.bundle / m.path).stat().st_size} for m in bundle.models]
     write_json(json, {"name": bundle.name, "models": forms, "parity": bundle.settings.get("parity")})
     sizes = ", ".join(f"{form['arithmetic']} {form['bytes']:,} bytes" for form in forms)
@@ -63,8 +72,10 @@ def _need(layout: RunLayout, board: "Board", content: bytes, names: "StepNames")
     return Need(cost.flash_bytes, cost.ram_bytes, cost.cycles)
 
 
-def _limit(layout: RunLayout, board: "Board", bundle: Path, content: bytes, names: "StepNames") -> "Need":
-    """What the step may take: the budget of board and recipe, less the rest of the firmware.
+def _limit(
+    layout: RunLayout, board: "Board", asked: "Mapping[str, float]", bundle: Path, content: bytes, names: "StepNames"
+) -> "Need":
+    """What the step may take: the budget of command line or board and of the recipe, less the rest of the firmware.
 
     The rest is the image of the bundle's default form less what its step takes alone.
     """
@@ -84,8 +95,10 @@ def _limit(layout: RunLayout, board: "Board", bundle: Path, content: bytes, name
     step = _need(layout, board, content, names)
     rest = Need(sizes.flash, sizes.static_ram + sizes.stack_reserve, 0).less(step)
     own = loaded.budget.limits()
-    most = {key: min(float(getattr(board.budget, key)), own.get(key, float("inf")))
-            for key in ("flash_bytes", "ram_bytes", "latency_ms")}  # fmt: skip
+    most = {
+        key: min(float(asked.get(key, getattr(board.budget, key))), own.get(key, float("inf")))
+        for key in ("flash_bytes", "ram_bytes", "latency_ms")
+    }
     cycles = int(most["latency_ms"] * board.clock.hz / 1e3)
     limit = Need(int(most["flash_bytes"]) - (rest.flash or 0), int(most["ram_bytes"]) - (rest.ram or 0), cycles)
     say(

@@ -90,6 +90,19 @@ ReferenceOption = Annotated[
         "equals LiteRT in every operator. Default: the reference of the recipe.",
     ),
 ]
+UpdatableOption = Annotated[
+    bool,
+    typer.Option(
+        "--updatable",
+        help="Keep the model as data, so that a device can take another one over the link. Costs about 10 % cycles.",
+    ),
+]
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", help="File with the key of updates: 32 bytes, or 64 hexadecimal digits. Default: no updates."
+    ),
+]
 LevelOption = Annotated[
     LevelChoice | None,
     typer.Option("--optimise", help="Optimise for size (Os) or speed (O2). Default: the level of the recipe."),

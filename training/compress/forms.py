@@ -20,6 +20,9 @@ from tinyloc.training.models.localiser import Localiser
 
 THRESHOLD = 6.0
 """Magnitude from which an input column is an outlier."""
+OUTLIER_SHARE = 0.001
+"""Of all inputs of linear layers, as LLM.int8 reports it of language models."""
+SMALLEST_THRESHOLD = 1e-6
 DYNAMIC = {nn.Linear, nn.LSTM, nn.GRU}
 
 
@@ -39,6 +42,8 @@ class Int8Linear(nn.Module):
     def __init__(self, linear: nn.Linear, threshold: float = THRESHOLD) -> None:
         super().__init__()
         self.threshold = threshold
+        self.outliers = torch.zeros(linear.in_features, dtype=torch.bool)
+        """Input columns that reached the threshold in some batch."""
         self.weight: Tensor
         self.scale: Tensor
         self.bias: Tensor | None
@@ -51,6 +56,7 @@ class Int8Linear(nn.Module):
         """(..., K) -> (..., C)."""
         rows = x.reshape(-1, x.shape[-1])  # (M, K)
         outliers = (rows.abs() >= self.threshold).any(dim=0)  # (K,)
+        self.outliers |= outliers
         inner = rows.masked_fill(outliers, 0.0)
         steps = inner.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / WEIGHT_LIMIT  # (M, 1)
         whole = (inner / steps).round()
@@ -75,6 +81,38 @@ def static(model: Localiser, threshold: float = THRESHOLD) -> Localiser:
             parent, _, own = name.rpartition(".")
             setattr(compressed.get_submodule(parent), own, Int8Linear(layer, threshold))
     return compressed
+
+
+def static_outliers(model: Localiser, x: Tensor) -> Localiser:
+    """As `static`, with the threshold at which outliers exist: that which OUTLIER_SHARE of all inputs reach.
+
+    LLM.int8's own 6.0 was found in language models of billions of weights; small models may never reach it.
+
+    Args:
+        model: float.
+        x: (N, T, P) model input on which the inputs of its linear layers are measured: calibration windows.
+    """
+    seen: list[Tensor] = []
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().abs().flatten()))
+        for layer in model.modules()
+        if isinstance(layer, nn.Linear)
+    ]
+    with torch.no_grad():
+        model.network(x)
+    for hook in hooks:
+        hook.remove()
+    values = torch.cat(seen).sort().values
+    return static(model, max(float(values[int((1 - OUTLIER_SHARE) * (len(values) - 1))]), SMALLEST_THRESHOLD))
+
+
+def outlier_columns(model: nn.Module) -> tuple[float, int, int] | None:
+    """Threshold, input columns that reached it so far, and all of them; None without Int8Linear."""
+    layers = [layer for layer in model.modules() if isinstance(layer, Int8Linear)]
+    if not layers:
+        return None
+    reached = sum(int(layer.outliers.sum()) for layer in layers)
+    return layers[0].threshold, reached, sum(len(layer.outliers) for layer in layers)
 
 
 FORMS = {"dynamic": dynamic, "static": static}

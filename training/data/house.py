@@ -20,7 +20,12 @@ LICENCE = "Apache-2.0 (made by tinyloc)"
 
 
 def load(
-    name: str, seed: int = 1, training_walks: int = 4, living_recordings: int = 2, living_minutes: float = 15.0
+    name: str,
+    seed: int = 1,
+    training_walks: int = 4,
+    living_recordings: int = 2,
+    living_minutes: float = 15.0,
+    simulator: int = SIMULATOR,
 ) -> DataSet:
     """Simulate a house: scripted walks to train and validate, free living on other days to test.
 
@@ -30,6 +35,8 @@ def load(
         training_walks: scripted walks to train on; one more is made for validation.
         living_recordings: recordings of the test set.
         living_minutes: length of each of them in minutes.
+        simulator: version. 1: worn on the chest, all rooms used. 2: at the wrist, with a body that shades more, a
+            swinging arm and postures, and one room with most of the time, as in the real homes.
 
     Raises:
         DataError: an unknown house or impossible options, all at once.
@@ -45,20 +52,27 @@ def load(
         problems.append(f"living_recordings = {living_recordings}, must be at least 1")
     if not 0.5 <= living_minutes <= 24 * 60:
         problems.append(f"living_minutes = {living_minutes:g}, must be 0.5 to 1440")
+    if simulator not in radio.WEARERS:
+        problems.append(f"simulator = {simulator}, must be one of {', '.join(map(str, radio.WEARERS))}")
     if problems:
         raise DataError(f"simulated house: {'; '.join(problems)}; correct the data options")
     house = HOUSES[name]
     environment = np.random.default_rng([seed, 0])
+    wearer = radio.WEARERS[simulator]
+    habits = walks.HABITS[simulator]
+    longer = walks.longer_stays(house, habits, np.random.default_rng([seed, 3]))
     fields = [radio.random_field(environment) for _ in house.access_points]
 
     def scripted(number: int) -> Recording:
         generator = np.random.default_rng([seed, 1, number])
-        return _record(house, f"fingerprint_{number + 1}", walks.fingerprint_walk(house, generator), fields, generator)
+        return _record(
+            house, f"fingerprint_{number + 1}", walks.fingerprint_walk(house, generator), fields, generator, wearer
+        )
 
     def living(number: int) -> Recording:
         generator = np.random.default_rng([seed, 2, number])
-        track = walks.living_walk(house, generator, living_minutes * 60)
-        return _record(house, f"living_{number + 1}", track, fields, generator)
+        track = walks.living_walk(house, generator, living_minutes * 60, habits, longer)
+        return _record(house, f"living_{number + 1}", track, fields, generator, wearer)
 
     centres = [(x, y, z + radio.WEARABLE_M) for x, y, z in (space.centre for space in house.spaces)]
     return DataSet(
@@ -74,18 +88,23 @@ def load(
         train=tuple(scripted(number) for number in range(training_walks)),
         validation=(scripted(training_walks),),
         test=tuple(living(number) for number in range(living_recordings)),
-        simulator=SIMULATOR,
+        simulator=simulator,
         floor_plan=tuple(space.room() for space in house.spaces),
         access_point_m=np.array(house.access_points, np.float64),
     )
 
 
 def _record(
-    house: House, name: str, track: walks.Track, fields: list[radio.Field], generator: np.random.Generator
+    house: House,
+    name: str,
+    track: walks.Track,
+    fields: list[radio.Field],
+    generator: np.random.Generator,
+    wearer: radio.Wearer,
 ) -> Recording:
     return Recording(
         name=name,
-        rssi_dbm=radio.hear(house, track, fields, generator),
+        rssi_dbm=radio.hear(house, track, fields, generator, wearer),
         position_m=(track.position_m + np.array([0.0, 0.0, radio.WEARABLE_M])).astype(np.float32),
         label=track.label,
         time_s=track.time_s,

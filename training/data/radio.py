@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.training.data.floor_plans import STOREY_M, House, Space
-from tinyloc.training.data.walks import Track, slow_noise
+from tinyloc.training.data.walks import RATE_HZ, Track, slow_noise
 
 RSSI_1M_DBM = -58.0
 PATH_LOSS_EXPONENT = 2.0
@@ -134,21 +134,54 @@ def mean_level(house: House, plan: list[Wall], index: int, position: Floats) -> 
     return level
 
 
-def body_loss(source: Floats, position: Floats, heading: Floats) -> Floats:
-    """Loss of the body in dB (N,): none when facing the access point, BODY_DB with the back to it.
+@dataclass(frozen=True)
+class Wearer:
+    """How the body shades what it wears."""
 
-    source (3,) and position (N, 3) in metres, heading (N,) in radians from the x axis.
+    body_db: float
+    """Loss when the body is exactly between wearable and access point."""
+    side_rad: float = 0.0
+    """The free side: this much to the left of where the body faces. 0: worn on the chest."""
+    swing_rad: float = 0.0
+    """Amplitude by which a swinging arm turns the free side while walking."""
+    posture_db: float = 0.0
+    """Standard deviation of a loss of all paths together that changes slowly: the wrist on a table, at the body."""
+
+
+WEARERS = {1: Wearer(BODY_DB), 2: Wearer(14.0, np.pi / 3, 0.6, 3.0)}
+"""By version of the simulator. 2: at the left wrist."""
+SWING_HZ = 0.9
+WALKING_MPS = 0.3
+POSTURE_S = 20.0
+
+
+def free_side(track: Track, wearer: Wearer) -> Floats:
+    """(N,) direction in radians in which the body shades nothing; it swings with the arm while walking."""
+    step = np.linalg.norm(np.diff(track.position_m[:, :2], axis=0, prepend=track.position_m[:1, :2]), axis=1)
+    walking = step * RATE_HZ > WALKING_MPS
+    swing = wearer.swing_rad * np.sin(2 * np.pi * SWING_HZ * track.time_s) * walking
+    side: Floats = track.heading_rad + wearer.side_rad + swing
+    return side
+
+
+def body_loss(source: Floats, position: Floats, free_rad: Floats, body_db: float = BODY_DB) -> Floats:
+    """Loss of the body in dB (N,): none when its free side faces the access point, body_db with the body between.
+
+    source (3,) and position (N, 3) in metres, free_rad (N,) in radians from the x axis.
     """
     bearing = np.arctan2(source[1] - position[:, 1], source[0] - position[:, 0])
-    loss: Floats = BODY_DB * (1 - np.cos(bearing - heading)) / 2
+    loss: Floats = body_db * (1 - np.cos(bearing - free_rad)) / 2
     return loss
 
 
-def hear(house: House, track: Track, fields: list[Field], generator: np.random.Generator) -> npt.NDArray[np.float32]:
+def hear(
+    house: House, track: Track, fields: list[Field], generator: np.random.Generator, wearer: Wearer = WEARERS[1]
+) -> npt.NDArray[np.float32]:
     """Readings (N, P) in whole dBm along a track, NaN where the packet was lost.
 
     `fields`: the house's shadowing, one for each access point.
     """
+    free = free_side(track, wearer)
     plan = walls(house)
     position = track.position_m + np.array([0.0, 0.0, WEARABLE_M])
     samples, points = len(position), len(house.access_points)
@@ -160,12 +193,14 @@ def hear(house: House, track: Track, fields: list[Field], generator: np.random.G
     for index in range(points):
         level[:, index] = (
             mean_level(house, plan, index, position)
-            - body_loss(np.array(house.access_points[index]), position, track.heading_rad)
+            - body_loss(np.array(house.access_points[index]), position, free, wearer.body_db)
             + SHADOWING_DB * fields[index](position)
             + SESSION_DB * random_field(generator)(position)
             + RECEIVER_DB * generator.standard_normal()
         )
     level += arms + fading
+    if wearer.posture_db:
+        level -= wearer.posture_db * np.abs(slow_noise(generator, samples, POSTURE_S * RATE_HZ))[:, None]
     weak = 1 / (1 + np.exp((level - SENSITIVITY_DBM) / SENSITIVITY_SLOPE_DB))
     lost = generator.random(level.shape) < LOSS_FLOOR + (1 - LOSS_FLOOR) * weak
     return np.where(lost, np.nan, np.clip(np.rint(level), LOWEST_DBM, HIGHEST_DBM)).astype(np.float32)

@@ -17,6 +17,8 @@ STAY_S = {"room": 60.0, "hall": 8.0, "stairs": 0.0, "garden": 40.0}
 """Mean of the exponential time that somebody stays in a space of that kind."""
 WALL_DISTANCE_M = 0.4
 """Nobody stands closer to a wall."""
+USE_LIMITS = (0.1, 20.0)
+"""Stays in a favourite room are at most so many times longer than usual, in a neglected one so many times."""
 FIDGET_M = 0.25
 TURN_RAD = 0.35
 """Standard deviation of heading while standing, slowly varying."""
@@ -148,11 +150,53 @@ def fingerprint_walk(house: House, generator: np.random.Generator) -> Track:
     return walker.track(generator)
 
 
-def living_walk(house: House, generator: np.random.Generator, seconds: float) -> Track:
+@dataclass(frozen=True)
+class Habits:
+    """How a person uses the rooms."""
+
+    power: float
+    """The share of time of a room falls with its rank to this power. 0: as long as the kind of room says."""
+    gets_round: bool
+    """The odds of a room fall with the visits already paid, so that most rooms are entered within half an hour."""
+
+
+HABITS = {1: Habits(0.0, True), 2: Habits(2.5, False)}
+"""By version of the simulator. 2: one room has half of the time or more, as in real homes."""
+
+
+def longer_stays(house: House, habits: Habits, generator: np.random.Generator) -> Floats:
+    """(spaces,) how many times the mean stay of the kind of space.
+
+    Rooms are ranked at random, those that are lived in likely first.
+    """
+    if not habits.power:
+        return np.ones(len(house.spaces))
+    weights = np.array([space.living for space in house.spaces])
+    lived = np.flatnonzero(weights)
+    odds = weights[lived] ** 2
+    ranked = generator.choice(lived, len(lived), replace=False, p=odds / odds.sum())
+    shares = np.zeros(len(weights))
+    shares[ranked] = 1.0 / np.arange(1, len(lived) + 1) ** habits.power
+    mean_stay = np.array([STAY_S[space.kind] for space in house.spaces])
+    usual = weights * mean_stay  # share of the time when all stays are usual
+    stays = np.divide(shares / shares.sum(), usual / usual.sum(), out=np.ones_like(usual), where=usual > 0)
+    return np.clip(stays, *USE_LIMITS)
+
+
+def living_walk(
+    house: House,
+    generator: np.random.Generator,
+    seconds: float,
+    habits: Habits = HABITS[1],
+    longer: Floats | None = None,
+) -> Track:
     """Free living: stays of random length at favourite spots, rooms chosen with the plan's unequal weights.
 
-    A room's odds fall with the visits already paid, so that within half an hour people get round to most rooms.
+    `longer` says how many times the usual stay in each room is, see `longer_stays`.
     """
+    often = (
+        np.ones(len(house.spaces)) if longer is None else np.sqrt(longer)
+    )  # half by more visits, half by longer ones
     spots = {
         space.name: [_random_point(space, generator) for _ in range(1 + int(space.living) + (space.kind == "hall"))]
         for space in house.spaces
@@ -164,12 +208,13 @@ def living_walk(house: House, generator: np.random.Generator, seconds: float) ->
     while walker.times[-1] < seconds:
         here = house.spaces.index(walker.space)
         visits[here] += 1
-        odds = weights / (1 + visits)
+        odds = weights / (1 + visits) if habits.gets_round else weights * often
         odds[here] *= 0.3  # another spot of the same room
         space = house.spaces[int(generator.choice(len(odds), p=odds / odds.sum()))]
         spot = spots[space.name][int(generator.integers(len(spots[space.name])))]
         walker.go(space, spot, WALK_SPEED_MPS)
-        end = walker.times[-1] + 3.0 + generator.exponential(STAY_S[space.kind])
+        stay = STAY_S[space.kind] * often[house.spaces.index(space)]
+        end = walker.times[-1] + 3.0 + generator.exponential(stay)
         facing = generator.uniform(-np.pi, np.pi)
         while walker.times[-1] < end:
             dx, dy = generator.normal(0.0, FIDGET_M, 2)

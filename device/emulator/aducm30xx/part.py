@@ -5,9 +5,11 @@ functions, the watchdog that runs from reset, and the SRAM modes are modelled: b
 until INSTREN is cleared.
 """
 
+import random
 from collections.abc import Callable
 
 from tinyloc.boards.parts import pin_place
+from tinyloc.device.emulator.aducm30xx.flash import FlashController
 from tinyloc.device.emulator.families import Family, RenodeNotes
 from tinyloc.device.emulator.peripherals import (
     BadAccess,
@@ -16,6 +18,7 @@ from tinyloc.device.emulator.peripherals import (
     Gate,
     Host,
     Peripheral,
+    Register,
     RegisterFile,
     Signal,
     Sleep,
@@ -256,6 +259,19 @@ class AdiUart(Uart):
         return value
 
 
+class RandomGenerator(RegisterFile):
+    """Random generator: a byte is there whenever it runs. Seeded, so that a run can be repeated."""
+
+    def __init__(self, name: str, base: int, registers: dict[int, Register]) -> None:
+        self._chance = random.Random(name)
+        super().__init__(name, base, registers)
+
+    def on_read(self, name: str, value: int) -> int:
+        if name == "STAT":
+            return self.values["CTL"] & 1
+        return self._chance.getrandbits(8) if name == "DATA" else value
+
+
 class Aducm30xx:
     """All peripherals of the part, and what the machine asks of it."""
 
@@ -272,10 +288,12 @@ class Aducm30xx:
 
         self.uart = AdiUart(host, self.clocks, lambda signal: unwired_pin(host, signal, function))
         chip = RegisterFile("SYS", 0x4000_2000, named("20 ADIID 4144 0\n24 CHIPID 284 0"), 0x400)
-        cache = RegisterFile("FLCC0_CACHE", 0x4001_8000, named("58 STAT 0 0\n5c SETUP\n60 KEY"))
+        size = next(block.size for block in host.facts.memory if block.kind == "flash")
+        flash = FlashController(host.flash, size)
+        rng = RandomGenerator("RNG0", 0x4004_0400, named("0 CTL\n4 LEN\n8 STAT 0 0\nc DATA 0 0\n10 OSCCNT 0 0"))
         self.peripherals: list[Peripheral] = [
             self.system, Dwt(clock, self.system), self.clocks, self.power, SramControl(host.gate), Oscillators(),
-            self.watchdog, self.uart, chip, cache, *ports,
+            self.watchdog, self.uart, chip, flash, rng, *ports,
         ]  # fmt: skip
 
     def core_hz(self) -> int:

@@ -4,9 +4,11 @@ Register offsets, names and bits: TI's driverlib headers (hw_prcm.h, hw_ioc.h, h
 hw_aon_sysctl.h). Power domains, clock gates and when they take effect, pin functions and the watchdog are modelled.
 """
 
+import random
 from collections.abc import Callable
 
 from tinyloc.boards.parts import pin_place
+from tinyloc.device.emulator.cc26x0.flash import flash_rom
 from tinyloc.device.emulator.families import Family, RenodeNotes
 from tinyloc.device.emulator.peripherals import (
     BadAccess,
@@ -48,6 +50,7 @@ class Prcm(RegisterFile):
                 048 GPIOCLKGR
                 04c GPIOCLKGS
                 050 GPIOCLKGDS
+                03c SECDMACLKGR
                 06c UARTCLKGR
                 070 UARTCLKGS
                 074 UARTCLKGDS
@@ -90,7 +93,7 @@ class Prcm(RegisterFile):
     def on_write(self, name: str, value: int) -> int:
         if name == "CLKLOADCTL":
             if value & 1:
-                self.loaded = {gate: self.values[gate] for gate in ("UARTCLKGR", "GPIOCLKGR")}
+                self.loaded = {gate: self.values[gate] for gate in ("UARTCLKGR", "GPIOCLKGR", "SECDMACLKGR")}
             return 2  # LOAD_DONE
         if name == "CPUCLKDIV" and value & 1:
             raise BadAccess("PRCM_CPUCLKDIV: the emulator models the undivided clock only")
@@ -244,6 +247,20 @@ class Pl011(Uart):
         return 0 if name in ("ICR", "RSR") else value
 
 
+class RandomGenerator(RegisterFile):
+    """TRNG: a word is there whenever it runs. Seeded, so that a run can be repeated."""
+
+    def __init__(self, closed: Callable[[], str | None]) -> None:
+        self._chance = random.Random("TRNG")
+        table = named("00 OUT0 0 0\n04 OUT1 0 0\n08 IRQFLAGSTAT 0 0\n0c IRQFLAGMASK\n10 IRQFLAGCLR\n14 CTL\n18 CFG0")
+        super().__init__("TRNG", 0x4002_8000, table, 0x2000, closed)
+
+    def on_read(self, name: str, value: int) -> int:
+        if name == "IRQFLAGSTAT":
+            return self.values["CTL"] >> 10 & 1
+        return self._chance.getrandbits(32) if name in ("OUT0", "OUT1") else value
+
+
 class Cc26x0:
     """All peripherals of the part, and what the machine asks of it."""
 
@@ -257,8 +274,14 @@ class Cc26x0:
         gpio = RegisterFile(
             "GPIO", 0x4002_2000, named("80 DOUT\n90 DOUTSET\na0 DOUTCLR\nb0 DOUTTGL\nc0 DIN 0 0\nd0 DOE"), 0x1000
         )
+        vims = Vims()
+        size = next(block.size for block in host.facts.memory if block.kind == "flash")
+        self.rom = flash_rom(host.flash, size, lambda: vims.values["CTL"] & 3 != OFF or not vims.values["CTL"] >> 4 & 3)
+        flash = RegisterFile("FLASH", 0x4003_0000, named("1c STAT 0 0\n24 CFG"))
+        trng = RandomGenerator(lambda: None if self.prcm.loaded.get("SECDMACLKGR", 0) & 2 else "its clock is off")
         self.peripherals: list[Peripheral] = [
-            self.system, Dwt(clock, self.system), self.prcm, self.aon, Vims(), self.watchdog, self.uart, io, gpio,
+            self.system, Dwt(clock, self.system), self.prcm, self.aon, vims, self.watchdog, self.uart, io, gpio,
+            flash, trng,
         ]  # fmt: skip
 
     def core_hz(self) -> int:

@@ -23,6 +23,7 @@ class Rcc(RegisterFile):
 
     def __init__(self, flash: FlashRegisters, limits_hz: Sequence[int]) -> None:
         self.flash, self.limits_hz = flash, limits_hz
+        flash.on_wait_states = self._check_clock
         self.cause = PIN_RESET | BROWN_OUT_RESET
         super().__init__(
             "RCC",

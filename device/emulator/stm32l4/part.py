@@ -5,6 +5,9 @@ stm32l432xx.h and stm32l476xx.h v1.7.4. Clock gates, pin functions, flash wait s
 that start-up code which forgets one of them fails here too.
 """
 
+import random
+from collections.abc import Callable
+
 from tinyloc.boards.parts import pin_place
 from tinyloc.device.emulator.families import Family, RenodeNotes
 from tinyloc.device.emulator.peripherals import (
@@ -12,6 +15,7 @@ from tinyloc.device.emulator.peripherals import (
     Dwt,
     Host,
     Peripheral,
+    Register,
     RegisterFile,
     Sleep,
     SystemControl,
@@ -32,6 +36,19 @@ from tinyloc.device.emulator.stm32l4.sleep import LowPowerTimer, exti, stop_2
 from tinyloc.device.emulator.stm32l4.usart import Usart
 
 CPUID_M4_R0P1 = 0x410F_C241
+
+
+class RandomGenerator(RegisterFile):
+    """Random generator: a word is there whenever it runs. Seeded, so that a run can be repeated."""
+
+    def __init__(self, name: str, base: int, registers: dict[int, Register], closed: Callable[[], str | None]) -> None:
+        self._chance = random.Random(name)
+        super().__init__(name, base, registers, closed=closed)
+
+    def on_read(self, name: str, value: int) -> int:
+        if name == "SR":
+            return int(bool(self.values["CR"] & 4))
+        return self._chance.getrandbits(32) if name == "DR" else value
 
 
 class Watchdog(RegisterFile):
@@ -72,7 +89,7 @@ class Stm32l4:
     def __init__(self, host: Host) -> None:
         clock, facts = host.clock, host.facts
         self.system = SystemControl(clock, host.request_reset, CPUID_M4_R0P1)
-        flash = FlashRegisters()
+        flash = self._flash = FlashRegisters(host.flash)
         self.rcc = Rcc(flash, facts.wait_state_limits_hz)
         ports = {letter: Gpio(letter, self.rcc) for letter in facts.ports}
 
@@ -92,11 +109,19 @@ class Stm32l4:
         unique = RegisterFile("factory data", 0x1FFF_7000, factory, 0x1000)
         self._power, self._events = power, exti()
         self._timer = LowPowerTimer(self.rcc.gate("APB1ENR1", 31), self._lptim1_hz)
+        rng = RandomGenerator("RNG", 0x5006_0800, named("0 CR\n4 SR 0 60\n8 DR 0 0"), lambda: self._random_closed())
         self.peripherals: list[Peripheral] = [
-            self.system, Dwt(clock, self.system), flash, self.rcc, power, self.watchdog, self.uart, debug, unique,
+            rng, self.system, Dwt(clock, self.system), flash, self.rcc, power, self.watchdog, self.uart, debug, unique,
             self._events, self._timer,
             *ports.values(),
         ]  # fmt: skip
+
+    def _random_closed(self) -> str | None:
+        if not self.rcc.values["AHB2ENR"] >> 18 & 1:
+            return "its clock is off (RCC AHB2ENR bit 18)"
+        if self.rcc.values["CCIPR"] >> 26 & 3 != 3:
+            return "it has no 48 MHz clock (RCC CCIPR CLK48SEL)"
+        return None
 
     def _lptim1_hz(self) -> int:
         """0 for the clocks that stop in Stop 2."""
@@ -111,6 +136,14 @@ class Stm32l4:
         """LPTIM1 ends Stop 2: the PLL is off, the system clock is HSI16 or MSI as STOPWUCK has it."""
         self._timer.elapse()
         self.rcc.leave_stop()
+
+    def store_to_flash(self, address: int, size: int, value: int) -> bool:
+        """Whether the flash is being programmed."""
+        return self._flash.store(address, size, value)
+
+    def unreadable(self, address: int) -> int:
+        """A unit with an uncorrectable error raises an NMI."""
+        return self._flash.unreadable(address)
 
     def core_hz(self) -> int:
         """Core clock now."""

@@ -22,4 +22,8 @@ extern uint32_t __stack_start[], __stack_end[];
 /* faults.c */
 void tl_fault_entry(void);
 
+/* update/flash_guard.c */
+void tl_nmi_entry(void);
+void tl_bus_fault_entry(void);
+
 #endif

@@ -14,6 +14,14 @@ int main(void);
 void tl_reset_entry(void);
 _Noreturn void tl_start(void);
 
+#ifdef TL_UPDATE /* torn units of the flash are read, see port/cortex_m/update */
+#define TL_NMI_ENTRY tl_nmi_entry
+#define TL_BUS_FAULT_ENTRY tl_bus_fault_entry
+#else
+#define TL_NMI_ENTRY tl_fault_entry
+#define TL_BUS_FAULT_ENTRY tl_fault_entry
+#endif
+
 /* The 16 words of the architecture. No interrupt is ever enabled, so no further vector can be taken. */
 typedef union {
     void (*handler)(void);
@@ -23,10 +31,10 @@ typedef union {
 __attribute__((used, section(".vectors"))) const tl_vector_t tl_vectors[16] = {
     {.stack = __stack_end},
     {.handler = tl_reset_entry},
-    {.handler = tl_fault_entry}, /* NMI */
-    {.handler = tl_fault_entry}, /* HardFault: the others escalate to it, since they are not enabled */
+    {.handler = TL_NMI_ENTRY},       /* NMI */
+    {.handler = TL_BUS_FAULT_ENTRY}, /* HardFault: the others escalate to it, since they are not enabled */
     {.handler = tl_fault_entry}, /* MemManage */
-    {.handler = tl_fault_entry}, /* BusFault */
+    {.handler = TL_BUS_FAULT_ENTRY}, /* BusFault */
     {.handler = tl_fault_entry}, /* UsageFault */
     {0},
     {0},

@@ -212,7 +212,7 @@ def test_the_cell_state_is_written_over_itself(tmp_path: Path) -> None:
     path = a_classifier(4, steps=7, keep="all").write(tmp_path / "model.tflite")
     manifest = compile_tflite(path, tmp_path / "step", step=True)
     assert sum("state cell" in line and "written over it" in line for line in manifest.decisions) == 2
-    assert manifest.arena_bytes <= 16
+    assert manifest.arena_bytes <= 16 + 4 * 3  # the softmax of three classes keeps its exponentials
 
 
 def test_what_mixes_samples_is_no_step(tmp_path: Path) -> None:
