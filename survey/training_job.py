@@ -135,7 +135,7 @@ def adjust(recipe: Path, epochs: int | None = None) -> list[str]:
     content = tomllib.loads(recipe.read_text(encoding="utf-8"))
     told = []
     if epochs is not None:
-        content["training"]["epochs"] = epochs
+        content.setdefault("training", {})["epochs"] = epochs
         told.append(f"{epochs} epochs, for a first look")
     export = content.get("export", {})
     if WIDE in export.get("arithmetics", []) and export.get("default") != WIDE:
