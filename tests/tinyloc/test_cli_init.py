@@ -121,6 +121,17 @@ def test_a_long_table_is_told_from_a_wide_one(tmp_path: Path) -> None:
     assert data.access_points == ("aa:00", "aa:01", "aa:02") and data.rate_hz == 1
 
 
+def test_a_description_gets_a_recipe_and_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(home(tmp_path)), "--yes"]) == 0
+    about = next(tmp_path.glob("*.data.toml")).rename(tmp_path / "my.flat.data.toml")
+    text = about.read_text() + "# mine\n"
+    about.write_text(text)
+    assert main(["init", str(about), "--board", "cc2650"]) == 0
+    assert about.read_text() == text and load_recipe(str(tmp_path / "my.flat.recipe.toml")).data.path == str(about)
+    assert main(["init", str(about)]) == 2 and "my.flat.recipe.toml exist" in capsys.readouterr().err
+    assert main(["init", str(about), "--test", str(about), "--force"]) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
