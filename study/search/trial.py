@@ -89,17 +89,16 @@ def finish(recipe: Recipe, run: Path, board: str, tell: Tell) -> Measured:
     from tinyloc.export.pipeline import export_run
     from tinyloc.integer_training.tuner import INTEGERS
     from tinyloc.training.run import load_run, train
+    from tinyloc.training.train import EpochDone
 
     if (run / "run.json").is_file():
         trained = load_run(run)
     else:
-        trained = train(
-            recipe,
-            run,
-            lambda done: tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}"),
-            blind=True,
-            tuner=INTEGERS,
-        )
+
+        def progress(done: EpochDone) -> None:
+            tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}")
+
+        trained = train(recipe, run, progress, blind=True, tuner=INTEGERS)
     form = recipe.export.default
     tell("export")
     export_run(run, [form])
