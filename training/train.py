@@ -37,6 +37,17 @@ LEAST_SQUARED_M = 1e-4
 """Keeps the gradient of a distance finite at zero."""
 
 
+def one_cycle(
+    optimiser: torch.optim.Optimizer, learning_rate: float, steps: int
+) -> torch.optim.lr_scheduler.OneCycleLR:
+    """Make the schedule of the learning rate over `steps` steps of the optimiser.
+
+    PyTorch divides by zero when the rate rises in exactly one step; the schedule is one step longer then.
+    """
+    total = steps + 1 if steps * WARM_UP == 1 else steps
+    return torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=total, pct_start=WARM_UP)
+
+
 @dataclass(frozen=True)
 class EpochDone:
     """What the loop tells after each epoch."""
@@ -173,9 +184,7 @@ class Fit:
         learnt = [model, *(part for part in (self.position, guide) if part is not None)]
         parameters = [parameter for part in learnt for parameter in part.parameters()]
         self.optimiser = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=settings.weight_decay)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, self.learning_rate, total_steps=self.epochs * self.chunks.batches, pct_start=WARM_UP
-        )
+        self.schedule = one_cycle(self.optimiser, self.learning_rate, self.epochs * self.chunks.batches)
         self.places_m = torch.from_numpy(self.places) if self.places is not None and settings.mean_loss else None
         self.unit_m = _unit_m(self.chunks.position_m) if self.places_m is not None else 1.0
         self.averaged = copy.deepcopy(model.state_dict()) if settings.average else None

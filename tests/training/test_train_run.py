@@ -360,3 +360,15 @@ def test_a_damaged_run_is_told(finished: TrainedRun, tmp_path: Path, name: str) 
     (tmp_path / "run" / name).write_bytes(b"torn")
     with pytest.raises(TrainingError, match=r"the run cannot be read.*train it again"):
         load_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize("steps", range(1, 9))
+def test_a_training_of_any_number_of_steps_has_a_schedule(steps: int) -> None:
+    optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    schedule = one_cycle(optimiser, 0.1, steps)
+    for number in range(steps):
+        optimiser.step()
+        rate = optimiser.param_groups[0]["lr"]
+        assert 0 < rate <= 0.1
+        if number + 1 < steps:
+            schedule.step()
