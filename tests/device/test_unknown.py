@@ -36,7 +36,7 @@ def test_silent_and_close_decisions_are_unknown_and_told(tmp_path: Path) -> None
     device = EmulatedDevice(build.elf, board)
     found = evaluate(bundle, tmp_path / "generated", build, board, device, measured=2, log=tmp_path / "log")
     told = found.coverage
-    assert told is not None and told.mismatches == 0 and found.passed
+    assert told is not None and told.mismatches == 0 and found.mismatches == 0
     assert told.silent == 7 and 0.0 < told.answered < 53 / 60
     assert f"{100 * told.answered:.1f} % of the decisions" in coverage_lines(found)[0]
 
