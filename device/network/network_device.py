@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tinyloc.boards import Board
 from tinyloc.codegen.manifest import ArgumentRecord, GraphManifest
+from tinyloc.device.emulator.flash_reads import FlashTiming
 from tinyloc.device.emulator.machine import STACK_LIMIT, Machine
 from tinyloc.device.emulator.profile import RunCost
 
@@ -26,12 +27,14 @@ ARENA = "tl_arena"
 class NetworkDevice:
     """A powered-on board with an image of build_network. `measure` models cycles; it may be switched at any time.
 
+    `timing` charges reads of the flash for its wait states, without it they have none.
+
     Raises ImageError, BoardError, and EmulatorCrash from `run` and `reset`.
     """
 
-    def __init__(self, elf: Path, board: Board, manifest: GraphManifest) -> None:
+    def __init__(self, elf: Path, board: Board, manifest: GraphManifest, timing: FlashTiming | None = None) -> None:
         self.manifest = manifest
-        self.machine = Machine(elf, board)
+        self.machine = Machine(elf, board, timing=timing)
         self.machine.patience = PATIENCE
         self.machine.run()  # power-on
 
@@ -107,7 +110,12 @@ class NetworkResult:
 
 
 def run_network(
-    elf: Path, board: Board, manifest: GraphManifest, samples: Sequence[Sequence[Array]], measured: int = 1
+    elf: Path,
+    board: Board,
+    manifest: GraphManifest,
+    samples: Sequence[Sequence[Array]],
+    measured: int = 1,
+    timing: FlashTiming | None = None,
 ) -> NetworkResult:
     """Run samples on an emulated board, from the start of a sequence.
 
@@ -117,6 +125,7 @@ def run_network(
         manifest: of the network's generated code.
         samples: one list of input arrays per sample, in the shapes and integer types of the network.
         measured: so many samples from the first one have modelled cycles.
+        timing: of the flash; without it reads have no wait states.
 
     Returns:
         Outputs per sample, costs, and the used stack in bytes.
@@ -124,7 +133,7 @@ def run_network(
     Raises:
         EmulatorCrash: the image did what the board does not allow.
     """
-    device = NetworkDevice(elf, board, manifest)
+    device = NetworkDevice(elf, board, manifest, timing)
     device.reset()
     outputs = []
     for number, sample in enumerate(samples):

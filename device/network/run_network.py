@@ -29,6 +29,8 @@ from tinyloc.codegen.lowering.tensor_placement import ArenaOptions
 from tinyloc.codegen.manifest import GraphManifest
 from tinyloc.codegen.verify.network_reference import engine_of, numpy_outputs, outside_outputs, outside_window
 from tinyloc.codegen.verify.outside_reference import TITLES, Engine, OutsideError
+from tinyloc.device.emulator.flash_reads import FlashTiming, timing_of
+from tinyloc.device.emulator.profile import RunCost
 from tinyloc.device.image.backends import extras_of
 from tinyloc.device.image.build import Optimise
 from tinyloc.device.network.flash_budget import Attempt, checked, flash_limit, within_budget
@@ -236,6 +238,8 @@ class Answers:
     outputs: list[Array]
     result: NetworkResult
     comparisons: tuple[Comparison, ...]
+    waited: tuple[FlashTiming, list[RunCost]] | None = None
+    """The measured samples again, with the flash's wait states; None where it has none."""
 
     @property
     def equal(self) -> bool:
@@ -251,10 +255,13 @@ def read_samples(network: Network, given: Sequence[str], real: bool) -> Samples:
     return load_samples(given, network.manifest.inputs, types)
 
 
-def answer(network: Network, samples: Samples, real: bool = False, measured: int = 1) -> Answers:
+def answer(
+    network: Network, samples: Samples, real: bool = False, measured: int = 1, wait_states: int | None = None
+) -> Answers:
     """Run all samples on the emulated board and compare every byte with the references.
 
-    real: outputs as float32 also where the model gives integers. `measured` samples have modelled cycles.
+    real: outputs as float32 also where the model gives integers. `measured` samples have modelled cycles. wait_states:
+    of the flash, the board's own by default; where there are any the measured samples run once more with them.
     Raises NetworkError when the image does not fit, EmulatorCrash.
     """
     if not network.image.fits:
@@ -286,7 +293,18 @@ def answer(network: Network, samples: Samples, real: bool = False, measured: int
     if real:
         kinds = ["float32" if a.scale is not None else kind for a, kind in zip(manifest.outputs, kinds, strict=True)]
         answers = outside(result.outputs, kinds)
-    return Answers(joined(answers, samples), result, comparisons)
+    return Answers(joined(answers, samples), result, comparisons, _waited(network, inputs[:measured], wait_states))
+
+
+def _waited(
+    network: Network, inputs: Sequence[Sequence[Array]], wait_states: int | None
+) -> tuple[FlashTiming, list[RunCost]] | None:
+    states = network.board.clock.flash_wait_states if wait_states is None else wait_states
+    if not states:
+        return None
+    timing = timing_of(network.board, states, True)
+    result = run_network(network.image.elf, network.board, network.manifest, inputs, len(inputs), timing)
+    return timing, result.costs
 
 
 def _outside(network: Network, rows: Sequence[Sequence[Array]], answers: Sequence[Sequence[Array]]) -> Comparison:

@@ -4,6 +4,18 @@
 
 #include "tl_softmax.h"
 
+/* How differences to a row's maximum become exponentials in 0.31: by table[entries] or, where that is NULL, computed
+ * from a product in 5.26. From `entries` on a difference counts as nothing. */
+typedef struct {
+    const int32_t *table;
+    int32_t entries, multiplier, shift;
+} tl_exponentials_t;
+
+static inline int32_t tl_exponential(int32_t difference, const tl_exponentials_t e)
+{
+    return e.table != NULL ? e.table[difference] : tl_exp_of_negative(tl_scale_up(-difference, e.multiplier, e.shift));
+}
+
 /* log, in 5.26, of a sum in 12.19 */
 TL_INLINE int32_t tl_log_of_sum(int32_t sum)
 {

@@ -1,5 +1,6 @@
 """Layers that are slower than their kind usually is are named, with why and what would help."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -53,3 +54,25 @@ def test_slowest_first_and_only_those_beyond_twice_the_usual() -> None:
 
     lines = cliffs([layer("a", 2_000), layer("b", 9_000), layer("c", None), layer("d", 20_000)], "cortex-m4f", "O2")
     assert [line.split()[0] for line in lines] == ["d", "b"]
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
+def test_run_gives_both_figures_where_the_flash_has_wait_states(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = wide_factors().write(tmp_path / "model.tflite")
+    np.save(tmp_path / "x.npy", np.zeros((1, 8, 8, 8), np.int8))
+    files = [
+        "--input",
+        str(tmp_path / "x.npy"),
+        "--output",
+        str(tmp_path / "y.npy"),
+        "--json",
+        str(tmp_path / "r.json"),
+    ]
+    assert main(["run", str(path), "--board", "stm32l4", *files]) == 0
+    out, figures = capsys.readouterr().out, json.loads((tmp_path / "r.json").read_text())
+    assert "modelled without wait states" in out and "cycles with 4 flash wait states" in out
+    assert figures["waited"]["wait_states"] == 4 and figures["waited"]["cycles"] > figures["cycles"]
+    assert main(["run", str(path), "--board", "stm32l4", "--wait-states", "0", *files]) == 0
+    assert json.loads((tmp_path / "r.json").read_text())["waited"] is None

@@ -52,6 +52,10 @@ def run(
     measured: Annotated[
         int, typer.Option("--measured", min=1, help="Number of samples whose cycles are modelled.")
     ] = 1,
+    wait_states: Annotated[
+        int | None,
+        typer.Option("--wait-states", min=0, max=15, help="Wait states of a flash read; by default the board's own."),
+    ] = None,
     optimise: AimOption = AimChoice.BUDGET,
     flash_budget: FlashBudgetOption = None,
     backend: KernelsOption = NetworkBackendChoice.NATIVE,
@@ -73,7 +77,7 @@ def run(
             print_sizes(network, err=True)
             raise typer.Exit(1)
         try:
-            answers = answer(network, samples, real, measured)
+            answers = answer(network, samples, real, measured, wait_states)
         except EmulatorCrash as crash:  # what the network did is the result
             typer.echo(str(crash), err=True)
             raise typer.Exit(1) from crash
@@ -81,6 +85,8 @@ def run(
         write_json(json, figures(network, answers, len(samples.rows)))
         print_sizes(network, layer_cycles=layer_cycles(answers))
         say(cost_line(network, answers))
+        if (line := waited_line(network, answers)) is not None:
+            say(line)
         for comparison in answers.comparisons:
             typer.echo(f"{comparison.reference}: {comparison_text(comparison)}")
         if not answers.equal:
@@ -118,6 +124,12 @@ def figures(network: "Network", answers: "Answers", samples: int) -> dict[str, A
         "instructions": median(cost.instructions for cost in costs),
         "cycles_per_mac": cycles / macs if macs else None,
         "milliseconds": cycles / network.board.clock.hz * 1e3,
+        "waited": None
+        if answers.waited is None
+        else {
+            "wait_states": answers.waited[0].wait_states,
+            "cycles": median(cost.cycles for cost in answers.waited[1]),
+        },
         "stack_bytes": answers.result.stack_bytes,
         "equal_to_reference": answers.equal,
         "references": [
@@ -135,6 +147,15 @@ def cost_line(network: "Network", answers: "Answers") -> str:
         f"{cost.cycles / network.board.clock.hz * 1e3:.3f} ms at {network.board.clock.hz / 1e6:g} MHz; "
         f"{answers.result.stack_bytes:,} bytes of stack used"
     )
+
+
+def waited_line(network: "Network", answers: "Answers") -> str | None:
+    """Describe the cycles of the first measured sample with the flash's wait states; None where it has none."""
+    if answers.waited is None:
+        return None
+    timing, costs = answers.waited
+    hz = network.board.clock.hz
+    return f"{costs[0].cycles:,} cycles with {timing.text}; {costs[0].cycles / hz * 1e3:.3f} ms at {hz / 1e6:g} MHz"
 
 
 def comparison_text(comparison: "Comparison") -> str:
