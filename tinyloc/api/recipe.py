@@ -109,13 +109,12 @@ class Recipe:
             def epoch(done: "EpochDone") -> None:
                 show(done.stage, done.epoch, done.epochs)
 
-            train(
-                self.settings, place, epoch, data_path=None if data is None else Path(data), fresh=fresh, tuner=INTEGERS
-            )
+            path = None if data is None else Path(data)
+            train(self.settings, place, epoch, data_path=path, fresh=fresh, tuner=INTEGERS)
         return Run.open(place)
 
     def _repr_html_(self) -> str:
         settings = self.settings
-        rows = [("data", settings.data.name), ("model", f"{settings.model.kind} {settings.model.hidden or ''}"),
+        rows = [("data", settings.data.name), ("model", f"{settings.model.architecture} {settings.model.hidden}"),
                 ("epochs", settings.training.epochs), ("forms", ", ".join(settings.export.arithmetics))]  # fmt: skip
         return table(f"Recipe {self.name}", [*rows, *([("title", settings.title)] if settings.title else [])])
