@@ -58,6 +58,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "search",
         "survey",
         "live",
+        "update",
     )
     assert groups | {(name,) for name in stages} == set(COMMANDS)
 
