@@ -19,7 +19,7 @@ def new(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="A PyTorch class as module:Class, an exported program (.pt2), an .onnx or a .tflite file.",
+            help="Network: module:Class of PyTorch, an exported program (.pt2), an .onnx or a .tflite file.",
         ),
     ],
     data: Annotated[
