@@ -9,14 +9,16 @@ import pytest
 
 from tests.bundle.mutations import Mutation, mutations
 from tests.small_bundle import small_bundle
-from tinyloc.bundle.schema import Bundle, BundleError, read_bundle
+from tinyloc.bundle.schema import Budget, Bundle, BundleError, read_bundle
 
 ANY_TEXT = {"citation", "command"}
 """Last key of places where any line of text will do."""
+GATES = [name for name in Budget.model_fields if name.endswith(("_min", "_max"))]
 NULLABLE = {
     "site.floors.#.building", "site.floors.#.height_m", "site.access_point_m", "site.access_point_m.#",
     "outputs.positions_m", "outputs.floors", "outputs.unknown", "crf", "budget.flash_bytes", "budget.ram_bytes",
-    "budget.latency_ms", "data.sha256", "provenance.steps.#.command", "provenance.steps.#.commit",
+    "budget.latency_ms", *(f"budget.{gate}" for gate in GATES), "data.sha256",
+    "provenance.steps.#.command", "provenance.steps.#.commit",
 }  # fmt: skip
 """Null is a value there."""
 SIGNED = {
@@ -60,7 +62,7 @@ def rich_bundle(directory: Path) -> dict[str, Any]:
         "access_point_m": [[1.0, 2.0, 3.0]] * (points - 1) + [None],
     }
     content["site"]["access_point_m"][-1] = [4.0, 5.0, 6.0]
-    content["budget"] = {"flash_bytes": 32768, "ram_bytes": 4096, "latency_ms": 200.0}
+    content["budget"] = {"flash_bytes": 32768, "ram_bytes": 4096, "latency_ms": 200.0} | dict.fromkeys(GATES, 0.5)
     content["data"] |= {"sha256": "0" * 64, "citation": "somebody"}
     content["models"][0]["widths"] = {"*": "w8a8"}
     content["provenance"] |= {

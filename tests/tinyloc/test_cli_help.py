@@ -59,6 +59,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "survey",
         "update",
         "live",
+        "update",
     )
     assert groups | {(name,) for name in stages} == set(COMMANDS)
 
