@@ -13,7 +13,8 @@ typedef struct {
     int32_t rows, depth, columns;
     int32_t a_row, a_depth, b_column, b_depth; /* strides */
     int32_t a_zero, b_zero, multiplier, shift, zero_point;
-    int32_t narrow, half; /* narrow: sums of 30 bits, a factor of data below 1/2, a shift down, and half = 2^(shift - 1) */
+    int32_t narrow,
+        half; /* narrow: sums of 30 bits, a factor of data below 1/2, a shift down, and half = 2^(shift - 1) */
 } tl_matmul_t;
 
 static inline int32_t tl_matmul_output_s8(int32_t sum, const tl_matmul_t *m)

@@ -16,8 +16,9 @@ static inline int32_t tl_scale_halved(int32_t twice, int32_t multiplier, int32_t
     return (tl_high_rounded(twice, multiplier, half) + (twice >> 31)) >> shift;
 }
 
-/* Twice the sum of two operands brought to one scale, see codegen/operators/add.py: that of the smaller scale is scaled,
- * the other shifted. `swap` (-1 or 0): b is the smaller. small_zero and large_zero: what the shifted zero points add. */
+/* Twice the sum of two operands brought to one scale, see codegen/operators/add.py: that of the smaller scale is
+ * scaled, the other shifted. `swap` (-1 or 0): b is the smaller. small_zero and large_zero: what the shifted zero
+ * points add. */
 static inline int32_t tl_scaled_of_data(int32_t small, int32_t small_zero, int32_t multiplier, int32_t half,
                                         int32_t shift, int32_t left)
 {

@@ -21,6 +21,10 @@ static struct {
     uint8_t nonce[TL_NONCE];
 } update;
 static uint32_t active = TL_SLOT_NONE;
+/* What would run after a reset, kept because hashes take time: it changes by commits and rollbacks alone. */
+static struct {
+    uint32_t slot, version, sequence;
+} newest;
 
 __attribute__((weak)) bool tl_product_verify(const tl_slot_header_t *header, const uint8_t *constants) {
     (void)header;
@@ -29,8 +33,7 @@ __attribute__((weak)) bool tl_product_verify(const tl_slot_header_t *header, con
 }
 
 bool tl_update_choose(void) {
-    uint32_t version, sequence;
-    active = tl_slots_choose(&version, &sequence);
+    newest.slot = active = tl_slots_choose(&newest.version, &newest.sequence);
     tl_constants = NULL;
     if (active != TL_SLOT_NONE) {
         tl_constants = (const tl_constants_t *)(tl_slot_address(active) + TL_SLOT_HEADER);
@@ -84,8 +87,7 @@ static void send_status(const tl_frame_t *request, uint8_t *reply) {
     tl_put_u32(&writer, TL_SLOT_BYTES - TL_SLOT_HEADER);
     tl_put_u16(&writer, TL_UPDATE_CHUNK);
     tl_put_u8(&writer, (uint8_t)active);
-    uint32_t version, sequence;
-    tl_put_u8(&writer, (uint8_t)tl_slots_choose(&version, &sequence));
+    tl_put_u8(&writer, (uint8_t)newest.slot);
     for (uint32_t slot = 0; slot < 2u; slot++) {
         tl_slot_t found;
         tl_slot_look(slot, &found);
@@ -104,7 +106,6 @@ static void send_status(const tl_frame_t *request, uint8_t *reply) {
 static void begin(const tl_frame_t *request, uint8_t *reply) {
     tl_slot_header_t header;
     uint8_t *to = (uint8_t *)&header;
-    uint32_t version, sequence;
     for (uint32_t i = 0; i < sizeof header; i++) {
         to[i] = request->body[i];
     }
@@ -121,13 +122,12 @@ static void begin(const tl_frame_t *request, uint8_t *reply) {
         refuse(request, TL_UPDATE_TAG);
         return;
     }
-    uint32_t newest_slot = tl_slots_choose(&version, &sequence);
-    if (newest_slot != TL_SLOT_NONE && header.version <= version) {
+    if (newest.slot != TL_SLOT_NONE && header.version <= newest.version) {
         refuse(request, TL_UPDATE_VERSION);
         return;
     }
     /* never over the model that runs now, nor over the one that would after a reset */
-    update.slot = newest_slot == 0 ? 1u : 0u;
+    update.slot = newest.slot == 0 ? 1u : 0u;
     update.going = update.committed = false;
     if (update.slot == active || !tl_flash_erase(tl_slot_address(update.slot))) {
         refuse(request, update.slot == active ? TL_UPDATE_ORDER : TL_UPDATE_FLASH);
@@ -199,7 +199,6 @@ static void take_data(const tl_frame_t *request, uint8_t *reply) {
 
 static void commit(const tl_frame_t *request, uint8_t *reply) {
     uint8_t digest[TL_DIGEST];
-    uint32_t version, sequence;
     uintptr_t at = tl_slot_address(update.slot);
     if (!update.going || update.offset != update.header.length) {
         refuse(request, TL_UPDATE_ORDER);
@@ -217,13 +216,15 @@ static void commit(const tl_frame_t *request, uint8_t *reply) {
             refuse(request, TL_UPDATE_REFUSED);
             return;
         }
-        (void)tl_slots_choose(&version, &sequence);
-        if (!write_header(at) || !tl_slot_commit(update.slot, sequence + 1u)) {
+        if (!write_header(at) || !tl_slot_commit(update.slot, newest.sequence + 1u)) {
             update.going = false;
             refuse(request, TL_UPDATE_FLASH);
             return;
         }
         update.committed = update.changed = true;
+        newest.slot = update.slot;
+        newest.version = update.header.version;
+        newest.sequence++;
     }
     tl_writer_t writer = answer(request, reply);
     tl_put_u8(&writer, update.slot);
@@ -257,20 +258,21 @@ static void roll_back(const tl_frame_t *request, uint8_t *reply) {
         refuse(request, TL_UPDATE_TAG);
         return;
     }
-    uint32_t version, sequence;
-    uint32_t slot = tl_slots_choose(&version, &sequence);
-    tl_slot_t other;
-    if (slot != TL_SLOT_NONE) {
-        tl_slot_look(slot ^ 1u, &other);
+    tl_slot_t other = {.whole = false};
+    if (newest.slot != TL_SLOT_NONE) {
+        tl_slot_look(newest.slot ^ 1u, &other);
     }
-    if (slot == TL_SLOT_NONE || !other.whole || !tl_slot_commit(slot ^ 1u, sequence + 1u)) {
+    if (!other.whole || !tl_slot_commit(newest.slot ^ 1u, newest.sequence + 1u)) {
         refuse(request, TL_UPDATE_OTHER);
         return;
     }
+    newest.slot ^= 1u;
+    newest.version = other.header.version;
+    newest.sequence++;
     update.going = false;
     update.changed = true;
     tl_writer_t writer = answer(request, reply);
-    tl_put_u8(&writer, (uint8_t)(slot ^ 1u));
+    tl_put_u8(&writer, (uint8_t)newest.slot);
     tl_frame_send(&writer);
 }
 

@@ -65,14 +65,14 @@ def _place() -> tempfile.TemporaryDirectory[str]:
 
 
 @functools.cache
-def two_models(board: str, inputs: int = 9) -> TwoModels:
+def two_models(board: str, inputs: int = 9, hidden: int = 6) -> TwoModels:
     """Build them once a session."""
     found = load_board(board)
-    place = Path(_place().name) / f"{board}-{inputs}"
+    place = Path(_place().name) / f"{board}-{inputs}-{hidden}"
     headers, constants, ids, answers = [], [], [], []
     scans: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
     for number, version in ((OLD, 1), (NEW, 2)):
-        bundle = small_bundle(place / f"bundle{number}", inputs=inputs, seed=7 + number)
+        bundle = small_bundle(place / f"bundle{number}", inputs=inputs, hidden=hidden, seed=7 + number)
         generated = place / f"generated{number}"
         manifest = compile_bundle(bundle, generated, updatable=True)
         content = constants_of(generated, manifest, found)

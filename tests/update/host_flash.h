@@ -1,0 +1,2 @@
+#include <stdint.h>
+extern uint8_t host_slots[];
