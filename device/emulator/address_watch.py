@@ -11,6 +11,7 @@ from unicorn import UC_HOOK_CODE, Uc, arm_const
 from tinyloc.boards import Board
 from tinyloc.device.emulator import disassembly
 from tinyloc.device.emulator.accesses import SIZES, access_of, write_of
+from tinyloc.device.emulator.block_hook import AlignmentHook
 from tinyloc.device.emulator.flash_reads import FlashReads, FlashTiming, Load, load_of
 from tinyloc.device.emulator.image import Image
 from tinyloc.device.emulator.profile import Profiler
@@ -53,8 +54,10 @@ class AddressWatch:
         self._loads = _loads(image) if self._reads or self._null_end else []
         self._hooks: list[int] = []
         self._traps: list[int] = []
-        for address, register in _aligned_transfers(image) if check else []:
-            engine.hook_add(UC_HOOK_CODE, self._on_aligned, register, address, address)
+        self._aligned = [
+            AlignmentHook(engine, address, register, self._on_odd)
+            for address, register in (_aligned_transfers(image) if check else [])
+        ]
 
         self._zones = _red_zones(image)
         for instruction in _stores(image) if self._zones else []:
@@ -104,10 +107,8 @@ class AddressWatch:
         while self._hooks:
             self._engine.hook_del(self._hooks.pop())
 
-    def _on_aligned(self, engine: Uc, address: int, size: int, register: int) -> None:
-        place = engine.reg_read(register)
-        if place & 3:
-            self._crash(f"unaligned access at {place:#010x} by an instruction that needs alignment", address)
+    def _on_odd(self, place: int, address: int) -> None:
+        self._crash(f"unaligned access at {place:#010x} by an instruction that needs alignment", address)
 
     def _on_load(self, engine: Uc, address: int, size: int, load: Load) -> None:
         place = load.offset

@@ -1,10 +1,10 @@
-"""A block hook without the wrappers of Unicorn's Python package, which cost as much as the callback itself."""
+"""Hooks without the wrappers of Unicorn's Python package, which cost as much as the callback itself."""
 
 import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from unicorn import UC_HOOK_BLOCK, Uc, UcError
+from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE, Uc, UcError
 from unicorn.unicorn_py3.unicorn import uclib  # private: tinyloc pins the version of unicorn
 
 _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32)
@@ -43,3 +43,24 @@ class BlockHook:
         if status:
             raise UcError(status)
         self._engine.ctl_flush_tb()
+
+
+class AlignmentHook:
+    """Calls `on_odd` with a register's value and the address before an instruction whose register is no whole word."""
+
+    def __init__(self, engine: Uc, address: int, register: int, on_odd: Callable[[int, int], None]) -> None:
+        value = ctypes.c_uint32()
+        read, number, place = uclib.uc_reg_read, ctypes.c_int(register), ctypes.byref(value)
+        handle = engine._uch
+
+        def call(_: int, at: int, size: int) -> None:
+            read(handle, number, place)
+            if value.value & 3:
+                on_odd(value.value, at)
+
+        self._keep: Any = _CALLBACK(call)
+        self._handle = _HANDLE()
+        pointer, there = ctypes.cast(self._keep, ctypes.c_void_p), ctypes.c_uint64(address)
+        status = uclib.uc_hook_add(engine._uch, ctypes.byref(self._handle), UC_HOOK_CODE, pointer, None, there, there)
+        if status:
+            raise UcError(status)
