@@ -81,7 +81,10 @@ def export_model(
     stages.append(_bounded(parity.compare("tflite", "onnx", reference, scores)))
     tell(f"ranges of {len(calibration)} samples")
     measured = calibration_streams(calibration, apart)
-    found = integer_files(exact, content, names, measured, streams, arithmetics, model.crf is not None, widths or {})
+    found = integer_files(
+        exact, content, names, measured, streams, arithmetics, model.crf is not None, widths or {},
+        own=model.settings.own,
+    )  # fmt: skip
     return Exported(names, content, found.files, [*stages, *found.stages], found.ranges)
 
 
@@ -246,7 +249,7 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
     crf = run.model.crf
     return Bundle(
         name=run.name,
-        architecture=run.model.settings.architecture,
+        architecture=run.model.settings.kind,
         preprocessing=run.preprocessing,
         window=run.window,
         outputs=run.outputs,

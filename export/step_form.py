@@ -35,6 +35,7 @@ from tinyloc.training.models.lstm import LstmLocaliser
 from tinyloc.training.models.mamba import MambaBlock, MambaLocaliser, RMSNorm
 from tinyloc.training.models.mdcsa import MdcsaLocaliser
 from tinyloc.training.models.mlp import MlpLocaliser
+from tinyloc.training.models.own import OwnLocaliser
 
 
 class Silu(nn.Module):
@@ -161,6 +162,21 @@ class FoldedMlp(nn.Module):
         return (self.head(x),)
 
 
+class OwnStep(nn.Module):
+    """A network of the user's: its own step, or its forward over a moving window."""
+
+    def __init__(self, model: OwnLocaliser) -> None:
+        super().__init__()
+        self.model = model
+        self.shapes = [tuple(value.shape) for value in model.initial_state(1)]
+
+    def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """x (1, P), states (1, n) -> scores (1, C), the states that follow."""
+        given = tuple(value.reshape(shape) for value, shape in zip(state, self.shapes, strict=True))
+        scores, after = self.model.step(x, given)
+        return scores, *(value.reshape(1, -1) for value in after)
+
+
 def step_form(model: Localiser) -> nn.Module:
     """The exportable step of a trained localiser: (x, *states) -> (scores, *states), every tensor (1, n).
 
@@ -170,6 +186,8 @@ def step_form(model: Localiser) -> nn.Module:
         return FoldedMamba(model).eval()
     if isinstance(model, MlpLocaliser):
         return FoldedMlp(model).eval()
+    if isinstance(model, OwnLocaliser):
+        return OwnStep(model).eval()
     if isinstance(model, LstmLocaliser):
         return FoldedLstm(model).eval()
     if isinstance(model, GruLocaliser):

@@ -5,6 +5,7 @@ device/renode/files.py writes the golden file.
 """
 
 import binascii
+import csv
 import json
 import struct
 import tempfile
@@ -15,6 +16,9 @@ LINK = 2
 """Version of the link, docs/reference/link.md."""
 LEAST_INSTRUCTIONS = 4000
 """The bound is a share of at least so many: a few instructions beside the measured function are counted too."""
+
+COUNTS = "counts.csv"
+"""Beside golden.json: sample, instructions in the emulator, instructions in Renode. compare_counts.py reads it."""
 
 
 def cobs_decode(encoded: bytes) -> bytes:
@@ -51,6 +55,7 @@ class golden:  # Robot Framework looks for a class named as the file
 
     def __init__(self) -> None:
         self._exchanges: dict[str, Any] = {}
+        self._counts: Path | None = None
         self._tolerance = 0.0
         self._read = 0
 
@@ -58,6 +63,7 @@ class golden:  # Robot Framework looks for a class named as the file
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         self._exchanges = {exchange["name"]: exchange for exchange in content["exchanges"]}
         self._tolerance = content["tolerance"]
+        self._counts = Path(path).with_name(COUNTS)
         self._read = 0
 
     def new_capture_file(self) -> str:
@@ -101,9 +107,21 @@ class golden:  # Robot Framework looks for a class named as the file
             raise AssertionError(
                 f"{name}: class {class_index} {scores}, expected {expected['class']} {expected['scores']}"
             )
+        self._count(name, expected["instructions"], cycles)
         allowed = self._tolerance * max(expected["instructions"], LEAST_INSTRUCTIONS)
         if abs(cycles - expected["instructions"]) > allowed:
             raise AssertionError(
                 f"{name}: {cycles} instructions in Renode, {expected['instructions']} in the emulator, "
                 f"more than {allowed:.0f} apart"
             )
+
+    def _count(self, name: str, ours: int, theirs: int) -> None:
+        """Keep the counts of a sample; several tests of a file may ask for the same one."""
+        if self._counts is None:
+            return
+        rows = {name: (ours, theirs)}
+        if self._counts.is_file():
+            with self._counts.open(encoding="utf-8", newline="") as file:
+                rows = {row[0]: (int(row[1]), int(row[2])) for row in csv.reader(file)} | rows
+        with self._counts.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows((one, *counts) for one, counts in rows.items())

@@ -14,6 +14,8 @@ BASE_BYTES = 900 << 20
 FLOAT_BYTES = 4
 KEPT = {"mamba": 420, "mdcsa": 200, "lstm": 40, "gru": 30, "mlp": 10}
 """Floats that a step of training takes, per sample, hidden unit and layer: peak memory of eight shapes, rounded up."""
+OWN_CLASS_BYTES = 512 * 2**20
+"""Of a class of the user's, whose layers are not known: a guess on the safe side."""
 SCORE_SECONDS, IMAGE_SECONDS, EXPORT_SECONDS = 4.0, 8.0, 8.0
 """Of one form, one image with its emulation, one export: medians on one core of this machine, for estimates."""
 TIMED_BATCHES = 2
@@ -28,6 +30,8 @@ def needs_of(recipe: Recipe) -> Needs:
 
 
 def _training_bytes(model: ModelSettings, recipe: Recipe) -> int:
+    if model.own:
+        return OWN_CLASS_BYTES
     sizes = model.hidden_sizes
     samples = recipe.training.batch * recipe.training.chunk
     activations = samples * sum(sizes) * model.layers * KEPT[model.architecture]

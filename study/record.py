@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tinyloc.bundle.comparison import Comparison
 from tinyloc.device.evaluation.form_record import FormRecord
 from tinyloc.files import write_whole
-from tinyloc.study.spec import StudyError
+from tinyloc.study.spec import Cell, StudyError
+from tinyloc.training.recipe import Recipe
 
 
 class _Strict(BaseModel):
@@ -91,3 +92,16 @@ def load_all(directory: Path) -> list[CellRecord]:
     if not records:
         raise StudyError(f"{directory}: no cells here; make them with `tinyloc study run`")
     return records
+
+
+def recipe_of(found: CellRecord) -> Recipe | None:
+    """As trained; keys that recipes have got since have their defaults. None when they have lost one."""
+    try:
+        return Recipe.model_validate(found.settings)
+    except ValidationError:
+        return None
+
+
+def is_of_another_recipe(found: CellRecord, cell: Cell) -> bool:
+    """Whether a finished result is not of the recipe that the cell has now."""
+    return found.status == "done" and recipe_of(found) != cell.recipe

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
 from tinyloc.study import record
 from tinyloc.study.check import impossible
@@ -71,6 +69,8 @@ class Plan:
     """Ids of cells with a result from an earlier run of the same settings."""
     impossible: Mapping[str, str]
     """Id -> why."""
+    outdated: list[str] = field(default_factory=list)
+    """Ids among `todo` that have a result of another recipe; it is replaced."""
 
 
 def plan(cells: list[Cell], results: Path, again: bool = False) -> Plan:
@@ -78,13 +78,17 @@ def plan(cells: list[Cell], results: Path, again: bool = False) -> Plan:
     cannot = impossible(cells)
     finished: list[Cell] = []
     todo: list[Cell] = []
+    outdated: list[str] = []
     for cell in cells:
         if cell.id in cannot:
             continue
         path = results / f"{cell.id}.json"
-        same = not again and path.is_file() and _is_same(record.load(path), cell)
+        found = record.load(path) if path.is_file() else None
+        same = not again and found is not None and _is_same(found, cell)
         (finished if same else todo).append(cell)
-    return Plan(todo, [cell.id for cell in finished], cannot)
+        if found is not None and record.is_of_another_recipe(found, cell):
+            outdated.append(cell.id)
+    return Plan(todo, [cell.id for cell in finished], cannot, outdated)
 
 
 def _is_same(found: CellRecord, cell: Cell) -> bool:
@@ -92,18 +96,10 @@ def _is_same(found: CellRecord, cell: Cell) -> bool:
     built = {board for form in found.forms.values() for board in (*form.boards, *form.not_built)}
     return (
         found.status == "done"
-        and _recipe_of(found) == cell.recipe
+        and record.recipe_of(found) == cell.recipe
         and set(found.forms) >= set(cell.forms)  # what is missing may have been the machine's fault: try again
         and built >= set(cell.boards)
     )
-
-
-def _recipe_of(found: CellRecord) -> Recipe | None:
-    """As trained; keys that recipes have got since have their defaults. None when they have lost one."""
-    try:
-        return Recipe.model_validate(found.settings)
-    except ValidationError:
-        return None
 
 
 def run_study(

@@ -166,7 +166,8 @@ def answers_of(record: CellRecord, form: FormRecord) -> Answers:
     if form.error_cm:
         cm = unpack(form.error_cm).astype(np.float64)
         error = np.where(cm < 0, np.nan, cm / 100)
-    return Answers(Decisions(unpack(record.label), unpack(form.decided), error), unpack(record.unit))
+    label, decided, unit = (unpack(text).astype(np.int64) for text in (record.label, form.decided, record.unit))
+    return Answers(Decisions(label, decided, error), unit)
 
 
 def _errors(found: Sequence[dict[str, float]]) -> dict[str, Spread]:

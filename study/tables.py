@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyloc.bundle.comparison import Protocol
 from tinyloc.escape import markdown_text
 from tinyloc.study import published
-from tinyloc.study.record import CellRecord
+from tinyloc.study.record import CellRecord, is_of_another_recipe
 from tinyloc.study.spec import Study, cells
 from tinyloc.study.statistics import verdict
 from tinyloc.study.summary import Row, Spread, rows
@@ -56,8 +57,18 @@ def markdown(
 
 def page(study: Study, place: Path, records: Sequence[CellRecord]) -> str:
     """`markdown` of a study whose file lies in `place`."""
-    return markdown(study.title or study.name, study.comment, records, len(cells(study, place)), study.compare,
-                    study.positions)  # fmt: skip
+    planned = cells(study, place)
+    text = markdown(study.title or study.name, study.comment, records, len(planned), study.compare, study.positions)
+    by_id = {cell.id: cell for cell in planned}
+    other = [one.id for one in records if one.id in by_id and is_of_another_recipe(one, by_id[one.id])]
+    other += [one.id for one in records if one.id not in by_id]
+    if not other:
+        return text
+    return text + "\n".join(
+        ["", "## Of another recipe", "",
+         f"{len(other)} of the {len(records)} results are of another recipe than the study has today: its settings "
+         "have changed since. `tinyloc study run` makes them anew.", ""]
+    )  # fmt: skip
 
 
 def _provenance(records: Sequence[CellRecord], planned: int | None) -> list[str]:
@@ -65,16 +76,25 @@ def _provenance(records: Sequence[CellRecord], planned: int | None) -> list[str]
     cells_planned = len(records) if planned is None else planned
     versions = sorted({f"{name} {value}" for record in done for name, value in record.versions.items()})
     minutes = sum(record.seconds for record in done) / 60
+    older = sum(record.comparison is None for record in done)
+    protocols = sorted({_protocol(record.comparison.protocol) for record in done if record.comparison is not None})
+    if older:
+        protocols.append(f"{older} results are older than the protocol and not comparable with newer ones")
     licences = sorted({markdown_text(f"{record.data_title} ({record.licence})") for record in done})
     return [
         f"{len(done)} of {cells_planned} cells; {minutes:.0f} minutes of training on one thread of a shared machine. "
-        f"Versions: {', '.join(versions)}. Data: {'; '.join(licences)}.",
+        f"Versions: {', '.join(versions)}. Evaluation protocol: {'; '.join(protocols)}. Data: {'; '.join(licences)}.",
         "",
         "Macro F1 and accuracy are of the test set, mean ± standard deviation over the seeds; in brackets the 95 % "
         "interval over seeds and test set (whole units are drawn, docs/concepts/evaluation.md). `int8` and `int16x8` "
         "are scored on the answers of the generated C; flash, RAM (with stack), cycles and energy are of the whole "
         "image in the emulator (modelled, without flash wait states, docs/concepts/emulator.md).",
     ]
+
+
+def _protocol(found: Protocol) -> str:
+    parts = {"evaluation": found.evaluation, "splits": found.splits, "simulator": found.simulator}
+    return ", ".join(f"{name} {number}" for name, number in parts.items() if number is not None)
 
 
 def percent(value: Spread) -> str:
@@ -253,6 +273,8 @@ def _baseline_table(records: Sequence[CellRecord]) -> list[str]:
     """The simple methods on each data set, with the bytes that they would take on a device."""
     lines: list[list[str]] = []
     seen = set()
+    positions = any(record.comparison is not None and record.comparison.positions for record in records)
+    columns = {**(METRES if positions else {}), **HITS}
     for record in records:
         if record.comparison is None:
             continue
@@ -262,18 +284,20 @@ def _baseline_table(records: Sequence[CellRecord]) -> list[str]:
             if key in seen:
                 continue
             seen.add(key)
-            figures = [f"{one.figures[name]:.3f}" if name in one.figures else "–" for name in HITS]
+            figures = [f"{one.figures[name]:.3f}" if name in one.figures else "–" for name in columns]
             f1 = f"{one.figures['macro_f1']:.3f} [{low:.3f}, {high:.3f}]"
             lines.append([f"{record.data}, {one.name}", one.settings, f1, f"{one.figures['accuracy']:.3f}", *figures,
                           f"{one.data_bytes:,}"])  # fmt: skip
     if not lines:
         return []
-    head = ["data, method", "chosen on validation", "macro F1", "accuracy", *HITS.values(), "data, B"]
+    head = ["data, method", "chosen on validation", "macro F1", "accuracy", *columns.values(), "data, B"]
     note = "Fitted on training and validation; bytes of the data without code (docs/concepts/evaluation.md)."
     worth = [sentence for sentence in dict.fromkeys(_rare(record) for record in records) if sentence]
     return ["## Simple methods on the same split", "", note, "", *worth, "", *table(head, lines)]
 
 
+METRES = {"error_mean_m": "mean, m", "error_p50_m": "P50, m", "error_p90_m": "P90, m"}
+"""Figures of the protocol where a decision is a position."""
 HITS = {"building_hit": "building", "floor_hit": "floor", "evaal_m": "EvAAL, m"}
 """Figures of the protocol where classes lie on several floors or in several buildings."""
 RARE = 6

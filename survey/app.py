@@ -6,6 +6,7 @@ must come from the page's own origin.
 """
 
 import asyncio
+import contextlib
 import hmac
 import json
 from collections.abc import Awaitable, Callable
@@ -122,12 +123,14 @@ def make_app(desk: Desk, token: str, port: int) -> ASGIApp:
     async def socket(connection: WebSocket) -> None:
         await connection.accept()
         desk.pages += 1
+        pushing = asyncio.create_task(_push(connection, desk))
         try:
-            await asyncio.gather(_push(connection, desk), _until_closed(connection))
-        except (WebSocketDisconnect, RuntimeError):
-            pass
+            await _until_closed(connection)
         finally:
             desk.pages -= 1
+            pushing.cancel()
+            with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+                await pushing
 
     base = f"/{token}"
     routes = [
@@ -167,8 +170,8 @@ async def _push(connection: WebSocket, desk: Desk) -> None:
 
 async def _until_closed(connection: WebSocket) -> None:
     """What a page sends is ignored: it asks by commands."""
-    while True:
-        await connection.receive_text()
+    while (await connection.receive())["type"] != "websocket.disconnect":
+        pass
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -22,6 +22,8 @@ from tinyloc.survey.project import Project
 NICE = 10
 MOST_LINES = 200
 WIDE = "int16x8"
+QUICK_STEPS = 50
+"""Of the optimiser, for each epoch that a quick look asks for."""
 
 
 class TrainingJob:
@@ -135,8 +137,12 @@ def adjust(recipe: Path, epochs: int | None = None) -> list[str]:
     content = tomllib.loads(recipe.read_text(encoding="utf-8"))
     told = []
     if epochs is not None:
-        content["training"]["epochs"] = epochs
-        told.append(f"{epochs} epochs, for a first look")
+        training = content.setdefault("training", {})
+        if "steps" in training:
+            training["steps"] = min(training["steps"], epochs * QUICK_STEPS)
+        else:
+            training["epochs"] = epochs
+        told.append("a short training, for a first look")
     export = content.get("export", {})
     if WIDE in export.get("arithmetics", []) and export.get("default") != WIDE:
         export["default"] = WIDE

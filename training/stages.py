@@ -27,6 +27,7 @@ from tinyloc.training.inputs import fitted, narrowed
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.mlp import MlpLocaliser
+from tinyloc.training.models.own import check_causal
 from tinyloc.training.models.settings import ModelSettings
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.train import Fit, Progress, validate
@@ -226,9 +227,11 @@ def _candidates(
 
 def _short(settings: ModelSettings) -> str:
     sizes = "-".join(map(str, settings.hidden_sizes))
-    return f"{settings.architecture} {sizes}" + (f" L{settings.layers}" if settings.layers > 1 else "")
+    return f"{settings.kind} {sizes}".strip() + (f" L{settings.layers}" if settings.layers > 1 else "")
 
 
 def _new(settings: ModelSettings, data_set: DataSet, seed: int) -> Localiser:
     torch.manual_seed(seed)
-    return build_model(settings, len(data_set.access_points), len(data_set.classes))
+    model = build_model(settings, len(data_set.access_points), len(data_set.classes))
+    check_causal(model)
+    return model

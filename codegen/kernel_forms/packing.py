@@ -44,6 +44,8 @@ class Blocks:
     constants: tuple[Constant, ...]
     layer: str
     """A statement that declares the tl_fc_s8_t `layer`."""
+    fields: str
+    """Its initialiser."""
 
 
 def pack_blocks(prefix: str, weights: npt.NDArray[np.int64], bias: npt.NDArray[np.int64]) -> Blocks:
@@ -73,4 +75,4 @@ def pack_blocks(prefix: str, weights: npt.NDArray[np.int64], bias: npt.NDArray[n
     fields = {what: f"{prefix}_{what}" if values.size else "NULL" for what, _, values, _, _ in parts}
     fields |= {"depth": str(depth), "channels": str(rows)}
     lines = "".join(f"    .{field} = {value},\n" for field, value in fields.items())
-    return Blocks(constants, f"static const tl_fc_s8_t layer = {{\n{lines}}};")
+    return Blocks(constants, f"static const tl_fc_s8_t layer = {{\n{lines}}};", f"{{\n{lines}}}")

@@ -14,6 +14,7 @@ from tinyloc.codegen.arithmetic.geometry import Geometry, geometry, output_size
 from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Graph, Operator, Tensor
 from tinyloc.codegen.kernel_forms.conv_blocks import form_costs, lower_blocks, window_bytes
+from tinyloc.codegen.kernel_forms.conv_pixel import is_pixel, lower_pixel
 from tinyloc.codegen.kernel_forms.depthwise_rows import lower_rows, rows_bytes
 from tinyloc.codegen.kernel_forms.depthwise_taps import by_channel_form, lower_taps
 from tinyloc.codegen.kernel_forms.odd_rows import OddRows, lower_plain, odd_rows, with_odd, without
@@ -95,6 +96,8 @@ def convolution_scratch(
     """Bytes that lower_convolution needs."""
     if small or not _odd(taps, bias, x, r).few:
         return 0
+    if is_pixel(g, taps.shape[3], x):
+        return 0
     if by_channel(taps, g) is None:
         return window_bytes(g, taps.shape[3])
     return 0 if by_channel_form(g) == "taps" else rows_bytes(g)
@@ -106,7 +109,9 @@ def convolution_forms(
     """What lower_convolution takes in each form."""
     if not _odd(taps, bias, x, r).few:
         return None
-    if by_channel(taps, g) is not None:
+    if is_pixel(g, taps.shape[3], x):
+        kind = "fully_connected"
+    elif by_channel(taps, g) is not None:
         kind = f"depthwise_{by_channel_form(g)}"
     else:
         kind = "conv_blocks" if taps.shape[3] == g.input[2] else "conv_parts"
@@ -123,7 +128,9 @@ def lower_convolution(
         return plain if small else dataclasses.replace(plain, note=f"plain kernel: {odd.why}")
     ordinary = without(taps, bias, r, odd) if odd.rows else (taps, bias, r)
     own = by_channel(ordinary[0], g)
-    if own is not None:
+    if is_pixel(g, taps.shape[3], x):
+        fast = lower_pixel(prefix, ordinary[0], ordinary[1], x, ordinary[2])
+    elif own is not None:
         fast = (lower_taps if by_channel_form(g) == "taps" else lower_rows)(prefix, own, ordinary[1], g, x, ordinary[2])
     else:
         fast = lower_blocks(prefix, ordinary[0], ordinary[1], g, x, ordinary[2])

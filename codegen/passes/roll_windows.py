@@ -103,6 +103,8 @@ class _Follow:
         found = None
         if op.kind == "FULLY_CONNECTED":
             found = self._linear(op)
+        elif op.kind == "BATCH_MATMUL":
+            found = self._product(op)
         elif op.kind == "CONCATENATION" or op.kind in EACH_ROW or isinstance(rule, ElementWise):
             found = self._each_row(op, isinstance(rule, ElementWise))
         return found or self._whole(op, where)
@@ -251,6 +253,20 @@ class _Follow:
         if len(axes) != 1 or prod(shape) != rows.count * shape[-1] or depth * rows.count != prod(self._shape(source)):
             return None
         self.rows[y] = dataclasses.replace(rows, axis=axes[0])
+        return _Step(op)
+
+    def _product(self, op: Operator) -> _Step | None:
+        """Rows times a constant: each row of the product is of one row."""
+        timed = [t for t in op.inputs if t in self.rows]
+        if len(timed) != 1 or not all(self.graph.is_constant(t) for t in op.inputs if t not in timed):
+            return None
+        rows, rank = self.rows[timed[0]], len(self._shape(timed[0]))
+        first = timed[0] == op.inputs[0]
+        turned = bool(op.attributes.get("adj_x" if first else "adj_y"))
+        depth = rank - 1 if first != turned else rank - 2
+        if rows.per != 1 or rows.axis != 2 * rank - 3 - depth or len(self._shape(op.outputs[0])) != rank:
+            return None
+        self.rows[op.outputs[0]] = dataclasses.replace(rows, axis=rank - 2 if first else rank - 1)
         return _Step(op)
 
     def _each_row(self, op: Operator, element_wise: bool) -> _Step | None:

@@ -44,6 +44,20 @@ def access_of(instruction: Any, register: Register) -> Access | None:
     return Access(instruction.address, place & 0xFFFF_FFFF, size)
 
 
+def write_of(instruction: Any, register: Register) -> tuple[int, int] | None:
+    """First address and bytes that a store writes; None for other instructions and for pushes."""
+    name = instruction.insn_name()
+    if name.startswith(("stm", "vstm")):
+        base = instruction.reg_name(instruction.operands[0].reg)
+        wide = [8 if instruction.reg_name(operand.reg).startswith("d") else 4 for operand in instruction.operands[1:]]
+        first = register(base) - (sum(wide) if "db" in name else 0)
+        return (None if base == "sp" else (first & 0xFFFF_FFFF, sum(wide))) if wide else None
+    if not name.startswith(("str", "vstr")):
+        return None
+    access = access_of(instruction, register)
+    return None if access is None else (access.place, access.size)
+
+
 def access_at(listing: Sequence[Any], register: Register, place: int) -> Access | None:
     """The first access of a block that covers an address, None when none does: registers change along the block."""
     for instruction in listing:

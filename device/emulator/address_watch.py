@@ -10,13 +10,16 @@ from unicorn import UC_HOOK_CODE, Uc, arm_const
 
 from tinyloc.boards import Board
 from tinyloc.device.emulator import disassembly
-from tinyloc.device.emulator.accesses import SIZES, access_of
+from tinyloc.device.emulator.accesses import SIZES, access_of, write_of
 from tinyloc.device.emulator.flash_reads import FlashReads, FlashTiming, Load, load_of
 from tinyloc.device.emulator.image import Image
 from tinyloc.device.emulator.profile import Profiler
 
 VECTORS_BYTES = 64
 """The vector table of the firmware; no code reads it."""
+ZONE_PREFIX, ZONE_BYTES = "__red_zone_", 32
+"""Symbols that a checked image has (device/image/red_zones.py), and the bytes behind each of them."""
+CLEARS = frozenset({"tl_start", "clear"})
 NULL_LOOKS = 10
 """Times that watching begins with every load looked at for a null pointer: it costs three times the rest."""
 
@@ -52,6 +55,18 @@ class AddressWatch:
         self._traps: list[int] = []
         for address, register in _aligned_transfers(image) if check else []:
             engine.hook_add(UC_HOOK_CODE, self._on_aligned, register, address, address)
+
+        self._zones = _red_zones(image)
+        for instruction in _stores(image) if self._zones else []:
+            engine.hook_add(UC_HOOK_CODE, self._on_store, instruction, instruction.address, instruction.address)
+
+    def _on_store(self, engine: Uc, address: int, size: int, instruction: Any) -> None:
+        written = write_of(instruction, lambda name: int(engine.reg_read(_register(name))))
+        if written is None:
+            return
+        for start, name in self._zones:
+            if written[0] < start + ZONE_BYTES and start < written[0] + written[1]:
+                self._crash(f"write of {written[1]} bytes at {written[0]:#010x}, {name}", address)
 
     def trap(self, unaligned: bool, division: bool) -> None:
         """Trap from now on what the core was told to: unaligned words and halfwords, divisions by zero."""
@@ -120,6 +135,23 @@ def _aligned_transfers(image: Image) -> list[tuple[int, int]]:
         for start, code in image.code
         for instruction in disassembly.instructions(code, start)
         if (base := disassembly.aligned_base(instruction)) is not None
+    ]
+
+
+def _red_zones(image: Image) -> list[tuple[int, str]]:
+    """Address and place of each red zone of a checked image, such as "behind tl_arena"."""
+    names = [name for name in image.symbols if name.startswith(ZONE_PREFIX)]
+    return [(image.symbols[name], name.removeprefix(ZONE_PREFIX).replace("_", " ", 1)) for name in sorted(names)]
+
+
+def _stores(image: Image) -> list[Any]:
+    """Every store outside of start-up, which clears all of .bss."""
+    return [
+        instruction
+        for start, code in image.code
+        for instruction in disassembly.instructions(code, start)
+        if instruction.insn_name().startswith(("str", "stm", "vst"))
+        and image.function(instruction.address) not in CLEARS
     ]
 
 

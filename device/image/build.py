@@ -35,6 +35,7 @@ from tinyloc.device.image.footprint import (
     read_symbols,
     static_ram_bytes,
 )
+from tinyloc.device.image.red_zones import checked_scripts
 from tinyloc.device.image.stack import StackError, frames_of, stack_bound
 from tinyloc.errors import UserError
 from tinyloc.files import whole_directory
@@ -119,6 +120,7 @@ class Extras:
     libraries: tuple[str, ...] = ()  # for the linker, in order, before libgcc
     stack_bytes: int = 0  # the least that must be reserved
     link: tuple[str, ...] = ()  # further options of the linker
+    red_zones: bool = False  # a checked image, see device/image/red_zones.py
     reserved_from: int | None = None  # address in flash from where on nothing but the slots of updates may lie
 
 
@@ -260,7 +262,8 @@ def compile_and_link(
     (work / "fixed.c").write_text(fixed_source(board), encoding="utf-8", newline="\n")
     given = extras or Extras()
     objects = _compile(compiler, work, sources, generated, board, optimise, given.flags)
-    _link(compiler, work, objects, board, given.libraries, given.link)
+    script = checked_scripts(board, work) if given.red_zones else board.directory / board.build.linker_script
+    _link(compiler, work, objects, board, script, given)
 
 
 def source_name(path: Path) -> str:
@@ -473,13 +476,11 @@ def _compile(
     return [f"{name}.o" for name in sources]
 
 
-def _link(
-    compiler: str, work: Path, objects: Sequence[str], board: Board, libraries: Sequence[str], more: Sequence[str]
-) -> None:
+def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, script: Path, extras: Extras) -> None:
     command = [
         compiler, *board.build.flags, "-nostdlib", "-L.", f"-L{paths.BOARDS_DIR / 'common'}",
-        f"-T{board.directory / board.build.linker_script}", "-Wl,--gc-sections", "-Wl,--build-id=none",
-        "-Wl,-Map=firmware.map", *more, *objects, *libraries, "-lgcc", "-o", "firmware.elf",
+        f"-T{script}", "-Wl,--gc-sections", "-Wl,--build-id=none",
+        "-Wl,-Map=firmware.map", *extras.link, *objects, *extras.libraries, "-lgcc", "-o", "firmware.elf",
     ]  # fmt: skip
     LOGGER.debug("%s", shlex.join(command))
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)

@@ -23,6 +23,8 @@ from tinyloc.boards import Board, BoardError
 from tinyloc.bundle.schema import load_bundle, load_test_set
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.emulator.families import RenodeNotes, load_family, make_part
+from tinyloc.device.emulator.flash_memory import FlashMemory
+from tinyloc.device.emulator.memory_map import PAGE
 from tinyloc.device.emulator.peripherals import Host, RegisterFile, Uart
 from tinyloc.device.image.build import BuildResult
 from tinyloc.device.link.frames import Frame, Message, decode, dense_body, parse_hello, parse_result, sparse_body
@@ -63,7 +65,9 @@ def _peripherals(board: Board) -> list[RegisterFile]:
     def nothing(*_: object) -> None:
         return None
 
-    part = make_part(Host(board, board.facts, _Still(), nothing, nothing, nothing, lambda base, size, closed: None))
+    flash = FlashMemory(lambda address, size: bytes(size), nothing, board.facts.flash_page or PAGE)
+    host = Host(board, board.facts, _Still(), nothing, nothing, nothing, lambda base, size, closed: None, flash)
+    part = make_part(host)
     return [p for p in part.peripherals if isinstance(p, RegisterFile)]
 
 
@@ -78,11 +82,13 @@ def _identifier(name: str) -> str:
 def _windows(board: Board) -> tuple[list[Window], list[tuple[str, int, int]]]:
     """Memory for the registers, and tags (name, address, value) in the holes left for them."""
     windows, tags = [], []
+    taken = {"cpu", "nvic", "dwt", "uart", *(name for name, _, _ in _memories(board))}
     for peripheral in _registers(board):
         sticky = _notes(board).sticky.get(peripheral.name, {})
         places = {register.name: peripheral.base + offset for offset, register in peripheral.registers.items()}
         holes = sorted((places[name], name, value) for name, value in sticky.items())
         name, start, end = _identifier(peripheral.name), peripheral.base, peripheral.base + peripheral.size
+        name += "_registers" if name in taken else ""
         for number, (address, register, value) in enumerate(holes):
             tags.append((f"{peripheral.name}_{register}", address, value))
             windows.append(Window(f"{name}_{number}", start, address - start))
@@ -240,8 +246,8 @@ def files(board: Board) -> dict[str, str]:
     }
 
 
-KEYWORDS = "golden.py"
-"""The library of the robot tests, in renode/."""
+PROGRAMS = ("golden.py", "compare_counts.py")
+"""The library of the robot tests and the comparison of instruction counts, in renode/."""
 
 Scan = tuple[npt.NDArray[np.uint16], npt.NDArray[np.int8]]
 
@@ -356,7 +362,8 @@ def prepare(build: BuildResult, board: Board, directory: Path, scans: Sequence[S
     with whole_directory(directory) as place:
         for name, text in files(board).items():
             (place / name).write_text(text, encoding="utf-8", newline="\n")
-        shutil.copyfile(paths.RENODE_DIR / KEYWORDS, place / KEYWORDS)
+        for name in PROGRAMS:
+            shutil.copyfile(paths.RENODE_DIR / name, place / name)
         (place / "firmware.elf").write_bytes(build.elf.read_bytes())
         (place / "golden.json").write_text(content, encoding="utf-8", newline="\n")
     return directory

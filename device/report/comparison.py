@@ -1,7 +1,7 @@
 """One page that compares evaluations: models x boards x arithmetics x back ends."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.report.numbers import grouped, microjoules, score, size
@@ -63,6 +63,13 @@ class Row:
     evaluation: Evaluation
     latency: float | None
     headline: str
+    page: str = ""
+    """Address of its own page, "" where there is none."""
+    deltas: dict[str, str] = field(default_factory=dict)
+    """Change of macro F1, flash, RAM and cycles against the first row of the same samples and board."""
+    flash_share: float = 0.0
+    """Percent of the largest flash of the page."""
+    ram_share: float = 0.0
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[bool]:
@@ -165,10 +172,42 @@ def _plot(quantity: Quantity, rows: Sequence[Row]) -> Plot | None:
     return Plot(quantity.title, dots, limits, beyond, quantity.text(largest), scale)
 
 
-def render_comparison(evaluations: Sequence[Evaluation]) -> str:
-    """The page as one HTML document, rows by data set, then model, board, arithmetic, back end."""
+def _deltas(evaluation: Evaluation, first: Evaluation) -> dict[str, str]:
+    """Signed changes against the first row of a group; none of the first row itself."""
+    if evaluation is first:
+        return {}
+    f1 = evaluation.device.macro_f1 - first.device.macro_f1
+    found = {"macro_f1": f"{f1:+.3f}"}
+    for name, now, then in (
+        ("flash", evaluation.flash.total, first.flash.total),
+        ("ram", evaluation.ram.total, first.ram.total),
+        ("cycles", evaluation.cycles and evaluation.cycles.median, first.cycles and first.cycles.median),
+    ):
+        if now and then:
+            found[name] = f"{100 * (now / then - 1):+.0f} %"
+    return found
+
+
+def render_comparison(evaluations: Sequence[Evaluation], pages: Sequence[str] = ()) -> str:
+    """The page as one HTML document, rows by data set, then model, board, arithmetic, back end.
+
+    Args:
+        evaluations: rows of the page.
+        pages: relative address of each one's own page, in the same order; none without.
+    """
+    page_of = {id(each): page for each, page in zip(evaluations, pages, strict=False)}
     order = sorted(evaluations, key=lambda e: (*_samples(e), e.name, e.board, e.arithmetic, e.backend))
-    rows = [Row(place, e, latency_ms(e), headline(e)) for place, e in enumerate(order, 1)]
+    first: dict[tuple[str, str, str], Evaluation] = {}
+    for each in order:
+        first.setdefault((*_samples(each), each.board), each)
+    flash, ram = max(e.flash.total for e in order), max(e.ram.total for e in order)
+    rows = [
+        Row(
+            place, e, latency_ms(e), headline(e), page_of.get(id(e), ""),
+            _deltas(e, first[(*_samples(e), e.board)]), 100 * e.flash.total / flash, 100 * e.ram.total / ram,
+        )
+        for place, e in enumerate(order, 1)
+    ]  # fmt: skip
     plots = [plot for quantity in QUANTITIES if (plot := _plot(quantity, rows)) is not None]
     return (
         environment()

@@ -22,6 +22,7 @@ from tinyloc.device.report.memory_plan import plan_figure
 from tinyloc.device.report.page import environment
 from tinyloc.device.report.position_errors import error_figure
 from tinyloc.device.report.summary import latency_ms
+from tinyloc.device.report.timeline import timeline_figure
 from tinyloc.device.report.verdict import agreement, chance_sentence, fitting, headline, quality, stack_note
 
 FUNCTIONS_SHOWN = 12
@@ -109,7 +110,13 @@ def render_html(
             stack_note=stack_note(evaluation),
             plan=plan_figure(evaluation.plan, len(evaluation.plan_steps)),
             confusion=confusion_figure(evaluation.classes, evaluation.confusion),
-            errors=error_figure(evaluation.positions, evaluation.site.rooms),
+            errors=error_figure(
+                evaluation.positions,
+                evaluation.site.rooms,
+                evaluation.site.access_point_m or (),
+                evaluation.device.errors_m,
+            ),
+            timeline=timeline_figure(evaluation),
             flame=flame_figure(evaluation.stacks),
             functions=functions[:FUNCTIONS_SHOWN],
             functions_left=functions[FUNCTIONS_SHOWN:],

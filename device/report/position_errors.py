@@ -1,8 +1,8 @@
 """Position errors as pictures: a map of where they happen and their cumulative distribution."""
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from tinyloc.bundle.site import Room
 from tinyloc.device.report.memory_plan import tick_distance
 from tinyloc.device.report.numbers import metres
 
+ARROWS = 60  # of a floor
 MAP_CELLS = 44  # along the longer side
 FLOOR_GAP_M = 1.5  # heights closer than this are one floor
 
@@ -36,6 +37,17 @@ class RoomShape:
 
 
 @dataclass(frozen=True)
+class Arrow:
+    """From the true to the decided place of one decision; metres, y downwards."""
+
+    x: float
+    y: float
+    to_x: float
+    to_y: float
+    tone: int
+
+
+@dataclass(frozen=True)
 class FloorMap:
     """One floor: view box in metres, rooms behind, dots before."""
 
@@ -47,6 +59,8 @@ class FloorMap:
     rooms: list[RoomShape]
     dots: list[Dot]
     scale_bar: float  # metres
+    arrows: list[Arrow] = field(default_factory=list)
+    access_points: list[tuple[float, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -142,10 +156,19 @@ def _floor_map(
     )
 
 
-def error_figure(positions: list[list[float]] | None, floor_plan: Sequence[Room]) -> ErrorFigure | None:
+def error_figure(
+    positions: list[list[float]] | None,
+    floor_plan: Sequence[Room],
+    access_points: Sequence[tuple[float, float, float] | None] = (),
+    known: Mapping[str, float] | None = None,
+) -> ErrorFigure | None:
     """Maps and distribution, None without positions.
 
-    positions: a decision, true x, y, z and predicted x, y, z in metres. floor_plan: rooms of the bundle.
+    Args:
+        positions: a decision, true x, y, z and predicted x, y, z in metres.
+        floor_plan: rooms of the bundle.
+        access_points: x, y, z of each in metres, None where unknown.
+        known: p50, p75 and p90 as the tables have them; computed here without.
     """
     table = np.asarray(positions or np.empty((0, 6)), dtype=np.float64)
     table = table[np.isfinite(table[:, [0, 1, 3, 4]]).all(axis=1)]
@@ -174,13 +197,37 @@ def error_figure(positions: list[list[float]] | None, floor_plan: Sequence[Room]
         mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
         caption = f"{title}: {int(here.sum()):,} decisions{mean}"
         floors.append(_floor_map(caption, rooms, table[here, :2], errors[here], (left, top, right, bottom), bounds))
+    floors = [_with_marks(floor, number, table, errors, floor_of, bounds, access_points, levels)
+              for number, floor in enumerate(floors)]  # fmt: skip
     differ = bool(np.nan_to_num(table[:, 2] - table[:, 5]).any())
-    return _with_distribution(floors, labels, errors, differ)
+    return _with_distribution(floors, labels, errors, differ, known or {})
+
+
+def _with_marks(
+    floor: FloorMap, number: int, table: npt.NDArray[np.float64], errors: npt.NDArray[np.float64],
+    floor_of: npt.NDArray[np.int64], bounds: npt.NDArray[np.float64],
+    access_points: Sequence[tuple[float, float, float] | None], levels: Sequence[float],
+) -> FloorMap:  # fmt: skip
+    """Arrows of evenly drawn decisions, and the access points of the floor."""
+    rows = np.flatnonzero(floor_of == number)
+    chosen = rows[np.linspace(0, len(rows) - 1, min(ARROWS, len(rows))).astype(int)] if len(rows) else rows
+    arrows = [
+        Arrow(float(x), -float(y), float(u), -float(v), int(np.searchsorted(bounds, errors[row])))
+        for row in chosen
+        for x, y, u, v in [table[row, [0, 1, 3, 4]]]
+    ]
+    here = [
+        (place[0], -place[1])
+        for place in access_points
+        if place is not None and int(np.abs(np.asarray(levels) - place[2]).argmin()) == number
+    ]
+    return replace(floor, arrows=arrows, access_points=here)
 
 
 def _with_distribution(
-    floors: list[FloorMap], labels: list[str], errors: npt.NDArray[np.float64], heights: bool
-) -> ErrorFigure:
+    floors: list[FloorMap], labels: list[str], errors: npt.NDArray[np.float64], heights: bool,
+    known: Mapping[str, float],
+) -> ErrorFigure:  # fmt: skip
     limit = max(float(np.percentile(errors, 98)), 1e-3)
     apart = tick_distance(limit, 6)
     shares = np.linspace(0, 100, 201)
@@ -188,7 +235,7 @@ def _with_distribution(
     curve = [(100 * float(e) / limit, float(s)) for s, e in zip(shares, reached, strict=True) if e <= limit]
     marks = []
     for name, percentile in (("P50", 50), ("P75", 75), ("P90", 90)):
-        value = float(np.percentile(errors, percentile))
+        value = known.get(name.lower(), float(np.percentile(errors, percentile)))
         marks.append((100 * value / limit, float(percentile), f"{name} {metres(value)}"))
     ticks = [(100 * step * apart / limit, f"{step * apart:.3g}") for step in range(int(limit / apart) + 1)]
     return ErrorFigure(floors, labels, [(0.0, 0.0), *curve], ticks, marks, int((errors > limit).sum()), heights)

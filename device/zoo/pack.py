@@ -41,11 +41,11 @@ def pack(
     decided = "positions, " if bundle.outputs.position == "mean" else ""
     card = Card(
         name=name,
-        title=f"{run.record.data_title}, {decided}{run.model.settings.architecture}, {form}",
+        title=f"{run.record.data_title}, {decided}{run.model.settings.kind}, {form}",
         boards=figures(found, str(run_directory)),
         arithmetic=form,
         optimise=optimise,
-        architecture=run.model.settings.architecture,
+        architecture=run.model.settings.kind,
         data=run.recipe.data.name,
         data_options=run.recipe.data.options,
         licence=run.record.licence,

@@ -47,6 +47,17 @@ def own_data_keys() -> str:
     return key_tables.page("Data description keys", intro, OwnData)
 
 
+def own_network_keys() -> str:
+    """reference/own-network-keys.md."""
+    from tinyloc.export.network.description import Description
+
+    intro = (
+        "A TOML file describes a network of your own for `tinyloc bundle new MODEL --data FILE.toml` "
+        "([tutorial](../tutorials/own-localiser.md)). Unknown keys are errors. This page is generated from the code."
+    )
+    return key_tables.page("Own network keys", intro, Description)
+
+
 def bundle_keys() -> str:
     """reference/bundle.md."""
     from tinyloc.bundle.schema import Bundle
@@ -130,6 +141,7 @@ GENERATED = {
     "reference/commands.md": commands,
     "reference/recipe.md": recipe_keys,
     "reference/own-data.md": own_data_keys,
+    "reference/own-network-keys.md": own_network_keys,
     "reference/bundle.md": bundle_keys,
     "reference/board.md": board_keys,
     "reference/part.md": part_keys,

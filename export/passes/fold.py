@@ -1,4 +1,4 @@
-"""Operators that compute constants become constants: SHAPE of a value of fixed shape, FILL and what follows of them.
+"""Operators that compute constants become constants: SHAPE, FILL and what follows of them.
 
 The values are LiteRT's own. DEQUANTIZE stays: weights of 16 bits are refused, not widened.
 """
@@ -21,7 +21,7 @@ def fold(model: Any) -> None:
     for operator in part.operators:
         kind, inputs = operator_name(model, operator), [int(i) for i in operator.inputs if i >= 0]
         fixed = inputs and all(i in known for i in inputs)
-        if kind not in LEFT and (fixed or (kind == "SHAPE" and _is_fixed(part.tensors[inputs[0]]))):
+        if kind not in LEFT and (fixed or kind == "SHAPE"):
             folded.append(operator)
             known.update(map(int, operator.outputs))
     if not folded or len(model.subgraphs) != 1:
@@ -29,6 +29,8 @@ def fold(model: Any) -> None:
     values = _computed(dump(model), [int(i) for operator in folded for i in operator.outputs])
     if values is None:
         return
+    for tensor in part.tensors:
+        tensor.shapeSignature = None  # an open size, which SHAPE would have followed, is what the file has in its place
     for index, value in values.items():
         set_constant(model, part.tensors[index], value)
     gone = {id(operator) for operator in folded}
@@ -37,11 +39,6 @@ def fold(model: Any) -> None:
 
 def _is_constant(model: Any, tensor: Any) -> bool:
     return tensor.type in DTYPES and not tensor.isVariable and constant(model, tensor) is not None
-
-
-def _is_fixed(tensor: Any) -> bool:
-    signature = tensor.shapeSignature
-    return tensor.shape is not None and (signature is None or all(int(n) >= 0 for n in signature))
 
 
 def _computed(content: bytes, tensors: list[int]) -> dict[int, Any] | None:

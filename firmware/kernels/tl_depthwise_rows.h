@@ -61,14 +61,10 @@ TL_INLINE void tl_depthwise_three(const int16_t *top, const int16_t *middle, con
         int32_t left = width;
         if (apart) {
             for (; left > 2; left -= 4, first += 8, second += 8, third += 8, y += 4 * c->step) {
-                const tl_row_sums_t s = wide ? tl_rows_wide(first, second, third, c, 1)
-                                             : tl_rows_four_apart(tl_depthwise_start(c), first, second, third, c);
-                tl_depthwise_four(y, wide ? s : tl_depthwise_end(s), c, left, wide);
+                tl_depthwise_four(y, tl_rows_wide(first, second, third, c, 1), c, left, wide);
             }
             if (left > 0) {
-                const tl_row_sums_t s = wide ? tl_rows_wide(first, second, third, c, 1)
-                                             : tl_rows_four_apart(tl_depthwise_start(c), first, second, third, c);
-                tl_depthwise_two(y, wide ? s : tl_depthwise_end(s), c, left, wide);
+                tl_depthwise_two(y, tl_rows_wide(first, second, third, c, 1), c, left, wide);
             }
         } else {
             for (; left > 2; left -= 4, first += 4, second += 4, third += 4, y += 4 * c->step) {
@@ -129,6 +125,17 @@ TL_SHARED void tl_widen_row(int16_t *to, int32_t plane, const int8_t *x, int32_t
             __builtin_memcpy(to + 2 * plane, &pair, sizeof pair);
             __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(odd_2), "r"(odd));
             __builtin_memcpy(to + 3 * plane, &pair, sizeof pair);
+        }
+    }
+#else
+    if (channels == 4) {
+        int16_t *first = to, *second = to + plane, *third = second + plane, *fourth = third + plane;
+        for (; width > 0; width--, x += step) {
+            const int32_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+            *first++ = (int16_t)(x0 + TL_RAISE);
+            *second++ = (int16_t)(x1 + TL_RAISE);
+            *third++ = (int16_t)(x2 + TL_RAISE);
+            *fourth++ = (int16_t)(x3 + TL_RAISE);
         }
     }
 #endif

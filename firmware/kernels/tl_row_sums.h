@@ -157,6 +157,22 @@ static inline tl_row_sums_t tl_depthwise_end(tl_row_sums_t s)
     }
 TL_ROW_ASSEMBLY(tl_rows_two, TL_ROW_TWO)
 TL_ROW_ASSEMBLY(tl_rows_four, TL_ROW_FOUR)
+#define TL_ROW_TAP_APART(X, TAP, X0, X1, X2, X3)                                                                       \
+    "ldrsb %[w], [%[taps], #" TAP "]\n\t"                                                                              \
+    "ldrsh %[x01], [%[" X "], #" X0 "]\n\t"                                                                            \
+    "ldrsh %[x23], [%[" X "], #" X1 "]\n\t"                                                                            \
+    "ldrsh %[x45], [%[" X "], #" X2 "]\n\t"                                                                            \
+    "ldrsh %[t], [%[" X "], #" X3 "]\n\t"                                                                              \
+    "mla %[s0], %[w], %[x01], %[s0]\n\t"                                                                               \
+    "mla %[s1], %[w], %[x23], %[s1]\n\t"                                                                               \
+    "mla %[s2], %[w], %[x45], %[s2]\n\t"                                                                               \
+    "mla %[s3], %[w], %[t], %[s3]\n\t"
+#define TL_ROW_FOUR_APART(X, TAPS)                                                                                     \
+    TL_ROW_TAP_APART(X, TAPS, "0", "4", "8", "12")                                                                     \
+    TL_ROW_TAP_APART(X, TAPS "+1", "2", "6", "10", "14")                                                               \
+    TL_ROW_TAP_APART(X, TAPS "+2", "4", "8", "12", "16")
+TL_ROW_ASSEMBLY(tl_rows_four_apart, TL_ROW_FOUR_APART)
+#define TL_ROWS_APART 1
 #else
 /* two outputs, whose windows begin at x and x + 1: the sum of words and of upper halves */
 static inline void tl_lanes3(int32_t *whole, int32_t *upper, const int8_t *w, const int16_t *x)
@@ -187,29 +203,10 @@ static inline tl_row_sums_t tl_rows_four(tl_row_sums_t s, const int16_t *top, co
 }
 #endif
 
-/* the same for outputs two columns apart, which share fewer loads */
-static inline void tl_lanes3_apart(int32_t *whole, int32_t *upper, const int8_t *w, const int16_t *x)
-{
-    const uint32_t x01 = tl_load4(x), x23 = tl_load4(x + 2);
-    tl_block_two(whole, upper, w[0], (x01 & 0xFFFFu) | x23 << 16);
-    tl_block_two(whole, upper, w[1], x01 >> 16 | (x23 & 0xFFFF0000u));
-    tl_block_two(whole, upper, w[2], (x23 & 0xFFFFu) | (uint32_t)(uint16_t)x[4] << 16);
-}
-
-static inline tl_row_sums_t tl_rows_four_apart(tl_row_sums_t s, const int16_t *top, const int16_t *middle,
-                                               const int16_t *bottom, const tl_depthwise_channel_t *c)
-{
-    const int8_t *w = c->weights;
-    for (int32_t row = 0; row < 3; row++, w += 3) {
-        const int16_t *const x = row == 0 ? top : row == 1 ? middle : bottom;
-        tl_lanes3_apart(&s.s0, &s.s1, w, x);
-        tl_lanes3_apart(&s.s2, &s.s3, w, x + 4);
-    }
-    return s;
-}
 #endif
 
-/* of int16, where SMLAD is the same */
+/* of int16, where SMLAD is the same; of int8 where outputs are two columns apart, which share too few loads elsewhere
+ */
 #if TL_DSP
 TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, const int16_t *bottom,
                                      const tl_depthwise_channel_t *c, int32_t apart)
@@ -223,6 +220,11 @@ TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, 
 {
     const int32_t step = apart ? 2 : 1;
     tl_row_sums_t s = {c->bias, c->bias, c->bias, c->bias};
+#ifdef TL_ROWS_APART
+    if (apart) {
+        return tl_rows_four_apart(s, top, middle, bottom, c);
+    }
+#endif
     const int8_t *w = c->weights;
     for (int32_t row = 0; row < 3; row++, w += 3) {
         const int16_t *const x = row == 0 ? top : row == 1 ? middle : bottom;

@@ -87,7 +87,7 @@ static inline void tl_softmax_s8(const int8_t *x, int32_t rows, int32_t depth, c
         for (int32_t i = 0; i < depth; i++) {
             const int32_t difference = highest - x[i];
             if (difference < entries) {
-                sum += (int32_t)(((uint32_t)table[difference] + (1u << 11)) >> 12);
+                sum += (int32_t)(((uint32_t)table[difference] + 2048u) >> 12);
             }
         }
         const tl_softmax_share_t share = tl_softmax_share(sum);
@@ -109,7 +109,7 @@ static inline void tl_softmax_few_s8(const int8_t *x, int32_t rows, int32_t dept
         for (int32_t i = 0; i < depth; i++) {
             const int32_t difference = highest - x[i];
             found[i] = difference < entries ? tl_exp_of_negative(tl_scale_up(-difference, multiplier, shift)) : -1;
-            sum += difference < entries ? (int32_t)(((uint32_t)found[i] + (1u << 11)) >> 12) : 0;
+            sum += difference < entries ? (int32_t)(((uint32_t)found[i] + 2048u) >> 12) : 0;
         }
         const tl_softmax_share_t share = tl_softmax_share(sum);
         for (int32_t i = 0; i < depth; i++) {

@@ -18,19 +18,27 @@ EVERY: dict[str, list[Any] | Range] = {
 MLP: dict[str, list[Any] | Range] = {
     "model.hidden": Range(low=4, high=96),
     "input.exponent": Range(low=1.0, high=2.5),
+    "input.saturation": Range(low=0.8, high=1.0),
     "augmentation.reading_dropout": Range(low=0.0, high=0.5),
     "augmentation.gain_db": Range(low=0.0, high=10.0),
     "augmentation.noise_db": Range(low=0.0, high=4.0),
+    "augmentation.deafness_db": Range(low=0.0, high=25.0),
+    "augmentation.appear": Range(low=0.0, high=4.0),
 }
+POSITIONS: dict[str, list[Any] | Range] = {
+    "output.power": Range(low=1.0, high=3.0),
+    "output.spread_m": Range(low=0.5, high=10.0, log=True),
+    "training.mean_loss": Range(low=0.0, high=3.0),
+}
+"""Beside MLP, where a decision is a position."""
 SEQUENCE: dict[str, list[Any] | Range] = {
-    "model.architecture": ["lstm", "gru"],
-    "model.hidden": Range(low=4, high=32),
-    "model.dense": [0, 8, 16],
-    "model.dropout": Range(low=0.0, high=0.3),
+    "model.hidden": Range(low=8, high=64),
+    "training.balance": Range(low=0.0, high=1.0),
     "augmentation.noise_db": Range(low=0.0, high=4.0),
     "augmentation.gain_db": Range(low=0.0, high=6.0),
-    "export.default": ["int8", "int16x8"],
+    "augmentation.access_point_dropout": Range(low=0.0, high=0.3),
 }
+"""Rooms in sequences: an MLP with a CRF."""
 SMALLEST_SHARE = 4
 """Access points may be cut to a quarter."""
 
@@ -42,9 +50,10 @@ def default_search(data: Path, board: Board) -> tuple[Search, dict[str, Any]]:
     text, recipe = suggest(data_set, name, str(data.resolve()), board.budget.flash_bytes, board.budget.ram_bytes)
     table = tomllib.loads(text)
     limits = table.pop("budget")
-    space = {**EVERY, **(MLP if recipe.model.architecture == "mlp" else SEQUENCE)}
+    positions = POSITIONS if recipe.output.position == "mean" else {}
+    space = {**EVERY, **(SEQUENCE if recipe.model.crf else MLP | positions)}
     inputs = len(data_set.access_points)
-    if recipe.model.architecture == "mlp" and inputs >= 2 * SMALLEST_SHARE:
+    if not recipe.model.crf and inputs >= 2 * SMALLEST_SHARE:
         space["compression.access_points"] = Range(low=inputs // SMALLEST_SHARE, high=inputs)
     search = Search(name=name, recipe=recipe.name, board=board.name, budget=Limits(**limits), space=space)
     return search, table

@@ -67,12 +67,13 @@ def train_to_rung(recipe: Recipe, run: Path, share: float, tell: Tell) -> float:
         if done.epoch >= max(1, round(share * done.epochs)):
             raise _RungReached(best[0])
 
+    from tinyloc.integer_training.tuner import INTEGERS
     from tinyloc.training.run import load_run, train
 
     if (run / "run.json").is_file():
         return _merit(load_run(run).record.validation)
     try:
-        trained = train(recipe, run, progress, blind=True)
+        trained = train(recipe, run, progress, blind=True, tuner=INTEGERS)
     except _RungReached as reached:
         return reached.merit
     return _merit(trained.record.validation)  # patience ended it before
@@ -86,14 +87,18 @@ def _merit(validation: dict[str, float]) -> float:
 def finish(recipe: Recipe, run: Path, board: str, tell: Tell) -> Measured:
     """Train to the end, export, and measure the generated C: quality on the validation split, costs on the board."""
     from tinyloc.export.pipeline import export_run
+    from tinyloc.integer_training.tuner import INTEGERS
     from tinyloc.training.run import load_run, train
+    from tinyloc.training.train import EpochDone
 
     if (run / "run.json").is_file():
         trained = load_run(run)
     else:
-        trained = train(
-            recipe, run, lambda done: tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}"), blind=True
-        )
+
+        def progress(done: EpochDone) -> None:
+            tell(f"{done.stage}, epoch {done.epoch} of {done.epochs}")
+
+        trained = train(recipe, run, progress, blind=True, tuner=INTEGERS)
     form = recipe.export.default
     tell("export")
     export_run(run, [form])

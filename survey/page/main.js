@@ -83,7 +83,7 @@ function status() {
   const { session, lost, notes, pages } = state;
   node.classList.toggle("on", Boolean(session));
   const parts = [session ? `Recording ${clock(session.seconds)}` : "Not recording"];
-  if (state.sources.length) parts.push(`${state.levels.length} beacons`);
+  if (state.sources.length) parts.push(`${state.levels.length} ${state.levels.length === 1 ? "beacon" : "beacons"}`);
   if (pages > 1) parts.push(`${pages} pages open`);
   node.textContent = parts.join(" · ");
   const last = notes && notes.length ? notes[notes.length - 1] : "";

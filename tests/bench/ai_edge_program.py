@@ -1,6 +1,7 @@
 """ai-edge-quantizer on a float .tflite: static int8. A program of its own environment: FLOAT CALIBRATION OUT."""
 
 import sys
+from importlib import import_module
 
 import numpy as np
 
@@ -8,7 +9,9 @@ import numpy as np
 def main(source: str, calibration: str, out: str) -> None:
     """Write the int8 file."""
     from ai_edge_litert.interpreter import Interpreter
-    from ai_edge_quantizer import quantizer, recipe
+
+    quantizer = import_module("ai_edge_quantizer.quantizer")  # of another environment: no tool here finds it
+    recipe = import_module("ai_edge_quantizer.recipe")
 
     with np.load(calibration) as arrays:
         columns = {name: arrays[name].astype(np.float32) for name in arrays.files}

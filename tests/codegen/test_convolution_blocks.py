@@ -43,6 +43,8 @@ CONVOLUTIONS: Sequence[Shape] = [
     (1, 11, 6, 4, (1, 5), (1, 1), (1, 1), 0, True),
     (11, 1, 2, 7, (3, 1), (1, 1), (1, 1), 0, True),
     (4, 3, 33, 4, (3, 3), (1, 1), (1, 1), 0, True),  # more than 255 negative weights
+    (1, 1, 37, 43, (1, 1), (1, 1), (1, 1), 0, True),  # a single window, the image itself
+    (3, 4, 5, 6, (3, 4), (1, 1), (1, 1), 1, False),
 ]
 DEPTHWISE: Sequence[Shape] = [
     *((4, width, 4, 1, (3, 3), (1, 1), (1, 1), width % 2, True) for width in range(3, 10)),
@@ -163,7 +165,14 @@ MODELS = {
     "transposed": lambda seed: all_of("TRANSPOSE_CONV", TRANSPOSED, seed),
     "transposed of int16": lambda seed: all_of("TRANSPOSE_CONV", TRANSPOSED, seed, "int16"),
 }
-FAST = ("tl_conv_blocks_s", "tl_depthwise_rows_s", "tl_depthwise_taps_s", "tl_depthwise_lines_s", "tl_conv_parts_s")
+FAST = (
+    "tl_conv_pixel_s",
+    "tl_conv_blocks_s",
+    "tl_depthwise_rows_s",
+    "tl_depthwise_taps_s",
+    "tl_depthwise_lines_s",
+    "tl_conv_parts_s",
+)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

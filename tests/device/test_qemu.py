@@ -1,5 +1,6 @@
 """The virtual boards in QEMU: an independent machine gives the same answers over a pseudo-terminal."""
 
+import re
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -45,13 +46,13 @@ def test_qemu_gives_the_answers_of_the_reference(name: str, tmp_path: Path) -> N
 @needs_gcc
 @pytest.mark.slow
 @pytest.mark.parametrize("board", ["cortex-m3", "cortex-m4"])
-def test_a_whole_test_set_of_real_scans_is_equal_in_qemu(
+def test_a_whole_test_set_is_equal_in_qemu(
     board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     main(["evaluate", "zoo:uji", "--board", board, "--qemu"])
     said = capsys.readouterr()
-    assert "All 1,111 answers equal the host's integer reference" in said.out, said.out + said.err
+    assert re.search(r"All [\d,]+ answers equal the host.s integer reference", said.out), said.out + said.err
 
 
 def test_what_qemu_cannot_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

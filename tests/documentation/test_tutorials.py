@@ -41,7 +41,7 @@ def test_own_radio_map_up_to_the_training(shell: Shell, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["get-started.md", "tutorials/own-radio-map.md"])
+@pytest.mark.parametrize("page", ["get-started.md", "tutorials/own-radio-map.md", "tutorials/own-architecture.md"])
 def test_tutorials_that_train(page: str, shell: Shell, tmp_path: Path) -> None:
     assert any(block.slow for block in follow(DOCS / page, tmp_path, shell, slow=True))
     assert list(tmp_path.glob("runs/*/report-*.html"))
@@ -51,6 +51,12 @@ def test_tutorials_that_train(page: str, shell: Shell, tmp_path: Path) -> None:
 def test_own_network(shell: Shell, tmp_path: Path) -> None:
     assert len(follow(DOCS / "tutorials/own-network.md", tmp_path, shell, slow=False)) == 5
     assert (tmp_path / "y.npy").is_file() and (tmp_path / "generated" / "manifest.json").is_file()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("onnx2tf") is None, reason="needs the extra export")
+def test_own_localiser(shell: Shell, tmp_path: Path) -> None:
+    assert len(follow(DOCS / "tutorials/own-localiser.md", tmp_path, shell, slow=False)) == 3
+    assert (tmp_path / "my-rooms.html").is_file() and (tmp_path / "runs/my-rooms/report-stm32l4.html").is_file()
 
 
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake on this machine")

@@ -211,7 +211,13 @@ def prepared(request, tmp_path_factory):
     work = tmp_path_factory.mktemp(board.name)
     build = build_firmware(FIXTURES / "dense_int16", board, work / "image")
     directory = prepare(build, board, work / "renode files")
-    names = {"golden.py", "golden.json", "firmware.elf", *(f"{board.name}.{end}" for end in ("repl", "resc", "robot"))}
+    names = {
+        "golden.py",
+        "compare_counts.py",
+        "golden.json",
+        "firmware.elf",
+        *(f"{board.name}.{end}" for end in ("repl", "resc", "robot")),
+    }
     assert {path.name for path in directory.iterdir()} == names
     return board, directory
 
@@ -237,6 +243,27 @@ def test_golden_exchanges_hold_when_played_again(prepared):
         if exchange.startswith("sample"):  # Renode counts instructions where the emulator's counter counts cycles
             patch_cycles(capture, next(e for e in expected["exchanges"] if e["name"] == exchange)["instructions"])
         keywords.reply_should_match(exchange, capture)
+    check_comparison(out)
+
+
+def check_comparison(directory: Path) -> None:
+    """compare_counts.py by itself: a row for each sample, and exit code 1 when one is out of bounds."""
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "compare_counts.py"], cwd=directory, capture_output=True, text=True)
+
+    result, counts = run(), directory / "counts.csv"
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len([line for line in lines if line.startswith("sample ")]) - 1 == len(counts.read_text().splitlines())
+    assert lines[-1] == "largest difference of a sample: 0.000 %; bound 1 %"
+    kept = counts.read_text()
+    first, *rest = kept.splitlines()
+    name, ours, _ = first.split(",")
+    counts.write_text("\n".join([f"{name},{ours},{int(ours) + 4000}", *rest]) + "\n")
+    result = run()
+    counts.write_text(kept)
+    assert result.returncode == 1 and "+4,000" in result.stdout
 
 
 def patch_cycles(capture: Path, instructions: int) -> None:

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.study import search_work
 from tests.tiny_recipe import TINY, tiny_recipe
 from tinyloc.boards import load_board
+from tinyloc.bundle.schema import load_test_set
 from tinyloc.study.search import outcome, space
 from tinyloc.study.search.cost import Cost, above, cost_key, limits_of, untrained_cost
 from tinyloc.study.search.default_space import default_search
@@ -23,7 +25,7 @@ from tinyloc.study.search.outcome import Candidate, front, hypervolume
 from tinyloc.study.search.run import Searching, records
 from tinyloc.study.search.settings import Limits, Search, SearchError, load_search
 from tinyloc.study.search.store import opened
-from tinyloc.study.search.trial import TrialRecord
+from tinyloc.study.search.trial import TrialRecord, finish, train_to_rung
 from tinyloc.study.tasks import Engine
 
 TEXT = """
@@ -268,19 +270,20 @@ def test_a_space_by_default_fits_the_data_and_the_board(tmp_path: Path) -> None:
 # --- the real work ---
 
 
-def test_first_weights_cost_what_trained_ones_do(tmp_path: Path) -> None:
-    """Within what constants fold: the image is the same program."""
-    from tinyloc.device.evaluation.measure_bundle import measure_on_board
-    from tinyloc.export.pipeline import export_run
-    from tinyloc.training.run import train
-
-    recipe = tiny_recipe('model.architecture = "lstm"\nmodel.dense = 0\ntraining.epochs = 1')
+def test_a_trial_goes_from_first_weights_over_a_rung_to_its_end_without_the_test_recordings(tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        'model = { architecture = "lstm", dense = 0 }\ntraining.epochs = 3\n'
+        "compression.quantisation_aware = { epochs = 3, learning_rate = 0.001 }"
+    )
+    run = tmp_path / "run"
     before = untrained_cost(recipe, "cc2650", lambda _: None)
-    run = train(recipe, tmp_path / "run", blind=True)
-    assert run.test_set.label.tolist() == [one for part in _validation(recipe) for one in part]
-    export_run(tmp_path / "run", ["int8"])
-    after = Cost.of(measure_on_board(tmp_path / "run" / "bundle", "int8", "cc2650", recipe.build.optimise))
-    assert abs(after.flash - before.flash) <= 64 and after.ram == before.ram
+    merit = train_to_rung(recipe, run, 0.5, lambda _: None)
+    assert 0 <= merit <= 1 and (run / "resume.pt").is_file() and not (run / "run.json").exists()
+    measured = finish(recipe, run, "cc2650", lambda _: None)
+    validation = np.concatenate(_validation(recipe)).tolist()
+    assert load_test_set(run).label.tolist() == validation
+    assert 0 <= measured.quality <= 1
+    assert abs(measured.cost.flash - before.flash) <= 64 and measured.cost.ram == before.ram
 
 
 def _validation(recipe: Any) -> list[list[int]]:

@@ -293,6 +293,19 @@ def test_the_record_says_everything_of_the_cell(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("ray_here")
+def test_a_result_of_another_recipe_is_told_and_marked(tmp_path: Path) -> None:
+    run(tmp_path, study_work.GOOD)
+    results = record.cells_directory(tmp_path / "results", "small")
+    study, found = study_of(tmp_path, SMALL.replace("epochs = 3", "epochs = 4"))
+    assert plan(found, results).outdated == [cell.id for cell in found]
+    told = tables.page(study, tmp_path, record.load_all(results))
+    assert "5 of the 5 results are of another recipe than the study has today" in told
+    study, found = study_of(tmp_path)
+    assert plan(found, results).outdated == []
+    assert "another recipe" not in tables.page(study, tmp_path, record.load_all(results))
+
+
+@pytest.mark.usefixtures("ray_here")
 def test_finished_cells_are_measured_again_when_asked(tmp_path: Path) -> None:
     run(tmp_path, study_work.GOOD)
     _, found = study_of(tmp_path)

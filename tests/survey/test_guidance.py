@@ -123,4 +123,7 @@ def test_a_recipe_is_adjusted_and_says_so(tmp_path: Path) -> None:
     recipe = tmp_path / "x.toml"
     recipe.write_text('[training]\nepochs = 60\n[export]\narithmetics = ["int8", "int16x8"]\ndefault = "int8"\n')
     assert len(adjust(recipe, epochs=4)) == 2 and adjust(recipe) == []
+    stepped = tmp_path / "y.toml"
+    stepped.write_text("[training]\nsteps = 1200\n")
+    assert adjust(stepped, epochs=4) and "steps = 200" in stepped.read_text() and "epochs" not in stepped.read_text()
     assert 'default = "int16x8"' in recipe.read_text() and "epochs = 4" in recipe.read_text()

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser import CHROMIUM, needs_chromium
 from tests.survey.desks import survey_page
 from tests.survey.homes import write_recording
+from tinyloc.survey.readings import Reading
 from tinyloc.survey.session import read_session
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -155,6 +156,30 @@ def test_a_second_page_sees_the_first_ones_plan_and_cannot_undo_it(tmp_path: Pat
         other.wait_for_selector("polygon.room")
         until(page, "document.querySelector('#status').textContent.includes('2 pages open')")
         assert len(desk.project.plan.rooms) == 1
+
+
+@needs_chromium
+def test_ids_are_named_merged_and_ignored_on_the_page(tmp_path: Path, browser: Browser) -> None:
+    with survey_page(tmp_path / "home") as (desk, address), opened(browser, address) as (page, said):
+        for name in (HOSTILE, "old", "new"):
+            desk.recorder.take(Reading(None, name, -60))
+        page.click("#tab-record")
+        row = page.locator("li.level", has_text="old").first
+        row.locator("summary").click()
+        row.locator("select").select_option("new")
+        row.get_by_role("button", name="Merge").click()
+        until(page, "document.querySelectorAll('li.level').length === 2")
+        row = page.locator("li.level", has_text="new").first
+        row.locator("summary").click()
+        row.locator("[name=idname]").fill(HOSTILE + " 2")
+        row.get_by_role("button", name="Save").click()
+        until(page, "name => document.querySelector('#panel').innerText.includes(name)", arg=HOSTILE + " 2")
+        row = page.locator("li.level").first
+        row.locator("summary").click()
+        row.get_by_role("button", name="Ignore").click()
+        until(page, "document.querySelector('#panel').innerText.includes('1 ignored ids')")
+        assert desk.project.ids.merged == {"old": "new"} and desk.project.ids.ignored == [HOSTILE]
+        assert page.locator("#panel img").count() == 0 and said == []
 
 
 @needs_chromium

@@ -99,6 +99,9 @@ def test_the_socket_brings_the_state(page) -> None:
     origin = f"http://{urlsplit(page[1]).netloc}"
     with connect(page[1].replace("http", "ws", 1) + "socket", origin=origin) as socket:
         first, second = (json.loads(socket.recv(timeout=5)) for _ in range(2))
+        socket.send(b"\x00nonsense")
+        socket.send("more nonsense")
+        assert json.loads(socket.recv(timeout=5))["kind"] == "now"
     assert first["kind"] == "all" and first["plan"]["floors"] and second["kind"] == "now" and second["pages"] == 1
 
 

@@ -61,7 +61,7 @@ def test_a_survey_with_positions_is_described_and_gets_a_recipe(
     assert len(data.classes) == 32 and set(data.class_group) == {"F0", "F1"}
     recipe = load_recipe(tmp_path / "site.recipe.toml")
     assert recipe.data.path == str(tmp_path / "site.data.toml") and recipe.output.position == "mean"
-    assert recipe.input.drop_silent and recipe.budget.flash_bytes == 65536
+    assert recipe.input.drop_silent and recipe.budget.flash_bytes == 32768
     for words in (
         "site.csv: 128 rows, 1 recording, 5 access points, 4 days, 2 devices",
         "5 access points, 4 of them heard in training",
@@ -85,7 +85,7 @@ def test_walks_in_another_encoding_with_semicolons_and_a_code_are_described(
     data = own.load(tmp_path / "home.data.toml")
     assert data.classes == ("Bad", "Flur", "K\u00fcche") and data.rate_hz == 2
     recipe = load_recipe(tmp_path / "home.recipe.toml")
-    assert recipe.model.architecture == "lstm" and recipe.window.steps == 20
+    assert recipe.model.architecture == "mlp" and recipe.model.crf and recipe.window.steps == 16
 
 
 def test_a_person_may_say_that_a_code_is_a_reading(
@@ -119,6 +119,17 @@ def test_a_long_table_is_told_from_a_wide_one(tmp_path: Path) -> None:
     assert about["columns"]["access_point"] == "bssid" and about["columns"]["dbm"] == "rssi"
     data = own.load(tmp_path / "packets.data.toml")
     assert data.access_points == ("aa:00", "aa:01", "aa:02") and data.rate_hz == 1
+
+
+def test_a_description_gets_a_recipe_and_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(home(tmp_path)), "--yes"]) == 0
+    about = next(tmp_path.glob("*.data.toml")).rename(tmp_path / "my.flat.data.toml")
+    text = about.read_text() + "# mine\n"
+    about.write_text(text)
+    assert main(["init", str(about), "--board", "cc2650"]) == 0
+    assert about.read_text() == text and load_recipe(str(tmp_path / "my.flat.recipe.toml")).data.path == str(about)
+    assert main(["init", str(about)]) == 2 and "my.flat.recipe.toml exist" in capsys.readouterr().err
+    assert main(["init", str(about), "--test", str(about), "--force"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -156,5 +167,5 @@ def test_training_on_positions_prints_metres(tmp_path: Path, capsys: pytest.Capt
     assert main(["train", str(recipe), "--runs-dir", str(tmp_path / "runs")]) == 0
     said = capsys.readouterr()
     figures = json.loads((tmp_path / "runs" / "site" / "metrics.json").read_text())
-    assert f"mean error {figures['test']['error_mean_m']:.2f} m, P90" in said.out
+    assert f"mean error {figures['test']['error_mean_m']:.2f} m, P50" in said.out
     assert f"mean error {figures['validation']['error_mean_m']:.2f} m, best in epoch" in said.err

@@ -86,6 +86,15 @@ def test_intervals_are_wider_by_units_than_by_samples_and_paired_ones_find_small
     assert not differences(one, one, unit)["error_mean_m"].clear
 
 
+def test_narrow_integers_count_as_wide_ones() -> None:
+    generator = np.random.default_rng(2)
+    label, unit = generator.integers(0, 700, 900), np.arange(900) // 3
+    wide = intervals(Decisions(label, np.roll(label, 5)), unit)
+    assert (
+        intervals(Decisions(label.astype(np.int16), np.roll(label, 5).astype(np.int16)), unit.astype(np.int16)) == wide
+    )
+
+
 def test_draws_are_whole_units() -> None:
     assert (draws(7).sum(axis=1) == 7).all() and np.array_equal(draws(7), draws(7))
 

@@ -100,6 +100,7 @@ class Recipe:
             TrainingError: The recipe does not fit the data, or the loss diverges.
         """
         from tinyloc.api.run import Run
+        from tinyloc.integer_training.tuner import INTEGERS
         from tinyloc.training.run import train
 
         place = new_run(self.name, RUNS_DIR) if directory is None else Path(directory)
@@ -108,7 +109,8 @@ class Recipe:
             def epoch(done: "EpochDone") -> None:
                 show(done.stage, done.epoch, done.epochs)
 
-            train(self.settings, place, epoch, data_path=None if data is None else Path(data), fresh=fresh)
+            path = None if data is None else Path(data)
+            train(self.settings, place, epoch, data_path=path, fresh=fresh, tuner=INTEGERS)
         return Run.open(place)
 
     def _repr_html_(self) -> str:

@@ -1,6 +1,8 @@
 """`tinyloc emulate`: the image on the emulated board, over the whole test set."""
 
-from typing import Annotated
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +24,10 @@ from tinyloc.cli.options import (
 from tinyloc.cli.outputs import JsonOption
 from tinyloc.cli.runs import find_run
 
+if TYPE_CHECKING:
+    from tinyloc.api.run_layout import RunLayout
+    from tinyloc.boards import Board
+
 
 def emulate(
     run: RunArgument,
@@ -39,6 +45,10 @@ def emulate(
     require: RequireOption = None,
     backend: BackendOption = BackendChoice.NATIVE,
     debug_layers: DebugLayersOption = False,
+    checked: Annotated[
+        bool,
+        typer.Option("--checked", help="Fence arena and state with red zones; a write there is a crash. No report."),
+    ] = False,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
@@ -57,6 +67,9 @@ def emulate(
     found, asked = board_within(board, budget, require)
     kernels = backend_named(backend)
     layout = find_run(run, runs_dir)
+    if checked:
+        _checked(layout, found, arithmetic, kernels)
+        return
     image = load_build(layout.need_firmware(board, arithmetic, kernels, debug_layers))
     generated = layout.need_generated(arithmetic, kernels)
     measured = 0 if all_measured else MEASURED_SAMPLES
@@ -73,3 +86,33 @@ def emulate(
         typer.echo(str(crash), err=True)
         raise typer.Exit(FAILED) from crash
     publish(outcome, layout, json)
+
+
+def _checked(layout: "RunLayout", board: "Board", arithmetic: str | None, kernels: str) -> None:
+    """Run the test set on an image with red zones, made for this run only."""
+    from dataclasses import replace
+
+    from tinyloc.cli.publish import FAILED
+    from tinyloc.codegen.manifest import read_manifest
+    from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
+    from tinyloc.device.evaluation.evaluate import evaluate
+    from tinyloc.device.image.backends import extras_of
+    from tinyloc.device.image.build import Extras, build_firmware
+    from tinyloc.device.image.red_zones import BUFFERS, ZONE_BYTES
+
+    generated = layout.need_generated(arithmetic, kernels)
+    extras = replace(extras_of(read_manifest(generated), board) or Extras(), red_zones=True)
+    with TemporaryDirectory(prefix="tinyloc-checked-") as place:
+        image = build_firmware(generated, board, Path(place) / "image", layout.optimise(None), extras=extras)
+        try:
+            found = evaluate(layout.bundle, generated, image, board, EmulatedDevice(image.elf, board), measured=1)
+        except EmulatorCrash as crash:
+            typer.echo(str(crash), err=True)
+            raise typer.Exit(FAILED) from crash
+    equal = found.samples - found.mismatches
+    typer.echo(
+        f"{equal:,} of {found.samples:,} answers equal the host's; nothing was written in the red zones of "
+        f"{ZONE_BYTES} bytes around {' and '.join(BUFFERS)}"
+    )
+    if found.mismatches:
+        raise typer.Exit(FAILED)

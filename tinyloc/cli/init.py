@@ -53,7 +53,8 @@ def init(
     described = file.suffix == ".toml"
     if described and test is not None:
         raise InitError(f"{file} describes its test file itself; leave out --test")
-    name = safe_name(file.with_name(file.name.removesuffix(".toml").removesuffix(".data") + ".csv"))
+    stem = file.name.removesuffix(".toml").removesuffix(".data") if described else file.stem
+    name = safe_name(Path(f"{stem}.csv"))
     about = file if described else file.with_name(f"{name}.data.toml")
     recipe = file.with_name(f"{name}.recipe.toml")
     there = [str(path) for path in ([recipe] if described else [about, recipe]) if path.exists()]

@@ -1,5 +1,6 @@
 """`tinyloc report`: pages and figures of evaluations, from their records."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,7 +94,8 @@ def report(
         say("\n".join(baseline_lines(each)))
     if not single:
         page = output or (runs_dir if len(runs) > 1 else find_run(runs[0], runs_dir).path) / "comparison.html"
-        write_output(page, render_comparison(evaluations))
+        links = [os.path.relpath(_page(path), page.parent).replace(os.sep, "/") for path, _ in found]
+        write_output(page, render_comparison(evaluations, links))
         say(f"Comparison: {page}")
     if markdown is not None:
         write_output(markdown, markdown_text(evaluations, compared))

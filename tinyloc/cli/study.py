@@ -52,6 +52,7 @@ def run(
     from tinyloc.study.record import cells_directory
     from tinyloc.study.run import plan, run_study
     from tinyloc.study.spec import StudyError, cells, load_study
+    from tinyloc.training.data.files import some
 
     chosen = load_study(study)
     found = cells(chosen, study.parent)
@@ -72,6 +73,8 @@ def run(
         f"{chosen.name}: {len(found)} cells; {len(planned.finished)} finished, {len(planned.todo)} to run, "
         f"{len(planned.impossible)} impossible"
     )
+    if planned.outdated:
+        say(f"results of another recipe, replaced when their cells are done: {some(planned.outdated)}")
     if dry_run:
         seconds = estimated_seconds(planned.todo)
         for cell in planned.todo:

@@ -7,7 +7,7 @@ import typer
 
 from tinyloc.api.run_layout import new_run
 from tinyloc.cli import complete
-from tinyloc.cli.console import say
+from tinyloc.cli.console import note, say
 from tinyloc.cli.options import RUNS_DIR, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, write_json
 
@@ -45,6 +45,8 @@ def train(
     from tinyloc.integer_training.tuner import INTEGERS
     from tinyloc.training import run as training  # torch: only once the recipe is known to be right
 
+    if chosen.training.refit:
+        note("training.refit: validation scans train, too; figures while training are of scans trained on")
     with epochs_shown() as progress:
         trained = training.train(chosen, directory, progress, data_path=data, fresh=fresh, tuner=INTEGERS)
     record = trained.record

@@ -6,6 +6,7 @@ from tinyloc.training.models.lstm import LstmLocaliser
 from tinyloc.training.models.mamba import MambaLocaliser
 from tinyloc.training.models.mdcsa import MdcsaLocaliser
 from tinyloc.training.models.mlp import MlpLocaliser
+from tinyloc.training.models.own import own_localiser
 from tinyloc.training.models.settings import ModelSettings
 
 ARCHITECTURES: dict[str, type[Localiser]] = {
@@ -24,5 +25,10 @@ def build_model(settings: ModelSettings, inputs: int, classes: int) -> Localiser
         settings: architecture and sizes.
         inputs: P, access points.
         classes: C, areas or rooms.
+
+    Raises:
+        UserError: a class of the user's that cannot be found or built.
     """
+    if settings.own:
+        return own_localiser(settings, inputs, classes)
     return ARCHITECTURES[settings.architecture](settings, inputs, classes)

@@ -1,13 +1,17 @@
 """What a localiser is, as data: the `[model]` table of a recipe. Needs no torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tinyloc.errors import counted
+from tinyloc.names import printable
 from tinyloc.strict import Strict
+from tinyloc.training.models.own_class import is_own_class
 
 Architecture = Literal["mamba", "mlp", "mdcsa", "lstm", "gru"]
+"""Those that come with tinyloc."""
+Argument = bool | int | float | str | list[int] | list[float]
 Attention = Literal["streaming", "window"]
 Size = Annotated[int, Field(le=65_536)]
 """Units of a layer."""
@@ -19,9 +23,11 @@ LONGEST_KERNEL = 7
 class ModelSettings(Strict):
     """Architecture and sizes of the network."""
 
-    architecture: Architecture
-    """Kind of network."""
-    hidden: Size | list[Size]
+    architecture: str
+    """Kind of network: mamba, mlp, mdcsa, lstm, gru, or a class of yours, as "my_package.my_module:MyNet"."""
+    arguments: dict[str, Argument] = Field(default_factory=dict)
+    """Arguments of a class of yours, beside `inputs` and `classes`."""
+    hidden: Size | list[Size] = Field(default_factory=list)
     """H of a sequence model, or the list of hidden layer sizes of an MLP."""
     layers: int = Field(default=1, ge=1, le=16)
     """L: Mamba blocks, LSTM or GRU layers, MDCSA blocks (1 or 3). Leave it out for an MLP."""
@@ -45,9 +51,23 @@ class ModelSettings(Strict):
     standardise: bool = False
     """MLP, LSTM, GRU: standardise each sample over its readings first."""
 
+    @field_validator("architecture")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value in get_args(Architecture) or is_own_class(value):
+            return value
+        raise ValueError(
+            f"{printable(value)!r} must be {', '.join(get_args(Architecture))}, or a class such as "
+            "my_package.my_module:MyNet"
+        )
+
     @model_validator(mode="after")
     def _fits_together(self) -> "ModelSettings":
-        problems = []
+        if self.own:
+            return self._own_class()
+        problems = [f"arguments are those of a class of yours; remove them from a {self.architecture}"] if (
+            self.arguments
+        ) else []  # fmt: skip
         if any(size < 1 for size in self.hidden_sizes):
             problems.append(f"hidden = {self.hidden}: every size must be at least 1")
         problems += self._mlp_problems() if self.architecture == "mlp" else self._sequence_problems()
@@ -61,6 +81,24 @@ class ModelSettings(Strict):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _own_class(self) -> "ModelSettings":
+        mine = ("architecture", "arguments", "crf")
+        fields = {name: field for name, field in type(self).model_fields.items() if name not in mine}
+        given = [name for name, f in fields.items() if getattr(self, name) != f.get_default(call_default_factory=True)]
+        if given:
+            raise ValueError(f"{', '.join(given)}: sizes of {self.kind} belong into model.arguments")
+        return self
+
+    @property
+    def own(self) -> bool:
+        """Whether the architecture is a class of the user's."""
+        return is_own_class(self.architecture)
+
+    @property
+    def kind(self) -> str:
+        """Name for reports and files."""
+        return self.architecture.rpartition(":")[2]
 
     def _mlp_problems(self) -> list[str]:
         problems = []
@@ -77,7 +115,9 @@ class ModelSettings(Strict):
         kind = self.architecture
         an = "an" if kind in ("lstm", "mdcsa") else "a"
         problems = []
-        if isinstance(self.hidden, list):
+        if self.hidden == []:
+            problems.append(f"hidden is missing: {an} {kind} model has one hidden size, such as hidden = 8")
+        elif isinstance(self.hidden, list):
             problems.append(f"hidden = {self.hidden}: {an} {kind} model has one hidden size, such as hidden = 8")
         if isinstance(self.dropout, list):
             problems.append(f"dropout = {self.dropout}: {an} {kind} model has one rate, such as dropout = 0.1")

@@ -99,7 +99,7 @@ def weighted(found: Decisions, weight: Integers, unit: Integers | None = None) -
     Returns:
         (B,) of each name; NaN where a draw has no such decision.
     """
-    of = np.arange(len(found.label)) if unit is None else unit
+    of = np.arange(len(found.label)) if unit is None else np.asarray(unit, np.int64)  # packed ones would overflow
     result = _of_classes(found, weight, of)
     if found.error_m is not None:
         result |= _of_errors(found.error_m, weight, of)
@@ -117,7 +117,7 @@ def _of_classes(found: Decisions, weight: Integers, of: Integers) -> dict[str, F
     """Macro F1 as in metrics.py: over every label that occurs, UNSEEN among them."""
     units = weight.shape[1]
     classes = int(max(found.label.max(), found.decision.max())) + 2
-    label, decision = found.label + 1, found.decision + 1
+    label, decision = (np.asarray(values, np.int64) + 1 for values in (found.label, found.decision))
     right = label == decision
 
     def counts(values: Integers, rows: npt.NDArray[np.bool_]) -> Floats:

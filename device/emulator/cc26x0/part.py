@@ -277,7 +277,7 @@ class Cc26x0:
         vims = Vims()
         size = next(block.size for block in host.facts.memory if block.kind == "flash")
         self.rom = flash_rom(host.flash, size, lambda: vims.values["CTL"] & 3 != OFF or not vims.values["CTL"] >> 4 & 3)
-        flash = RegisterFile("FLASH", 0x4003_0000, named("1c STAT 0 0\n24 CFG"))
+        flash = RegisterFile("FLASH registers", 0x4003_0000, named("1c STAT 0 0\n24 CFG"))
         trng = RandomGenerator(lambda: None if self.prcm.loaded.get("SECDMACLKGR", 0) & 2 else "its clock is off")
         self.peripherals: list[Peripheral] = [
             self.system, Dwt(clock, self.system), self.prcm, self.aon, vims, self.watchdog, self.uart, io, gpio,
