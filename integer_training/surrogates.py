@@ -69,10 +69,18 @@ def _transpose(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
     return [x.permute(0, *(axis + 1 for axis in _numbers(graph, op, 1)))]
 
 
+def _gather(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
+    (x,) = _given(values, 1)
+    axis = op.attributes["axis"] % len(graph.tensors[op.inputs[0]].shape) + 1
+    rows = x.index_select(axis, torch.tensor([n % x.shape[axis] for n in _numbers(graph, op, 1)]))
+    return [rows.reshape(len(x), *graph.tensors[op.outputs[0]].shape)]
+
+
 Move = Callable[[Graph, Operator, Operands], list[Tensor]]
 MOVES: dict[str, Move] = {
     "CONCATENATION": _concatenation,
     "EXPAND_DIMS": _reshaped,
+    "GATHER": _gather,
     "RESHAPE": _reshaped,
     "SLICE": _slice,
     "SPLIT": _split,

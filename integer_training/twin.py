@@ -58,7 +58,9 @@ class IntegerTwin(Twin):
     @property
     def head(self) -> nn.Module:
         """Of the model: what distillation and the position loss look at."""
-        return self.model.get_submodule("head")
+        head = self.model.head
+        assert isinstance(head, nn.Module)
+        return head
 
     @property
     def drops(self) -> nn.Module:
@@ -173,8 +175,9 @@ class IntegerTwin(Twin):
             self.head(x.reshape(batch, -1, x.shape[1]))
             return x
 
-        if tracked:
+        if tracked and self.head._forward_pre_hooks:
             watched[f"before {OUTPUT}"] = before_head
+        if tracked:
             for number, drop in enumerate(getattr(self.model, "drops", [])):
 
                 def dropped(x: Tensor, layer: nn.Module = drop) -> Tensor:

@@ -18,6 +18,7 @@ from tinyloc.integer_training.rounding import RoundingSettings, round_adaptively
 from tinyloc.integer_training.twin import IntegerTwin
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
+from tinyloc.training.models.own import OwnLocaliser
 from tinyloc.training.models.settings import ModelSettings
 
 INPUTS, CLASSES, STEPS = 6, 4, 12
@@ -215,6 +216,31 @@ def test_hooks_on_the_head_see_what_the_head_sees(twins: dict[str, IntegerTwin])
     handle.remove()
     assert seen[0].shape == seen[1].shape and torch.allclose(seen[0], seen[1], atol=0.02)
     assert seen[0].requires_grad
+
+
+class OwnNetwork(torch.nn.Module):
+    """A network of a user's: no context, no states."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.first, self.head = torch.nn.Linear(inputs, 6), torch.nn.Linear(6, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.first(x)))
+
+
+def test_a_network_of_the_user_trains_with_its_integers_too() -> None:
+    torch.manual_seed(2)
+    settings = ModelSettings(architecture=f"{__name__}:OwnNetwork")
+    twin = IntegerTwin(
+        OwnLocaliser(settings, OwnNetwork(INPUTS, CLASSES), INPUTS, CLASSES), CALIBRATION, False, {"*": "w4a8"}
+    )
+    x = readings(2)
+    scores = twin.network(x)
+    scores.sum().backward()
+    file = tflite_scores(twin.content(), twin.names, list(x.numpy())).reshape(scores.shape)
+    assert np.array_equal(scores.detach().numpy(), file)
+    assert all(p.grad is not None for p in twin.model.parameters())
 
 
 def test_an_operator_without_a_gradient_is_named() -> None:

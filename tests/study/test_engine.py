@@ -21,8 +21,12 @@ def test_tasks_report_and_the_urgent_come_first(tmp_path: Path) -> None:
     with Engine() as engine:
         for number in range(3):
             engine.submit(f"{number}", work.wait_for, str(tmp_path), number, 0.1, needs=alone)
-        engine.submit("urgent", work.wait_for, str(tmp_path), 9, 1.2, needs=alone, urgency=1)
-        found = list(engine.events())
+        engine.submit("urgent", work.wait_to_be_seen, str(tmp_path), 9, needs=alone, urgency=1)
+        found = []
+        for event in engine.events():
+            found.append(event)
+            if event.text == "9 is at work":
+                (tmp_path / "seen").touch()
     ended = {event.key: event.result for event in found if event.ended}
     assert ended == {"0": 0, "1": 1, "2": 2, "urgent": 9}
     assert "9 is at work" in [event.text for event in found if event.key == "urgent"]

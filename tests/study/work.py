@@ -63,6 +63,16 @@ def wait_for(folder: str, number: int, seconds: float, tell: Tell) -> int:
     return number
 
 
+def wait_to_be_seen(folder: str, number: int, tell: Tell) -> int:
+    """Work until the file "seen" is there, for a minute at most."""
+    note(folder, f"begin {number}")
+    tell(f"{number} is at work")
+    until = time.monotonic() + 60
+    while not (Path(folder) / "seen").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    return number
+
+
 def note(folder: str, line: str) -> None:
     with (Path(folder) / "log.txt").open("a") as file:
         file.write(f"{line}\n")

@@ -58,6 +58,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "duty",
         "search",
         "survey",
+        "update",
         "live",
     )
     assert groups | {(name,) for name in stages} == set(COMMANDS)

@@ -19,7 +19,7 @@ def new(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="module:Class of a PyTorch network, an exported program (.pt2), an .onnx or a .tflite file.",
+            help="Network: module:Class of PyTorch, an exported program (.pt2), an .onnx or a .tflite file.",
         ),
     ],
     data: Annotated[
