@@ -197,6 +197,12 @@ static void take_data(const tl_frame_t *request, uint8_t *reply) {
     send_offset(request, reply);
 }
 
+/* Whoever has the key may still have made a mistake: what indexes arrays stays within them. */
+static bool fits(const tl_constants_t *constants) {
+    return constants->inputs >= 1 && constants->inputs <= TL_INPUTS && constants->classes >= 2 &&
+           constants->classes <= TL_CLASSES;
+}
+
 static void commit(const tl_frame_t *request, uint8_t *reply) {
     uint8_t digest[TL_DIGEST];
     uintptr_t at = tl_slot_address(update.slot);
@@ -209,6 +215,11 @@ static void commit(const tl_frame_t *request, uint8_t *reply) {
             !tl_same(digest, update.header.digest, TL_DIGEST)) {
             update.going = false;
             refuse(request, TL_UPDATE_DIGEST);
+            return;
+        }
+        if (!fits((const tl_constants_t *)(at + TL_SLOT_HEADER))) {
+            update.going = false;
+            refuse(request, TL_UPDATE_PROGRAM);
             return;
         }
         if (!tl_product_verify(&update.header, (const uint8_t *)(at + TL_SLOT_HEADER))) {

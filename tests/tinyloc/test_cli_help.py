@@ -49,6 +49,7 @@ def test_the_issue_s_commands_are_there() -> None:
         "renode",
         "report",
         "sbom",
+        "update",
         "search",
         "compile",
         "quantise",

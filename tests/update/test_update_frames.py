@@ -332,6 +332,20 @@ def test_errors_of_the_flash_are_told_and_cost_nothing(firmware: Firmware) -> No
         assert scores == firmware.scores[0 if failed else 1]
 
 
+def test_a_tagged_model_with_more_than_there_is_room_for_is_refused(firmware: Firmware) -> None:
+    for place in (8, 12):  # inputs, classes
+        content = firmware.constants[1][:place] + struct.pack("<i", 1000) + firmware.constants[1][place + 4 :]
+        device = firmware.device(f"room{place}")
+        header = make_header(content, PROGRAM, f"{2:016x}", 2, KEY)
+        assert device.ask(Message.UPDATE_BEGIN, 1, header).kind == Message.UPDATE_BEGIN_REPLY
+        for offset in range(0, len(content), CHUNK):
+            device.ask(Message.UPDATE_DATA, 2, struct.pack("<I", offset) + content[offset : offset + CHUNK])
+        assert device.ask(Message.UPDATE_COMMIT, 3).error == (ErrorCode.UPDATE, TL_UPDATE_PROGRAM)
+        assert device.ask(Message.RESET, 4).kind == Message.RESET_REPLY
+        scores = list(struct.unpack_from("<4b", device.ask(Message.SAMPLE_DENSE, 5, firmware.scan).body, 17))
+        assert scores == firmware.scores[0]
+
+
 def test_a_device_without_a_whole_model_takes_one(firmware: Firmware) -> None:
     device = firmware.device("empty")
     device.knob("no_random").value = 1
