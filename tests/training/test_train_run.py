@@ -24,7 +24,7 @@ from tinyloc.training.inputs import without_silent
 from tinyloc.training.preprocess import model_input
 from tinyloc.training.recipe import Augmentation, Recipe, parse_recipe
 from tinyloc.training.run import TrainedRun, load_run, train
-from tinyloc.training.train import EpochDone
+from tinyloc.training.train import EpochDone, one_cycle
 
 AUGMENTED = """
 model.dropout = 0.1
