@@ -40,7 +40,7 @@ LICENCE = f"/* SPDX-License-Identifier: Apache-2.0\n * tinyloc {version('tinyloc
 Kind = Literal["localiser", "network", "fusion"]
 _ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}")
 _LOCALISE = ("localiser.c", "viterbi.c", "position.c", "margin.c", "scan.c")
-_LOCALISE_HEADERS = ("viterbi.h", "position.h", "localiser.h", "margin.h", "scan.h")
+_LOCALISE_HEADERS = ("counts.h", "viterbi.h", "position.h", "localiser.h", "margin.h", "scan.h")
 _PUBLIC_CALLS = re.compile(r"\btl_(?:init|begin_scan|hear|end_scan|sample|sample_dense|run)\(")
 
 
