@@ -126,7 +126,8 @@ class TrainingJob:
 
 
 def _gently() -> None:
-    os.nice(NICE)
+    if hasattr(os, "nice"):
+        os.nice(NICE)
 
 
 def adjust(recipe: Path, epochs: int | None = None) -> list[str]:

@@ -1,9 +1,7 @@
 """Optuna's store of a search: opened, kept to one process at a time, and compared with the search that asks."""
 
-import fcntl  # no Windows: Ray's clusters are none there either
 import hashlib
 import json
-import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from filelock import FileLock, Timeout
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
@@ -126,15 +125,12 @@ def _busy(name: str) -> SearchError:
 @contextmanager
 def _only_here(place: Path, name: str) -> Iterator[None]:
     """Hold a lock on the directory until the process ends, however it ends."""
-    descriptor = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise _busy(name) from None
+        lock = FileLock(place / LOCK).acquire(blocking=False)
+    except Timeout:
+        raise _busy(name) from None
+    with lock:
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

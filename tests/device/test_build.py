@@ -168,10 +168,10 @@ def test_a_damaged_build_is_told(generated, tmp_path):
         load_build(out)
 
 
-def test_a_port_without_sources_is_told(generated, tmp_path):
-    board = BOARD.model_copy(update={"build": BOARD.build.model_copy(update={"port": "z80"})})
-    with pytest.raises(BuildError, match=r"no C files in .*port/z80"):
-        building.firmware_sources(board)
+def test_a_port_without_sources_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(building, "port_directory", lambda family: tmp_path / "port" / "z80")
+    with pytest.raises(BuildError, match=r"no C files in .*port.z80"):
+        building.firmware_sources(BOARD)
 
 
 def test_facts_of_the_board_reach_c_and_linker():

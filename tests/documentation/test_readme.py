@@ -95,7 +95,17 @@ def test_the_table_has_these_rows_only() -> None:
 
 
 PARTS = "boards|codegen|device|docs|export|firmware|renode|results|study|tests|tinyloc|training|zoo"
-MADE = ("boards/myboard", "firmware/port/myboard", "firmware/stm32l4", "results/STUDY", "training/models/NAME")
+MADE = (
+    "boards/myboard",
+    "boards/parts/STM32L431CC",
+    "boards/families/x10",
+    "firmware/port/NAME",
+    "device/emulator/NAME",
+    "firmware/port/myboard",
+    "firmware/stm32l4",
+    "results/STUDY",
+    "training/models/NAME",
+)
 """Files that the reader, a study or a run makes."""
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md"))]
 
@@ -108,6 +118,7 @@ def test_files_that_a_page_names_exist(page: str) -> None:
     linked = [(ROOT / page).parent / target for target in targets]
     generated = {f"docs/{name}" for name in ("reference/commands.md", "reference/recipe.md", "reference/own-data.md",
                                              "reference/bundle.md", "reference/board.md", "reference/c-interface.md",
+                                             "reference/part.md", "reference/own-network-keys.md",
                                              "contributing.md", "changelog.md")}  # fmt: skip
     places = [ROOT / name for name in named if not name.startswith(MADE)] + linked
     lost = [path for path in places if not path.exists()]

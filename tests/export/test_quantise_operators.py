@@ -166,8 +166,11 @@ def test_parts_of_a_prescribed_scale_join_others(bits: int) -> None:
 
 
 def test_every_operator_has_a_rule_that_is_tested() -> None:
-    """But for those that follow one that is: the same kernel, or moves of other axes. BUILTIN_REF has no ELU."""
-    tested = {*UNARY, *BINARY, *LAYERS, "BATCH_MATMUL", "CONCATENATION"}
+    """But for those that follow one that is: the same kernel, or moves of other axes. BUILTIN_REF has no ELU.
+
+    test_quantise_lstm.py tests the fused LSTM.
+    """
+    tested = {*UNARY, *BINARY, *LAYERS, "BATCH_MATMUL", "CONCATENATION", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
     akin = {"ELU", "SPLIT", "SPLIT_V",
             "PACK", "UNPACK", "PADV2", "GATHER_ND", "BROADCAST_TO", "REVERSE_V2", "SELECT_V2",
             "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "TRANSPOSE_CONV", "PRELU", "ARG_MAX", "ARG_MIN", "EQUAL",

@@ -284,7 +284,10 @@ def test_a_teacher_of_another_house_or_scaling_is_told(by_three: TrainedRun, tmp
         ("teachers = [{ run = 'a', epochs = 3 }]", "leave them out beside run"),
         ("teachers = [{ run = 'a' }]\nmethod = 'crf'", "needs crf = true in the model and its teachers"),
         ("teachers = [{ run = 'a' }]\nchoose = 'mean'\nrelation_weight = 1.0", "distillation.choose = 'best'"),
-        ("teachers = [{ model = { architecture = 'mlp' } }]", "distillation.teachers.0.model.hidden: missing"),
+        (
+            "teachers = [{ model = { architecture = 'mlp' } }]",
+            r"distillation.teachers.0.model: hidden = \[\]: name at least one",
+        ),
         ("teachers = [{ runs = 'a' }]", r"teachers.0.runs: unknown key \(known here: run, model, count"),
     ],
 )

@@ -27,9 +27,9 @@ def draws(units: int) -> npt.NDArray[np.int64]:
 
 
 def intervals(found: Decisions, unit: Integers) -> dict[str, Interval]:
-    """Compute the interval of each figure of D decisions, `unit` (D,) from 0."""
+    """Compute the interval of each figure of D decisions, `unit` (D,) from 0, but for figures that none has."""
     drawn = weighted(found, draws(int(unit.max()) + 1), unit)
-    return {name: _ends(values) for name, values in drawn.items()}
+    return {name: _ends(values) for name, values in drawn.items() if not np.isnan(values).all()}
 
 
 def differences(model: Decisions, other: Decisions, unit: Integers) -> dict[str, Difference]:
@@ -39,7 +39,10 @@ def differences(model: Decisions, other: Decisions, unit: Integers) -> dict[str,
     at, other_at = figures(model), figures(other)
     found = {}
     for name in own.keys() & others.keys():
-        low, high = _ends(own[name] - others[name])
+        paired = own[name] - others[name]
+        if np.isnan(paired).all():  # no decision has what the figure needs, such as a true position
+            continue
+        low, high = _ends(paired)
         found[name] = Difference(mean=at[name] - other_at[name], low=low, high=high)
     return dict(sorted(found.items()))
 
