@@ -83,7 +83,11 @@ def test_the_painted_stack_of_networks(board_name: str, tmp_path: Path) -> None:
     assert image.stack.bytes == sum(size for _, size in image.stack.chain)
     reported = frames_of(stack_usage(tmp_path / "build"))
     beyond = {name: size - reported[name] for name, size in image.stack.chain if name in reported}
-    assert set(beyond.values()) <= {0, WORD_OF_PADDING}  # gcc leaves arguments out that the code pushes for a call
+    assert set(beyond.values()) <= {
+        0,
+        WORD_OF_PADDING,
+        2 * WORD_OF_PADDING,
+    }  # gcc leaves arguments out that the code pushes for a call
 
 
 @pytest.mark.parametrize("board_name", ["stm32l4", "cc2650"])
