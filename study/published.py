@@ -43,6 +43,7 @@ class PublishedPositions:
     largest: float
 
 
+POSITIONS_DATA = "ujiindoorloc"
 POSITIONS_SOURCE = (
     "halosnoopy/LSTM-MLP-Knowledge-Distillation-for-Indoor-Localization on GitHub at dee9f17, error_analysis.ipynb"
 )
