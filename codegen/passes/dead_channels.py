@@ -25,6 +25,8 @@ ORDINARY = 1 << 24
 """Below it a bias is nothing special, as of a row of zeros that a converter writes."""
 LEAST = 2.0**-16
 """Factors from here to 1/2 are nothing special either."""
+GROUP = 4
+"""Channels of 8 bits in a word: kernels take so many at a time."""
 AXIS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
 """Of the outputs in a layer's weights."""
 
@@ -62,9 +64,23 @@ def _kept(graph: Graph, layers: Mapping[int, Rows], known: Mapping[int, Channels
     for t in (*graph.sources, *graph.results):
         if t in keep:
             keep[t][:] = True
-    while _need(graph, layers, known, keep) or _no_empty(keep):
+    while _need(graph, layers, known, keep) or _no_empty(keep) or _in_groups(graph, known, keep):
         pass
     return keep
+
+
+def _in_groups(graph: Graph, known: Mapping[int, Channels], keep: Mapping[int, Array]) -> bool:
+    """Keep the alignment of fast kernels: a count that was a multiple of GROUP stays one. Whether rows were added."""
+    added = False
+    for t, channels in keep.items():
+        missing = -int(channels.sum()) % GROUP
+        if not missing or len(channels) % GROUP or graph.tensors[t].element != "int8":
+            continue
+        gone = np.flatnonzero(~channels)
+        chosen = gone[np.argsort(~known[t].uniform[gone], kind="stable")][:missing]  # constant rows need no input
+        channels[chosen] = True
+        added |= len(chosen) > 0
+    return added
 
 
 def _no_empty(keep: Mapping[int, Array]) -> bool:
