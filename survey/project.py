@@ -43,7 +43,11 @@ class Project:
     """A folder that is locked while it is open. Raises SurveyError."""
 
     def __init__(self, folder: Path, scan_s: float | None = None, plan: Plan | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = "it is a file" if folder.is_file() else error.strerror or str(error)
+            raise SurveyError(f"{folder}: cannot be the folder of a survey ({why}); name another folder") from error
         self.folder = folder
         self._lock = _locked(folder)
         path = folder / FILE

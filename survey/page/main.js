@@ -109,5 +109,5 @@ function take(message) {
 }
 
 connect(take, () => {
-  find("status").textContent = "Connection lost; recording goes on in tinyloc. Trying again";
+  find("status").textContent = "No connection; look at the terminal. Trying again";
 });

@@ -15,6 +15,7 @@ from tinyloc.survey.project import Project
         (["survey", "home", "--board", "nothing"], "nothing"),
         (["survey", "home", "--source", "x", "--baud", "1"], "1 baud"),
         (["survey", "taken"], "has this folder open"),
+        (["survey", "a.txt"], "it is a file"),
         (["live", "zoo:uji", "--demo"], "zoo:ble-flat"),
         (["live", "nothing"], "no run 'nothing'"),
         (["live", "fusion:moon"], "there are corridor, loop"),
@@ -23,6 +24,7 @@ from tinyloc.survey.project import Project
 def test_bad_arguments_are_one_line(arguments: list[str], why: str, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     project = Project(tmp_path / "taken")
+    (tmp_path / "a.txt").write_text("mine")
     assert main([*arguments, "--no-browser"]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ") and why in error
