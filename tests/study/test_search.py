@@ -94,10 +94,12 @@ def test_a_killed_search_goes_on_and_no_trial_is_lost_or_trained_twice(tmp_path:
     found = searched(tmp_path)
     assert [one.number for one in found] == list(range(14))
     assert found[:4] == stopped[:4]
+    ended = {one.number for one in stopped}
     for one in found:
         log = tmp_path / "small" / "trials" / f"{one.number:04}" / "log.txt"
         ends = log.read_text().count("finish") if log.is_file() else 0
-        assert ends == (one.record.status in ("done", "failed")) or one in stopped
+        once = one.record.status in ("done", "failed")
+        assert ends == once or (one.number not in ended and ends <= 2)  # at work when killed: its last step begins anew
 
 
 def test_a_trial_that_two_cheaper_ones_beat_at_a_rung_ends_there(tmp_path: Path) -> None:

@@ -441,7 +441,7 @@ def test_comparisons_with_the_published_areas_say_that_the_rule_is_another() -> 
     assert "| Mamba H8L1, distilled, static int8 | 0.552 | 0.726 | 31 | – | – |" in text
 
 
-def test_positions_stand_beside_the_published_ones() -> None:
+def test_positions_stand_beside_the_published_ones_of_the_same_data(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for seed, p50 in ((1, 5.0), (2, 5.2)):
         one = cell("mlp", seed, 0.2)
@@ -452,7 +452,10 @@ def test_positions_stand_beside_the_published_ones() -> None:
     others = "9.00 ± 0.00 | – | 15.00 ± 0.00 | 7.00 ± 0.00 | 90.00 ± 0.00"
     assert f"| house, mlp, plain | int8 | 2 | 5.10 ± 0.14 | {others} | 19.5 |" in text
     assert f"| house, mlp, plain | float | 2 | 5.10 ± 0.14 | {others} | – |" in text
-    assert "| 6.18 | 11.51 | 13.47 | 19.66 | – | 90.67 | – |" in text
+    theirs = "| 6.18 | 11.51 | 13.47 | 19.66 | – | 90.67 | – |"
+    assert theirs not in text and "Published" not in text
+    monkeypatch.setattr(published, "POSITIONS_DATA", "house-a")
+    assert theirs in tables.markdown("T", "", found, positions=True)
     assert "## Positions" not in tables.markdown("T", "", found)
 
 
