@@ -8,7 +8,7 @@ SAME = 0
 
 
 LARGEST = 65535
-"""Of the numbers in a tl_conv_shape_t."""
+"""Largest number that a field of tl_conv_shape_t holds."""
 
 
 @dataclass(frozen=True)

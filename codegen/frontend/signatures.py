@@ -29,10 +29,10 @@ def several(model: Any) -> Sequence[str]:
 
 
 def with_signature(content: bytes, name: str) -> bytes:
-    """The file with the subgraph of a signature in the first place, and no signatures.
+    """Move the subgraph of a signature to the first place, and leave the signatures out.
 
-    Subgraphs are told apart by their places, so that one that another runs (CALL_ONCE) must not move: those are never
-    the first, nor that of a signature. Raises UnknownSignature.
+    CALL_ONCE names a subgraph by its place, so that one must not move; it is never the first, nor that of a signature.
+    Raises UnknownSignature.
     """
     model = schema.Model.GetRootAs(content, 0)
     found = signature_subgraphs(model)

@@ -17,7 +17,7 @@ from tinyloc.codegen.layer_code import Constant, FormCost, Lowered
 from tinyloc.errors import counted
 
 FACTOR = 1 / 64
-"""Of the zeros; any that every fast kernel takes."""
+"""Factor of the rows of zeros; every fast kernel takes it."""
 
 
 @dataclasses.dataclass(frozen=True)

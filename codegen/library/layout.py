@@ -32,7 +32,7 @@ class OutputError(UserError):
 
 
 def library_files(models: Sequence[LibraryModel], sizes: Sizes | None = None) -> dict[str, str]:
-    """Path -> text of a library with these models. `sizes` are told in the README, the header and the JSON file.
+    """Make the texts of a library by path. README, header and JSON file state `sizes`.
 
     Raises ModelNameError for names that cannot be together.
     """

@@ -28,7 +28,7 @@ LEAST = 2.0**-16
 GROUP = 4
 """Channels of 8 bits in a word: kernels take so many at a time."""
 AXIS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
-"""Of the outputs in a layer's weights."""
+"""Axis of the outputs in a layer's weights."""
 
 
 def drop_dead_channels(graph: Graph) -> tuple[Graph, list[str]]:

@@ -42,7 +42,7 @@ FOLDED = ("SHAPE", "FILL", "FLOOR_DIV", "FLOOR_MOD")
 
 _RESIZED = ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
 SHAPE_OPERANDS = {"BROADCAST_TO": 1, "RESHAPE": 1, "TRANSPOSE_CONV": 0, **dict.fromkeys(_RESIZED, 1)}
-"""Where operators are told the shape of their result, which the file says too."""
+"""Operand that holds the shape of the result; the file states that shape, too."""
 
 
 def fold_shapes(graph: Graph, signatures: Mapping[int, Sequence[int]]) -> tuple[Graph, list[str]]:

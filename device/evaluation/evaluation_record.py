@@ -42,7 +42,7 @@ class Coverage(_Strict):
     answered: float
     """Share of the decisions with an answer."""
     accuracy: float | None
-    """Of the answered ones; None where there is none."""
+    """Accuracy of the answered decisions; None where there is none."""
     macro_f1: float | None
     silent: int
     """Decisions on samples that hear nothing."""

@@ -33,7 +33,7 @@ class FormRecord(_Strict):
     constant_bytes: int | None = None
     """Weights, biases and tables that the device keeps; None for forms that are not deployed."""
     figures: dict[str, float] = {}
-    """Of the protocol (training/protocol/figures.py), on the test set; empty in older records."""
+    """Figures of the protocol (training/protocol/figures.py) on the test set; empty in older records."""
     decided: str = ""
     """The classes decided (training/packed.py), for intervals and paired comparisons; empty in older records."""
     error_cm: str = ""
