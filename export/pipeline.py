@@ -258,7 +258,7 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
         if crf is None
         else Crf(transitions=crf.transitions.tolist(), start=crf.start.tolist(), end=crf.end.tolist()),
         models=[
-            _model_file(place, kind, content, exported.names, widths_of(kind, run.recipe.export.widths))
+            model_file(place, kind, content, exported.names, widths_of(kind, run.recipe.export.widths))
             for kind, content in exported.files.items()
         ],
         test_sha256=sha256(place / TEST_SET),
@@ -285,9 +285,18 @@ def _bundle(run: TrainedRun, exported: Exported, place: Path, default: Arithmeti
     )
 
 
-def _model_file(
+def model_file(
     place: Path, arithmetic: Arithmetic, content: bytes, names: StepNames, widths: Mapping[str, str]
 ) -> ModelFile:
+    """Describe an integer file of a bundle.
+
+    Args:
+        place: directory of the bundle, which holds the file already.
+        arithmetic: form of the file; it names the file.
+        content: the file's bytes.
+        names: ends and states of the step.
+        widths: bits by layer pattern.
+    """
     path = f"model_{arithmetic}.tflite"
     part = graph(load(content))
     shapes = {tensor_name(part.tensors[i]): [int(n) for n in part.tensors[i].shape] for i in part.inputs}

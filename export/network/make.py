@@ -13,26 +13,24 @@ from tinyloc.bundle.schema import (
     TEST_SET,
     Arithmetic,
     Bundle,
-    ModelFile,
     Outputs,
     Preprocessing,
-    State,
     TestSet,
     sha256,
     write_bundle,
 )
 from tinyloc.export import parity
 from tinyloc.export.errors import ExportError
-from tinyloc.export.flatbuffer import constant, dump, graph, load, scales, tensor_name
+from tinyloc.export.flatbuffer import constant, dump, graph, load, scales
 from tinyloc.export.float_file import float_file, simplify
 from tinyloc.export.integer_file import widths_of
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.network.description import Description
 from tinyloc.export.network.ends import POINTS_FIRST, TIME_FIRST, Step, as_step, name_ends
 from tinyloc.export.network.samples import NetworkSamples
-from tinyloc.export.pipeline import FLOAT_BOUND, INTEGER_BOUND, Exported, integer_files, tool_versions
+from tinyloc.export.pipeline import FLOAT_BOUND, INTEGER_BOUND, Exported, integer_files, model_file, tool_versions
 from tinyloc.export.quantise_file import name_uniquely
-from tinyloc.export.step_names import INPUT, OUTPUT, StepNames
+from tinyloc.export.step_names import OUTPUT, StepNames
 from tinyloc.export.to_tflite import to_tflite
 from tinyloc.files import whole_directory
 from tinyloc.training import preprocess
@@ -410,7 +408,13 @@ def _bundle(
         site=site,
         crf=about.crf,
         models=[
-            _model_file(place, kind, content, exported.names, about.export.widths)
+            model_file(
+                place,
+                kind,
+                content,
+                exported.names,
+                widths_of(kind, about.export.widths) if kind != "mixed" or about.export.widths else {},
+            )
             for kind, content in exported.files.items()
         ],
         default_arithmetic=_default(about, exported),
@@ -442,24 +446,6 @@ def _default(about: Description, exported: Exported) -> Arithmetic:
 def _plain(name: str) -> str:
     kept = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip(".-_")
     return kept or "network"
-
-
-def _model_file(place: Path, arithmetic: Arithmetic, content: bytes, names: StepNames, widths: Any) -> ModelFile:
-    part = graph(load(content))
-    shapes = {tensor_name(part.tensors[i]): [int(n) for n in part.tensors[i].shape] for i in part.inputs}
-    path = f"model_{arithmetic}.tflite"
-    return ModelFile(
-        arithmetic=arithmetic,
-        path=path,
-        sha256=sha256(place / path),
-        input=INPUT,
-        output=OUTPUT,
-        states=[
-            State(name=name, input=source, output=target, shape=shapes[source])
-            for name, source, target in zip(names.states, names.state_inputs, names.state_outputs, strict=True)
-        ],
-        widths=dict(widths_of(arithmetic, widths)) if arithmetic != "mixed" or widths else {},
-    )
 
 
 def _parameters(given: Given, model: Any) -> int:
