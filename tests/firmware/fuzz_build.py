@@ -31,7 +31,9 @@ FUSIONS = {
     "adaptive": FilterSettings(rule="adaptive", k1=1.0, k2=2.5, persistence=2, r=0.3),
     "gated": FilterSettings(rule="gated", gate=2.0),
 }
-TARGETS = (*MODELS, *FUSIONS)
+TAGGED = {"tagged-votes": "votes", "tagged-adaptive": "adaptive"}
+"""Targets that ask for tags, and the one that each is without."""
+TARGETS = (*MODELS, *FUSIONS, *TAGGED)
 _FLAGS = {
     "sanitized": ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
     "fast": ["-O2"],
@@ -52,17 +54,21 @@ def generate(target: str, directory: Path) -> Path:
 
 def compile_fuzzer(target: str, work: Path, kind: Kind) -> Path:
     """The program, in the directory `work`, which coverage's notes go to as well."""
+    tagged, target = target in TAGGED, TAGGED.get(target, target)
     generated = generate(target, work / "generated")
     (work / "board.h").write_text(board_header(load_board("stm32l4")))
     parts = ["link", "fusion"] if target in FUSIONS else ["link", "localise"]
     app = "fuzz_fusion.c" if target in FUSIONS else "fuzz_app.c"
     sources = [path for part in parts for path in sorted(FIRMWARE_DIR.glob(f"{part}/*.c"))]
     sources += [HERE / "fuzz" / "fuzz.c", HERE / "fuzz" / app, HERE / "host_port.c", *sorted(generated.glob("*.c"))]
+    if tagged:
+        sources += [HERE / "fuzz" / "fuzz_tags.c", FIRMWARE_DIR / "hash" / "sha256.c"]
     compiler = "clang" if kind == "libfuzzer" else "cc"
     command = [
         compiler,
         *WARNINGS,
         *_FLAGS[kind],
+        *(["-DTL_LINK_KEY"] if tagged else []),
         f"-I{work}",
         f"-I{generated}",
         f"-I{FIRMWARE_DIR}",
