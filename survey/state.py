@@ -4,11 +4,11 @@ import threading
 from typing import Any, Protocol
 
 from tinyloc.boards import board_names
+from tinyloc.device.link.serial_port import ports_here
 from tinyloc.survey.guidance import Guidance, guide
 from tinyloc.survey.project import Project
 from tinyloc.survey.recorder import Recorder
 from tinyloc.survey.session import About, read_about, session_names
-from tinyloc.survey.sources.names import ports_here
 from tinyloc.survey.training_job import TrainingJob
 
 GUIDE_S = 3.0
