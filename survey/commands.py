@@ -11,6 +11,7 @@ from tinyloc.strict import problems
 from tinyloc.survey.aliases import Aliases
 from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.plan import Plan
+from tinyloc.survey.scans import Learn
 from tinyloc.survey.session import About, Use, set_use
 from tinyloc.survey.sources.names import DEFAULT_BAUD, make_source
 from tinyloc.survey.state import Desk
@@ -69,6 +70,7 @@ class UseOf(_Ask):
 class Train(_Ask):
     board: Line | None = None
     epochs: int | None = Field(default=None, ge=1, le=10_000)
+    learn: Learn | None = None
 
 
 def _plan(desk: Desk, ask: SetPlan) -> Any:
@@ -98,7 +100,7 @@ def _random(desk: Desk, ignore: bool) -> Aliases:
 def _train(desk: Desk, ask: Train) -> Any:
     if ask.board is not None and ask.board not in board_names():
         raise SurveyError(f"there is no board {ask.board!r}; there are {', '.join(board_names())}")
-    return {"notes": desk.job.start(ask.board, ask.epochs)}
+    return {"notes": desk.job.start(ask.board, ask.epochs, ask.learn or desk.recorder.book.suits)}
 
 
 def _use(desk: Desk, ask: UseOf) -> Any:
