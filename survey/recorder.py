@@ -244,6 +244,8 @@ class Recorder:
         with self._lock:
             if room is None and x is not None and y is not None:
                 room = self.project.plan.room_at(x, y, floor)
+            elif x is None:
+                floor = next((one.floor for one in self.project.plan.rooms if one.name == room), floor)
             return self._mark(Mark(time_s=self.now(), room=room, x=x, y=y, floor=floor, step=step))
 
     def _mark(self, mark: Mark) -> Mark:

@@ -13,7 +13,7 @@ export class LiveTab {
     this.rooms = el("div", { class: "grid", role: "group", "aria-label": "I am really in" });
     this.session = el("div", { class: "row" });
     this.about = el("div");
-    this.node = el("div", {}, el("h2", {}, "The model says"), this.answer, this.under, this.bars,
+    this.node = el("div", {}, this.heading = el("h2"), this.answer, this.under, this.bars,
       el("h2", {}, "Cost of the last answer"), this.tiles,
       this.truthPart = el("div", {}, el("h2", {}, "Right or wrong"), this.truth, this.rooms),
       el("h2", {}, "Recording"), this.session, this.about);
@@ -31,6 +31,7 @@ export class LiveTab {
     const live = state.live;
     if (!live) return;
     this.truthPart.hidden = !live.classes.length && !live.truth;
+    this.heading.textContent = live.heading;
     this.answer.textContent = live.problem ? "No answer" : live.unknown ? "Unknown place" : live.room || "…";
     this.answer.classList.toggle("bad", Boolean(live.problem));
     this.under.textContent = live.problem || live.note || "";
@@ -44,8 +45,8 @@ export class LiveTab {
       node.children[0].textContent = one.name;
       node.children[1].textContent = one.value;
     });
-    this.truth.textContent = live.truth || "Tap the plan, or a room: the page counts how often the model is right.";
-    const names = live.classes || [];
+    this.truth.textContent = live.truth || (live.places ? "Tap the plan where you are: the page measures the error." : "Tap the plan, or a room: the page counts how often the model is right.");
+    const names = live.places ? [] : live.classes || [];
     keyed(this.rooms, names, (name) => name, (name) => el("button", { type: "button", onclick: () =>
       ask("where", this.state.where.room === name ? {} : { room: name }).catch(() => {}) }, name), (node, name) =>
       node.setAttribute("aria-pressed", String(name === state.where.room)));

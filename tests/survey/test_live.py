@@ -121,7 +121,7 @@ def test_the_demo_walks_and_is_recorded_like_any_session(tmp_path: Path, model: 
     demo = demo_of("zoo:ble-flat")
     short = tmp_path / "walk.csv"
     short.write_text("\n".join((ZOO_DIR / "ble-flat" / WALK).read_text().splitlines()[:40]) + "\n")
-    desk = live_desk(model, tmp_path / "live", BOARD, demo)
+    desk = live_desk(model, tmp_path / "run", tmp_path / "live", BOARD, demo)
     desk.recorder.start_session(ANNA.model_copy(update={"kind": "live"}))
     desk.mark(room="bedroom")
     replay(desk.recorder, short)
@@ -178,7 +178,7 @@ def test_another_board_than_the_one_asked_for_is_refused(built: RunLayout) -> No
 
 @needs_chromium
 def test_the_live_page_shows_room_bars_cost_and_truth(tmp_path: Path, model: LiveModel) -> None:
-    desk = live_desk(model, tmp_path / "live", BOARD, demo_of("zoo:ble-flat"))
+    desk = live_desk(model, tmp_path / "run", tmp_path / "live", BOARD, demo_of("zoo:ble-flat"))
     with serving(desk) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 844})

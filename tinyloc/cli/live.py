@@ -83,7 +83,7 @@ def live(
     else:
         transport = EmulatedDevice(load_build(image).elf, found, measure=True)
     model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "")
-    desk = live_desk(model, folder or layout.path / "live", board, shown)
+    desk = live_desk(model, layout.path, folder or layout.path / "live", board, shown)
     for one in sources:
         desk.recorder.add_source(one)
     try:
