@@ -38,8 +38,8 @@ class MovedAnchor:
 def find_moved(anchors: Floats, ranges: Floats, truth: Floats | None) -> list[MovedAnchor]:
     """Anchors that the ranges place elsewhere, the worst first.
 
-    An anchor is moved and a small constant offset fitted, by iteratively reweighted least squares. With a truth (N, 2) each
-    anchor is judged by it. Without, by the fixes of the others, one moved anchor at a time: three others at least.
+    An anchor is moved and a small constant offset fitted, by iteratively reweighted least squares. With a truth (N, 2)
+    each anchor is judged by it. Without, by the fixes of the others, one moved anchor at a time: three others at least.
     """
     if truth is not None and np.isfinite(truth).all(axis=1).sum() >= LEAST_RANGES:
         found = [_judge(index, anchors, ranges, truth) for index in range(len(anchors))]
