@@ -75,7 +75,8 @@ function refresh() {
   if (key !== drawn && !view.draft.length) {
     drawn = key;
     floors();
-    view.drawPath(state.about_live && view.floor === 0 ? state.about_live.path : null);
+    const about = view.floor === 0 && state.about_live;
+    view.drawPath(about ? about.path : null, about ? about.extent : null);
     view.draw(state);
   }
   view.setHere(state.live && !state.live.unknown ? state.live.room : state.where.room);

@@ -225,8 +225,9 @@ export class PlanView {
     for (const [key, value] of Object.entries(props())) node.setAttribute(key, value);
   }
 
-  drawPath(path) {
-    this.extra = path || [];
+  // A path that is drawn, and corners of what must be in the picture.
+  drawPath(path, extent) {
+    this.extra = [...(path || []), ...(extent || [])];
     this.layers.paths.replaceChildren(...(path && path.length ? [svg("polyline", { class: "path", points: points(path) })] : []));
   }
 
