@@ -22,8 +22,9 @@ from tinyloc.training.fusion.study.record import TEST_SEED
 SITES = ("corridor", "loop")
 SITE_METHOD, RECORDED_METHOD = "steered", "fixed"
 """A site's student knows its routes; of a recording's place no student knows anything."""
-ROOM = "room"
-"""Site of the study in which filters for recordings were tuned; it is simulated."""
+WITH_IMU, WITHOUT = ("corridor", "a simulated corridor"), ("real", "a simulated room")
+"""Record of the study whose settings a recording gets, and where these were tuned: walks with the same sensors."""
+ROOM_STUDENT = "room-student.json"
 PUBLISHED = {"lias": (LIAS, "a trolley with motion capture"), "trek": (TREK, "a person or a stand, with Vicon")}
 TEST_WALK = 1
 RANGES = "ranges.csv"
@@ -86,9 +87,8 @@ def _of_site(name: str) -> PlayedWalk:
 
 def _of_folder(folder: Path) -> PlayedWalk:
     own = load_walk(folder)
-    lines = [f"Own recording {own.walk.name}.", *own.lines(), _fixed_line()]
-    names = list(own.anchor_names)
-    return PlayedWalk(own.walk, _tuned("real", RECORDED_METHOD), f"{ROOM}-student.json", lines, names, own.settings.k)
+    lines = [f"Own recording {own.walk.name}.", *own.lines()]
+    return _recorded(own.walk, lines, list(own.anchor_names), own.settings.k)
 
 
 def _of_data_set(name: str) -> PlayedWalk:
@@ -98,15 +98,14 @@ def _of_data_set(name: str) -> PlayedWalk:
     found = recordings[name]
     source, who = PUBLISHED[name.split("-")[0]]
     blocked = "; a person blocks one anchor" if found.blocked else ""
-    lines = [
-        f"Recording {name} of {source}: real ranges of {who}{blocked}. Licence MIT. It has no inertial sensor.",
-        _fixed_line(),
-    ]
-    return PlayedWalk(found.walk, _tuned("real", RECORDED_METHOD), f"{ROOM}-student.json", lines, _numbered(found.walk))
+    line = f"Recording {name} of {source}: real ranges of {who}{blocked}. Licence MIT. It has no inertial sensor."
+    return _recorded(found.walk, [line], _numbered(found.walk), K_DEFAULT)
 
 
-def _fixed_line() -> str:
-    return "Filter: fixed covariance, tuned on walks in a simulated room; nothing was tuned on this recording."
+def _recorded(walk: Walk, lines: list[str], names: list[str], k: float) -> PlayedWalk:
+    record, where = WITHOUT if walk.imu is None else WITH_IMU
+    line = f"Filter: fixed covariance, tuned on walks in {where}; nothing was tuned on this recording."
+    return PlayedWalk(walk, _tuned(record, RECORDED_METHOD), ROOM_STUDENT, [*lines, line], names, k)
 
 
 def _numbered(walk: Walk) -> list[str]:

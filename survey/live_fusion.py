@@ -100,6 +100,7 @@ class LiveFusion:
                 f"Pink: fused path of the device. Orange dots: UWB fixes. {between}{truth}",
             ],
             "path": [],
+            "walk": True,
             "extent": self._extent(),
         }
 

@@ -19,7 +19,7 @@ const banners = new Banners(find("alert"));
 onError((text) => banners.refuse(text));
 
 function build() {
-  const wanted = state.about_live ? { live: ["Live", LiveTab], record: ["Sources", RecordTab], draw: ["Plan", DrawTab] }
+  const wanted = state.about_live && state.about_live.walk ? { live: ["Live", LiveTab] } : state.about_live ? { live: ["Live", LiveTab], record: ["Sources", RecordTab], draw: ["Plan", DrawTab] }
     : { draw: ["Plan", DrawTab], record: ["Record", RecordTab], check: ["Check", CheckTab] };
   for (const [name, [label, Tab]] of Object.entries(wanted)) {
     tabs[name] = new Tab(view);

@@ -4,7 +4,7 @@ import { svg } from "./dom.js";
 const EMPTY = { left: 0, low: 0, right: 10, high: 8 };
 const STEP_M = 0.25;
 const LETTER = 0.6; // width of a letter of the bold names, in sizes
-const SMALLEST = 0.75;
+const SMALLEST = 0.7;
 
 export class PlanView {
   constructor(node, hint) {
@@ -132,7 +132,7 @@ export class PlanView {
       return [
         svg("rect", { class: quiet ? "beacon quiet" : "beacon", x: beacon.x - size, y: -beacon.y - size, width: 2 * size,
           height: 2 * size, transform: `rotate(45 ${beacon.x} ${-beacon.y})` }, svg("title", {}, name)),
-        this.text(name.length > 20 ? `…${name.slice(-8)}` : name, beacon.x, -beacon.y + 2.6 * size, "beaconname", this.small ? 9 : 10),
+        this.text(shortName(name), beacon.x, -beacon.y + 2.6 * size, "beaconname", this.small ? 9 : 10),
       ];
     }));
   }
@@ -202,12 +202,12 @@ export class PlanView {
     const dot = live && live.dot && (live.dot.floor ?? 0) === this.floor ? live.dot : null;
     layer.classList.toggle("unknown", Boolean(live && live.unknown));
     const lines = (live && live.lines) || {};
+    this.one(layer, "path", "track-fixes", lines.fixes && lines.fixes.length, () => ({
+      d: lines.fixes.map(([x, y]) => disc(x, -y, 2 * this.unit)).join("") }));
     for (const name of ["truth", "dead", "trail"]) {
       const line = name === "trail" ? live && live.trail : lines[name];
       this.one(layer, "polyline", name === "trail" ? "trail" : `track-${name}`, line && line.length > 1, () => ({ points: points(line) }));
     }
-    this.one(layer, "path", "track-fixes", lines.fixes && lines.fixes.length, () => ({
-      d: lines.fixes.map(([x, y]) => disc(x, -y, 2.5 * this.unit)).join("") }));
     this.one(layer, "circle", "spread", dot, () => ({ cx: dot.x, cy: -dot.y, r: Math.max(10 * this.unit, dot.spread) }));
     this.one(layer, "circle", "dot", dot, () => ({ cx: dot.x, cy: -dot.y, r: 8 * this.unit }));
   }
@@ -240,6 +240,12 @@ export class PlanView {
 
 export function points(corners) {
   return corners.map(([x, y]) => `${x},${-y}`).join(" ");
+}
+
+// Of an address the end: it tells beacons of one maker apart.
+function shortName(name) {
+  if (/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(name)) return `…${name.slice(-5)}`;
+  return name.length > 16 ? `…${name.slice(-10)}` : name;
 }
 
 function wrapped(text, letters) {

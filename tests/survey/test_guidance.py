@@ -2,14 +2,12 @@
 
 import csv
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.survey.fakes import Clock
-from tests.survey.homes import write_recording
+from tests.survey.homes import walked, write_recording
 from tests.survey.test_recorder import replay
 from tinyloc.survey.aliases import Aliases
 from tinyloc.survey.data_files import BLOCKS, write_data
@@ -17,7 +15,6 @@ from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.guidance import coverage_of, guide, look_alike, second_round, weak_beacons
 from tinyloc.survey.plan import Beacon, Plan, PlanFloor, PlanRoom
 from tinyloc.survey.project import Project
-from tinyloc.survey.readings import Reading
 from tinyloc.survey.recorder import Recorder
 from tinyloc.survey.scans import Scan, ScanBook, Whereabouts
 from tinyloc.survey.session import About, set_use
@@ -130,34 +127,6 @@ def test_a_room_recorded_by_its_name_has_no_gaps_and_a_cell_that_reaches_into_a_
     found = coverage_of(book, Plan(rooms=[*ROOMS[:2], odd]))
     assert found.whole == ["a", "b"]
     assert {cell[1] for cell in found.gaps} == {8, 9, 10, 11, 12} and {cell[2] for cell in found.gaps} == {0, 1, 2, 3}
-
-
-def taps(number: int) -> Iterator[tuple[float, float, float]]:
-    """(time_s, x, y) of taps of one round through 9 m x 6 m, along rows; the second round begins at the other end."""
-    points = [(x, y) for y in (1.0, 3.0, 5.0) for x in (1.0, 3.0, 5.0, 7.0, 8.5)]
-    for step, (x, y) in enumerate(points if number % 2 == 0 else points[::-1]):
-        yield 8.0 * step, x, y
-
-
-def walked(tmp_path: Path, rounds: list[tuple[str, str]], path: bool) -> Project:
-    """A project in which each round tapped the plan: standing at points, or along a path. Levels are simulated."""
-    rooms = [
-        PlanRoom(name=name, outline=[(x, 0), (x + 4.5, 0), (x + 4.5, 6), (x, 6)]) for name, x in (("w", 0), ("e", 4.5))
-    ]
-    clock, generator = Clock(), np.random.default_rng(1)
-    recorder = Recorder(Project(tmp_path / "home", plan=Plan(rooms=rooms)), clock)
-    for number, (person, day) in enumerate(rounds):
-        recorder.start_session(About(person=person, device="band", day=day))
-        for _, x, y in taps(number):
-            recorder.mark(x=x, y=y, step=path)
-            for _ in range(16):
-                clock.now += 0.5
-                for beacon, (u, v) in enumerate(((0, 0), (9, 0), (4.5, 6), (0, 6))):
-                    level = -45 - 4 * np.hypot(x - u, y - v) + generator.normal(0, 2)
-                    recorder.take(Reading(None, f"c0:00:00:00:00:0{beacon}", round(float(level))))
-        recorder.end_session()
-    recorder.close()
-    return recorder.project
 
 
 @pytest.mark.parametrize("path", [False, True])
