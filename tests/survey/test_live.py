@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser import CHROMIUM, needs_chromium
 from tests.pty_bridge import PtyBridge
+from tests.survey.homes import walked
 from tests.survey.test_recorder import ANNA, replay
 from tinyloc.api.run_layout import RunLayout
 from tinyloc.api.steps import build_image, generate
@@ -32,6 +33,7 @@ from tinyloc.survey.live_model import Judge, LiveModel, class_places, softmax
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.serve import serving
 from tinyloc.survey.session import Mark, read_session
+from tinyloc.survey.training_job import TrainingJob
 from tinyloc.training.data.catalogue import search_places
 from tinyloc.training.fusion.recordings.published import LIAS, TREK
 from tinyloc.training.fusion.recordings.write import save_walk
@@ -287,3 +289,29 @@ def test_a_simulated_walk_shows_the_device_s_fixes(tmp_path: Path) -> None:
     assert len(shown["lines"]["truth"]) == len(shown["lines"]["dead"]) == 12
     assert "RMSE so far: fused" in shown["truth"] and "simulated" in live.about()["lines"][0]
     live.close()
+
+
+@pytest.mark.slow
+def test_a_survey_of_taps_trains_a_position_model_whose_live_answer_is_a_place(tmp_path: Path) -> None:
+    """Readings are simulated; the second round by another person is the test set."""
+    project = walked(tmp_path, [("Anna", "2026-11-29"), ("Ben", "2026-11-30")], path=True)
+    job = TrainingJob(project, BOARD)
+    job.start(learn="positions")
+    assert job.wait(600) == "done", [*job.lines]
+    assert job.verdict is not None and job.verdict["headline"] == "Passed"
+    assert job.verdict["errors_m"]["p50"] < 2.0, "the plan is 9 m x 6 m"
+    layout = RunLayout(Path(job.verdict["run"]))
+    board = load_board(BOARD)
+    device = EmulatedDevice(layout.firmware(BOARD) / "firmware.elf", board, measure=True)
+    desk = live_desk(
+        LiveModel(layout.path, layout.generated("int8"), board, device), layout.path, tmp_path / "live", BOARD
+    )
+    assert [room.name for room in desk.project.plan.rooms] == ["w", "e"], "the plan of the survey"
+    model = desk.live.model
+    scan = Scan(0.0, {f"c0:00:00:00:00:0{beacon}": [level] for beacon, level in enumerate((-49, -77, -73, -65))})
+    model.on_scan(scan, Mark(time_s=0.0, room="w", x=1.0, y=1.0))
+    model.wait_idle()
+    shown = desk.now()["live"]
+    assert shown["places"] and shown["rooms"] == [] and shown["room"].startswith("w, ") and shown["dot"]["x"] < 4.5
+    assert shown["truth"].startswith("median error") and "decisions right" not in shown["truth"]
+    desk.close()
