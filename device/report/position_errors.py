@@ -225,7 +225,7 @@ def error_figure(
     floors = []
     for number in range(len(levels)):
         here = floor_of == number
-        index = plan_floors[number] if plan_floors else None
+        index = plan_floors[number] if plan_floors else 0
         rooms = [room_shape(room) for room in floor_plan if room.floor == index]
         title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if plan_floors else "True positions"
         mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
