@@ -132,8 +132,9 @@ static void begin(const tl_frame_t *request, uint8_t *reply) {
         refuse(request, TL_UPDATE_ORDER);
         return;
     }
-    slots[update.slot] = (tl_slot_t){.records = TL_SLOT_RECORD_COUNT};
-    if (!tl_flash_erase(tl_slot_address(update.slot))) {
+    bool erased = tl_flash_erase(tl_slot_address(update.slot));
+    tl_slot_look(update.slot, &slots[update.slot]); /* an erase that failed may have left it as it was */
+    if (!erased) {
         refuse(request, TL_UPDATE_FLASH);
         return;
     }

@@ -232,10 +232,10 @@ static expected_t expect_begin(const message_t *request) {
     if (known.into == known.active) {
         return refused(request, TL_UPDATE_ORDER);
     }
-    known.slots[known.into] = (known_slot_t){.records = TL_SLOT_RECORD_COUNT};
-    if (!operates()) {
+    if (!operates()) { /* here it leaves all as it was */
         return refused(request, TL_UPDATE_FLASH);
     }
+    known.slots[known.into] = (known_slot_t){.records = TL_SLOT_RECORD_COUNT};
     known.header = header;
     known.offset = 0;
     known.going = true;
