@@ -478,6 +478,7 @@ def _compile(
         f"-ffile-prefix-map={work}=.", f"-ffile-prefix-map={generated}=generated",
         f"-ffile-prefix-map={paths.FIRMWARE_DIR}=firmware", *flags,
     ]  # fmt: skip
+    model_flags = _model_flags(generated, board)
     languages = {".c": [compiler, *_LANGUAGE], ".cc": [str(Path(compiler).with_name(CPP_COMPILER)), *_CPP_LANGUAGE]}
 
     def compile_one(name: str) -> str:
@@ -485,6 +486,8 @@ def _compile(
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         level = optimise if name.startswith(_TUNED) else "Os"
         command = [*languages[sources[name].suffix], *common, f"-{level}", "-c", str(sources[name]), "-o", f"{name}.o"]
+        if name.startswith("generated/"):
+            command += model_flags
         if name.endswith("cortex_m/memory"):
             command.append("-fno-tree-loop-distribute-patterns")
         LOGGER.debug("%s", shlex.join(command))
@@ -499,6 +502,18 @@ def _compile(
             "generate it again with `tinyloc codegen`:\n" + "\n".join(problems)
         )
     return [f"{name}.o" for name in sources]
+
+
+def _model_flags(generated: Path, board: Board) -> tuple[str, ...]:
+    """What the generated code of a model is compiled with beside the common flags.
+
+    An updatable program keeps its numbers in memory. GCC's first scheduling moves their loads up, and spills them again:
+    without it ble-tracks costs 7.2 % more cycles than with immediates in place of 10.5 % (ADuCM3029). On a Cortex-M4 it
+    helps.
+    """
+    path = generated / "manifest.json"
+    updatable = path.is_file() and read_manifest(generated).updatable is not None
+    return ("-fno-schedule-insns",) if updatable and board.core == "cortex-m3" else ()
 
 
 def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, script: Path, extras: Extras) -> None:
