@@ -507,9 +507,9 @@ def _compile(
 def _model_flags(generated: Path, board: Board) -> tuple[str, ...]:
     """What the generated code of a model is compiled with beside the common flags.
 
-    An updatable program keeps its numbers in memory. GCC's first scheduling moves their loads up, and spills them again:
-    without it ble-tracks costs 7.2 % more cycles than with immediates in place of 10.5 % (ADuCM3029). On a Cortex-M4 it
-    helps.
+    An updatable program keeps its numbers in memory. GCC's first scheduling moves their loads up, and spills them
+    again: without it ble-tracks costs 7.2 % more cycles than with immediates in place of 10.5 % (ADuCM3029). On a
+    Cortex-M4 it helps.
     """
     path = generated / "manifest.json"
     updatable = path.is_file() and read_manifest(generated).updatable is not None
