@@ -158,6 +158,10 @@ class LiveModel:
     def truth(self, room: str | None, x: float | None, y: float | None, floor: int) -> None:
         """Nothing to do: each scan comes with where the person is."""
 
+    def tell(self, text: str) -> None:
+        """Show what happens to the port, until the next answer."""
+        self.problem = text
+
     def close(self) -> None:
         """Stop asking; the port is let go."""
         self._stop.set()

@@ -19,17 +19,21 @@ from tinyloc.boards import load_board
 from tinyloc.bundle.schema import load_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.link.persistent_port import PersistentPort
 from tinyloc.device.link.serial_port import SerialPort
 from tinyloc.device.link.transport import LinkError
 from tinyloc.device.zoo.models import WALK, unpack
 from tinyloc.errors import UserError
 from tinyloc.paths import ZOO_DIR
+from tinyloc.survey.aliases import Aliases
 from tinyloc.survey.demo import demo_of
 from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.fusion_walks import PlayedWalk, build_walk, find_walk
 from tinyloc.survey.live_desk import live_desk
 from tinyloc.survey.live_fusion import LiveFusion
 from tinyloc.survey.live_model import Judge, LiveModel, class_places, softmax
+from tinyloc.survey.plan import Plan, PlanFloor, PlanRoom
+from tinyloc.survey.project import Project
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.serve import serving
 from tinyloc.survey.session import Mark, read_session
@@ -179,6 +183,47 @@ def test_the_model_answers_on_a_board_at_a_serial_port(built: RunLayout) -> None
         live.wait_idle()
         assert live.answers == 4 and live.problem == "" and live.about()["lines"][0].endswith(f"serial {bridge.port}.")
         live.close()
+
+
+def test_a_board_that_is_unplugged_is_told_on_the_page_and_waited_for(built: RunLayout) -> None:
+    board = load_board(BOARD)
+    device = EmulatedDevice(built.firmware(BOARD) / "firmware.elf", board, measure=True)
+    said: list[str] = []
+    with PtyBridge(device) as bridge:
+        port = PersistentPort(lambda: SerialPort(bridge.port, board.uart.baud), tell=lambda text: tells(text))
+        live = LiveModel(built.path, built.generated("int16x8"), board, port)
+
+        def tells(text: str) -> None:
+            live.tell(text)
+            said.append(live.snapshot()["problem"])
+
+        live.on_scan(some_scans(1)[0], HERE)
+        live.wait_idle()
+        port._port.close()
+        live.on_scan(some_scans(1)[0], HERE)
+        live.wait_idle()
+        assert "is gone; connect the board again" in said[0] and said[1].endswith("is back")
+        assert live.answers == 2 and live.snapshot()["problem"] == ""
+        live.close()
+
+
+def test_the_folder_in_a_run_follows_the_survey_that_trained_it(
+    tmp_path: Path, built: RunLayout, model: LiveModel
+) -> None:
+    run = tmp_path / "home" / "runs" / "home"
+    survey = Project(tmp_path / "home")
+    for name in ("hall", "large hall"):
+        floor = PlanFloor(name="ground floor", image="floor-0.png", width_px=4, height_px=3)
+        room = PlanRoom(name=name, outline=[(0, 0), (2, 0), (2, 2)])
+        survey.set_plan(Plan(floors=[floor], rooms=[room]))
+        survey.set_ids(Aliases().with_merged("old", name))
+        (tmp_path / "home" / "floor-0.png").write_bytes(name.encode())
+        desk = live_desk(model, run, run / "live", BOARD)
+        assert [room.name for room in desk.project.plan.rooms] == [name] and desk.project.ids.resolve("old") == name
+        assert (run / "live" / "floor-0.png").read_bytes() == name.encode()
+        desk.recorder.close()
+        desk.project.close()
+    survey.close()
 
 
 def test_another_board_than_the_one_asked_for_is_refused(built: RunLayout) -> None:

@@ -1,5 +1,6 @@
 """`tinyloc live`: a page on which a model works while somebody walks."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -77,11 +78,18 @@ def live(
     generated = layout.need_generated(arithmetic)
     image = layout.need_firmware(board, arithmetic)
     transport: Transport
+    told: list[Callable[[str], None]] = [note]
+
+    def tell(text: str) -> None:
+        for hear in told:
+            hear(text)
+
     if port:
-        transport = PersistentPort(lambda: SerialPort(port, found.uart.baud), tell=note)
+        transport = PersistentPort(lambda: SerialPort(port, found.uart.baud), tell=tell)
     else:
         transport = EmulatedDevice(load_build(image).elf, found, measure=True)
     model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "")
+    told.append(model.tell)
     desk = live_desk(model, layout.path, folder or layout.path / "live", board, shown)
     for one in sources:
         desk.recorder.add_source(one)
