@@ -26,6 +26,7 @@ from tinyloc.device.link.frames import Result
 from tinyloc.device.link.transport import LinkError, Transport
 from tinyloc.device.report.record import ReportError, load_evaluation
 from tinyloc.survey.plan import plan_of_site
+from tinyloc.survey.room_probabilities import room_probabilities
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.session import Mark
 
@@ -45,7 +46,7 @@ class Answer:
 
     result: Result
     share: npt.NDArray[np.float64]
-    """(C,) softmax of the scores: the mean over the scans that a decision looks at."""
+    """(C,) probabilities over the scans that a decision looks at, see room_probabilities."""
     place: tuple[float, float, int] | None
     spread_m: float
 
@@ -111,7 +112,7 @@ class LiveModel:
         self.trail: deque[tuple[float, float]] = deque(maxlen=TRAIL)
         self.last: Answer | None = None
         window = self.bundle.window
-        self._shares: deque[npt.NDArray[np.float64]] = deque(maxlen=window.steps)
+        self._scores: deque[npt.NDArray[np.float64]] = deque(maxlen=window.steps)
         self.decided: str | None = None
         self.unknown = False
         self.problem = ""
@@ -198,7 +199,7 @@ class LiveModel:
 
     def _failed(self, error: Exception) -> None:
         self.problem, self.last, self.decided = str(error), None, None
-        self._shares.clear()
+        self._scores.clear()
 
     def _again(self) -> None:
         try:
@@ -217,8 +218,8 @@ class LiveModel:
             self.cycles = result.cycles
         self.problem = ""
         self.answers += 1
-        self._shares.append(softmax(result.scores * self._scale))
-        share = self._shares[0] if self.bundle.window.online else np.mean(self._shares, axis=0)
+        self._scores.append(np.asarray(result.scores * self._scale, np.float64))
+        share = room_probabilities(np.array(self._scores), self.bundle.crf, self.bundle.window.online)
         place, spread = self._place(result, share)
         self.last = Answer(result, share, place, spread)
         if place is not None:
@@ -295,7 +296,7 @@ class LiveModel:
         if self._are_places:
             shown["room"], rooms = self._where(last), []
         elif self.decided is not None and last.share.argmax() != classes.index(self.decided):
-            shown["note"] += f"; the mean of these scans says {classes[order[0]]}"
+            shown["note"] += f"; {classes[order[0]]} is as likely"
         spent = energy(self.board, self.cycles)
         tiles = [
             {"name": "cycles", "value": f"{self.cycles:,}"},
@@ -309,12 +310,6 @@ class LiveModel:
         if last.place is not None:
             dot = {"x": last.place[0], "y": last.place[1], "floor": last.place[2], "spread": round(last.spread_m, 2)}
         return {**shown, "rooms": rooms, "tiles": tiles, "dot": dot}
-
-
-def softmax(scores: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    """Probabilities of scores in natural logarithms."""
-    powers = np.exp(scores - scores.max())
-    return np.asarray(powers / powers.sum(), np.float64)
 
 
 def score_scale(directory: Path, arithmetic: Arithmetic) -> float:

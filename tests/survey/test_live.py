@@ -1,8 +1,11 @@
 """A model at work: the page's answers are the device's, scans are combined as in training, bad links are told."""
 
+import csv
 import json
 import threading
+from collections import deque
 from dataclasses import replace
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ from tests.survey.test_recorder import ANNA, replay
 from tinyloc.api.run_layout import RunLayout
 from tinyloc.api.steps import build_image, generate
 from tinyloc.boards import load_board
-from tinyloc.bundle.schema import load_bundle
+from tinyloc.bundle.schema import Crf, load_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.link.persistent_port import PersistentPort
@@ -31,9 +34,10 @@ from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.fusion_walks import PlayedWalk, build_walk, find_walk
 from tinyloc.survey.live_desk import live_desk
 from tinyloc.survey.live_fusion import LiveFusion
-from tinyloc.survey.live_model import Judge, LiveModel, class_places, softmax
+from tinyloc.survey.live_model import Judge, LiveModel, class_places, score_scale
 from tinyloc.survey.plan import Plan, PlanFloor, PlanRoom
 from tinyloc.survey.project import Project
+from tinyloc.survey.room_probabilities import marginals, room_probabilities, softmax
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.serve import serving
 from tinyloc.survey.session import Mark, read_session
@@ -171,6 +175,46 @@ def test_a_model_without_a_walk_says_which_has_one() -> None:
 def test_probabilities_and_places() -> None:
     assert softmax(np.array([0.0, 0.0, np.log(2.0)])).tolist() == pytest.approx([0.25, 0.25, 0.5])
     assert class_places(load_bundle(ZOO_DIR / "ble-flat"))[0, :2].tolist() == pytest.approx([1.32, 4.61])
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_marginals_are_those_of_all_paths_counted_one_by_one(ends: bool) -> None:
+    generator = np.random.default_rng(1)
+    crf = Crf(
+        **{
+            name: generator.normal(size=size).tolist()
+            for name, size in (("transitions", (3, 3)), ("start", 3), ("end", 3))
+        }
+    )
+    scores = generator.normal(0, 2, size=(4, 3))
+    expected = np.zeros((4, 3))
+    for path in product(range(3), repeat=4):
+        total = crf.start[path[0]] + sum(scores[t, room] for t, room in enumerate(path)) + ends * crf.end[path[-1]]
+        total += sum(crf.transitions[a][b] for a, b in pairwise(path))
+        expected[range(4), path] += np.exp(total)
+    assert np.allclose(marginals(scores, crf, ends), expected / expected[0].sum())
+    assert np.allclose(room_probabilities(scores, None, online=False), softmax(scores).mean(axis=0))
+
+
+def test_headline_bars_and_dot_agree_on_the_demo_s_walk(built: RunLayout) -> None:
+    """At least 19 of 20 decisions on the recorded walk name the likeliest room; with single scans it is two of three."""
+    bundle = load_bundle(built.bundle)
+    reference = LocaliserReference(built.bundle, "int16x8", "native", "tinyloc")
+    reference.reset()
+    rows = list(csv.DictReader((ZOO_DIR / "ble-flat" / WALK).read_text().splitlines()))
+    names = bundle.preprocessing.access_points
+    window: deque[np.ndarray] = deque(maxlen=bundle.window.steps)
+    scale, decisions, agree, alone = score_scale(built.bundle, "int16x8"), 0, 0, 0
+    for row in rows:
+        heard = [(index, int(row[name])) for index, name in enumerate(names) if row[name]]
+        answer = reference.sample(np.array([h[0] for h in heard], np.uint16), np.array([h[1] for h in heard], np.int8))
+        window.append(answer.scores * scale)
+        if answer.class_index >= 0:
+            decisions += 1
+            agree += room_probabilities(np.array(window), bundle.crf, False).argmax() == answer.class_index
+            alone += answer.scores.argmax() == answer.class_index
+    print(f"{decisions} decisions: {agree} agree with the bars, {alone} with the newest scan alone")
+    assert decisions > 200 and agree >= 0.95 * decisions and agree > alone
 
 
 def test_the_model_answers_on_a_board_at_a_serial_port(built: RunLayout) -> None:
