@@ -242,7 +242,7 @@ def _moved_text(one: MovedAnchor, names: "list[str] | tuple[str, ...]") -> str:
         either = f", or its ranges are {one.offset_m:+.2f} m off (antenna delay): calibrate it"
     return (
         f"anchor {names[one.index]} is not where anchors.csv says: the ranges place it at ({x:.2f}, {y:.2f}), "
-        f"{one.away_m:.2f} m away (mean residual {one.residual_before_m:.2f}, here {one.residual_after_m:.2f} m){either}"
+        f"{one.away_m:.2f} m away (residual {one.residual_before_m:.2f}, here {one.residual_after_m:.2f} m){either}"
     )
 
 
