@@ -197,7 +197,7 @@ def test_marginals_are_those_of_all_paths_counted_one_by_one(ends: bool) -> None
 
 
 def test_headline_bars_and_dot_agree_on_the_demo_s_walk(built: RunLayout) -> None:
-    """At least 19 of 20 decisions on the recorded walk name the likeliest room; with single scans it is two of three."""
+    """At least 19 of 20 decisions on the recorded walk name the likeliest room; of single scans two of three do."""
     bundle = load_bundle(built.bundle)
     reference = LocaliserReference(built.bundle, "int16x8", "native", "tinyloc")
     reference.reset()
