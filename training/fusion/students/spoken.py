@@ -47,8 +47,8 @@ def trend(seen: Floats) -> str:
 
 
 def question(seen: Floats) -> str:
-    """A window (HISTORY, 2) as text, relative to its last position."""
-    points = " ".join(f"({x:.2f}, {y:.2f})" for x, y in seen - seen[-1])
+    """A window (HISTORY, 2) as text, relative to its first position: relative to the last, a model repeats (0, 0)."""
+    points = " ".join(f"({x:.2f}, {y:.2f})" for x, y in seen - seen[0])
     return f"Positions: {points}\nTrend: {trend(seen)}\nNext: ("
 
 
@@ -56,18 +56,23 @@ def shots(examples: Windows) -> str:
     """The task with worked examples: the part that all prompts share."""
     text = TASK
     for seen, following in zip(examples.seen_m, examples.next_m, strict=True):
-        x, y = following - seen[-1]
+        x, y = following - seen[0]
         text += f"{question(seen)}{x:.2f}, {y:.2f})\n\n"
     return text
 
 
-def read(answer: str) -> tuple[Floats, str]:
-    """Displacement from the last position, NaN when there is none, and what became of it: said, mute or far."""
+def read(answer: str, seen: Floats) -> tuple[Floats, str]:
+    """Read the next position after a window (HISTORY, 2).
+
+    Returns:
+        Position in m, NaN when there is none; and what became of the answer: "said", "mute" (no position in it) or
+        "far" (further from the last position than anybody walks).
+    """
     found = _PAIR.match("(" + answer)
     if found is None:
         return np.full(2, np.nan), "mute"
-    move = np.array([float(found.group(1)), float(found.group(2))])
-    return (move, "said") if np.linalg.norm(move) <= FARTHEST_M else (np.full(2, np.nan), "far")
+    place = seen[0] + np.array([float(found.group(1)), float(found.group(2))])
+    return (place, "said") if np.linalg.norm(place - seen[-1]) <= FARTHEST_M else (np.full(2, np.nan), "far")
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,9 @@ class Answers:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         cut_off = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(("\n" if cut_off else "") + json.dumps({"model": self.model, "prompt": prompt, "answer": answer}))
+            file.write(
+                ("\n" if cut_off else "") + json.dumps({"model": self.model, "prompt": prompt, "answer": answer})
+            )
             file.write("\n")
 
 
@@ -126,8 +133,7 @@ def ask_all(windows: Windows, beginning: str, ask: Callable[[str, str], str], an
         if key not in known:
             known[key] = ask(beginning, text)
             answers.add(key, known[key])
-        move, outcome = read(known[key])
-        positions[row] = seen[-1] + move
+        positions[row], outcome = read(known[key], seen)
         outcomes[outcome] += 1
     return Spoken(positions, outcomes)
 
@@ -136,7 +142,8 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a model: of its file, or of the names and contents of the files of its folder."""
     digest = hashlib.sha256()
     for file in [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file()):
-        digest.update(file.name.encode())
+        if path.is_dir():
+            digest.update(file.name.encode())
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
@@ -166,6 +173,7 @@ class LanguageModel:
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise FusionError(f"{path}: not a causal language model that transformers reads ({error})") from error
         self._torch: Any = torch
+        self.parameters = sum(p.numel() for p in self._model.parameters())
         self.hash = file_hash(path)
         self._beginning: tuple[str, int, Any] = ("", 0, None)
 

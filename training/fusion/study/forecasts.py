@@ -28,6 +28,6 @@ def test_windows() -> Windows:
     return cut(walks, TEST_WINDOWS)
 
 
-def examples(windows: Windows, count: int) -> Windows:
-    """Worked examples of a prompt, evenly from the training windows."""
-    return windows.pick(np.linspace(0, len(windows) - 1, count + 2).astype(np.int64)[1:-1])
+def evenly(windows: Windows, count: int) -> Windows:
+    """So many windows, evenly from all."""
+    return windows.pick(np.unique(np.linspace(0, len(windows) - 1, min(count, len(windows))).astype(np.int64)))
