@@ -43,6 +43,8 @@ class Language(BaseModel):
     shots: int = Field(default=4, ge=0, le=16)
     windows: int = Field(default=150, ge=1, description="how many windows of each set it answers")
     answers: str = Field(default="answers.jsonl", description="file that keeps the answers")
+    minutes: float | None = Field(default=None, ge=0, description="ask no more after so long; another run goes on")
+    students: bool = Field(default=True, description="also answer training windows, and train students of them")
 
 
 class Fracast(BaseModel):
@@ -175,6 +177,7 @@ class Teacher:
                 shots(examples(self.training, self.settings.shots)),
                 self._language.ask,
                 Answers(Path(self.settings.answers), self._language.hash),
+                self.settings.minutes,
             )
             said, answered = spoken.positions_m, spoken.outcomes
         elif isinstance(self.settings, Fracast):

@@ -8,6 +8,7 @@ import copy
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,9 @@ class Answers:
             file.write("\n")
 
 
-def ask_all(windows: Windows, beginning: str, ask: Callable[[str, str], str], answers: Answers) -> Spoken:
+def ask_all(
+    windows: Windows, beginning: str, ask: Callable[[str, str], str], answers: Answers, minutes: float | None = None
+) -> Spoken:
     """Ask for each window what is not yet answered.
 
     Args:
@@ -124,12 +127,16 @@ def ask_all(windows: Windows, beginning: str, ask: Callable[[str, str], str], an
         beginning: The part that all prompts share (`shots`).
         ask: From the shared beginning and the rest of the prompt to the answer.
         answers: Where answers are kept.
+        minutes: Ask no more after so long; what is left has the outcome "unasked", and another run goes on.
     """
-    known = answers.load()
-    positions, outcomes = np.full((len(windows), 2), np.nan), {"said": 0, "mute": 0, "far": 0}
+    known, began = answers.load(), time.monotonic()
+    positions, outcomes = np.full((len(windows), 2), np.nan), {"said": 0, "mute": 0, "far": 0, "unasked": 0}
     for row, seen in enumerate(windows.seen_m):
         text = question(seen)
         key = hashlib.sha256((beginning + text).encode()).hexdigest()[:24]
+        if key not in known and minutes is not None and time.monotonic() - began >= 60 * minutes:
+            outcomes["unasked"] += 1
+            continue
         if key not in known:
             known[key] = ask(beginning, text)
             answers.add(key, known[key])
