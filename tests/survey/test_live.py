@@ -144,9 +144,9 @@ def test_the_demo_walks_and_is_recorded_like_any_session(tmp_path: Path, model: 
     desk.recorder.start_session(ANNA.model_copy(update={"kind": "live"}))
     desk.mark(room="bedroom")
     replay(desk.recorder, short)
-    model.wait_idle()
     desk.recorder.end_session()
-    assert model.answers == 39 and model.skipped == 0
+    model.wait_idle()
+    assert model.answers == 40 and model.skipped == 0, "the last scan ends with the session"
     assert desk.now()["live"]["trail"] and "Kolakowski" in " ".join(desk.all()["about_live"]["lines"])
     assert {beacon.id for beacon in desk.project.plan.beacons} == {f"anchor {n}" for n in range(1, 7)}
     assert len(desk.all()["about_live"]["path"]) > 5
