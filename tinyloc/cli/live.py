@@ -19,6 +19,7 @@ from tinyloc.cli.survey import (
     SpeedOption,
     opened,
 )
+from tinyloc.errors import UserError
 
 FUSION = "fusion:"
 """RUN fusion:WALK is a filter along a walk, see survey/fusion_walks.py."""
@@ -65,6 +66,10 @@ def live(
     from tinyloc.survey.sources.names import make_source
 
     if run.startswith(FUSION):
+        given = {"--port": port, "--source": source, "--replay": replay, "--demo": demo, "--arithmetic": arithmetic}
+        unused = [name for name, value in given.items() if value]
+        if unused:
+            raise UserError(f"{run} plays a walk on the emulated board; leave out {', '.join(unused)}")
         _fusion(run.removeprefix(FUSION), board, speed, folder, http_port, browser)
         return
     found = load_board(board)
