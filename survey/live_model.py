@@ -332,10 +332,12 @@ def class_places(bundle: Bundle) -> npt.NDArray[np.float64]:
 
 
 def report_lines(run: Path, board: Board, bundle: Bundle, arithmetic: str) -> list[str]:
-    """The figures of the report beside which the live ones stand."""
-    figures = bundle.float_metrics
+    """The figures of the report beside which the live ones stand: errors of a position model, else scores."""
+    figures, places = bundle.float_metrics, bundle.outputs.position == "mean"
     told = []
-    if "macro_f1" in figures and "accuracy" in figures:
+    if places and "error_p50_m" in figures:
+        told.append(f"Float model on its test set: {_errors(figures['error_p50_m'], figures['error_p90_m'])}.")
+    elif not places and "macro_f1" in figures and "accuracy" in figures:
         told.append(
             f"Float model on its test set: macro F1 {figures['macro_f1']:.3f}, accuracy {figures['accuracy']:.3f}."
         )
@@ -345,4 +347,10 @@ def report_lines(run: Path, board: Board, bundle: Bundle, arithmetic: str) -> li
         return told
     cycles = f", {found.cycles.median:,.0f} cycles (median, {found.cycles_kind})" if found.cycles else ""
     whose = "golden scans" if found.golden else "test set"
-    return [*told, f"Report, {arithmetic} on {board.name}, {whose}: accuracy {found.device.accuracy:.3f}{cycles}."]
+    errors = found.device.errors_m
+    quality = _errors(errors["p50"], errors["p90"]) if places and errors else f"accuracy {found.device.accuracy:.3f}"
+    return [*told, f"Report, {arithmetic} on {board.name}, {whose}: {quality}{cycles}."]
+
+
+def _errors(median_m: float, p90_m: float) -> str:
+    return f"median error {median_m:.2f} m, 90 % within {p90_m:.2f} m"

@@ -34,7 +34,7 @@ from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.fusion_walks import PlayedWalk, build_walk, find_walk
 from tinyloc.survey.live_desk import live_desk
 from tinyloc.survey.live_fusion import LiveFusion
-from tinyloc.survey.live_model import Judge, LiveModel, class_places, score_scale
+from tinyloc.survey.live_model import Judge, LiveModel, class_places, report_lines, score_scale
 from tinyloc.survey.plan import Plan, PlanFloor, PlanRoom
 from tinyloc.survey.project import Project
 from tinyloc.survey.room_probabilities import marginals, room_probabilities, softmax
@@ -103,6 +103,12 @@ def test_readings_of_a_scan_are_combined_as_in_training(model: LiveModel) -> Non
     assert indices.tolist() == [0, 1] and dbm.tolist() == [-50, -60], "mean, halves to the even dBm"
     assert "1 ids that the model does not know" in model.snapshot()["note"]
     assert model.readings(Scan(0.0, {}))[0].size == 0
+
+
+def test_the_report_s_figures_are_errors_for_a_position_model_and_scores_for_rooms(tmp_path: Path) -> None:
+    board = load_board(BOARD)
+    for name, told in (("uji-position", "median error 4.75 m, 90 % within 15.44 m"), ("ble-flat", "macro F1 0.810")):
+        assert told in report_lines(tmp_path, board, load_bundle(ZOO_DIR / name), "int8")[0]
 
 
 def test_the_accuracy_counts_decisions_and_unknown_apart() -> None:
