@@ -75,6 +75,8 @@ class FusionPart(StrEnum):
     LOOP = "loop"
     REAL = "real"
     VARIANTS = "variants"
+    FIELD = "field"
+    FORECASTS = "forecasts"
 
 
 class FusionMethod(StrEnum):
@@ -85,3 +87,5 @@ class FusionMethod(StrEnum):
     ADAPTIVE = "adaptive"
     VARIANCE = "variance"
     STEERED = "steered"
+    ROBUST = "robust"
+    GUARDED = "guarded"

@@ -3,6 +3,10 @@
 from pathlib import Path
 
 from tinyloc.training.fusion.errors import FusionError
+from tinyloc.training.fusion.simulation.range_errors import load_errors
+from tinyloc.training.fusion.study.field import FieldRecord
+from tinyloc.training.fusion.study.field_table import errors_table, field_table, forecast_table
+from tinyloc.training.fusion.study.forecasts import ForecastRecord
 from tinyloc.training.fusion.study.real import RealRecord
 from tinyloc.training.fusion.study.record import METHODS, StudyRecord
 from tinyloc.training.fusion.study.variants import VariantRecord, variant_table
@@ -107,10 +111,32 @@ def real_table(record: RealRecord) -> str:
     return "\n".join(lines) + "\n"
 
 
+def load_field(results: Path) -> tuple[FieldRecord | None, ForecastRecord | None]:
+    """The field study and the forecasts, where they were made. Raises FusionError."""
+    field, forecasts = results / "field.json", results / "forecasts.json"
+    try:
+        return (
+            FieldRecord.model_validate_json(field.read_text(encoding="utf-8")) if field.is_file() else None,
+            ForecastRecord.model_validate_json(forecasts.read_text(encoding="utf-8")) if forecasts.is_file() else None,
+        )
+    except ValueError as error:
+        raise FusionError(f"{results}: not results of this version ({error}); run `tinyloc fusion run` again") from None
+
+
 def tables(results: Path) -> str:
     """All tables as Markdown."""
-    records, real = load_records(results)
-    parts = [site_table(record) for record in records]
+    field, forecasts = load_field(results)
+    parts = [field_table(field)] if field is not None else []
+    parts += [forecast_table(forecasts)] if forecasts is not None else []
+    if parts:
+        parts.append(f"### Range errors that the simulator draws from (real)\n\n{errors_table(load_errors())}")
+    try:
+        records, real = load_records(results)
+    except FusionError:
+        if not parts:
+            raise
+        records, real = [], None
+    parts += [site_table(record) for record in records]
     variants = results / "variants.json"
     if variants.is_file():
         parts.append(variant_table(VariantRecord.model_validate_json(variants.read_text(encoding="utf-8"))))
