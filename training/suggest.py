@@ -29,7 +29,7 @@ BALANCE = 0.5
 """Rooms are used unevenly: validation macro F1 on the real home rose from .59 to .81 with it (two splits)."""
 NEIGHBOURS = 1.2
 """Standard deviation of spread labels, in distances from a place to the nearest. Left-out laps of a library, 256 places
-0.25 m apart: .97 m with 1 m, .94 m with 0.5 m (two splits), and with longer training .83 and .81 m with 0.5 and 0.33 m."""
+0.25 m apart: .97 m with 1 m, .94 m with 0.5 m (two splits); with longer training .83 m with 0.5, .81 m with 0.33."""
 
 
 def suggest(data_set: DataSet, name: str, data_path: str, flash_bytes: int, ram_bytes: int) -> tuple[str, Recipe]:
