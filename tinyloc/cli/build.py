@@ -14,6 +14,7 @@ from tinyloc.cli.options import (
     DebugLayersOption,
     KeyFileOption,
     LevelOption,
+    LinkKeyOption,
     RunArgument,
     RunsDirOption,
 )
@@ -30,6 +31,7 @@ def build(
     backend: BackendOption = BackendChoice.NATIVE,
     debug_layers: DebugLayersOption = False,
     key: KeyFileOption = None,
+    link_key: LinkKeyOption = None,
     model_version: VersionOption = 1,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
@@ -48,7 +50,9 @@ def build(
         return
     found = load_board(board)
     layout = find_run(run, runs_dir)
-    result, flash = build_image(layout, found, arithmetic, optimise, backend, debug_layers, key, model_version)
+    result, flash = build_image(
+        layout, found, arithmetic, optimise, backend, debug_layers, key, model_version, link_key
+    )
     form = layout.arithmetic(arithmetic)
     write_json(json, {"board": board, "arithmetic": form, "sizes": asdict(result.sizes), "flash": flash.model_dump()})
     say(image_line(result, flash))

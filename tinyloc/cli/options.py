@@ -112,6 +112,13 @@ KeyFileOption = Annotated[
         "--key", help="File with the key of updates: 32 bytes, or 64 hexadecimal digits. Default: no updates."
     ),
 ]
+LinkKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--link-key",
+        help="File with the key of the link: requests that change the device need a tag made with it. Default: no tags.",
+    ),
+]
 LevelOption = Annotated[
     LevelChoice | None,
     typer.Option("--optimise", help="Optimise for size (Os) or speed (O2). Default: the level of the recipe."),
