@@ -41,69 +41,77 @@ TL_SHARED int32_t tl_fc_output(int32_t sum, int32_t channel, const tl_scaling_t 
 
 /* loads side by side take a cycle each; GCC would spread them. The two last differ in size. */
 #if defined(__thumb2__) && !defined(TL_PORTABLE)
-#define TL_LOAD_OUTPUT(SUM, SUMS, START, BIAS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                        \
-    __asm__("ldr %[sum], [%[sums]], #4\n\tldr %[start], [%[bias]], #4\n\tldr %[factor], [%[multiplier]]\n\t"           \
-            "ldrsb %[down], [%[shift]]"                                                                                \
-            : [sum] "=&r"(SUM), [start] "=&r"(START), [factor] "=&r"(FACTOR), [down] "=&r"(DOWN), [sums] "+r"(SUMS),   \
-              [bias] "+r"(BIAS)                                                                                        \
+#define TL_LOAD_OUTPUT(SUM, SUMS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                                     \
+    __asm__("ldr %[sum], [%[sums]], #4\n\tldr %[factor], [%[multiplier]]\n\tldrsb %[down], [%[shift]]"                 \
+            : [sum] "=&r"(SUM), [factor] "=&r"(FACTOR), [down] "=&r"(DOWN), [sums] "+r"(SUMS)                          \
             : [multiplier] "r"(MULTIPLIER), [shift] "r"(SHIFT)                                                         \
             : "memory")
 #else
-#define TL_LOAD_OUTPUT(SUM, SUMS, START, BIAS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                        \
-    ((SUM) = *(SUMS)++, (START) = *(BIAS)++, (FACTOR) = *(MULTIPLIER), (DOWN) = *(SHIFT))
+#define TL_LOAD_OUTPUT(SUM, SUMS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                                     \
+    ((SUM) = *(SUMS)++, (FACTOR) = *(MULTIPLIER), (DOWN) = *(SHIFT))
 #endif
 
-/* Outputs of `count` channels from `channel` on; sums: theirs, without the bias. */
-TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
-                                const tl_scaling_t *s, int8_t *y)
+/* TL_BYTE; moved: 2 * zero point + 1 */
+static inline int32_t tl_fc_byte(int32_t sum, int32_t factor, int32_t down, int32_t moved)
+{
+    return tl_sat8_half((((int32_t)(((int64_t)sum * factor) >> 32)) >> down) + moved);
+}
+
+/* Outputs of `count` channels from `channel` on, a multiple of four where all have one factor of TL_BYTE; sums: theirs,
+ * with the bias. */
+TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, int32_t channel, int32_t count, const tl_scaling_t *s, int8_t *y)
 {
     y += channel;
-    bias += channel;
-    if (s->kind != TL_BYTE) {
-        for (int32_t i = 0; i < count; i++) {
-            y[i] = (int8_t)tl_fc_output(tl_wrapping_add(sums[i], (uint32_t)bias[i]), channel + i, s);
-        }
-        return;
-    }
     const int32_t step = s->per_channel, moved = 2 * s->zero_point + 1;
     const int32_t *multiplier = s->multiplier + step * channel;
     const int8_t *shift = s->shift + step * channel;
-    for (const int8_t *const end = y + count; y != end; multiplier += step, shift += step) {
-        int32_t sum, start, factor, down;
-        TL_LOAD_OUTPUT(sum, sums, start, bias, factor, multiplier, down, shift);
-        sum = tl_wrapping_add(sum, (uint32_t)start);
-        *y++ = (int8_t)tl_sat8_half((((int32_t)(((int64_t)sum * factor) >> 32)) >> down) + moved);
+    const int8_t *const end = y + count;
+    if (s->kind != TL_BYTE) {
+        for (int32_t i = 0; i < count; i++) {
+            y[i] = (int8_t)tl_fc_output(sums[i], channel + i, s);
+        }
+    } else if (step == 0) {
+        const int32_t factor = *multiplier, down = *shift;
+        for (; y < end; y += 4) {
+            y[0] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
+            y[1] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
+            y[2] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
+            y[3] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
+        }
+    } else {
+        for (; y != end; multiplier += step, shift += step) {
+            int32_t sum, factor, down;
+            TL_LOAD_OUTPUT(sum, sums, factor, multiplier, down, shift);
+            *y++ = (int8_t)tl_fc_byte(sum, factor, down, moved);
+        }
     }
 }
 
 /* TL_HALF, or with `bounded` TL_LONG without a zero point */
-static inline void tl_fc_outputs_long(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
-                                      const tl_scaling_t *s, int32_t bounded, int16_t *y)
+static inline void tl_fc_outputs_long(const int32_t *sums, int32_t channel, int32_t count, const tl_scaling_t *s,
+                                      int32_t bounded, int16_t *y)
 {
     const int32_t step = s->per_channel, low = s->low, high = s->high;
     const int32_t *multiplier = s->multiplier + step * channel, *multiplier_low = s->multiplier_low + step * channel;
     const int8_t *shift = s->shift + step * channel;
     for (const int16_t *const end = y + count; y != end; multiplier += step, multiplier_low += step, shift += step) {
-        int32_t sum, start, upper, down;
-        TL_LOAD_OUTPUT(sum, sums, start, bias, upper, multiplier, down, shift);
-        sum = tl_wrapping_add(sum, (uint32_t)start);
+        int32_t sum, upper, down;
+        TL_LOAD_OUTPUT(sum, sums, upper, multiplier, down, shift);
         const int32_t twice = (tl_multiply_long(sum, upper, *multiplier_low) >> down) + 1;
         *y++ = (int16_t)(bounded ? tl_clamp(twice >> 1, low, high) : tl_sat16_half(twice));
     }
 }
 
-TL_SHARED void tl_fc_outputs_s16(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
-                                 const tl_scaling_t *s, int16_t *y)
+TL_SHARED void tl_fc_outputs_s16(const int32_t *sums, int32_t channel, int32_t count, const tl_scaling_t *s, int16_t *y)
 {
     y += channel;
-    bias += channel;
     if (s->kind == TL_HALF) {
-        tl_fc_outputs_long(sums, bias, channel, count, s, 0, y);
+        tl_fc_outputs_long(sums, channel, count, s, 0, y);
     } else if (s->kind == TL_LONG) {
-        tl_fc_outputs_long(sums, bias, channel, count, s, 1, y);
+        tl_fc_outputs_long(sums, channel, count, s, 1, y);
     } else {
         for (int32_t i = 0; i < count; i++) {
-            y[i] = (int16_t)tl_fc_output(tl_wrapping_add(sums[i], (uint32_t)bias[i]), channel + i, s);
+            y[i] = (int16_t)tl_fc_output(sums[i], channel + i, s);
         }
     }
 }

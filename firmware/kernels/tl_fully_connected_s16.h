@@ -88,9 +88,8 @@ static inline tl_sums_t tl_fc_words_s16(tl_sums_t sum, const int16_t *x, const i
 }
 
 /* a row that fills no group of four */
-static inline int32_t tl_fc_row_s16(const int16_t *x, const int8_t *w, int32_t depth)
+static inline int32_t tl_fc_row_s16(int32_t sum, const int16_t *x, const int8_t *w, int32_t depth)
 {
-    int32_t sum = 0;
     for (int32_t words = depth / 4; words > 0; words--, x += 4, w += 4) {
 #if TL_DSP
         sum = tl_dot_word(sum, tl_load4(w), tl_load4(x), tl_load4(x + 2));
@@ -112,7 +111,9 @@ TL_SHARED void tl_fully_connected_s16(const int16_t *x, const int8_t *w, const i
         int32_t sums[TL_FC_CHUNK_S16];
         int32_t count = 0;
         for (; count < TL_FC_CHUNK_S16 && channel + count + 4 <= channels; count += 4) {
-            tl_sums_t sum = tl_fc_words_s16((tl_sums_t){0, 0, 0, 0}, x, w, words);
+            const int32_t *const from = bias + channel + count;
+            tl_sums_t sum = {from[0], from[1], from[2], from[3]};
+            sum = tl_fc_words_s16(sum, x, w, words);
             w += words * 16;
             for (int32_t k = depth - rest; k < depth; k++, w += 4) {
                 const int32_t value = x[k];
@@ -128,10 +129,10 @@ TL_SHARED void tl_fully_connected_s16(const int16_t *x, const int8_t *w, const i
         }
         if (count == 0) { /* the last rows */
             for (; channel + count < channels; count++, w += depth) {
-                sums[count] = tl_fc_row_s16(x, w, depth);
+                sums[count] = tl_fc_row_s16(bias[channel + count], x, w, depth);
             }
         }
-        tl_fc_outputs_s16(sums, bias, channel, count, scaling, y);
+        tl_fc_outputs_s16(sums, channel, count, scaling, y);
         channel += count;
     }
 }

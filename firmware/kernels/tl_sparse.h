@@ -58,7 +58,8 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
         const uint8_t *const end = (const uint8_t *)entries + TL_ENTRY * (int32_t)count;                               \
         int32_t channel = 0;                                                                                           \
         for (; channel + 8 <= channels; channel += 8) {                                                                \
-            tl_sums_t first = {0, 0, 0, 0}, second = {0, 0, 0, 0};                                                     \
+            const int32_t *const from = bias + channel;                                                                \
+            tl_sums_t first = {from[0], from[1], from[2], from[3]}, second = {from[4], from[5], from[6], from[7]};     \
             const int8_t *const columns = weights + channel;                                                           \
             for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \
                 const int8_t *const column = columns + tl_entry_index(entry) * channels;                               \
@@ -68,14 +69,14 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
             }                                                                                                          \
             const int32_t sums[8] = {first.row0,  first.row1,  first.row2,  first.row3,                                \
                                      second.row0, second.row1, second.row2, second.row3};                              \
-            OUTPUTS(sums, bias, channel, 8, scaling, y);                                                               \
+            OUTPUTS(sums, channel, 8, scaling, y);                                                                     \
         }                                                                                                              \
         for (; channel < channels; channel++) {                                                                        \
-            int32_t sum = 0;                                                                                           \
+            int32_t sum = bias[channel];                                                                               \
             for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \
                 sum += (VALUE(entry) - input_zero_point) * weights[tl_entry_index(entry) * channels + channel];        \
             }                                                                                                          \
-            OUTPUTS(&sum, bias, channel, 1, scaling, y);                                                               \
+            y[channel] = (ELEMENT)tl_fc_output(sum, channel, scaling);                                                 \
         }                                                                                                              \
     }
 
