@@ -67,9 +67,8 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
                 first = tl_scaled_column4(first, value, column);                                                       \
                 second = tl_scaled_column4(second, value, column + 4);                                                 \
             }                                                                                                          \
-            const int32_t sums[8] = {first.row0,  first.row1,  first.row2,  first.row3,                                \
-                                     second.row0, second.row1, second.row2, second.row3};                              \
-            OUTPUTS(sums, channel, 8, scaling, y);                                                                     \
+            OUTPUTS(first, channel, scaling, y + channel);                                                             \
+            OUTPUTS(second, channel + 4, scaling, y + channel + 4);                                                    \
         }                                                                                                              \
         for (; channel < channels; channel++) {                                                                        \
             int32_t sum = bias[channel];                                                                               \
@@ -80,7 +79,7 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
         }                                                                                                              \
     }
 
-TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s8, int8_t, tl_entry_value_s8, tl_fc_outputs_s8)
-TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s16, int16_t, tl_entry_value_s16, tl_fc_outputs_s16)
+TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s8, int8_t, tl_entry_value_s8, tl_fc_four_s8)
+TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s16, int16_t, tl_entry_value_s16, tl_fc_four_s16)
 
 #endif
