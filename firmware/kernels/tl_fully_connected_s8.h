@@ -242,8 +242,8 @@ TL_OWN void tl_fc_sums_s8(const int8_t *x, const tl_fc_s8_t *l, uint32_t start, 
 
 TL_OWN void tl_fully_connected_s8(const int8_t *x, const tl_fc_s8_t *l, const tl_scaling_t *scaling, int8_t *y)
 {
-    const uint32_t start = tl_fc_start_s8(x, l->depth);
     const int32_t grouped = l->channels - l->channels % 4;
+    const uint32_t start = grouped == 0 ? 0 : tl_fc_start_s8(x, l->depth);
     for (int32_t channel = 0; channel < grouped;) {
         int32_t sums[TL_FC_CHUNK];
         const int32_t count = tl_min(grouped - channel, TL_FC_CHUNK);

@@ -56,9 +56,9 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
                      const tl_scaling_t *scaling, int32_t input_zero_point, int32_t channels, ELEMENT *y)              \
     {                                                                                                                  \
         const uint8_t *const end = (const uint8_t *)entries + TL_ENTRY * (int32_t)count;                               \
+        const int32_t *from = bias;                                                                                    \
         int32_t channel = 0;                                                                                           \
-        for (; channel + 8 <= channels; channel += 8) {                                                                \
-            const int32_t *const from = bias + channel;                                                                \
+        for (; channel + 8 <= channels; channel += 8, from += 8) {                                                     \
             tl_sums_t first = {from[0], from[1], from[2], from[3]}, second = {from[4], from[5], from[6], from[7]};     \
             const int8_t *const columns = weights + channel;                                                           \
             for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \
@@ -71,7 +71,7 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
             OUTPUTS(second, channel + 4, scaling, y + channel + 4);                                                    \
         }                                                                                                              \
         for (; channel < channels; channel++) {                                                                        \
-            int32_t sum = bias[channel];                                                                               \
+            int32_t sum = *from++;                                                                                     \
             for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \
                 sum += (VALUE(entry) - input_zero_point) * weights[tl_entry_index(entry) * channels + channel];        \
             }                                                                                                          \
