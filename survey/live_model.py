@@ -25,6 +25,7 @@ from tinyloc.device.link.client import DeviceClient, DeviceRestarted
 from tinyloc.device.link.frames import Result
 from tinyloc.device.link.transport import LinkError, Transport
 from tinyloc.device.report.record import ReportError, load_evaluation
+from tinyloc.survey.plan import plan_of_site
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.session import Mark
 
@@ -44,7 +45,7 @@ class Answer:
 
     result: Result
     share: npt.NDArray[np.float64]
-    """(C,) softmax of this scan's scores."""
+    """(C,) softmax of the scores: the mean over the scans that a decision looks at."""
     place: tuple[float, float, int] | None
     spread_m: float
 
@@ -99,6 +100,9 @@ class LiveModel:
         self._scale = score_scale(run / "bundle", arithmetic)
         self._index = {name: number for number, name in enumerate(self.bundle.preprocessing.access_points)}
         self._places = class_places(self.bundle)
+        self._are_places = self.bundle.outputs.position == "mean"
+        """Whether classes are places, whose mean is the answer, and no rooms."""
+        self._plan = plan_of_site(self.bundle.site, self.bundle.preprocessing.access_points)
         self._report = report_lines(run, board, self.bundle, manifest.arithmetic)
         self.answers = 0
         self.skipped = 0
@@ -106,6 +110,8 @@ class LiveModel:
         self.judge = Judge()
         self.trail: deque[tuple[float, float]] = deque(maxlen=TRAIL)
         self.last: Answer | None = None
+        window = self.bundle.window
+        self._shares: deque[npt.NDArray[np.float64]] = deque(maxlen=window.steps)
         self.decided: str | None = None
         self.unknown = False
         self.problem = ""
@@ -188,6 +194,7 @@ class LiveModel:
 
     def _failed(self, error: Exception) -> None:
         self.problem, self.last, self.decided = str(error), None, None
+        self._shares.clear()
 
     def _again(self) -> None:
         try:
@@ -206,7 +213,8 @@ class LiveModel:
             self.cycles = result.cycles
         self.problem = ""
         self.answers += 1
-        share = softmax(result.scores * self._scale)
+        self._shares.append(softmax(result.scores * self._scale))
+        share = self._shares[0] if self.bundle.window.online else np.mean(self._shares, axis=0)
         place, spread = self._place(result, share)
         self.last = Answer(result, share, place, spread)
         if place is not None:
@@ -214,7 +222,7 @@ class LiveModel:
         if result.class_index >= 0:
             self.unknown = result.unknown
             self.decided = None if result.unknown else self.bundle.outputs.classes[result.class_index]
-            self.judge.add(self.decided, place, where)
+            self.judge.add(self.decided, place, where.model_copy(update={"room": None}) if self._are_places else where)
 
     def _place(self, result: Result, share: npt.NDArray[np.float64]) -> tuple[tuple[float, float, int] | None, float]:
         """Where the dot is, and the standard deviation of the places under the probabilities."""
@@ -234,6 +242,14 @@ class LiveModel:
             round(float(middle[1]), 3),
             int(np.nan_to_num(self._places[best, 2])),
         ), spread
+
+    def _where(self, answer: Answer) -> str:
+        """The room in which a position lies, else the position."""
+        if answer.place is None:
+            return "…"
+        x, y, floor = answer.place
+        room = self._plan.room_at(x, y, floor)
+        return f"{room}, {x:.1f}, {y:.1f} m" if room else f"{x:.1f}, {y:.1f} m"
 
     # --- for the page ------------------------------------------------------------------------------------------------
 
@@ -257,19 +273,25 @@ class LiveModel:
         note = []
         if self.bundle.window.steps > 1:
             length, hop = (count * self.scan_s for count in (self.bundle.window.steps, self.bundle.window.hop))
-            note.append(f"decided over {length:g} s, every {hop:g} s; bars and dot: the newest scan")
+            what = f"{length:g} s ago" if self.bundle.window.online else f"the last {length:g} s"
+            note.append(f"decision, bars and dot are of {what}; a decision every {hop:g} s")
         if self.skipped:
             note.append(f"{self.skipped} scans left out: the device is slower than they come")
         if self.unheard:
             note.append(f"{len(self.unheard)} ids that the model does not know")
         shown: dict[str, Any] = {
-            "classes": list(classes), "problem": self.problem, "room": self.decided, "unknown": self.unknown,
+            "heading": "The model says", "places": self._are_places, "classes": list(classes),
+            "problem": self.problem, "room": self.decided, "unknown": self.unknown,
             "note": "; ".join(note), "truth": self.judge.text(), "trail": [list(place) for place in self.trail],
         }  # fmt: skip
         if last is None:
             return {**shown, "rooms": [], "tiles": [], "dot": None}
         order = np.argsort(-last.share)[:8]
         rooms = [{"name": classes[number], "share": round(float(last.share[number]), 4)} for number in order]
+        if self._are_places:
+            shown["room"], rooms = self._where(last), []
+        elif self.decided is not None and last.share.argmax() != classes.index(self.decided):
+            shown["note"] += f"; the mean of these scans says {classes[order[0]]}"
         spent = energy(self.board, self.cycles)
         tiles = [
             {"name": "cycles", "value": f"{self.cycles:,}"},

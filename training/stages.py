@@ -49,6 +49,16 @@ class TeacherScore:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A candidate of the recipe, and what it reached on the validation split."""
+
+    name: str
+    merit: float
+    """Macro F1; where decisions are positions, the negative mean error in metres."""
+    chosen: bool
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a run is written from."""
 
@@ -58,6 +68,8 @@ class Outcome:
     fits: list[Fit]
     """The training of the model, and those that compression adds."""
     teachers: list[TeacherScore]
+    tried: Sequence[Tried] = ()
+    """Candidates of the recipe."""
 
 
 class Stages:
@@ -114,7 +126,7 @@ def fit_model(
                 (distillation, taught_by),
             )  # fmt: skip
             taught_by = [model for _, model in named]
-    model = _new(recipe.model, data_set, recipe.seed)
+    model = new_model(recipe.model, data_set, recipe.seed)
     guide = _guide(distillation, taught_by, model, recipe)
     fit = stages.run(Fit("model", model, data_set, preprocessing, recipe, guide=guide))
     outcome = Outcome(model, data_set, preprocessing, [fit], known)
@@ -124,7 +136,7 @@ def fit_model(
 def _selected(recipe: Recipe, data_set: DataSet, most: int, stages: Stages) -> DataSet:
     """The data set with the access points that a first model needs most."""
     preprocessing = fitted(recipe.input, data_set)
-    fit = Fit("selection", _new(recipe.model, data_set, recipe.seed), data_set, preprocessing, recipe)
+    fit = Fit("selection", new_model(recipe.model, data_set, recipe.seed), data_set, preprocessing, recipe)
     gain = select.gains(stages.run(fit).model, data_set.validation, preprocessing)
     return narrowed(data_set, select.best(gain, most))
 
@@ -215,7 +227,7 @@ def _candidates(
         for _ in range(teacher.count):
             number = len(found) + 1
             name = f"{stage} {number}" if stage == "teacher" else stage
-            model = _new(teacher.model, data_set, recipe.seed + SEEDS_APART * number)
+            model = new_model(teacher.model, data_set, recipe.seed + SEEDS_APART * number)
             guide = _guide(taught_by[0], taught_by[1], model, recipe) if taught_by else None
             fit = Fit(
                 name, model, data_set, preprocessing, recipe, epochs=teacher.epochs,
@@ -230,7 +242,8 @@ def _short(settings: ModelSettings) -> str:
     return f"{settings.kind} {sizes}".strip() + (f" L{settings.layers}" if settings.layers > 1 else "")
 
 
-def _new(settings: ModelSettings, data_set: DataSet, seed: int) -> Localiser:
+def new_model(settings: ModelSettings, data_set: DataSet, seed: int) -> Localiser:
+    """Make a model with the first weights of a seed."""
     torch.manual_seed(seed)
     model = build_model(settings, len(data_set.access_points), len(data_set.classes))
     check_causal(model)

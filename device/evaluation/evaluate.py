@@ -326,6 +326,7 @@ def _evaluation(
         chance=None if golden else chance_of(bundle, due, legal, decided_m[0], unit),
         timeline=timeline_of(bundle, test_set, due, decided, answers.margin, scale, unit),
         positions=_positions(bundle, due, decided, decided_m[0]),
+        position_floors=_position_floors(bundle, due),
         site=bundle.site,
         cycles=cycles,
         cycles_kind=kind,
@@ -407,6 +408,16 @@ def _positions(
     places = at_class if decided_m is None else decided_m[due.sample]
     rows: list[list[float]] = np.round(np.hstack([due.position_m, places])[known].astype(float), 3).tolist()
     return rows
+
+
+def _position_floors(bundle: Bundle, due: Due) -> list[int]:
+    """Index of the floor of the true class of every decision whose true position is known, -1 where unknown."""
+    if bundle.outputs.floors is None:
+        return []
+    floors = np.asarray([*bundle.outputs.floors, -1])
+    known = ~np.isnan(due.position_m).any(axis=1)
+    found: list[int] = floors[due.label[known]].tolist()  # label -1 takes the last one
+    return found
 
 
 def _distribution(values: Sequence[float]) -> Distribution | None:

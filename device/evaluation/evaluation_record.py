@@ -201,6 +201,7 @@ class Evaluation(_Strict):
     classes: list[Line]
     confusion: list[list[int]]  # [true][predicted], device
     positions: list[list[float]] | None  # a decision: true x, y, z, predicted x, y, z (m)
+    position_floors: list[int] = []  # index in site.floors of the true class of each of them, -1 where unknown
     site: Site
     cycles: Distribution | None  # of one sample, modelled or counted
     cycles_kind: Line  # "modelled" or "counted by the device"

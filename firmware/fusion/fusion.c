@@ -13,6 +13,7 @@
 #define FIX_CLIP_M 5.0f
 #define RESIDUAL_CLIP_M 3.0f
 #define MOST_VARIANCE 1e4f
+#define DOUBT_CLIP 10.0f
 
 static void count_one(uint16_t *counter) {
     if (*counter < UINT16_MAX) {
@@ -103,14 +104,33 @@ static float gated_factor(const tl_fusion_t *f, const float at[2]) {
     return squared > f->settings->gate * f->settings->gate ? f->settings->far : 1.0f;
 }
 
+static bool asks_student(const tl_fusion_t *f) {
+    return f->settings->rule >= TL_RULE_ADAPTIVE;
+}
+
+/* Let a fix that is there raise or lower the doubt, and say whether the student steers this epoch. */
+static bool gate_open(tl_fusion_t *f, const tl_forecast_t *forecast, const tl_fix_t *fix) {
+    const tl_fusion_settings_t *s = f->settings;
+    if (s->rule != TL_RULE_GUARDED) {
+        return true;
+    }
+    if (fix->status == TL_FIX_GOOD) {
+        float dx = fix->position.x - forecast->position[0], dy = fix->position.y - forecast->position[1];
+        float expected = forecast->variance + forecast->fix_variance;
+        float surprise = tl_real_min(0.5f * (dx * dx + dy * dy) / expected, DOUBT_CLIP);
+        f->doubt += s->doubt_memory * (surprise - f->doubt);
+    }
+    return forecast->fix_variance > s->engage * s->r * s->r && f->doubt < s->doubt_limit;
+}
+
 /* The variance of this epoch's fix, m^2. `forecast` counts only once there is a history. */
-static float fix_variance(tl_fusion_t *f, const tl_forecast_t *forecast, const float at[2]) {
+static float fix_variance(tl_fusion_t *f, const tl_forecast_t *forecast, bool open, const float at[2]) {
     const tl_fusion_settings_t *s = f->settings;
     float base = s->r * s->r;
     if (s->rule == TL_RULE_GATED) {
         return base * gated_factor(f, at);
     }
-    if (s->rule == TL_RULE_FIXED || !f->filled) {
+    if (s->rule == TL_RULE_FIXED || !f->filled || !open) {
         return base;
     }
     float dx = at[0] - forecast->position[0], dy = at[1] - forecast->position[1];
@@ -145,19 +165,20 @@ static bool is_stale(const tl_fusion_t *f, tl_time_t time_us) {
  * variance of the fix. */
 static float correct(tl_fusion_t *f, const tl_fix_t *fix) {
     bool fixed = fix->status == TL_FIX_GOOD, full = f->filled;
-    bool learned = f->settings->rule == TL_RULE_ADAPTIVE || f->settings->rule == TL_RULE_VARIANCE;
+    bool open = asks_student(f) && full;
     tl_forecast_t forecast = {0};
     float variance = 0.0f;
-    if (learned && full) {
+    if (open) {
         tl_student_forecast(f->student, &f->arena, (const float(*)[TL_CHANNELS])f->rows, f->oldest, &forecast);
+        open = gate_open(f, &forecast, fix);
     }
     if (fixed) {
         float at[2] = {fix->position.x, fix->position.y};
-        variance = fix_variance(f, &forecast, at);
+        variance = fix_variance(f, &forecast, open, at);
         f->fixed_us = f->time_us;
         tl_ekf_update(&f->ekf, 0, at, variance);
     }
-    if (learned && full && f->settings->pull > 0.0f && !is_stale(f, f->time_us)) {
+    if (open && f->settings->pull > 0.0f && !is_stale(f, f->time_us)) {
         tl_ekf_update(&f->ekf, 0, forecast.position, forecast.variance / f->settings->pull);
     }
     return variance;
@@ -195,6 +216,7 @@ static void forget(tl_fusion_t *f) {
     f->started = f->filled = false;
     f->backwards_in_a_row = 0;
     f->walking[0] = f->walking[1] = 0.0f;
+    f->doubt = 1.0f;
 }
 
 static void epoch(tl_fusion_t *f, tl_time_t time_us, const tl_fix_t *fix, tl_fused_t *out) {
@@ -240,7 +262,8 @@ tl_walk_status_t tl_fusion_init(tl_fusion_t *fusion, const tl_fusion_settings_t 
     if (anchor_count > TL_ANCHORS_MAX) {
         return TL_WALK_ANCHORS;
     }
-    *fusion = (tl_fusion_t){.settings = settings, .student = student, .anchors = anchors, .anchor_count = anchor_count};
+    *fusion = (tl_fusion_t){.settings = settings, .student = student, .anchors = anchors, .anchor_count = anchor_count,
+                              .doubt = 1.0f};
     float turns = heading * (1.0f / TURN);
     tl_reckoner_init(&fusion->reckoner, k, heading - TURN * (float)(int32_t)(turns + (turns < 0.0f ? -0.5f : 0.5f)));
     return TL_WALK_OK;

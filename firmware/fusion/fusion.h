@@ -16,12 +16,14 @@ typedef enum {
     TL_RULE_GATED = 1,
     TL_RULE_ADAPTIVE = 2, /* median and MAD of the last errors against the student's forecast */
     TL_RULE_VARIANCE = 3, /* the student's own variances */
+    TL_RULE_GUARDED = 4,  /* the same where it expects a poor fix and its doubt is small, fixed elsewhere */
 } tl_rule_t;
 
 /* As training/fusion/filters/settings.py has them. */
 typedef struct {
     tl_rule_t rule;
     float acceleration, r, step_noise, gate, k1, k2, moderate, far, floor, trust, surprise, pull;
+    float engage, doubt_limit, doubt_memory; /* of TL_RULE_GUARDED */
     uint8_t persistence;
     bool clean;
 } tl_fusion_settings_t;
@@ -51,6 +53,7 @@ typedef struct {
     float walking[2];
     float rows[TL_HISTORY][TL_CHANNELS]; /* ring */
     float errors[TL_HISTORY];            /* ring */
+    float doubt; /* running mean of the student's normalised squared surprise; 1 is what it expects */
     uint8_t oldest, oldest_error, error_count, streak, backwards_in_a_row;
 } tl_fusion_t;
 

@@ -40,6 +40,7 @@ class ReplaySource:
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
         """Replay the file once."""
+        self._columns.begin()
         sink.state(self.name, "running", "as fast as possible" if not self.speed else f"{self.speed:g} x real time")
         began = time.monotonic()
         first: float | None = None
@@ -109,6 +110,10 @@ class _Columns:
                 raise SurveyError(f"{path}: header: {error}") from error
             if not self.beacons:
                 raise SurveyError(f"{path}: there is no column of a beacon")
+
+    def begin(self) -> None:
+        """The file is read from its start."""
+        self._last = None
 
     def row(self, cells: list[str], source: str) -> "Iterator[Reading | Place]":
         """A row's place, where it changed, and readings. Raises LineError."""

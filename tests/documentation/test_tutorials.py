@@ -87,3 +87,7 @@ def test_blocks_carry_their_marks(tmp_path: Path) -> None:
         Block("sh", "a\n", None, True, 0),
         Block("sh", "b\n", None, False, 2),
     ]
+
+
+def test_the_own_walk(shell: Shell, tmp_path: Path) -> None:
+    assert len(follow(DOCS / "tutorials/own-walk.md", tmp_path, shell, slow=False)) == 2

@@ -25,6 +25,7 @@ SETTINGS = {
     "clean": FilterSettings(rule="adaptive", k1=1.0, k2=2.5, clean=True, r=1.0),
     "variance": FilterSettings(rule="variance"),
     "steered": FilterSettings(rule="variance", pull=0.1),
+    "guarded": FilterSettings(rule="guarded", pull=0.1, r=0.5, engage=1.2, doubt_limit=1.0, doubt_memory=0.2),
 }
 
 
@@ -154,3 +155,15 @@ def test_state_fits_the_budget_and_nothing_undefined_happens(tmp_path: Path) -> 
     host.walk(walk)
     assert host.bytes() < 1024
     host.ranges(1e9 % 4000, [np.nan, -np.inf, np.inf, 3e38])
+
+
+def test_the_gate_opens_and_shuts_during_a_walk_as_in_the_reference(tmp_path: Path) -> None:
+    """The walk of the test above must meet both sides, or it would show nothing."""
+    settings, walk = SETTINGS["guarded"], simulate(LOOP, 5)
+    batch = prepare([walk])
+    track = run(batch, settings, make_rule(settings, any_student(), 1))
+    used = track.started[0] & batch.fixed[0]
+    steered = track.variance[0][used] > settings.r**2 * 1.0001
+    assert 0.1 < steered.mean() < 0.9
+    found = HostFusion(tmp_path, any_student(), settings, walk.anchors_m, K_DEFAULT, walk.start_heading).walk(walk)
+    assert np.array_equal(found[:, 3][used] > settings.r**2 * 1.0001, steered)

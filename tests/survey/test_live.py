@@ -1,6 +1,8 @@
 """A model at work: the page's answers are the device's, scans are combined as in training, bad links are told."""
 
+import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser import CHROMIUM, needs_chromium
 from tests.pty_bridge import PtyBridge
+from tests.survey.homes import walked
 from tests.survey.test_recorder import ANNA, replay
 from tinyloc.api.run_layout import RunLayout
 from tinyloc.api.steps import build_image, generate
@@ -23,11 +26,19 @@ from tinyloc.errors import UserError
 from tinyloc.paths import ZOO_DIR
 from tinyloc.survey.demo import demo_of
 from tinyloc.survey.errors import SurveyError
+from tinyloc.survey.fusion_walks import PlayedWalk, build_walk, find_walk
 from tinyloc.survey.live_desk import live_desk
+from tinyloc.survey.live_fusion import LiveFusion
 from tinyloc.survey.live_model import Judge, LiveModel, class_places, softmax
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.serve import serving
 from tinyloc.survey.session import Mark, read_session
+from tinyloc.survey.training_job import TrainingJob
+from tinyloc.training.data.catalogue import search_places
+from tinyloc.training.fusion.recordings.published import LIAS, TREK
+from tinyloc.training.fusion.recordings.write import save_walk
+from tinyloc.training.fusion.simulation.simulate import simulate
+from tinyloc.training.fusion.simulation.sites import site
 
 BOARD = "cc2650"
 HERE = Mark(time_s=0.0)
@@ -121,7 +132,7 @@ def test_the_demo_walks_and_is_recorded_like_any_session(tmp_path: Path, model: 
     demo = demo_of("zoo:ble-flat")
     short = tmp_path / "walk.csv"
     short.write_text("\n".join((ZOO_DIR / "ble-flat" / WALK).read_text().splitlines()[:40]) + "\n")
-    desk = live_desk(model, tmp_path / "live", BOARD, demo)
+    desk = live_desk(model, tmp_path / "run", tmp_path / "live", BOARD, demo)
     desk.recorder.start_session(ANNA.model_copy(update={"kind": "live"}))
     desk.mark(room="bedroom")
     replay(desk.recorder, short)
@@ -178,7 +189,7 @@ def test_another_board_than_the_one_asked_for_is_refused(built: RunLayout) -> No
 
 @needs_chromium
 def test_the_live_page_shows_room_bars_cost_and_truth(tmp_path: Path, model: LiveModel) -> None:
-    desk = live_desk(model, tmp_path / "live", BOARD, demo_of("zoo:ble-flat"))
+    desk = live_desk(model, tmp_path / "run", tmp_path / "live", BOARD, demo_of("zoo:ble-flat"))
     with serving(desk) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 844})
@@ -202,26 +213,105 @@ def test_the_live_page_shows_room_bars_cost_and_truth(tmp_path: Path, model: Liv
     desk.close()
 
 
-@pytest.mark.slow
-def test_a_fusion_walk_shows_the_device_s_fixes(tmp_path: Path, monkeypatch) -> None:
-    from dataclasses import replace
+def cut(played: PlayedWalk, epochs: int) -> PlayedWalk:
+    """The first epochs of a walk."""
+    walk = played.walk
+    short = replace(walk, time_s=walk.time_s[:epochs], ranges_m=walk.ranges_m[:epochs], truth_m=walk.truth_m[:epochs])
+    return replace(played, walk=short)
 
-    from tinyloc.cli.choices import FusionMethod, LevelChoice, Site
-    from tinyloc.cli.fusion import RESULTS, made
-    from tinyloc.survey.live_fusion import LiveFusion
-    from tinyloc.training.fusion.simulation.simulate import simulate
-    from tinyloc.training.fusion.simulation.sites import site
 
-    monkeypatch.chdir(Path(__file__).parents[2])
+def play(played: PlayedWalk, folder: Path) -> LiveFusion:
+    """Send a walk to the emulated board as fast as it goes."""
     board = load_board(BOARD)
-    image, _, _ = made(Site.CORRIDOR, BOARD, FusionMethod.STEERED, LevelChoice.SIZE, RESULTS, tmp_path)
-    whole = simulate(site("corridor"), 5)
-    walk = replace(whole, time_s=whole.time_s[:12], ranges_m=whole.ranges_m[:12], truth_m=whole.truth_m[:12])
-    live = LiveFusion(walk, EmulatedDevice(image.elf, board), board, "a corridor", speed=0)
-    live.wait(60.0)
-    shown, last = live.snapshot(), live.fixes[-1]
-    assert len(live.fixes) == 12 and live.problem == "" and last.valid
-    assert shown["dot"]["x"] == round(last.x_m, 2) and len(shown["lines"]["truth"]) == len(shown["lines"]["dead"]) == 12
-    assert "RMSE so far: fused" in shown["truth"] and "simulated" in live.about()["lines"][0]
-    assert len(live.plan().beacons) == len(walk.anchors_m)
+    live = LiveFusion(played, EmulatedDevice(build_walk(played, board, folder).elf, board), board, speed=0)
+    live.wait(100.0)
+    assert live.problem == "" and len(live.fixes) == len(played.walk.time_s)
+    return live
+
+
+def test_an_own_recording_shows_fixes_dead_reckoning_and_the_fused_path(tmp_path: Path) -> None:
+    """The format of an own recording; this one is written from a simulated walk, and its truth has holes."""
+    walk = simulate(site("corridor"), 5)
+    truth = walk.truth_m.copy()
+    truth[::3] = np.nan
+    save_walk(replace(walk, truth_m=truth), tmp_path / "own")
+    (tmp_path / "work").mkdir()
+    live = play(cut(find_walk(str(tmp_path / "own")), 40), tmp_path / "work")
+    shown = live.snapshot()
+    assert json.loads(json.dumps(shown, allow_nan=False))["heading"] == "Fused position"
+    assert len(shown["lines"]["dead"]) == 40 and len(shown["lines"]["fixes"]) > 30 and len(shown["trail"]) > 30
+    assert all(part in shown["truth"] for part in ("fused", "UWB fixes", "dead reckoning"))
+    assert shown["note"].endswith("the walk ended after 40 epochs")
+    told = " ".join(live.about()["lines"])
+    assert "Own recording own" in told and "inertial sensor at 100 Hz" in told and "tuned on this recording" in told
+    assert {beacon.id for beacon in live.plan().beacons} == {f"A{n}" for n in range(1, len(walk.anchors_m) + 1)}
     live.close()
+
+
+def test_a_recording_without_an_inertial_sensor_shows_what_it_has_and_its_prediction_by_name(tmp_path: Path) -> None:
+    walk = simulate(site("room"), 3)
+    assert walk.imu is None
+    played = replace(
+        find_walk("loop"), walk=walk, lines=["made up"], anchor_names=[f"a{n}" for n in range(len(walk.anchors_m))]
+    )
+    live = play(cut(played, 20), tmp_path)
+    shown = live.snapshot()
+    assert "dead" not in shown["lines"] and "dead reckoning" not in shown["truth"] and "UWB fixes" in shown["truth"]
+    assert "constant velocity" in " ".join(live.about()["lines"])
+    live.close()
+
+
+def test_a_walk_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SurveyError, match=r"fusion:moon: no such walk; there are corridor and loop \(simulated\)"):
+        find_walk("moon")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not all(any((place / name).is_dir() for place in search_places()) for name in (LIAS, TREK)),
+    reason="data sets not here",
+)
+def test_published_recordings_are_played_with_their_truth(tmp_path: Path) -> None:
+    for name in ("trek-m1l", "lias-mid-t0"):
+        (tmp_path / name).mkdir()
+        live = play(cut(find_walk(name), 60), tmp_path / name)
+        assert "RMSE so far" in live.snapshot()["truth"] and "real ranges" in live.about()["lines"][0]
+        live.close()
+    with pytest.raises(SurveyError, match="trek-m1l"):
+        find_walk("trek-nothing")
+
+
+@pytest.mark.slow
+def test_a_simulated_walk_shows_the_device_s_fixes(tmp_path: Path) -> None:
+    live = play(cut(find_walk("corridor"), 12), tmp_path)
+    shown, last = live.snapshot(), live.fixes[-1]
+    assert last.valid and shown["dot"]["x"] == round(last.x_m, 2)
+    assert len(shown["lines"]["truth"]) == len(shown["lines"]["dead"]) == 12
+    assert "RMSE so far: fused" in shown["truth"] and "simulated" in live.about()["lines"][0]
+    live.close()
+
+
+@pytest.mark.slow
+def test_a_survey_of_taps_trains_a_position_model_whose_live_answer_is_a_place(tmp_path: Path) -> None:
+    """Readings are simulated; the second round by another person is the test set."""
+    project = walked(tmp_path, [("Anna", "2026-11-29"), ("Ben", "2026-11-30")], path=True)
+    job = TrainingJob(project, BOARD)
+    job.start(learn="positions")
+    assert job.wait(600) == "done", [*job.lines]
+    assert job.verdict is not None and job.verdict["headline"] == "Passed"
+    assert job.verdict["errors_m"]["p50"] < 2.0, "the plan is 9 m x 6 m"
+    layout = RunLayout(Path(job.verdict["run"]))
+    board = load_board(BOARD)
+    device = EmulatedDevice(layout.firmware(BOARD) / "firmware.elf", board, measure=True)
+    desk = live_desk(
+        LiveModel(layout.path, layout.generated("int8"), board, device), layout.path, tmp_path / "live", BOARD
+    )
+    assert [room.name for room in desk.project.plan.rooms] == ["w", "e"], "the plan of the survey"
+    model = desk.live.model
+    scan = Scan(0.0, {f"c0:00:00:00:00:0{beacon}": [level] for beacon, level in enumerate((-49, -77, -73, -65))})
+    model.on_scan(scan, Mark(time_s=0.0, room="w", x=1.0, y=1.0))
+    model.wait_idle()
+    shown = desk.now()["live"]
+    assert shown["places"] and shown["rooms"] == [] and shown["room"].startswith("w, ") and shown["dot"]["x"] < 4.5
+    assert shown["truth"].startswith("median error") and "decisions right" not in shown["truth"]
+    desk.close()

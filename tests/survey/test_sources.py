@@ -89,6 +89,16 @@ def test_a_port_that_vanishes_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
     told = [state for state, _ in sink.states]
     assert told == ["running", "waiting", "waiting", "running", "waiting", "waiting"]
     assert "the session goes on" in sink.states[1][1]
+    assert sink.states[2][1] == "/dev/ttyX is not there; connect the scanner", "no option that nobody gave"
+
+
+def test_a_source_that_is_mistyped_is_refused_at_once(tmp_path: Path) -> None:
+    for text in ("/dev/nope", str(tmp_path / "walk.cvs")):
+        with pytest.raises(SurveyError, match=r"no such port or file; ports here: .*or bluetooth") as refused:
+            make_source(text)
+        assert str(refused.value).count(text) == 1 and "--port" not in str(refused.value)
+    (tmp_path / "walk.txt").write_text("time,id,dBm\n0,a,-60\n")
+    assert make_source(str(tmp_path / "walk.txt")).name == "walk.txt"
 
 
 def test_a_clock_that_drifts_is_followed_and_one_that_jumps_is_mended() -> None:

@@ -33,6 +33,8 @@ def test_the_issue_s_commands_are_there() -> None:
         ("zoo", "refresh"),
         ("fusion", "build"),
         ("fusion", "emulate"),
+        ("fusion", "record"),
+        ("fusion", "check"),
     }
     stages = (
         "init",

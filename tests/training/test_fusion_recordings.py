@@ -9,7 +9,8 @@ import pytest
 
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.filters.trilaterate import trilaterate
-from tinyloc.training.fusion.simulation.recordings import (
+from tinyloc.training.fusion.recordings.hanyang import FILES, HANYANG, load_moving, load_static
+from tinyloc.training.fusion.recordings.published import (
     LIAS,
     LIAS_ANCHORS,
     LIAS_TAG_HEIGHT_M,
@@ -90,3 +91,35 @@ def test_missing_recordings_are_named(tmp_path: Path) -> None:
     (tmp_path / LIAS).mkdir()
     with pytest.raises(FusionError, match=f"{TREK} not there.*GitHub"):
         load_recordings(tmp_path)
+
+
+def write_hanyang(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    anchors = np.array([[0.0, 0.0, 1.7], [5.0, 0.0, 1.2], [5.0, 4.0, 0.7], [0.0, 4.0, 1.2]])
+    time = np.arange(0, 30, 0.1)
+    place = circle(time, 4.0)
+    rows, truth, sites = ["run,anchor,t,range_m,rssi,rssi_fp"], ["run,t,x,y,z,heading_deg"], ["run,anchor,x,y,z"]
+    for run in ("los_A1", "nlos_B3"):
+        sites += [f"{run},A{n},{x},{y},{z}" for n, (x, y, z) in enumerate(anchors)]
+        truth += [f"{run},{t:.3f},{x:.4f},{y:.4f},0.0,0.0" for t, (x, y) in zip(time, place, strict=True)]
+        for n, (x, y, z) in enumerate(anchors):
+            away = np.sqrt(((place - [x, y]) ** 2).sum(axis=1) + (z - 1.2) ** 2)
+            rows += [f"{run},A{n},{t + 0.01 * n:.3f},{r:.4f},-80,-81" for t, r in zip(time, away, strict=True)]
+    static = ["nlos,height_cm,true_m,range_m", "0,100.0,10.0,10.24", "1,120.0,4.0,4.28"]
+    for name, lines in zip(FILES, (static, rows, truth, sites), strict=True):
+        (folder / name).write_text("\n".join(lines) + "\n")
+
+
+def test_hanyang_is_read_and_aligned(tmp_path: Path) -> None:
+    write_hanyang(tmp_path / HANYANG)
+    recordings = load_moving(tmp_path)
+    assert [(r.walk.name, r.blocked) for r in recordings] == [("hanyang-los_A1", False), ("hanyang-nlos_B3", True)]
+    for recording in recordings:
+        walk = recording.walk
+        fixes = trilaterate(walk.anchors_m, walk.ranges_m)
+        known = fixes.good & np.isfinite(walk.truth_m).all(axis=1)
+        assert known.mean() > 0.9 and np.abs(fixes.position_m - walk.truth_m)[known].max() < 0.1
+    static = load_static(tmp_path)
+    assert static.blocked.tolist() == [False, True] and static.range_m.tolist() == [10.24, 4.28]
+    with pytest.raises(FusionError, match="uwb_hanyang not there"):
+        load_moving(tmp_path / HANYANG)

@@ -45,7 +45,7 @@ def run(
     `variants` compares kinds of students in the corridor and needs the results of `corridor`.
     """
     from tinyloc.training.fusion.filters.settings import DistilSettings
-    from tinyloc.training.fusion.simulation.recordings import load_recordings, recordings_folder
+    from tinyloc.training.fusion.recordings.published import load_recordings, recordings_folder
     from tinyloc.training.fusion.study.real import real_settings, run_real
     from tinyloc.training.fusion.study.record import StudySettings
     from tinyloc.training.fusion.study.study import run_site
@@ -192,6 +192,62 @@ def emulate(
     )  # fmt: skip
     if not equal:
         raise typer.Exit(FAILED)
+
+
+@app.command("record")
+def record(
+    out: Annotated[Path, typer.Argument(help="Directory for the recording; an earlier one is replaced.")],
+    site: Annotated[Site, typer.Option("--site", help="Simulated site.")] = Site.CORRIDOR,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Number of the simulated test walk.")] = 0,
+) -> None:
+    """Write a simulated walk as a recording: an example of the format of own recordings."""
+    from tinyloc.errors import UserError
+    from tinyloc.training.fusion.recordings.write import save_walk
+    from tinyloc.training.fusion.simulation.simulate import simulate
+    from tinyloc.training.fusion.simulation.sites import site as place
+    from tinyloc.training.fusion.study.record import TEST_SEED
+
+    if out.exists() and not (out / "ranges.csv").is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} holds other files than a recording; give another directory")
+    save_walk(simulate(place(site), TEST_SEED + seed), out)
+    say(f"{out}: anchors.csv, ranges.csv, imu.csv, truth.csv and walk.toml of a simulated walk; check it with check")
+
+
+@app.command("check")
+def check(
+    recording: Annotated[Path, typer.Argument(help="Directory of the recording: ranges, inertial sensor, anchors.")],
+    json: JsonOption = None,
+) -> None:
+    """Check your own recording of UWB ranges and an inertial sensor, and run the fixed filter on it."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from tinyloc.training.fusion.filters.batch import prepare
+    from tinyloc.training.fusion.filters.scores import errors
+    from tinyloc.training.fusion.filters.settings import FilterSettings
+    from tinyloc.training.fusion.filters.tuning import track
+    from tinyloc.training.fusion.recordings.own import load_walk
+
+    own = load_walk(recording)
+    for line in own.lines():
+        say(line)
+    batch = prepare([own.walk], own.settings.k)
+    found = track(batch, FilterSettings(), None)
+    distance = errors(found.position_m, batch.truth_m, found.started & batch.valid)[0]
+    rmse = float(np.sqrt((distance**2).mean())) if len(distance) else None
+    if rmse is not None:
+        say(
+            f"fixed filter, untuned: RMSE {rmse:.2f} m, greatest error {distance.max():.2f} m, {len(distance):,} epochs"
+        )
+    write_json(
+        json,
+        {
+            "epochs": len(own.walk.time_s), "epochs_hz": own.epochs_hz, "imu_hz": own.imu_hz, "gaps": own.gaps,
+            "gap_share": own.gap_share, "clocks": asdict(own.clocks), "start_heading": own.walk.start_heading,
+            "heading_from": own.heading_from, "moved": [asdict(one) for one in own.moved], "fixed_rmse_m": rmse,
+        },
+    )  # fmt: skip
 
 
 def _sizes(image: "FusionImage") -> str:

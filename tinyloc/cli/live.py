@@ -20,9 +20,7 @@ from tinyloc.cli.survey import (
 )
 
 FUSION = "fusion:"
-"""RUN fusion:SITE is a filter of the fusion's study on a simulated walk."""
-WALK = 1
-"""Number of the test walk, as `tinyloc fusion emulate --seed` counts."""
+"""RUN fusion:WALK is a filter along a walk, see survey/fusion_walks.py."""
 
 
 def live(
@@ -50,7 +48,8 @@ def live(
 ) -> None:
     """Show a model at work in the browser: its dot on the plan, probabilities, cost of each answer, accuracy.
 
-    RUN fusion:loop or fusion:corridor shows UWB fixes, dead reckoning and their fusion along a simulated walk.
+    RUN fusion:FOLDER shows UWB fixes, dead reckoning and their fusion along your own recording, fusion:trek-m1l and
+    others along published ones, fusion:loop and fusion:corridor along simulated walks.
     """
     from tinyloc.boards import load_board
     from tinyloc.device.emulator import EmulatedDevice
@@ -83,7 +82,7 @@ def live(
     else:
         transport = EmulatedDevice(load_build(image).elf, found, measure=True)
     model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "")
-    desk = live_desk(model, folder or layout.path / "live", board, shown)
+    desk = live_desk(model, layout.path, folder or layout.path / "live", board, shown)
     for one in sources:
         desk.recorder.add_source(one)
     try:
@@ -93,31 +92,23 @@ def live(
 
 
 def _fusion(name: str, board: str, speed: float, folder: Path | None, http_port: int, browser: bool) -> None:
-    """Show a filter at work on a simulated walk."""
+    """Show a filter at work along a walk."""
     import tempfile
 
     from tinyloc.boards import load_board
-    from tinyloc.cli.choices import FusionMethod, LevelChoice, Site
-    from tinyloc.cli.fusion import RESULTS, made
     from tinyloc.device.emulator import EmulatedDevice
-    from tinyloc.errors import UserError
+    from tinyloc.survey.fusion_walks import build_walk, find_walk
     from tinyloc.survey.live_fusion import LiveFusion
     from tinyloc.survey.project import Project
     from tinyloc.survey.recorder import Recorder
     from tinyloc.survey.serve import serve
     from tinyloc.survey.state import Desk
-    from tinyloc.training.fusion.simulation.simulate import simulate
-    from tinyloc.training.fusion.simulation.sites import site as place
-    from tinyloc.training.fusion.study.record import TEST_SEED
 
-    if name not in [*Site]:
-        raise UserError(f"there is no site {name!r} for a fusion walk; there are {', '.join(Site)}")
-    chosen = Site(name)
+    found, chosen = find_walk(name), load_board(board)
     with tempfile.TemporaryDirectory(prefix="tinyloc-live-") as work:
-        image, _, _ = made(chosen, board, FusionMethod.STEERED, LevelChoice.SIZE, RESULTS, Path(work))
-        device = EmulatedDevice(image.elf, load_board(board), measure=True)
-        walk = simulate(place(chosen), TEST_SEED + WALK)
-        shown = LiveFusion(walk, device, load_board(board), f"{place(chosen).title}, walk {WALK}", speed)
+        note("making code and image")
+        image = build_walk(found, chosen, Path(work))
+        shown = LiveFusion(found, EmulatedDevice(image.elf, chosen, measure=True), chosen, speed)
         project = Project(folder or Path(work) / "live", plan=shown.plan())
         desk = Desk(project, Recorder(project), board, shown)
         try:

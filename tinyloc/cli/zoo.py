@@ -65,7 +65,12 @@ def _table(texts: Sequence[str], numbers: Sequence[str]) -> "Table":
 @app.command("pack")
 def pack(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Directory of an exported run.", autocompletion=complete.runs)
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="Directory of an exported run, or of a run with a bundle of your own.",
+            autocompletion=complete.runs,
+        ),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model in the zoo.")],
     board: Annotated[
@@ -81,7 +86,7 @@ def pack(
         Path | None, typer.Option("--to", help="Folder of the zoo. Default: the zoo of this tinyloc.")
     ] = None,
 ) -> None:
-    """Measure an exported run and add it to the zoo as a small bundle with a card."""
+    """Measure an exported run or an own bundle and add it to the zoo as a small bundle with a card."""
     from tinyloc.device.zoo.pack import pack as pack_run
     from tinyloc.paths import ZOO_DIR, folder_of_clone
 

@@ -1,12 +1,13 @@
 """Peripherals of the nRF52832 and nRF52840, as far as firmware that polls a UART can tell them from the real ones.
 
 Register offsets and reset values: Nordic's nrf52.svd and nrf52840.svd; factory data that nrfx's errata code reads.
-Crystal, UART without DMA, pins, watchdog, reset reasons and the cache's switch are modelled.
+Crystals, UART without DMA, pins, watchdog, reset reasons, the cache's switch and RTC0 are modelled.
 """
 
 from tinyloc.device.emulator.families import Family, RenodeNotes
 from tinyloc.device.emulator.nrf52.clock_power import PIN_RESET, SOFTWARE_RESET, WATCHDOG_RESET, ClockPower
 from tinyloc.device.emulator.nrf52.flash import nvmc
+from tinyloc.device.emulator.nrf52.sleep import RealTimeCounter, system_on_idle
 from tinyloc.device.emulator.nrf52.uart import Gpio, LegacyUart
 from tinyloc.device.emulator.peripherals import (
     BadAccess,
@@ -93,6 +94,8 @@ class Nrf52:
         ports = [Gpio(int(name[1:]), 32 if name == "P0" else 16) for name in host.facts.ports]
         self.watchdog = Watchdog(clock)
         self.uart = LegacyUart(host, self.power, ports)
+        self._rtc = RealTimeCounter(clock, self.power)
+        self.system.on_clear_pending = self._rtc.clear_pending
         factory = named(
             "010 CODEPAGESIZE 1000 0\n014 CODESIZE 0 0\n060 DEVICEID0 0 0\n064 DEVICEID1 0 0\n100 PART 0 0"
             "\n104 VARIANT 0 0\n10c RAM 0 0\n110 FLASH 0 0"
@@ -102,7 +105,8 @@ class Nrf52:
             "208 APPROTECT ffffffff 0\n20c NFCPINS ffffffff 0\n200 PSELRESET0 ffffffff 0\n204 PSELRESET1 ffffffff 0"
         )
         self.peripherals: list[Peripheral] = [
-            self.system, Dwt(clock, self.system), self.power, self.watchdog, self.uart, nvmc(),
+            self.system, Dwt(clock, self.system), self.power, self.watchdog, self.uart, self._rtc,
+            nvmc(),
             RegisterFile("FICR", 0x1000_0000, factory), RegisterFile("UICR", 0x1000_1000, user), *ports,
         ]  # fmt: skip
 
@@ -111,11 +115,12 @@ class Nrf52:
         return CORE_HZ
 
     def sleep(self) -> Sleep | str:
-        """No sleep is modelled."""
-        return "the emulator does not model the sleep of this part"
+        """System ON idle, or what of it is not set up."""
+        return system_on_idle(self._rtc, self.power, self.system, bool(self.uart.values["ENABLE"]))
 
     def wake(self) -> None:
-        """Never called: there is no sleep."""
+        """RTC0 ends System ON idle; the core runs on the RC oscillator."""
+        self._rtc.elapse()
 
     def reset(self, cause: str) -> None:
         """Reset the part: power-on, software or watchdog."""

@@ -1,4 +1,4 @@
-"""Rules that choose the covariance of each fix: fixed, gated, the published one, and the student's own variance."""
+"""Rules that choose the covariance of each fix: fixed, gated, the published one, the student's own variance, guarded."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +14,7 @@ CHANNELS = 7
 """Of an epoch of history: position x, y; fix less position x, y; residual; walking velocity x, y."""
 FIX_CLIP_M = 5.0
 RESIDUAL_CLIP_M = 3.0
+DOUBT_CLIP = 10.0
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,36 @@ class VarianceRule:
         self.history.push(seen, state)
 
 
+class GuardedRule(VarianceRule):
+    """The student's variances and pull behind a gate that returns to the fixed filter.
+
+    The gate is open where the student expects a fix worse than `engage` r², and its doubt is below `doubt_limit`. The
+    doubt is the running mean of n = (e² / 2) / (its variance of the position + its variance of the fix), 1 where it
+    knows its errors, each n clipped at DOUBT_CLIP. Walks unlike those of training raise it: then R = r², no pull.
+    """
+
+    def __init__(self, settings: FilterSettings, student: Predictor, batch: int) -> None:
+        super().__init__(settings, student, batch)
+        self.doubt = np.ones(batch)
+
+    def advise(self, seen: Seen) -> Advice:
+        s = self.settings
+        self.doubt[seen.again] = 1.0
+        forecast = self.student(self.history.rows)
+        away = seen.fix_m - forecast.position_m
+        half = 0.5 * (away * away).sum(axis=1)
+        surprise = np.minimum(half / (forecast.variance + forecast.fix_variance), DOUBT_CLIP)
+        watched = seen.fixed & self.history.full
+        self.doubt = np.where(watched, self.doubt + s.doubt_memory * (surprise - self.doubt), self.doubt)
+        base = s.r**2
+        is_open = self.history.full & (forecast.fix_variance > s.engage * base) & (self.doubt < s.doubt_limit)
+        learned = base + s.trust * forecast.fix_variance + s.surprise * np.maximum(0.0, half - forecast.variance)
+        variance = np.where(is_open, np.minimum(learned, 1e4), base)
+        if s.pull <= 0:
+            return Advice(variance)
+        return Advice(variance, forecast.position_m, np.where(is_open, forecast.variance / s.pull, np.inf))
+
+
 def _pull(s: FilterSettings, forecast: Forecast, history: History) -> tuple[Floats | None, Floats | None]:
     """The student's prediction as a measurement of its own, if the settings want it."""
     if s.pull <= 0:
@@ -157,4 +188,5 @@ def make_rule(settings: FilterSettings, student: Predictor | None, batch: int) -
     if settings.rule == "gated":
         return GatedRule(settings)
     assert student is not None, "this rule needs a student"
-    return (AdaptiveRule if settings.rule == "adaptive" else VarianceRule)(settings, student, batch)
+    rules = {"adaptive": AdaptiveRule, "variance": VarianceRule, "guarded": GuardedRule}
+    return rules[settings.rule](settings, student, batch)

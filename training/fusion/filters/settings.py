@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 HISTORY = 10
 """Epochs that the student and the published rule look back on."""
 
-RuleName = Literal["fixed", "gated", "adaptive", "variance"]
+RuleName = Literal["fixed", "gated", "adaptive", "variance", "guarded"]
 
 
 class FilterSettings(BaseModel):
@@ -18,7 +18,9 @@ class FilterSettings(BaseModel):
     thresholds median + k1 MAD and median + k2 MAD; between them R is multiplied by `moderate`, beyond the second for
     `persistence` epochs in a row by `far`. With `clean` only errors below the second threshold enter the window: a long
     blockage then does not become the norm. "variance" takes R from the student: see rules.VarianceRule. A `pull` above
-    zero also measures the student's prediction; the study calls "variance" with it "steered".
+    zero also measures the student's prediction; the study calls "variance" with it "steered". "guarded" is "variance"
+    behind a gate: it is "fixed" unless the student expects a poor fix (its variance beyond `engage` r²) and is itself
+    to be trusted (a running mean of its normalised squared surprise below `doubt_limit`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +39,9 @@ class FilterSettings(BaseModel):
     floor: float = Field(default=0.05, ge=0, description="m: least MAD")
     trust: float = Field(default=1.0, ge=0, description="share of the student's predicted variance of the fix")
     surprise: float = Field(default=0.5, ge=0, description="share of the squared error beyond the predicted variance")
+    engage: float = Field(default=1.0, ge=0, description="of r²: the student steers beyond this variance of the fix")
+    doubt_limit: float = Field(default=2.0, gt=0, description="normalised squared surprise; 1 is what it expects")
+    doubt_memory: float = Field(default=0.1, gt=0, le=1, description="weight of the newest fix in the running mean")
     pull: float = Field(default=0.0, ge=0, description="weight of the student's prediction as a measurement")
 
 

@@ -1,1 +1,1 @@
-"""Simulated walks: gait, ranging, sites, recordings."""
+"""Simulated walks: gait, ranging, sites."""

@@ -7,6 +7,7 @@ errors after a factory calibration are ours and are marked so.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,10 +70,19 @@ def stroll(corners: Floats, generator: np.random.Generator, wanders: bool = Fals
 
     Who wanders has a pace of 0.2 m/s or more (a trolley, a browser) and stands at some corners.
     """
-    dt = 1.0 / IMU_RATE_HZ
     pace = float(np.clip(generator.normal(SPEED_MPS, SPEED_SPREAD), 0.8, 1.7))
+    pauses = [0.0] * len(corners)
     if wanders:
         pace = float(generator.uniform(0.2, 1.4))
+        for corner in range(1, len(corners) - 1):
+            if generator.random() < 0.4:
+                pauses[corner] = float(generator.uniform(2.0, 12.0))
+    return travel(corners, pace, pauses)
+
+
+def travel(corners: Floats, pace: float, pauses_s: Sequence[float]) -> Motion:
+    """Stand for STAND_S, walk through the corners (n, 2) at a pace in m/s, stand for so long at each, and stop."""
+    dt = 1.0 / IMU_RATE_HZ
     points = [(float(x), float(y)) for x, y in corners]
     x, y = points[0]
     heading = math.atan2(points[1][1] - y, points[1][0] - x)
@@ -85,10 +95,10 @@ def stroll(corners: Floats, generator: np.random.Generator, wanders: bool = Fals
         if away < (0.15 if last else 0.6):
             if last:
                 break
-            corner += 1
-            if wanders and generator.random() < 0.4:
-                rows += [(x, y, heading, 0.0)] * int(generator.uniform(2.0, 12.0) * IMU_RATE_HZ)
+            if pauses_s[corner] > 0:
+                rows += [(x, y, heading, 0.0)] * int(pauses_s[corner] * IMU_RATE_HZ)
                 speed = 0.0
+            corner += 1
             continue
         miss = (math.atan2(dy, dx) - heading + math.pi) % (2 * math.pi) - math.pi
         heading += min(max(miss / 0.4, -TURN_RATE), TURN_RATE) * dt
@@ -124,7 +134,7 @@ def inertial(motion: Motion, generator: np.random.Generator) -> Inertial:
     )
     body_rate = np.stack([roll_rate, np.zeros(count), yaw_rate], 1)
     pitch, roll = generator.normal(0.0, MOUNT, 2)
-    turn = _rotation(pitch, roll)
+    turn = rotation(pitch, roll)
     warmth = WARM_UP_K * (1 - np.exp(-motion.time_s / WARM_UP_S))
     offset = generator.normal(0.0, GYROSCOPE_OFFSET, 3) + np.outer(warmth, generator.normal(0.0, GYROSCOPE_DRIFT, 3))
     scale = 1 + generator.normal(0.0, GYROSCOPE_SCALE, 3)
@@ -137,7 +147,7 @@ def inertial(motion: Motion, generator: np.random.Generator) -> Inertial:
     )
 
 
-def _rotation(pitch: float, roll: float) -> Floats:
+def rotation(pitch: float, roll: float) -> Floats:
     """Body to sensor axes, (3, 3)."""
     cp, sp, cr, sr = np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     about_y = np.array([[cp, 0, -sp], [0, 1, 0], [sp, 0, cp]])

@@ -63,7 +63,8 @@ class Site:
         return np.array(self.anchors_m)
 
 
-def _box(x0: float, y0: float, x1: float, y1: float, material: Material) -> tuple[Wall, ...]:
+def box(x0: float, y0: float, x1: float, y1: float, material: Material) -> tuple[Wall, ...]:
+    """Four walls."""
     return (
         Wall(x0, y0, x1, y0, material),
         Wall(x1, y0, x1, y1, material),
@@ -90,7 +91,7 @@ LOOP = Site(
     name="loop",
     title="closed corridor around an obstructed core, anchors on two of four sides",
     anchors_m=((0.3, 0.3), (9.0, 2.8), (18.0, 0.2), (29.7, 0.3), (27.2, 7.0), (29.8, 13.0), (27.2, 19.7)),
-    walls=(*_box(3.0, 3.0, 27.0, 17.0, CONCRETE), *_box(9.0, 7.0, 21.0, 13.0, SHAFT)),
+    walls=(*box(3.0, 3.0, 27.0, 17.0, CONCRETE), *box(9.0, 7.0, 21.0, 13.0, SHAFT)),
     route_m=((4.0, 1.5, 0.5), (28.5, 1.5, 0.5), (28.5, 18.5, 0.5), (1.5, 18.5, 0.5), (1.5, 1.5, 0.5), (7.0, 1.5, 0.5)),
     detour_m=(
         (15.0, 1.5, 0.5),

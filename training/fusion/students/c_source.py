@@ -12,6 +12,7 @@ RULES = {
     "gated": "TL_RULE_GATED",
     "adaptive": "TL_RULE_ADAPTIVE",
     "variance": "TL_RULE_VARIANCE",
+    "guarded": "TL_RULE_GUARDED",
 }
 
 

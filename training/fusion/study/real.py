@@ -10,7 +10,7 @@ from tinyloc.training.fusion.filters.batch import prepare
 from tinyloc.training.fusion.filters.scores import Floats, errors
 from tinyloc.training.fusion.filters.settings import DistilSettings, FilterSettings
 from tinyloc.training.fusion.filters.tuning import track, tune
-from tinyloc.training.fusion.simulation.recordings import Recording, load_recordings
+from tinyloc.training.fusion.recordings.published import Recording, load_recordings
 from tinyloc.training.fusion.simulation.simulate import simulate
 from tinyloc.training.fusion.simulation.sites import ROOM
 from tinyloc.training.fusion.students.student_files import save_student

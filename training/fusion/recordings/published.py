@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tinyloc.training.data.catalogue import ENVIRONMENT, search_places
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.filters.trilaterate import trilaterate
+from tinyloc.training.fusion.recordings.epochs import at_times
 from tinyloc.training.fusion.simulation.simulate import Walk
 
 Floats = npt.NDArray[np.float64]
@@ -80,7 +81,7 @@ def _trek(folder: Path) -> list[Recording]:
     for name, (vicon, lag) in TREK_MOVING.items():
         time, ranges = _trek_ranges(folder / "lab_ranges" / f"output_range_uwb_{name}.txt")
         stamps = poses[f"{vicon}_ts"] + lag
-        truth = _interpolate(time, stamps, shift - poses[f"{vicon}_xyzq"][:, :2].astype(float))
+        truth = at_times(time, stamps, shift - poses[f"{vicon}_xyzq"][:, :2].astype(float))
         recordings.append(_recording(f"trek-{name}", TREK, TREK_ANCHORS, time, ranges, truth, False, True))
     for name, vicon in TREK_STILL.items():
         time, ranges = _trek_ranges(folder / "lab_ranges" / f"output_range_uwb_{name}.txt")
@@ -96,7 +97,7 @@ def _trek_shift(folder: Path, poses: "np.lib.npyio.NpzFile") -> Floats:
     for name, (vicon, lag) in TREK_MOVING.items():
         time, ranges = _trek_ranges(folder / "lab_ranges" / f"output_range_uwb_{name}.txt")
         fixes = trilaterate(TREK_ANCHORS, ranges)
-        there = _interpolate(time, poses[f"{vicon}_ts"] + lag, poses[f"{vicon}_xyzq"][:, :2].astype(float))
+        there = at_times(time, poses[f"{vicon}_ts"] + lag, poses[f"{vicon}_xyzq"][:, :2].astype(float))
         apart.append((fixes.position_m + there)[fixes.good & np.isfinite(there).all(axis=1)])
     return np.asarray(np.median(np.concatenate(apart), axis=0))
 
@@ -124,7 +125,7 @@ def _lias(folder: Path) -> list[Recording]:
         # as the table stands they do not (0.2 m)
         left = -np.stack([2 * (x * y - w * z), 1 - 2 * (x * x + z * z)], 1)
         for tag, (along, across) in enumerate(LIAS_TAGS):
-            truth = _interpolate(time, stamps, poses[:, :2] + along * forward + across * left)
+            truth = at_times(time, stamps, poses[:, :2] + along * forward + across * left)
             # constant biases of each pair are calibrated on the recording, as the README asks
             distance = np.linalg.norm(truth[:, None] - LIAS_ANCHORS[None], axis=2)
             bias = np.nanmedian(flat[:, :, tag] - distance, axis=0)
@@ -147,16 +148,6 @@ def _lias_rows(path: Path, header: int) -> tuple[Floats, Floats]:
         numbers = [float(value) if value.strip() else np.nan for value in values]
         rows.append(numbers + [np.nan] * (width - len(numbers)))
     return np.array(times), np.array(rows)
-
-
-def _interpolate(time: Floats, stamps: Floats, points: Floats) -> Floats:
-    """Points (n, 2) at other times, NaN outside and in gaps of the reference beyond half a second."""
-    sound = np.isfinite(points).all(axis=1)
-    stamps, points = stamps[sound], points[sound]
-    result = np.stack([np.interp(time, stamps, points[:, axis], np.nan, np.nan) for axis in range(2)], axis=1)
-    after = np.clip(np.searchsorted(stamps, time), 1, len(stamps) - 1)
-    result[stamps[after] - stamps[after - 1] > 0.5] = np.nan
-    return result
 
 
 def _recording(

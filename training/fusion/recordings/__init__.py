@@ -1,0 +1,1 @@
+"""Recordings of ranges: published data sets and a user's own."""
