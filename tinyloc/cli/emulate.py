@@ -37,11 +37,12 @@ def emulate(
     arithmetic: ArithmeticOption = None,
     all_measured: AllMeasuredOption = False,
     wait_states: Annotated[
-        int, typer.Option("--wait-states", min=0, max=15, help="Wait states of a flash read, in core cycles.")
-    ] = 0,
+        int | None,
+        typer.Option("--wait-states", min=0, max=15, help="Wait states of a flash read; by default the board's own."),
+    ] = None,
     flash_cache: Annotated[
         bool,
-        typer.Option("--flash-cache/--no-flash-cache", help="With --wait-states: switch the board's flash cache on."),
+        typer.Option("--flash-cache/--no-flash-cache", help="Model the board's flash cache as switched on."),
     ] = True,
     budget: BudgetOption = None,
     require: RequireOption = None,
