@@ -45,9 +45,7 @@ def new_board(
         BoardError: A name that exists or cannot be one, an unknown core, or an unknown part without a family.
     """
     if not NAME.fullmatch(name):
-        raise BoardError(
-            f"{name!r} is no name for a board; at most 15 small letters, digits and underscores, not all"
-        )
+        raise BoardError(f"{name!r} is no name for a board; at most 15 small letters, digits and underscores, not all")
     if core not in get_args(Core):
         raise BoardError(f"unknown core {core!r}; there are: {', '.join(get_args(Core))}")
     for option, text in (("--part", part), ("--title", title or part)):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tinyloc.device.link.client import DeviceClient, DeviceRefused
 from tinyloc.device.link.frames import ErrorCode, Hello, Message
-from tinyloc.device.link.transport import LinkError
 from tinyloc.device.link.key import SharedKey
+from tinyloc.device.link.transport import LinkError
 from tinyloc.device.update.slot import UpdateError
 
 NONE = 2

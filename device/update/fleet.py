@@ -13,10 +13,10 @@ from pydantic import BaseModel
 from tinyloc.boards import load_board
 from tinyloc.codegen.manifest import Manifest, read_manifest
 from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import LinkError, Transport
 from tinyloc.device.update.client import read_status, roll_back, run_new_model, send_update
 from tinyloc.device.update.constants import constants_of
-from tinyloc.device.link.key import SharedKey
 from tinyloc.device.update.slot import UpdateError, make_header, program_of
 from tinyloc.errors import UserError
 

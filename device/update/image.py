@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tinyloc.boards import Board
 from tinyloc.codegen.manifest import Manifest, read_manifest
-from tinyloc.device.update.constants import constants_of
 from tinyloc.device.link.key import SharedKey
+from tinyloc.device.update.constants import constants_of
 from tinyloc.device.update.slot import Slots, first_content, make_header, program_of, slots_of
 
 

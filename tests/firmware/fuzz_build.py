@@ -87,7 +87,7 @@ def updatable_parts(work: Path) -> UpdatableParts:
         f"extern const uint8_t update_constants{shape};\n"
     )
     (work / "update_data.c").write_text(
-        "#include <stdint.h>\n#include \"update_data.h\"\n"
+        '#include <stdint.h>\n#include "update_data.h"\n'
         f"const uint8_t update_constants{shape} = {{\n{rows}}};\n"
         "extern const uint8_t tl_program_id[8];\nconst uint8_t tl_program_id[8] = {1, 2, 3, 4, 5, 6, 7, 8};\n"
         + SharedKey(bytes(range(32))).c_source("tl_update_key")

@@ -11,10 +11,10 @@ from tests.pty_bridge import PtyBridge
 from tests.update.two_models import KEY, NEW, OLD, TwoModels, two_models
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.serial_port import SerialPort
 from tinyloc.device.update.client import read_status
 from tinyloc.device.update.fleet import DeviceReport, Fleet, ModelPackage, read_ports, update_fleet
-from tinyloc.device.link.key import SharedKey
 from tinyloc.device.update.slot import UpdateError
 from tinyloc.main import main
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.small_bundle import small_bundle
-from tests.update.two_models import KEY as UPDATE_KEY
-from tests.update.two_models import NEW, two_models
 from tinyloc.boards import load_board
 from tinyloc.bundle.schema import load_test_set
 from tinyloc.codegen.compile import compile_bundle
@@ -21,7 +19,6 @@ from tinyloc.device.link.client import DeviceClient, DeviceRefused, DeviceRestar
 from tinyloc.device.link.frames import ErrorCode, Frame, Message, Receiver, parse_error
 from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.tags import LinkKeyError
-from tinyloc.device.update.client import read_status, roll_back, run_new_model, send_update
 
 KEY, OTHER = SharedKey(bytes(range(100, 132))), SharedKey(bytes(range(50, 82)))
 BOARDS = ("stm32l4", "aducm3029", "cc2650", "nrf52840dk", "nrf52832dk")

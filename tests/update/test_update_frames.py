@@ -78,7 +78,8 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
     generated = folder / "generated0"
     (generated / "board.h").write_text(board_header(load_board("stm32l4")))
     (folder / "key.c").write_text(
-        KEY.c_source("tl_update_key") + f"const uint8_t tl_program_id[8] = {{{', '.join(str(byte) for byte in PROGRAM)}}};\n"
+        KEY.c_source("tl_update_key")
+        + f"const uint8_t tl_program_id[8] = {{{', '.join(str(byte) for byte in PROGRAM)}}};\n"
     )
     sources = [
         *(path for area in ("link", "localise", "update", "hash") for path in sorted((FIRMWARE_DIR / area).glob("*.c"))),

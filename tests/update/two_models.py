@@ -18,9 +18,9 @@ from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.image.build import BuildResult, build_firmware
 from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.frames import Hello
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.update.constants import constants_of
 from tinyloc.device.update.image import updatable_image
-from tinyloc.device.link.key import SharedKey
 from tinyloc.device.update.slot import make_header, program_of
 
 KEY = SharedKey(bytes(range(32)))

@@ -48,9 +48,9 @@ def update(
     The code must be generated with `tinyloc codegen --updatable`, the image built with `tinyloc build --key`. An
     interrupted update goes on when the command runs again. The new model answers from the next RESET on.
     """
+    from tinyloc.device.link.key import read_key
     from tinyloc.device.link.serial_port import SerialPort
     from tinyloc.device.update.fleet import DeviceReport, Fleet, ModelPackage, read_ports, update_fleet
-    from tinyloc.device.link.key import read_key
 
     if (port is None) == (ports is None):
         raise PortsError("name the devices: --port PORT for one, or --ports FILE with a port a line")
