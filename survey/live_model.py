@@ -27,6 +27,7 @@ from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import LinkError, Transport
 from tinyloc.device.report.record import ReportError, load_evaluation
 from tinyloc.survey.plan import plan_of_site
+from tinyloc.survey.room_probabilities import room_probabilities
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.session import Mark
 
@@ -46,7 +47,7 @@ class Answer:
 
     result: Result
     share: npt.NDArray[np.float64]
-    """(C,) softmax of the scores: the mean over the scans that a decision looks at."""
+    """(C,) probabilities over the scans that a decision looks at, see room_probabilities."""
     place: tuple[float, float, int] | None
     spread_m: float
 
@@ -120,7 +121,7 @@ class LiveModel:
         self.trail: deque[tuple[float, float]] = deque(maxlen=TRAIL)
         self.last: Answer | None = None
         window = self.bundle.window
-        self._shares: deque[npt.NDArray[np.float64]] = deque(maxlen=window.steps)
+        self._scores: deque[npt.NDArray[np.float64]] = deque(maxlen=window.steps)
         self.decided: str | None = None
         self.unknown = False
         self.problem = ""
@@ -167,6 +168,10 @@ class LiveModel:
     def truth(self, room: str | None, x: float | None, y: float | None, floor: int) -> None:
         """Nothing to do: each scan comes with where the person is."""
 
+    def tell(self, text: str) -> None:
+        """Show what happens to the port, until the next answer."""
+        self.problem = text
+
     def close(self) -> None:
         """Stop asking; the port is let go."""
         self._stop.set()
@@ -203,7 +208,7 @@ class LiveModel:
 
     def _failed(self, error: Exception) -> None:
         self.problem, self.last, self.decided = str(error), None, None
-        self._shares.clear()
+        self._scores.clear()
 
     def _again(self) -> None:
         try:
@@ -222,8 +227,8 @@ class LiveModel:
             self.cycles = result.cycles
         self.problem = ""
         self.answers += 1
-        self._shares.append(softmax(result.scores * self._scale))
-        share = self._shares[0] if self.bundle.window.online else np.mean(self._shares, axis=0)
+        self._scores.append(np.asarray(result.scores * self._scale, np.float64))
+        share = room_probabilities(np.array(self._scores), self.bundle.crf, self.bundle.window.online)
         place, spread = self._place(result, share)
         self.last = Answer(result, share, place, spread)
         if place is not None:
@@ -300,7 +305,7 @@ class LiveModel:
         if self._are_places:
             shown["room"], rooms = self._where(last), []
         elif self.decided is not None and last.share.argmax() != classes.index(self.decided):
-            shown["note"] += f"; the mean of these scans says {classes[order[0]]}"
+            shown["note"] += f"; {classes[order[0]]} is as likely"
         spent = energy(self.board, self.cycles)
         tiles = [
             {"name": "cycles", "value": f"{self.cycles:,}"},
@@ -314,12 +319,6 @@ class LiveModel:
         if last.place is not None:
             dot = {"x": last.place[0], "y": last.place[1], "floor": last.place[2], "spread": round(last.spread_m, 2)}
         return {**shown, "rooms": rooms, "tiles": tiles, "dot": dot}
-
-
-def softmax(scores: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    """Probabilities of scores in natural logarithms."""
-    powers = np.exp(scores - scores.max())
-    return np.asarray(powers / powers.sum(), np.float64)
 
 
 def score_scale(directory: Path, arithmetic: Arithmetic) -> float:
@@ -342,10 +341,12 @@ def class_places(bundle: Bundle) -> npt.NDArray[np.float64]:
 
 
 def report_lines(run: Path, board: Board, bundle: Bundle, arithmetic: str) -> list[str]:
-    """The figures of the report beside which the live ones stand."""
-    figures = bundle.float_metrics
+    """The figures of the report beside which the live ones stand: errors of a position model, else scores."""
+    figures, places = bundle.float_metrics, bundle.outputs.position == "mean"
     told = []
-    if "macro_f1" in figures and "accuracy" in figures:
+    if places and "error_p50_m" in figures:
+        told.append(f"Float model on its test set: {_errors(figures['error_p50_m'], figures['error_p90_m'])}.")
+    elif not places and "macro_f1" in figures and "accuracy" in figures:
         told.append(
             f"Float model on its test set: macro F1 {figures['macro_f1']:.3f}, accuracy {figures['accuracy']:.3f}."
         )
@@ -355,4 +356,10 @@ def report_lines(run: Path, board: Board, bundle: Bundle, arithmetic: str) -> li
         return told
     cycles = f", {found.cycles.median:,.0f} cycles (median, {found.cycles_kind})" if found.cycles else ""
     whose = "golden scans" if found.golden else "test set"
-    return [*told, f"Report, {arithmetic} on {board.name}, {whose}: accuracy {found.device.accuracy:.3f}{cycles}."]
+    errors = found.device.errors_m
+    quality = _errors(errors["p50"], errors["p90"]) if places and errors else f"accuracy {found.device.accuracy:.3f}"
+    return [*told, f"Report, {arithmetic} on {board.name}, {whose}: {quality}{cycles}."]
+
+
+def _errors(median_m: float, p90_m: float) -> str:
+    return f"median error {median_m:.2f} m, 90 % within {p90_m:.2f} m"

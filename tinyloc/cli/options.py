@@ -55,6 +55,15 @@ BoardOption = Annotated[
         autocompletion=complete.boards,
     ),
 ]
+BoardOrAllOption = Annotated[
+    str,
+    typer.Option(
+        "--board",
+        help=f"{BOARD_HELP} A model of the zoo chooses its own. {complete.ALL_BOARDS}: every board, beside each other.",
+        callback=_board_of_zoo,
+        autocompletion=complete.boards_or_all,
+    ),
+]
 ArithmeticOption = Annotated[
     ArithmeticChoice | None,
     typer.Option("--arithmetic", help="Integers to compute in. Default: the default of the bundle."),
