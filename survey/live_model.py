@@ -23,6 +23,7 @@ from tinyloc.device.evaluation.energy import energy
 from tinyloc.device.evaluation.evaluate import check_device, check_generated
 from tinyloc.device.link.client import DeviceClient, DeviceRestarted
 from tinyloc.device.link.frames import Result
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import LinkError, Transport
 from tinyloc.device.report.record import ReportError, load_evaluation
 from tinyloc.survey.plan import plan_of_site
@@ -89,12 +90,20 @@ class Judge:
 class LiveModel:
     """Asks a device about every scan. Raises SurveyError, LinkError and others when device and run do not fit."""
 
-    def __init__(self, run: Path, generated: Path, board: Board, transport: Transport, title: str = "") -> None:
+    def __init__(
+        self,
+        run: Path,
+        generated: Path,
+        board: Board,
+        transport: Transport,
+        title: str = "",
+        link_key: SharedKey | None = None,
+    ) -> None:
         self.board, self.title = board, title
         self.bundle: Bundle = load_bundle(run / "bundle")
         manifest = read_manifest(generated)
         arithmetic = check_generated(manifest, self.bundle, generated)
-        self.client = DeviceClient(transport)
+        self.client = DeviceClient(transport, key=link_key)
         check_device(self.client.hello(), manifest, self.bundle, board, transport.name)
         self.client.reset()
         self._emulated = transport if isinstance(transport, EmulatedDevice) else None

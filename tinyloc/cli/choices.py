@@ -77,6 +77,7 @@ class FusionPart(StrEnum):
     VARIANTS = "variants"
     FIELD = "field"
     FORECASTS = "forecasts"
+    RANGES = "ranges"
 
 
 class FusionMethod(StrEnum):

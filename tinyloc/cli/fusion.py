@@ -49,7 +49,8 @@ def run(
     """Simulate, train, tune and test; writes one JSON file and one student per part (minutes per part).
 
     `variants` compares kinds of students in the corridor and needs the results of `corridor`. `field` is the guarded
-    filter on new people, buildings, routes and recordings; `forecasts` compares teachers and losses.
+    filter on new people, buildings, routes and recordings; `forecasts` compares teachers and losses, `ranges` measured
+    and simulated range errors.
     """
     from tinyloc.training.fusion.filters.settings import DistilSettings
     from tinyloc.training.fusion.recordings.hanyang import load_moving
@@ -60,6 +61,7 @@ def run(
     from tinyloc.training.fusion.study.forecasts import SETTINGS as FORECAST_SETTINGS
     from tinyloc.training.fusion.study.forecasts import load_settings as forecast_settings
     from tinyloc.training.fusion.study.forecasts import run_forecasts
+    from tinyloc.training.fusion.study.range_comparison import run_ranges
     from tinyloc.training.fusion.study.real import real_settings, run_real
     from tinyloc.training.fusion.study.record import StudySettings
     from tinyloc.training.fusion.study.study import run_site
@@ -71,7 +73,7 @@ def run(
     if FusionPart.REAL in wanted:
         data = data or recordings_folder()
         load_recordings(data)  # a problem with the data shows before minutes are spent
-    if FusionPart.FIELD in wanted:
+    if FusionPart.FIELD in wanted or FusionPart.RANGES in wanted:
         data = data or recordings_folder()
         load_moving(data)
     field = field_settings(study or FIELD_SETTINGS)
@@ -81,6 +83,8 @@ def run(
             run_real(data, real_settings(), results, note)
         elif part is FusionPart.FIELD and data is not None:
             run_field(field, data, results, note)
+        elif part is FusionPart.RANGES and data is not None:
+            run_ranges(data, results)
         elif part is FusionPart.FORECASTS:
             run_forecasts(forecasts, results, note)
         elif part is FusionPart.VARIANTS:
@@ -136,7 +140,7 @@ def made(
 
     found = load_board(board)
     if method in (FusionMethod.ROBUST, FusionMethod.GUARDED):  # of no site: they serve any
-        field, _ = load_field(results)
+        field = load_field(results)[0]
         if field is None:
             raise UserError(f"{results / 'field.json'}: no results here; make them with `tinyloc fusion run field`")
         settings, student = field.tuned[method][0], load_student(results / "field-student.json")

@@ -8,7 +8,7 @@ import typer
 
 from tinyloc.cli import complete
 from tinyloc.cli.console import note
-from tinyloc.cli.options import BOARD_HELP, RUNS_DIR, ArithmeticOption, RunArgument, RunsDirOption
+from tinyloc.cli.options import BOARD_HELP, RUNS_DIR, ArithmeticOption, LinkKeyOption, RunArgument, RunsDirOption
 from tinyloc.cli.runs import find_run
 from tinyloc.cli.survey import (
     BaudOption,
@@ -44,6 +44,7 @@ def live(
         ),
     ] = None,
     arithmetic: ArithmeticOption = None,
+    link_key: LinkKeyOption = None,
     http_port: HttpPortOption = 0,
     browser: BrowserOption = True,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -56,6 +57,7 @@ def live(
     from tinyloc.boards import load_board
     from tinyloc.device.emulator import EmulatedDevice
     from tinyloc.device.image.build import load_build
+    from tinyloc.device.link.key import read_key
     from tinyloc.device.link.persistent_port import PersistentPort
     from tinyloc.device.link.serial_port import SerialPort
     from tinyloc.device.link.transport import Transport
@@ -93,7 +95,8 @@ def live(
         transport = PersistentPort(lambda: SerialPort(port, found.uart.baud), tell=tell)
     else:
         transport = EmulatedDevice(load_build(image).elf, found, measure=True)
-    model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "")
+    key = None if link_key is None else read_key(link_key)
+    model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "", key)
     told.append(model.tell)
     desk = live_desk(model, layout.path, folder or layout.path / "live", board, shown)
     for one in sources:

@@ -4,7 +4,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.training.fusion.filters.scores import RESAMPLES, Interval
-from tinyloc.training.fusion.simulation.range_errors import LEVELS, RangeErrors
 from tinyloc.training.fusion.study.field import FieldRecord, WalkRow
 from tinyloc.training.fusion.study.forecasts import ForecastRecord
 
@@ -137,21 +136,6 @@ def forecast_table(record: ForecastRecord) -> str:
     ]
     for student in record.students:
         lines.append(f"| {student.teacher} | {student.loss} | {student.truth_walks} | {_spread(student.ate_m)} |")
-    return "\n".join(lines) + "\n"
-
-
-def errors_table(errors: RangeErrors) -> str:
-    """Markdown of the measured range errors that the simulator draws from."""
-    shown = (3, 6, 9, 10)
-    lines = [
-        "| between tag and anchor | ranges | source | "
-        + " | ".join(f"{100 * LEVELS[n]:g} %" for n in shown)
-        + " | lasting |",
-        "|---|---:|---|" + "---:|" * (len(shown) + 1),
-    ]
-    for name, kind in errors.kinds.items():
-        cells = " | ".join(f"{kind.quantiles_m[n]:+.2f}" for n in shown)
-        lines.append(f"| {name} | {kind.ranges:,} | {kind.source} | {cells} | {kind.lasting:.2f} |")
     return "\n".join(lines) + "\n"
 
 
