@@ -105,7 +105,9 @@ class Answers:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         cut_off = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(("\n" if cut_off else "") + json.dumps({"model": self.model, "prompt": prompt, "answer": answer}))
+            file.write(
+                ("\n" if cut_off else "") + json.dumps({"model": self.model, "prompt": prompt, "answer": answer})
+            )
             file.write("\n")
 
 
