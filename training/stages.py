@@ -51,12 +51,18 @@ class TeacherScore:
 
 @dataclass(frozen=True)
 class Tried:
-    """A candidate of the recipe, and what it reached on the validation split."""
+    """A candidate beside the recipe as written, on the validation split."""
 
     name: str
-    merit: float
-    """Macro F1; where decisions are positions, the negative mean error in metres."""
+    figure: str
+    """Name of the figure that chooses: macro F1, or the mean error where decisions are positions."""
+    difference: float
+    """Candidate minus recipe."""
+    low: float
+    """Ends of the 95 % interval of the paired bootstrap."""
+    high: float
     chosen: bool
+    """The best of those that are clearly better."""
 
 
 @dataclass(frozen=True)
