@@ -166,7 +166,8 @@ def train(
         data_path: in place of the recipe's data.path.
         fresh: do not continue an interrupted training of the same recipe and data.
         tuner: for recipes that train with integers or round adaptively: `integer_training.tuner.INTEGERS`.
-        blind: candidates are left out, and the validation recordings stand in for the test recordings, so that nothing can be chosen by the test.
+        blind: the validation recordings stand in for the test recordings, so that nothing can be chosen by the test;
+            candidates are left out.
 
     Raises:
         DataError: missing or damaged data.

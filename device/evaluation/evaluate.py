@@ -53,6 +53,7 @@ from tinyloc.device.image.build import BuildResult, read_record
 from tinyloc.device.image.footprint import measure_flash, measure_ram
 from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.frames import Hello
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import Transport
 from tinyloc.errors import UserError
 from tinyloc.training.metrics import Due, confusion, due_decisions, position_errors, score
@@ -91,6 +92,7 @@ def evaluate(
     log: Path | None = None,
     timeout: float = 0.5,
     require: Budget = NOTHING,
+    link_key: SharedKey | None = None,
 ) -> Evaluation:
     """Evaluate a model on a device.
 
@@ -102,6 +104,7 @@ def evaluate(
         baud: rate to change to for the test set; on a serial port only.
         log: JSONL file that lets an interrupted evaluation continue; it is removed at the end.
         require: gates of the command line, beside those of board and recipe.
+        link_key: that the image was built with; None: it asks for no tags.
     Raises:
         EvaluationError, LinkError, BundleError, ManifestError, BuildError, HostError, and EmulatorCrash from the
         emulator.
@@ -111,7 +114,7 @@ def evaluate(
     test_set = load_test_set(bundle_dir, bundle)
     generated = read_manifest(generated_dir)
     arithmetic = check_generated(generated, bundle, generated_dir)
-    client = DeviceClient(transport, timeout=timeout)
+    client = DeviceClient(transport, timeout=timeout, key=link_key)
     hello = client.hello()
     check_device(hello, generated, bundle, board, transport.name)
     if baud is not None and baud != transport.baud:

@@ -6,7 +6,6 @@ import pytest
 
 from tests.training.test_carrying_over import site
 from tinyloc.training import run
-from tinyloc.training.candidates import PLAIN
 from tinyloc.training.data import catalogue
 from tinyloc.training.errors import RecipeError
 from tinyloc.training.recipe import parse_recipe
@@ -34,6 +33,8 @@ arithmetics = ["int8"]
 augmentation = { reading_dropout = 0.98 }
 [candidates.longer]
 training = { steps = 240 }
+[candidates.same]
+input = { exponent = 1.0 }
 """
 
 
@@ -43,13 +44,24 @@ def test_the_best_by_validation_is_trained_on_all(tmp_path: Path, monkeypatch: p
     recipe = parse_recipe(TEXT, "hall")
     found = run.train(recipe, tmp_path / "hall")
     tried = {one["name"]: one for one in found.metrics["candidates"]}
-    assert list(tried) == [PLAIN, "deaf", "longer"]
-    assert tried["longer"]["merit"] > tried[PLAIN]["merit"] > tried["deaf"]["merit"]
+    assert list(tried) == ["deaf", "longer", "same"] and tried["deaf"]["figure"] == "error_mean_m"
+    assert tried["longer"]["high"] < 0 < tried["deaf"]["low"]
+    assert tried["same"]["low"] == tried["same"]["high"] == 0
     assert [name for name, one in tried.items() if one["chosen"]] == ["longer"]
     assert found.recipe.training.steps == 240 and not found.recipe.candidates
     assert found.record.samples["train"] == 680  # with the validation scans, which candidates did not see
     plain = run.train(found.recipe, tmp_path / "again")  # the run's recipe says it all
     assert plain.record.test == found.record.test
+
+
+def test_no_clear_difference_keeps_the_recipe_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hall = site()
+    monkeypatch.setattr(catalogue, "load", lambda *_: hall)
+    text = TEXT.replace("steps = 80", "steps = 400")
+    near = text[: text.index("[candidates")] + "[candidates.near]\ntraining = { batch = 31 }\n"
+    found = run.train(parse_recipe(near, "hall"), tmp_path / "hall")
+    (one,) = found.metrics["candidates"]
+    assert one["low"] < 0 < one["high"] and not one["chosen"] and found.recipe.training.batch == 32
 
 
 def test_a_blind_training_leaves_candidates_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
