@@ -173,6 +173,7 @@ bench: $(VENV)/.tools compiler ## measure the published figures and write them i
 	@$(BIN)/python -m tests.bench.library
 	@$(BIN)/python -m tests.bench.sweep
 	@$(BIN)/python -m tests.bench.whole_models
+	@$(BIN)/python -m tests.bench.embench
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 
