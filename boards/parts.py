@@ -7,6 +7,7 @@ code.
 
 import re
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -30,6 +31,7 @@ class BoardError(UserError):
     """A board or part that does not exist or whose file is wrong; the message says what to do."""
 
 
+@lru_cache(maxsize=256)
 def pin_place(name: str) -> tuple[int, int]:
     """Port and number of a pin: PA2 is (0, 2), P1.04 is (1, 4), DIO3 is (0, 3). Raises ValueError."""
     found = _PIN.fullmatch(name)

@@ -5,6 +5,7 @@ from functools import cached_property
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from tinyloc.names import Line, printable
+from tinyloc.survey.addresses import may_be_private
 
 
 class Aliases(BaseModel):
@@ -18,6 +19,10 @@ class Aliases(BaseModel):
     """Ids that are neither shown nor trained on."""
     merged: dict[Line, Line] = {}
     """Id -> id of the beacon that it is counted as."""
+    random_ignored: bool = False
+    """Whether ids that may be private addresses are ignored, those that will come later too."""
+    kept: list[Line] = []
+    """Ids that are heard although they may be private addresses; those with a name are as well."""
 
     @model_validator(mode="after")
     def _no_chains(self) -> "Aliases":
@@ -29,7 +34,9 @@ class Aliases(BaseModel):
     def resolve(self, name: str) -> str | None:
         """The id that a reading counts for; None when it is ignored."""
         name = self.merged.get(name, name)
-        return None if name in self._ignored else name
+        if name in self._ignored:
+            return None
+        return None if self.random_ignored and name not in self._kept and may_be_private(name) else name
 
     def shown(self, name: str) -> str:
         """The name for people."""
@@ -38,6 +45,14 @@ class Aliases(BaseModel):
     @cached_property
     def _ignored(self) -> frozenset[str]:
         return frozenset(self.ignored)
+
+    @cached_property
+    def _kept(self) -> frozenset[str]:
+        return frozenset({*self.kept, *self.names, *self.merged.values()})
+
+    def with_random_ignored(self, ignore: bool, kept: list[str]) -> "Aliases":
+        """Ignore what may be a private address, but for `kept`; or hear it again."""
+        return self._changed(random_ignored=ignore, kept=kept if ignore else [])
 
     def with_name(self, name: str, shown: str) -> "Aliases":
         """Name an id; an empty name removes it."""

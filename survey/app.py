@@ -21,11 +21,11 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from tinyloc.bundle.pictures import MOST_BYTES, picture_size
 from tinyloc.errors import UserError
 from tinyloc.files import write_whole
 from tinyloc.survey.commands import obey
 from tinyloc.survey.errors import SurveyError
-from tinyloc.survey.pictures import MOST_BYTES, picture_size
 from tinyloc.survey.state import Desk
 
 PAGE = Path(__file__).resolve().parent / "page"

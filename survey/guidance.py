@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.survey.aliases import Aliases
-from tinyloc.survey.plan import Plan
+from tinyloc.survey.plan import Plan, PlanRoom
 from tinyloc.survey.scans import CELL_M, ScanBook
 
 ENOUGH_SCANS = 60
@@ -21,7 +21,10 @@ NEAR_S = 30.0
 """Scans of one stay that are closer in time resemble each other whatever the room; they do not vote."""
 ALIKE_SHARE = 0.2
 WEAK_DBM = -85.0
-MOST_GAPS = 400
+MOST_CELLS = 4000
+"""Of a room; a larger one has no map."""
+INSIDE = (0.1, 0.5, 0.9)
+"""Shares of a cell's sides; a cell one of whose points lies in a room belongs to it."""
 REACH_CELLS = 1
 """A cell without scans beside one with scans is no gap."""
 
@@ -47,6 +50,20 @@ class Alike:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """Where scans were taken."""
+
+    covered: list[tuple[int, int, int, int]]
+    """Floor, column, row, scans of each cell of CELL_M."""
+    near: list[tuple[int, int, int]]
+    """Cells of rooms beside these."""
+    gaps: list[tuple[int, int, int]]
+    """Cells of rooms without scans at or beside them."""
+    whole: list[str]
+    """Rooms with scans that say the room and no place in it; these have no gaps."""
+
+
+@dataclass(frozen=True)
 class Advice:
     """One sentence about what to do next."""
 
@@ -63,9 +80,7 @@ class Guidance:
     right_share: float | None
     """Share of scans whose nearest neighbours of other stays are of the same room."""
     weak: list[str]
-    covered: list[tuple[int, int, int, int]]
-    """Floor, column, row, scans of each cell of CELL_M."""
-    gaps: list[tuple[int, int, int]]
+    coverage: "Coverage"
     cell_m: float = CELL_M
     advice: list[Advice] = field(default_factory=list)
 
@@ -96,12 +111,10 @@ def guide(book: ScanBook, plan: Plan, ids: Aliases, vanished: Sequence[str] = ()
             rooms.append(RoomLine(name, found.count, len(found.stays), len(book.people[name])))
     alike, right = look_alike(book)
     weak = weak_beacons(book)
-    covered = [(*cell, count) for cell, count in sorted(book.cells.items())]
-    gaps = coverage_gaps(book, plan)
-    advice = _advice(
-        rooms, alike, [ids.shown(name) for name in weak], [ids.shown(name) for name in vanished], gaps, book
-    )
-    return Guidance(rooms, alike, right, weak, covered, gaps, advice=advice)
+    coverage = coverage_of(book, plan)
+    shown = ([ids.shown(name) for name in weak], [ids.shown(name) for name in vanished])
+    advice = _advice(rooms, alike, *shown, coverage.gaps, book)
+    return Guidance(rooms, alike, right, weak, coverage, advice=advice)
 
 
 def look_alike(book: ScanBook) -> tuple[list[Alike], float | None]:
@@ -178,25 +191,35 @@ def weak_beacons(book: ScanBook) -> list[str]:
     return sorted(name for name, level in best.items() if level < WEAK_DBM)
 
 
-def coverage_gaps(book: ScanBook, plan: Plan) -> list[tuple[int, int, int]]:
-    """Cells in rooms without scans at or beside them, on floors where positions were recorded."""
+def coverage_of(book: ScanBook, plan: Plan) -> Coverage:
+    """Where scans are and where none is; gaps on floors where positions were recorded."""
     floors = {cell[0] for cell in book.cells}
-    gaps: list[tuple[int, int, int]] = []
+    near: set[tuple[int, int, int]] = set()
+    gaps: set[tuple[int, int, int]] = set()
     for room in plan.rooms:
-        if room.floor not in floors:
+        if room.floor not in floors or book.unplaced[room.name]:
             continue
-        (left, low), (right, high) = room.shape().low_m, room.shape().high_m
-        columns = range(int(left // CELL_M), int(right // CELL_M) + 1)
-        rows = range(int(low // CELL_M), int(high // CELL_M) + 1)
-        if len(columns) * len(rows) > MOST_GAPS * 10:
-            continue
-        for column in columns:
-            for row in rows:
-                if room.holds((column + 0.5) * CELL_M, (row + 0.5) * CELL_M) and not _near(
-                    book, room.floor, column, row
-                ):
-                    gaps.append((room.floor, column, row))
-    return gaps[:MOST_GAPS]
+        for cell in _cells_of(room):
+            if cell not in book.cells:
+                (near if _near(book, *cell) else gaps).add(cell)
+    covered = [(*cell, count) for cell, count in sorted(book.cells.items())]
+    whole = [room.name for room in plan.rooms if book.unplaced[room.name]]
+    return Coverage(covered, sorted(near - gaps), sorted(gaps), whole)
+
+
+def _cells_of(room: PlanRoom) -> list[tuple[int, int, int]]:
+    """Floor, column, row of the cells that reach into a room."""
+    (left, low), (right, high) = room.shape().low_m, room.shape().high_m
+    columns = range(int(left // CELL_M), int(right // CELL_M) + 1)
+    rows = range(int(low // CELL_M), int(high // CELL_M) + 1)
+    if len(columns) * len(rows) > MOST_CELLS:
+        return []
+    return [
+        (room.floor, column, row)
+        for column in columns
+        for row in rows
+        if any(room.holds((column + a) * CELL_M, (row + b) * CELL_M) for a in INSIDE for b in INSIDE)
+    ]
 
 
 def _near(book: ScanBook, floor: int, column: int, row: int) -> bool:
@@ -226,7 +249,9 @@ def _advice(
             Advice("todo", f"Enter {_list(once)} again: {ENOUGH_STAYS} visits at different times let one test.")
         )
     if gaps:
-        found.append(Advice("todo", f"{len(gaps)} cells of {CELL_M:g} m in the rooms have no scan near. See the map."))
+        found.append(
+            Advice("todo", f"{len(gaps)} places of {CELL_M:g} m in the rooms have no scan near: red on the plan.")
+        )
     for pair in alike[:3]:
         found.append(
             Advice(

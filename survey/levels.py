@@ -1,8 +1,9 @@
 """What is heard now: for each id its level, rate and life."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from tinyloc.survey.addresses import Life, passing
+from tinyloc.survey.addresses import Life, may_be_private, passing
 from tinyloc.survey.aliases import Aliases
 
 SMOOTHING = 0.2
@@ -56,10 +57,18 @@ class Levels:
         if source != known.source:
             known.other_source = source
 
-    def passing(self, ids: Aliases) -> list[str]:
-        """Ids that are likely phones passing by and are not ignored yet."""
-        lives = {name: Life(one.first_s, one.last_s) for name, one in self.ids.items() if ids.resolve(name)}
-        return passing(lives, self.newest_s)
+    def passing(self, ids: Aliases, known: Collection[str] = ()) -> list[str]:
+        """Ids that are likely phones passing by and are not ignored yet; an id with a name or a place is a beacon."""
+        lives = {
+            name: Life(one.first_s, one.last_s)
+            for name, one in self.ids.items()
+            if ids.resolve(name) and name not in ids.names and name not in known
+        }
+        return passing(lives)
+
+    def may_be_private(self, but: Collection[str]) -> list[str]:
+        """Ids whose bits are those of a private address, but for some; these are beacons all the same."""
+        return sorted(name for name in self.ids if may_be_private(name) and name not in but)
 
     def vanished(self, ids: Aliases) -> list[str]:
         """Beacons that were heard steadily and are silent while others go on."""

@@ -1,32 +1,42 @@
-"""A fusion filter at work on the emulated board: UWB fixes, dead reckoning and the fused path of a simulated walk."""
+"""A fusion filter at work on the emulated board: UWB fixes, dead reckoning and the fused path of a walk."""
 
 import threading
 import time
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyloc.boards import Board
 from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
 from tinyloc.device.evaluation.energy import energy
 from tinyloc.device.fusion.fusion_client import Fix, FusionClient
 from tinyloc.device.link.transport import LinkError
+from tinyloc.survey.fusion_walks import PlayedWalk
 from tinyloc.survey.plan import Beacon, Plan
-from tinyloc.training.fusion.filters.batch import K_DEFAULT, prepare
+from tinyloc.training.fusion.filters.batch import prepare
 from tinyloc.training.fusion.simulation.simulate import Walk
+
+Floats = npt.NDArray[np.float64]
+MARGIN_M = 0.5
+SHOWN_SHARE = 0.98
+"""Of the fixes: the farthest lie outside the picture."""
 
 
 class LiveFusion:
     """Sends a walk to the device at its own pace. `speed`: 1 is real time, 0 as fast as possible."""
 
-    def __init__(self, walk: Walk, device: EmulatedDevice, board: Board, title: str, speed: float = 1.0) -> None:
-        self.walk, self.board, self.title, self.speed = walk, board, title, speed
+    def __init__(self, played: PlayedWalk, device: EmulatedDevice, board: Board, speed: float = 1.0) -> None:
+        self.played, self.board, self.speed = played, board, speed
+        self.walk = walk = played.walk
         self._device, self._client = device, FusionClient(device)
         self._client.hello()
-        batch = prepare([walk])
-        step = np.diff(walk.time_s, prepend=walk.time_s[0])[:, None]
-        self._dead = walk.truth_m[0] + np.cumsum(batch.velocity_mps[0][: len(step)] * step, axis=0)
+        batch = prepare([walk], played.k)
         self._fix_m, self._fixed = batch.fix_m[0], batch.fixed[0]
+        self._dead = None if walk.imu is None else dead_reckoning(batch.velocity_mps[0], walk, self._start())
+        first = [walk.time_s[0], *([] if walk.imu is None else [walk.imu.time_s[0]])]
+        self._zero_s = min(0.0, float(min(first)))
+        """The device's clock begins with the earlier of both sensors, and counts from 0."""
         self.fixes: list[Fix] = []
         self.problem = ""
         self._stop = threading.Event()
@@ -35,18 +45,28 @@ class LiveFusion:
 
     def plan(self) -> Plan:
         """The anchors."""
-        places = self.walk.anchors_m.tolist()
-        return Plan(beacons=[Beacon(id=f"anchor {n}", x=x, y=y) for n, (x, y) in enumerate(places, start=1)])
+        places = zip(self.played.anchor_names, self.walk.anchors_m.tolist(), strict=True)
+        return Plan(beacons=[Beacon(id=name, x=x, y=y) for name, (x, y) in places])
 
     def wait(self, seconds: float) -> None:
         """For tests: until the walk ends."""
         self._thread.join(timeout=seconds)
 
+    def _start(self) -> Floats:
+        """Where dead reckoning begins: the first known place, else the first fix, else the middle of the anchors."""
+        known, fixed = self._known(self.walk.truth_m), self._fix_m[self._fixed]
+        places = [*self.walk.truth_m[known][:1], *fixed[:1], self.walk.anchors_m.mean(axis=0)]
+        return np.asarray(places[0], np.float64)
+
+    @staticmethod
+    def _known(places: Floats) -> npt.NDArray[np.bool_]:
+        return np.asarray(np.isfinite(places).all(axis=1))
+
     def _work(self) -> None:
         walk, sent = self.walk, 0
         began = time.monotonic()
         try:
-            self._client.walk(K_DEFAULT, walk.start_heading)
+            self._client.walk(self.played.k, walk.start_heading)
             for at, ranges in zip(walk.time_s, walk.ranges_m, strict=True):
                 left = (at - walk.time_s[0]) / self.speed - (time.monotonic() - began) if self.speed else 0.0
                 if self._stop.wait(max(0.0, left)):
@@ -55,48 +75,66 @@ class LiveFusion:
                     until = int(np.searchsorted(walk.imu.time_s, at, side="right"))
                     rows = slice(sent, until)
                     self._device.measure = False  # only what the page shows is measured: modelling costs time
-                    self._client.imu(walk.imu.time_s[rows], walk.imu.acceleration[rows], walk.imu.rate[rows])
+                    times = walk.imu.time_s[rows] - self._zero_s
+                    self._client.imu(times, walk.imu.acceleration[rows], walk.imu.rate[rows])
                     sent = until
                 self._device.measure = True
                 self._device.runs.clear()
-                self.fixes.append(self._client.ranges(float(at), ranges))
+                self.fixes.append(self._client.ranges(float(at - self._zero_s), ranges))
         except (LinkError, EmulatorCrash) as error:
             self.problem = str(error)
 
     def about(self) -> dict[str, Any]:
-        """What is shown, and that it is simulated."""
+        """What is shown, and whether it is real or simulated."""
+        if self._dead is None:
+            between = "Between fixes the filter predicts a constant velocity: there is no dead reckoning to draw."
+        else:
+            between = "Orange line: dead reckoning alone, from where the walk begins."
+        truth = " Green: truth." if self._known(self.walk.truth_m).any() else ""
         return {
             "name": self.walk.name,
             "title": "About this walk",
             "lines": [
-                f"{self.title}. The walk, its ranges and its inertial readings are simulated.",
+                *self.played.lines,
                 f"The filter runs on the emulated {self.board.title}; cycles are modelled.",
-                "Pink: fused path of the device. Orange dots: UWB fixes. Orange line: dead reckoning from the true "
-                "start. Green: truth.",
+                f"Pink: fused path of the device. Orange dots: UWB fixes. {between}{truth}",
             ],
             "path": [],
+            "walk": True,
+            "extent": self._extent(),
         }
+
+    def _extent(self) -> list[list[float]]:
+        """Two corners around anchors, truth and nearly all fixes."""
+        fixes = self._fix_m[self._fixed]
+        if len(fixes):
+            away = np.linalg.norm(fixes - np.median(fixes, axis=0), axis=1)
+            fixes = fixes[away <= np.quantile(away, SHOWN_SHARE)]
+        shown = np.concatenate([self.walk.anchors_m, self.walk.truth_m[self._known(self.walk.truth_m)], fixes])
+        return [(shown.min(axis=0) - MARGIN_M).round(2).tolist(), (shown.max(axis=0) + MARGIN_M).round(2).tolist()]
 
     def snapshot(self) -> dict[str, Any]:
         """What the page shows now."""
         done = list(self.fixes)
-        count = len(done)
+        count, epochs = len(done), len(self.walk.time_s)
+        note = f"the walk ended after {epochs} epochs" if count == epochs else f"{count} of {epochs} epochs"
         shown: dict[str, Any] = {
-            "classes": [], "problem": self.problem, "unknown": False, "rooms": [], "tiles": [], "dot": None,
-            "room": "…", "note": f"{count} of {len(self.walk.time_s)} epochs", "truth": "", "trail": [],
+            "heading": "Fused position", "places": True, "classes": [], "problem": self.problem, "unknown": False,
+            "rooms": [], "tiles": [], "dot": None, "room": "…", "note": note, "truth": "", "trail": [],
         }  # fmt: skip
         if not count:
             return shown
         last = done[-1]
-        truth, dead = self.walk.truth_m[:count], self._dead[:count]
+        truth, fixed = self.walk.truth_m[:count], self._fixed[:count]
+        fixes = np.where(fixed[:, None], self._fix_m[:count], np.nan)
         fused = np.array([(one.x_m, one.y_m) if one.valid else (np.nan, np.nan) for one in done])
-        shown["lines"] = {
-            "truth": truth.round(2).tolist(), "dead": dead.round(2).tolist(),
-            "fixes": self._fix_m[:count][self._fixed[:count]].round(2).tolist(),
-        }  # fmt: skip
-        known = ~np.isnan(fused[:, 0])
-        shown["trail"] = fused[known].round(2).tolist()
-        shown["truth"] = f"RMSE so far: fused {_rmse(fused, truth)}, dead reckoning {_rmse(dead, truth)}"
+        lines = {"truth": truth, "fixes": fixes} | ({} if self._dead is None else {"dead": self._dead[:count]})
+        shown["lines"] = {name: places[self._known(places)].round(2).tolist() for name, places in lines.items()}
+        shown["trail"] = fused[self._known(fused)].round(2).tolist()
+        if self._known(truth).any():
+            compared = {"fused": fused, "UWB fixes": fixes}
+            compared |= {} if self._dead is None else {"dead reckoning": self._dead[:count]}
+            shown["truth"] = "RMSE so far: " + ", ".join(f"{name} {_rmse(it, truth)}" for name, it in compared.items())
         spent = energy(self.board, last.cycles)
         shown["tiles"] = [
             {"name": "cycles", "value": f"{last.cycles:,}"},
@@ -104,17 +142,18 @@ class LiveFusion:
             {"name": "energy", "value": "–" if spent is None else f"{spent.microjoule:.1f} µJ"},
             {"name": "stack", "value": f"{last.stack_high_water} B"},
         ]
-        if last.valid:
-            spread = float(np.sqrt(last.xx_m2 + last.yy_m2))
-            shown["dot"] = {"x": round(last.x_m, 2), "y": round(last.y_m, 2), "floor": 0, "spread": round(spread, 2)}
+        if not last.valid:
+            return {**shown, "unknown": True}
+        spread = float(np.sqrt(last.xx_m2 + last.yy_m2))
+        shown["dot"] = {"x": round(last.x_m, 2), "y": round(last.y_m, 2), "floor": 0, "spread": round(spread, 2)}
+        shown["room"] = f"{last.x_m:.2f}, {last.y_m:.2f} m"
+        if self._known(truth)[-1]:
             off = float(np.hypot(last.x_m - truth[-1, 0], last.y_m - truth[-1, 1]))
-            shown["room"] = f"{off:.2f} m off"
-        else:
-            shown["unknown"] = True
+            shown["note"] = f"{off:.2f} m from the truth; {note}"
         return shown
 
     def truth(self, room: str | None, x: float | None, y: float | None, floor: int) -> None:
-        """The truth of a simulated walk is known."""
+        """The truth of a walk is in its recording."""
 
     def close(self) -> None:
         """Stop the walk."""
@@ -122,7 +161,13 @@ class LiveFusion:
         self._thread.join(timeout=5.0)
 
 
-def _rmse(position: Any, truth: Any) -> str:
+def dead_reckoning(velocity_mps: Floats, walk: Walk, start_m: Floats) -> Floats:
+    """(N, 2) path of the steps alone, in metres."""
+    step = np.diff(walk.time_s, prepend=walk.time_s[0])[:, None]
+    return np.asarray(start_m + np.cumsum(velocity_mps[: len(step)] * step, axis=0))
+
+
+def _rmse(position: Floats, truth: Floats) -> str:
     squares = ((position - truth) ** 2).sum(axis=1)
     known = squares[~np.isnan(squares)]
     return f"{float(np.sqrt(known.mean())):.2f} m" if len(known) else "–"

@@ -42,7 +42,9 @@ class SurveyFile(BaseModel):
 class Project:
     """A folder that is locked while it is open. Raises SurveyError."""
 
-    def __init__(self, folder: Path, scan_s: float | None = None, plan: Plan | None = None) -> None:
+    def __init__(
+        self, folder: Path, scan_s: float | None = None, plan: Plan | None = None, ids: Aliases | None = None
+    ) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -52,7 +54,8 @@ class Project:
         self._lock = _locked(folder)
         path = folder / FILE
         fresh = not path.is_file()
-        content = SurveyFile(name=safe_name(folder.resolve().name), plan=plan or Plan()) if fresh else read_survey(path)
+        name = safe_name(folder.resolve().name)
+        content = SurveyFile(name=name, plan=plan or Plan(), ids=ids or Aliases()) if fresh else read_survey(path)
         self.content = content if scan_s is None else content.model_copy(update={"scan_s": scan_s})
         self.revision = 0
         """Counts changes of the plan, so that an older page cannot undo a newer one's."""

@@ -5,10 +5,10 @@ Nothing here waits for a page: a slow, closed or hostile browser costs no readin
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from tinyloc.names import printable
 from tinyloc.survey.errors import SurveyError
@@ -20,11 +20,16 @@ from tinyloc.survey.session import About, Mark, Session, new_session, read_sessi
 from tinyloc.survey.source_clock import SourceClock
 from tinyloc.survey.sources.source import Place, Source, State
 
+DISK, CLOCK = "the disk", "clock of "
+"""What notes are about, beside sources."""
 SYNC_S = 1.0
 """After a power cut at most so much is lost; after a crash of the process nothing is."""
 RESUME_GAP_S = 120.0
 """Between two parts of a resumed session; training cuts recordings at pauses longer than 60 s."""
-MOST_NOTES = 50
+EVENT_S = 30.0
+"""For so long the page shows what happened once; what lasts is shown until its cause ends."""
+SHOWN_MARKS = 200
+"""Marks of the session that the page draws."""
 
 
 @dataclass
@@ -42,6 +47,15 @@ class Running:
     last_garbage: str = ""
 
 
+@dataclass(frozen=True)
+class Note:
+    """One sentence for the page, until `until_s` on the recorder's own clock, or until its cause ends."""
+
+    text: str
+    kind: Literal["bad", "info"] = "bad"
+    until_s: float | None = None
+
+
 @dataclass
 class Counts:
     """What the bench looks at."""
@@ -52,7 +66,6 @@ class Counts:
     """Readings that could not be written: the disk is full."""
     latest_s: float = 0.0
     """The longest time from `take` to disk."""
-    notes: deque[str] = field(default_factory=lambda: deque(maxlen=MOST_NOTES))
 
 
 class Recorder:
@@ -74,6 +87,7 @@ class Recorder:
         """On the recorder's clock: when the session began."""
         self._lock = threading.RLock()
         self._sources: dict[str, Running] = {}
+        self._notes: dict[str, Note] = {}
         self._scan_s = scan_s or project.content.scan_s
         self._cutter = ScanCutter(self._scan_s)
         self._marks: list[Mark] = []
@@ -105,12 +119,23 @@ class Recorder:
             raise SurveyError(f"there is no source {printable(name)!r}")
         running.stop.set()
         running.thread.join(timeout=2.0)
+        with self._lock:
+            self._unsay(name)
+
+    def replay_again(self, name: str) -> None:
+        """Start a source that ended once more. Raises SurveyError."""
+        with self._lock:
+            running = self._sources.get(name)
+        if running is None or running.thread.is_alive():
+            raise SurveyError(f"{printable(name)} is no source that ended")
+        self.remove_source(name)
+        self.add_source(running.source)
 
     def _run(self, source: Source, stop: threading.Event) -> None:
         try:
             source.run(self, stop)
         except Exception as error:
-            self.state(source.name, "failed", f"{type(error).__name__}: {error}")
+            self.state(source.name, "failed", f"{source.name}: {type(error).__name__}: {error}")
 
     @property
     def busy(self) -> bool:
@@ -131,9 +156,10 @@ class Recorder:
                     self.session.add(at - self._start_s, reading)
                 except OSError as error:
                     self.counts.lost += 1
-                    self._say(f"{error.filename}: {error.strerror}; readings are NOT recorded. Free some space")
+                    self._say(DISK, f"{error.filename}: {error.strerror}; readings are NOT recorded. Free some space")
                     return
                 self.counts.written += 1
+                self._notes.pop(DISK, None)
                 self.counts.latest_s = max(self.counts.latest_s, self._clock() - arrived)
             if running is not None:
                 running.readings += 1
@@ -168,8 +194,12 @@ class Recorder:
             running = self._sources.get(source)
             if running is not None:
                 running.state, running.text = state, printable(text, 300)
-            if state in ("waiting", "failed"):
-                self._say(f"{source}: {text}")
+                if state in ("waiting", "failed"):
+                    self._say(source, text)
+                elif state == "ended":
+                    self._say(source, f"{source} is replayed to its end: {running.readings:,} readings.", "info")
+                else:
+                    self._unsay(source)
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
@@ -214,6 +244,8 @@ class Recorder:
         with self._lock:
             if room is None and x is not None and y is not None:
                 room = self.project.plan.room_at(x, y, floor)
+            elif x is None:
+                floor = next((one.floor for one in self.project.plan.rooms if one.name == room), floor)
             return self._mark(Mark(time_s=self.now(), room=room, x=x, y=y, floor=floor, step=step))
 
     def _mark(self, mark: Mark) -> Mark:
@@ -226,6 +258,8 @@ class Recorder:
                 raise SurveyError(f"{error.filename}: {error.strerror}; free some space") from error
         self.where = mark
         self._marks.append(mark)
+        if self.session is None:
+            del self._marks[:-SHOWN_MARKS]
         return mark
 
     # --- time and scans ----------------------------------------------------------------------------------------------
@@ -248,7 +282,8 @@ class Recorder:
             return self.now()
         at, jumped = running.clock.at(reading.time_s, self.now())
         if jumped and running.source.real_time:
-            self._say(f"{reading.source}: its clock jumped by {jumped:+.1f} s; times continue from the arrival")
+            text = f"{reading.source}: its clock jumped by {jumped:+.1f} s; times continue from the arrival"
+            self._say(CLOCK + reading.source, text, until_s=self._clock() + EVENT_S)
         return at
 
     def _begin_track(self) -> None:
@@ -298,11 +333,31 @@ class Recorder:
                 try:
                     session.sync()
                 except (OSError, ValueError) as error:
-                    self._say(f"{session.folder}: {error}")
+                    self._say(DISK, f"{session.folder}: {error}")
 
-    def _say(self, text: str) -> None:
-        if not self.counts.notes or self.counts.notes[-1] != text:
-            self.counts.notes.append(text)
+    def _say(self, about: str, text: str, kind: Literal["bad", "info"] = "bad", until_s: float | None = None) -> None:
+        """Show a sentence about something in place of what was said about it before."""
+        self._notes[about] = Note(printable(text, 400), kind, until_s)
+
+    def _unsay(self, source: str) -> None:
+        """A source works again, or is no more."""
+        self._notes.pop(source, None)
+        self._notes.pop(CLOCK + source, None)
+
+    def _shown_notes(self) -> list[dict[str, str]]:
+        now = self._clock()
+        self._notes = {about: one for about, one in self._notes.items() if one.until_s is None or now < one.until_s}
+        return [{"about": about, "text": one.text, "kind": one.kind} for about, one in self._notes.items()]
+
+    def _path(self) -> list[list[float]]:
+        """x, y, floor, whether a step, of the session's marks with a place, the last ones."""
+        if self.session is None:
+            return []
+        return [
+            [mark.x, mark.y, mark.floor, int(mark.step)]
+            for mark in self._marks[-SHOWN_MARKS:]
+            if mark.x is not None and mark.y is not None
+        ]
 
     def snapshot(self) -> dict[str, Any]:
         """What the page shows several times a second."""
@@ -313,6 +368,7 @@ class Recorder:
                 {
                     "name": name, "state": one.state, "text": one.text, "readings": one.readings,
                     "garbage": one.garbage, "last_garbage": one.last_garbage, "jumps": one.clock.jumps,
+                    "real_time": one.source.real_time,
                 }
                 for name, one in self._sources.items()
             ]  # fmt: skip
@@ -329,6 +385,7 @@ class Recorder:
                 "now_s": round(now, 2),
                 "sources": sources,
                 "levels": levels,
+                "passing": self.levels.passing(ids, {beacon.id for beacon in self.project.plan.beacons}),
                 "heard_ids": len(self.levels.ids),
                 "beyond": self.levels.beyond,
                 "session": None if session is None else {
@@ -337,7 +394,8 @@ class Recorder:
                 },
                 "where": self.where.model_dump(exclude_none=True),
                 "lost": self.counts.lost,
-                "notes": list(self.counts.notes)[-5:],
+                "notes": self._shown_notes(),
+                "path": self._path(),
                 "scans": dict(Counter({name: room.count for name, room in self.book.rooms.items()})),
             }  # fmt: skip
 
@@ -346,7 +404,6 @@ class Recorder:
         with self._lock:
             ids = self.project.ids
             return {
-                "passing": self.levels.passing(ids),
                 "vanished": self.levels.vanished(ids),
                 "shared": self.levels.shared(ids),
             }

@@ -1,8 +1,9 @@
 """Readings cut into scans, as the training data's `scan_s` does; and the scans of each room, in bounded memory."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,11 @@ MOST_SCANS = 240
 MOST_CELLS = 20_000
 """Cells of the coverage map; more is a plan in other units."""
 CELL_M = 1.0
+Learn = Literal["rooms", "positions"]
+"""What a model says."""
+LEAST_ROOMS = 2
+LEAST_PLACES = 6
+"""Cells of CELL_M in which a position model needs scans."""
 MOST_MARKS = 1000
 
 
@@ -85,14 +91,41 @@ class ScanBook:
         """(floor, column, row) of CELL_M -> scans with a known position there."""
         self.people: dict[str, set[tuple[str, str]]] = defaultdict(set)
         """Room -> (person, day) that recorded it."""
+        self.sessions: set[str] = set()
+        """Sessions with a scan that has a room or a place."""
+        self.unplaced: Counter[str] = Counter()
+        """Room -> scans that say the room only."""
+        self.placed = self.labelled = 0
+        """Scans with a place; scans with a room or a place."""
         self._generator = np.random.default_rng(0)
+
+    @property
+    def learnable(self) -> dict[Learn, bool]:
+        """What there are enough rooms or places for."""
+        rooms = sum(1 for room in self.rooms.values() if room.count)
+        return {"rooms": rooms >= LEAST_ROOMS, "positions": len(self.cells) >= LEAST_PLACES}
+
+    @property
+    def suits(self) -> Learn:
+        """What was recorded: positions where at least half of the scans say a place, else rooms."""
+        able = self.learnable
+        if not able["positions"]:
+            return "rooms"
+        return "positions" if not able["rooms"] or 2 * self.placed >= self.labelled else "rooms"
 
     def add(self, scan: Scan, where: "Whereabouts", who: tuple[str, str]) -> None:
         """Enter one scan; without a label it counts nowhere."""
-        if where.room is not None and scan.heard:
+        placed = where.x is not None and where.y is not None
+        if not scan.heard or (where.room is None and not placed):
+            return
+        self.labelled += 1
+        self.sessions.add(session_of(where.stay))
+        if where.room is not None:
             self.rooms[where.room].add(where.stay, scan, self._generator)
             self.people[where.room].add(who)
-        if where.x is not None and where.y is not None and scan.heard:
+            self.unplaced[where.room] += not placed
+        if where.x is not None and where.y is not None:
+            self.placed += 1
             cell = (where.floor, int(where.x // CELL_M), int(where.y // CELL_M))
             if cell in self.cells or len(self.cells) < MOST_CELLS:
                 self.cells[cell] += 1
@@ -152,6 +185,11 @@ class Track:
 
     def _name(self) -> str:
         return f"{self.session} {self._stay}"
+
+
+def session_of(stay: str) -> str:
+    """The session of a stay."""
+    return stay.rsplit(" ", 1)[0]
 
 
 def scans_of(session: Recorded, ids: Aliases, scan_s: float) -> Iterator[Scan]:

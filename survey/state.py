@@ -4,11 +4,12 @@ import threading
 from typing import Any, Protocol
 
 from tinyloc.boards import board_names
+from tinyloc.device.link.serial_port import ports_here
+from tinyloc.survey.data_files import split_of
 from tinyloc.survey.guidance import Guidance, guide
 from tinyloc.survey.project import Project
 from tinyloc.survey.recorder import Recorder
-from tinyloc.survey.session import About, read_about, session_names
-from tinyloc.survey.sources.names import ports_here
+from tinyloc.survey.session import read_about, session_names
 from tinyloc.survey.training_job import TrainingJob
 
 GUIDE_S = 3.0
@@ -77,6 +78,7 @@ class Desk:
             "sessions": self._sessions(),
             "guidance": self.guidance.plain(),
             "training": self.job.snapshot(),
+            "learn": {"able": self.recorder.book.learnable, "suits": self.recorder.book.suits},
             "boards": board_names(),
             "ports": ports_here(),
             "about_live": None if self.live is None else self.live.about(),
@@ -93,11 +95,20 @@ class Desk:
         self.project.close()
 
     def _sessions(self) -> list[dict[str, Any]]:
-        def line(name: str) -> dict[str, Any]:
-            about: About = read_about(self.project.sessions / name)
-            return {"name": name, **about.model_dump()}
-
-        return [line(name) for name in session_names(self.project.sessions)]
+        """What is known of each session, and its role in a training now: train, test, held out, or "" without one."""
+        abouts = {name: read_about(self.project.sessions / name) for name in session_names(self.project.sessions)}
+        taught = {
+            name: about
+            for name, about in abouts.items()
+            if name in self.recorder.book.sessions and about.kind == "survey" and about.use != "leave out"
+        }
+        split, why = split_of(taught)
+        roles = split or dict.fromkeys(taught, "held out")
+        reason = why[0] if why else ""
+        return [
+            {"name": name, **about.model_dump(), "role": roles.get(name, ""), "why": reason}
+            for name, about in abouts.items()
+        ]
 
     def _guide(self) -> None:
         slow = self.recorder.slow_snapshot()

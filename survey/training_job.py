@@ -12,12 +12,13 @@ from typing import Any
 import tomli_w
 
 from tinyloc.device.report.record import ReportError, load_evaluation
-from tinyloc.device.report.verdict import agreement, fitting, headline
+from tinyloc.device.report.verdict import agreement, chance_sentence, fitting, headline
 from tinyloc.files import write_whole
 from tinyloc.names import printable
 from tinyloc.survey.data_files import write_data
 from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.project import Project
+from tinyloc.survey.scans import Learn
 
 NICE = 10
 MOST_LINES = 200
@@ -33,6 +34,7 @@ class TrainingJob:
         self.project, self.board = project, board
         self.lines: deque[str] = deque(maxlen=MOST_LINES)
         self.verdict: dict[str, Any] | None = None
+        self.learn: Learn = "rooms"
         self.state = "idle"
         """idle, running, done, failed or stopped."""
         self._process: subprocess.Popen[str] | None = None
@@ -43,12 +45,13 @@ class TrainingJob:
     def runs_dir(self) -> Path:
         return self.project.folder / "runs"
 
-    def start(self, board: str | None = None, epochs: int | None = None) -> list[str]:
+    def start(self, board: str | None = None, epochs: int | None = None, learn: Learn = "rooms") -> list[str]:
         """Write the data and begin.
 
         Args:
             board: Board of the verdict; the present one stays without it.
             epochs: Train for so many epochs in place of the recipe's; for a first look.
+            learn: What the model will say.
 
         Returns:
             Notes on how the data are split.
@@ -58,8 +61,8 @@ class TrainingJob:
         """
         if self.state == "running":
             raise SurveyError("a training runs already; stop it first")
-        written = write_data(self.project)
-        self.board = board or self.board
+        written = write_data(self.project, learn)
+        self.board, self.learn = board or self.board, learn
         self.lines.clear()
         self.lines.extend(written.notes)
         self.verdict, self.state, self._stopping = None, "running", False
@@ -84,7 +87,10 @@ class TrainingJob:
 
     def snapshot(self) -> dict[str, Any]:
         """For the page."""
-        return {"state": self.state, "board": self.board, "lines": list(self.lines)[-30:], "verdict": self.verdict}
+        return {
+            "state": self.state, "board": self.board, "learn": self.learn, "lines": list(self.lines)[-30:],
+            "verdict": self.verdict,
+        }  # fmt: skip
 
     def _run(self, description: Path, epochs: int | None) -> None:
         name = self.project.content.name
@@ -165,6 +171,8 @@ def read_verdict(evaluation: Path, run: Path) -> dict[str, Any] | None:
         "decisions": found.decisions,
         "accuracy": found.device.accuracy,
         "macro_f1": found.device.macro_f1,
+        "errors_m": found.device.errors_m,
+        "chance": chance_sentence(found),
         "classes": found.classes,
         "confusion": found.confusion,
         "budget": [

@@ -13,6 +13,8 @@ FIRMWARE_DIR = (PACKAGE_DIR / "firmware").resolve()
 BOARDS_DIR = (PACKAGE_DIR / "boards").resolve()
 ZOO_DIR = (PACKAGE_DIR / "zoo").resolve()
 RENODE_DIR = (PACKAGE_DIR / "renode").resolve()
+FUSION_RESULTS_DIR = (PACKAGE_DIR / "training" / "fusion" / "results").resolve()
+"""Tuned filters and students of the fusion's study."""
 
 
 OWN_BOARDS = Path("boards")

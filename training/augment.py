@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tinyloc.bundle.schema import Preprocessing
+from tinyloc.training.between import Between, mixed
 from tinyloc.training.data.dataset import Recording
 from tinyloc.training.preprocess import forward_fill
 from tinyloc.training.recipe import ROUNDS, Augmentation
@@ -130,8 +131,12 @@ class Chunks:
         per_epoch: int | None = None,
         steps: int | None = None,
         balance: float = 0.0,
+        group: Tensor | None = None,
     ) -> None:
-        """An epoch has `per_epoch` chunks, or all samples once; with `steps`, a ROUNDS-th of them if that is more."""
+        """An epoch has `per_epoch` chunks, or all samples once; with `steps`, a ROUNDS-th of them if that is more.
+
+        group: floor of each class (C,); nothing lies between two floors.
+        """
         filled = np.concatenate([forward_fill(r.rssi_dbm, preprocessing.hold_samples) for r in recordings])
         lengths = np.array([len(recording) for recording in recordings])
         self.starts = torch.from_numpy(_chunk_starts(lengths, chunk))
@@ -144,6 +149,10 @@ class Chunks:
         middle = self.label[self.starts + chunk // 2]
         often = torch.bincount(middle[middle >= 0], minlength=1).double()
         self.weight = often[middle.clamp(min=0)].pow(-balance) if balance else None
+        self.between: Between | None = None
+        if settings.between:
+            of = np.zeros(len(self.label), np.int64) if group is None else group[self.label.clamp(min=0)].numpy()
+            self.between = Between(self.position_m.numpy(), of, settings.between_m)
         drawn = per_epoch or max(1, int(lengths.sum()) // chunk)
         self.batch = min(batch, drawn)
         self.batches = max(drawn // self.batch, (steps or 0) // ROUNDS)
@@ -153,12 +162,37 @@ class Chunks:
         needed = self.batches * self.batch
         for chosen in self._drawn(needed, generator).reshape(self.batches, self.batch):
             rows = self.starts[chosen][:, None] + torch.arange(self.chunk)  # (B, T)
-            scaling = self.preprocessing
-            shifted = augment(self.dbm[rows], self.settings, generator, scaling.floor_dbm, scaling.ceiling_dbm)
-            x = self._spread(scale(shifted, scaling), rows)
+            scaling, position_m = self.preprocessing, self.position_m[rows]
+            dbm = self.dbm[rows]
+            if self.between is not None:
+                dbm, position_m = self._mixed(self.between, rows, generator)
+            shifted = augment(dbm, self.settings, generator, scaling.floor_dbm, scaling.ceiling_dbm)
+            x = scale(shifted, scaling)
+            if self.between is None:  # pseudo-scans have all access points
+                x = self._spread(x, rows)
             if self.settings.appear:
                 x = appear(x, self.settings.appear, generator, scaling.exponent)
-            yield Batch(x, self.label[rows], self.position_m[rows])
+            yield Batch(x, self.label[rows], position_m)
+
+    def _mixed(self, between: Between, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Readings (B, 1, P) and places (B, 1, 3) of scans (B, 1), some of them between two places.
+
+        At most half of a pseudo-scan is the other's, so that the own class stays the nearer one.
+        """
+        own = rows[:, 0]
+        other = between.mates(own, generator)
+        share = 0.5 * torch.rand(len(own), generator=generator)
+        share = share * (torch.rand(len(own), generator=generator) < self.settings.between)
+        dbm = mixed(self._whole(own), self._whole(other), share, generator)
+        where, there = self.position_m[own], self.position_m[other]
+        return dbm[:, None], torch.lerp(where, there, share[:, None])[:, None]
+
+    def _whole(self, rows: Tensor) -> Tensor:
+        """(B,) -> readings of all access points (B, P) in dBm, NaN where not heard."""
+        if self.index is None:
+            return self.dbm[rows]
+        wide = torch.full((len(rows), self.inputs + 1), torch.nan)
+        return wide.scatter_(1, self.index[rows], self.dbm[rows])[:, :-1]
 
     def _drawn(self, needed: int, generator: torch.Generator) -> Tensor:
         """(needed,) numbers of chunks: each once before any comes again, or by their weights."""

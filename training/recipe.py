@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tinyloc.bundle.schema import Arithmetic, Budget, Build, Window
-from tinyloc.names import FileName, OptionalLine
+from tinyloc.names import FileName, OptionalLine, printable
 from tinyloc.strict import Strict
 from tinyloc.training.compress.settings import Compression
 from tinyloc.training.data import catalogue
@@ -17,6 +17,7 @@ from tinyloc.training.models.settings import ModelSettings
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
 PRESETS_DIR = Path(__file__).parent / "presets"
+MOST_CANDIDATES = 8
 ROUNDS = 40
 """A training whose length is in steps is validated so often, at most."""
 PresetName = Literal["wifi-areas", "wifi-positions", "ble-rooms", "ble-positions"]
@@ -165,6 +166,11 @@ class Augmentation(Strict):
     """Probability that a heard access point stands elsewhere now: any level, for a whole chunk."""
     crowd_db: float = Field(default=0.0, ge=0, le=200)
     """Weaken the readings of a scan or chunk, each by 0 to 2 times a level that is uniform up to this: people."""
+    between: float = Field(default=0.0, ge=0, le=1)
+    """Probability that a scan becomes one between its place and a neighbouring one of the same floor: readings and
+    position are means, the other's share is at most half. For models of one sample (training.chunk = 1)."""
+    between_m: float = Field(default=15.0, gt=0, le=1e6)
+    """Places farther apart than this have nothing between them."""
     deafness_db: float = Field(default=0.0, ge=0, le=200)
     """Drop the weakest readings of a scan or chunk: a less sensitive receiver. The threshold is uniform between the
     weakest reading of the training data and so many dB above it."""
@@ -215,6 +221,10 @@ class BuildSettings(Build):
         return value
 
 
+CANDIDATE_TABLES = ("input", "output", "training", "augmentation")
+"""What candidates may change: nothing that changes the size of the network."""
+
+
 class Recipe(Strict):
     """A recipe describes one training."""
 
@@ -238,10 +248,12 @@ class Recipe(Strict):
     export: ExportSettings = ExportSettings()
     build: BuildSettings = BuildSettings()
     budget: Budget = Budget()
+    candidates: dict[FileName, dict[str, Any]] = Field(default_factory=dict, max_length=MOST_CANDIDATES)
+    """[candidates.NAME]: Changes of the tables above, of which training takes the best by validation, or none."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
-        problems = []
+        problems = self._candidate_problems()
         steps, chunk = self.window.steps, self.training.chunk
         if chunk % steps:
             problems.append(f"training.chunk = {chunk} must be a multiple of window.steps = {steps}")
@@ -257,6 +269,8 @@ class Recipe(Strict):
             problems.append("output.position = 'mean' works with models of one sample only (window.steps = 1)")
         if self.output.position != "mean" and (self.training.mean_loss or self.output.power != 2.0):
             problems.append("training.mean_loss and output.power work with output.position = 'mean' only")
+        if self.augmentation.between and chunk > 1:
+            problems.append("augmentation.between works with training.chunk = 1 only")
         if self.output.unknown and self.training.refit:
             problems.append("output.unknown is chosen on scans that no training saw: set training.refit = false")
         if self.output.unknown and (steps > 1 or self.output.position == "mean"):
@@ -269,14 +283,38 @@ class Recipe(Strict):
             problems.append("output.spread_m works without model.crf and label_smoothing only")
         problems += self.distillation.problems(self.model) if self.distillation else []
         problems += self.compression.problems(self.model)
-        matched = self.distillation is not None and self.distillation.hidden_weight > 0
-        if matched and self.compression.quantisation_aware and self.model.architecture != "mlp":
-            problems.append("compression.quantisation_aware with distillation.hidden_weight works with MLPs only")
+        taught = self.distillation
+        matched = taught is not None and (taught.hidden_weight > 0 or taught.relation_weight > 0)
+        if matched and self.compression.quantisation_aware and self.model.own:
+            problems.append(
+                "compression.quantisation_aware with distillation.hidden_weight or relation_weight works with "
+                "tinyloc's architectures only"
+            )
         if self.training.position_loss and steps > 1:
             problems.append("training.position_loss works with models of one sample only (window.steps = 1)")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _candidate_problems(self) -> list[str]:
+        problems = []
+        for name, changes in self.candidates.items():
+            strange = sorted(changes.keys() - set(CANDIDATE_TABLES))
+            if strange:
+                told = ", ".join(printable(table) for table in strange)
+                problems.append(f"candidates.{name} changes {told}; candidates change {', '.join(CANDIDATE_TABLES)}")
+                continue
+            try:
+                self.candidate(name)
+            except ValidationError as error:
+                problems += [f"candidates.{name}: {_problem(one)}" for one in error.errors()]
+        return problems
+
+    def candidate(self, name: str | None) -> "Recipe":
+        """Make the recipe with the changes of a candidate, or with none; it has no preset and no candidates."""
+        own = self.model_dump(exclude={"candidates", "preset"}, exclude_none=True)
+        changes = self.candidates[name] if name is not None else {}
+        return Recipe.model_validate(_over(own, changes))
 
     @property
     def deployed_model(self) -> ModelSettings:

@@ -34,6 +34,7 @@ from tinyloc.bundle.version1 import site_of
 from tinyloc.files import whole_directory
 from tinyloc.training import metrics, resume, unknown
 from tinyloc.training.calibration import calibration_windows
+from tinyloc.training.candidates import choose
 from tinyloc.training.compress.footprint import check_fits
 from tinyloc.training.compress.forms import FORMS, serialised_bytes
 from tinyloc.training.compress.integer_tuner import IntegerTuner
@@ -54,7 +55,7 @@ from tinyloc.training.protocol.baselines import compare, decisions_of, truth_of
 from tinyloc.training.protocol.bootstrap import intervals
 from tinyloc.training.protocol.figures import figures as figures_of
 from tinyloc.training.recipe import Recipe, parse_recipe
-from tinyloc.training.stages import Outcome, Stages, fit_model
+from tinyloc.training.stages import Outcome, Stages, Tried, fit_model
 from tinyloc.training.test_set import as_test_set
 from tinyloc.training.train import Fit, Progress, deterministic, silent, validate
 
@@ -165,7 +166,8 @@ def train(
         data_path: in place of the recipe's data.path.
         fresh: do not continue an interrupted training of the same recipe and data.
         tuner: for recipes that train with integers or round adaptively: `integer_training.tuner.INTEGERS`.
-        blind: the validation recordings stand in for the test recordings, so that nothing can be chosen by the test.
+        blind: the validation recordings stand in for the test recordings, so that nothing can be chosen by the test;
+            candidates are left out.
 
     Raises:
         DataError: missing or damaged data.
@@ -182,13 +184,17 @@ def train(
     if saved is not None:
         resume.check_data(saved, described, directory)
     _check_data(recipe, data_set)
-    if recipe.training.refit and not blind:  # blind, the validation recordings are what is judged
-        data_set = replace(data_set, train=data_set.train + data_set.validation)
     check_fits(recipe, len(data_set.access_points), len(data_set.classes))
     began = time.monotonic()
     with deterministic(recipe.seed):
         stages = Stages(recipe, described, directory / "resume.pt", saved, progress)
-        outcome = fit_model(recipe, data_set, stages, _known, tuner)
+        # blind, the validation recordings are what is judged: they choose nothing and teach nothing
+        tried: list[Tried] = []
+        if recipe.candidates:
+            recipe, tried = (recipe.candidate(None), []) if blind else choose(recipe, data_set, stages)
+        if recipe.training.refit and not blind:
+            data_set = replace(data_set, train=data_set.train + data_set.validation)
+        outcome = replace(fit_model(recipe, data_set, stages, _known, tuner), tried=tried)
         return _write(recipe, directory, outcome, time.monotonic() - began, compared=not blind)
 
 
@@ -278,6 +284,7 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float, co
         "classes": list(data_set.classes),
         "history": [epoch for fit in outcome.fits for epoch in fit.history],
         "teachers": [asdict(teacher) for teacher in outcome.teachers],
+        "candidates": [asdict(one) for one in outcome.tried],
         "forms": _forms(recipe, outcome),
     }
     record = RunRecord(

@@ -21,6 +21,7 @@ from tinyloc.training.compress.level import level_scores
 from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.distil.external import check_same
 from tinyloc.training.distil.guide import Guide
+from tinyloc.training.distil.hidden import check_watched
 from tinyloc.training.distil.settings import Distillation, Teacher
 from tinyloc.training.finished_teachers import Find, Known, finished_teachers
 from tinyloc.training.inputs import fitted, narrowed
@@ -49,6 +50,22 @@ class TeacherScore:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A candidate beside the recipe as written, on the validation split."""
+
+    name: str
+    figure: str
+    """Name of the figure that chooses: macro F1, or the mean error where decisions are positions."""
+    difference: float
+    """Candidate minus recipe."""
+    low: float
+    """Ends of the 95 % interval of the paired bootstrap."""
+    high: float
+    chosen: bool
+    """The best of those that are clearly better."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a run is written from."""
 
@@ -58,6 +75,8 @@ class Outcome:
     fits: list[Fit]
     """The training of the model, and those that compression adds."""
     teachers: list[TeacherScore]
+    tried: Sequence[Tried] = ()
+    """Candidates of the recipe."""
 
 
 class Stages:
@@ -100,6 +119,10 @@ def fit_model(
     tuner: for recipes that train with integers.
     """
     compression, distillation = recipe.compression, recipe.distillation
+    if distillation is not None and (distillation.hidden_weight or distillation.relation_weight):
+        trained = [one.model for one in (*distillation.teachers, distillation.assistant) if one and one.model]
+        for settings in (recipe.model, *trained):  # before anything trains
+            check_watched(build_model(settings, len(data_set.access_points), len(data_set.classes)))
     finished = finished_teachers(recipe, data_set, find)
     if compression.access_points is not None:
         data_set = _selected(recipe, data_set, compression.access_points, stages)
@@ -114,7 +137,7 @@ def fit_model(
                 (distillation, taught_by),
             )  # fmt: skip
             taught_by = [model for _, model in named]
-    model = _new(recipe.model, data_set, recipe.seed)
+    model = new_model(recipe.model, data_set, recipe.seed)
     guide = _guide(distillation, taught_by, model, recipe)
     fit = stages.run(Fit("model", model, data_set, preprocessing, recipe, guide=guide))
     outcome = Outcome(model, data_set, preprocessing, [fit], known)
@@ -124,7 +147,7 @@ def fit_model(
 def _selected(recipe: Recipe, data_set: DataSet, most: int, stages: Stages) -> DataSet:
     """The data set with the access points that a first model needs most."""
     preprocessing = fitted(recipe.input, data_set)
-    fit = Fit("selection", _new(recipe.model, data_set, recipe.seed), data_set, preprocessing, recipe)
+    fit = Fit("selection", new_model(recipe.model, data_set, recipe.seed), data_set, preprocessing, recipe)
     gain = select.gains(stages.run(fit).model, data_set.validation, preprocessing)
     return narrowed(data_set, select.best(gain, most))
 
@@ -215,7 +238,7 @@ def _candidates(
         for _ in range(teacher.count):
             number = len(found) + 1
             name = f"{stage} {number}" if stage == "teacher" else stage
-            model = _new(teacher.model, data_set, recipe.seed + SEEDS_APART * number)
+            model = new_model(teacher.model, data_set, recipe.seed + SEEDS_APART * number)
             guide = _guide(taught_by[0], taught_by[1], model, recipe) if taught_by else None
             fit = Fit(
                 name, model, data_set, preprocessing, recipe, epochs=teacher.epochs,
@@ -230,7 +253,8 @@ def _short(settings: ModelSettings) -> str:
     return f"{settings.kind} {sizes}".strip() + (f" L{settings.layers}" if settings.layers > 1 else "")
 
 
-def _new(settings: ModelSettings, data_set: DataSet, seed: int) -> Localiser:
+def new_model(settings: ModelSettings, data_set: DataSet, seed: int) -> Localiser:
+    """Make a model with the first weights of a seed."""
     torch.manual_seed(seed)
     model = build_model(settings, len(data_set.access_points), len(data_set.classes))
     check_causal(model)

@@ -171,6 +171,7 @@ class Fit:
             settings.chunks_per_epoch,
             settings.steps,
             settings.balance,
+            group=_groups(data_set) if data_set.class_group else None,
         )
         self.epochs = settings.epochs_of(self.chunks.batches) if epochs is None else epochs
         self.generator = torch.Generator().manual_seed(recipe.seed if seed is None else seed)

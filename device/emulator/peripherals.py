@@ -302,6 +302,8 @@ class SystemControl(RegisterFile):
         self.clock, self.on_reset_request = clock, on_reset_request
         self.on_traps: Callable[[], None] = lambda: None
         """Called when the traps of CCR may have changed."""
+        self.on_clear_pending: Callable[[int], None] = lambda mask: None
+        """Called with what NVIC_ICPR0 clears."""
         self._systick_start = 0
         table = named(f"""
             000 MCR
@@ -400,6 +402,9 @@ class SystemControl(RegisterFile):
             return 0
         if name.startswith("NVIC_ISER") and value:
             raise BadAccess("interrupt enabled; the emulator takes no interrupts; the firmware must poll")
+        if name == "NVIC_ICPR0":
+            self.on_clear_pending(value)
+            return 0
         if name == "CCR":
             self.values[name] = value
             self.on_traps()

@@ -1,13 +1,16 @@
 """The host's integer answers to a test set: what the device's are compared with.
 
-`python -m tinyloc.device.evaluation.host_answers BUNDLE ARITHMETIC OUT.npz BACKEND REFERENCE` makes them in a
-process of its own, so that a long test set runs on the emulator and on the reference at the same time.
+`python -m tinyloc.device.evaluation.host_answers BUNDLE ARITHMETIC OUT.npz BACKEND REFERENCE FIRST LAST` makes those of
+samples FIRST to LAST - 1 in a process of its own, so that a long test set runs on the emulator and on the reference at
+the same time, recordings beside each other. Answers are kept for the next board (`host_cache`).
 """
 
+import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, cast
@@ -18,7 +21,11 @@ import numpy.typing as npt
 from tinyloc.bundle.schema import Arithmetic, TestSet, load_test_set
 from tinyloc.codegen.backend_names import Backend, backend_named
 from tinyloc.codegen.manifest import Reference
+from tinyloc.device.evaluation import host_cache
 from tinyloc.errors import UserError
+
+SHARE = 1000
+"""Samples below which another process costs more than it saves."""
 
 
 class HostError(UserError):
@@ -51,10 +58,13 @@ class HostAnswers:
     scores: npt.NDArray[np.int32]  # (N, C)
 
 
-def host_answers(host: HostLocaliser, test_set: TestSet) -> HostAnswers:
-    """Run the reference over the test set, reset at every recording."""
+FIELDS = tuple(field.name for field in fields(HostAnswers))
+
+
+def host_answers(host: HostLocaliser, test_set: TestSet, recordings: Sequence[slice] | None = None) -> HostAnswers:
+    """Run the reference over recordings of the test set, all by default, reset at every one."""
     classes, scores = [], []
-    for recording in test_set.recordings():
+    for recording in test_set.recordings() if recordings is None else recordings:
         host.reset()
         for index in range(recording.start, recording.stop):
             answer = host.sample(*test_set.sparse(index))
@@ -63,8 +73,23 @@ def host_answers(host: HostLocaliser, test_set: TestSet) -> HostAnswers:
     return HostAnswers(np.array(classes, np.int32), np.array(scores, np.int32))
 
 
+def shares(recordings: Sequence[slice], processes: int) -> list[slice]:
+    """Cut samples between recordings into parts of about the same length, none below SHARE if there are several."""
+    total = recordings[-1].stop
+    wanted = max(total / processes, SHARE)
+    parts, start = [], 0
+    for recording in recordings:
+        if (recording.stop - start >= wanted and total - recording.stop >= SHARE) or recording.stop == total:
+            parts.append(slice(start, recording.stop))
+            start = recording.stop
+    return parts
+
+
 class BackgroundHost:
-    """The bundle's own reference in another process. Use as a context manager; `answers` waits for it."""
+    """The bundle's own reference in other processes. Use as a context manager; `answers` waits for them.
+
+    Nothing runs where the answers are kept from before (not of "tflm", whose answers are another package's).
+    """
 
     def __init__(
         self,
@@ -75,10 +100,17 @@ class BackgroundHost:
     ) -> None:
         self._bundle_dir, self._arithmetic = bundle_dir, arithmetic
         self._directory = tempfile.TemporaryDirectory(prefix="tinyloc-host-")
-        self._out = Path(self._directory.name) / "answers.npz"
-        command = [sys.executable, "-m", __name__, str(bundle_dir.resolve()), arithmetic, str(self._out)]
-        command += [backend, reference]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self._processes: list[tuple[subprocess.Popen[str], Path]] = []
+        self._key = None if backend == "tflm" else host_cache.key(bundle_dir, arithmetic, backend, reference)
+        self._kept = None if self._key is None else host_cache.find(self._key, set(FIELDS))
+        if self._kept is not None:
+            return
+        for part in shares(list(load_test_set(bundle_dir).recordings()), os.cpu_count() or 1):
+            out = Path(self._directory.name) / f"answers-{part.start}.npz"
+            command = [sys.executable, "-m", __name__, str(bundle_dir.resolve()), arithmetic, str(out)]
+            command += [backend, reference, str(part.start), str(part.stop)]
+            running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            self._processes.append((running, out))
 
     def __enter__(self) -> "BackgroundHost":
         return self
@@ -86,23 +118,33 @@ class BackgroundHost:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.wait()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
+        for process, _ in self._processes:
+            process.kill()
+            process.wait()
+            if process.stderr is not None:
+                process.stderr.close()
         self._directory.cleanup()
 
     def answers(self) -> HostAnswers:
         """All answers. Raises HostError."""
-        _, errors = self._process.communicate()
-        if self._process.returncode:
+        if self._kept is not None:
+            return HostAnswers(**self._kept)
+        parts = [self._part(process, out) for process, out in self._processes]
+        found = {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
+        if self._key is not None:
+            host_cache.keep(self._key, found)
+        return HostAnswers(**found)
+
+    def _part(self, process: "subprocess.Popen[str]", out: Path) -> dict[str, npt.NDArray[np.int32]]:
+        _, errors = process.communicate()
+        if process.returncode:
             told = errors.strip().splitlines()
             raise HostError(
                 f"{self._bundle_dir}: the host reference of the {self._arithmetic} model failed: "
                 f"{told[-1] if told else 'without a word'}; make the bundle again with `tinyloc export`"
             )
-        with np.load(self._out) as arrays:
-            return HostAnswers(arrays["class_index"], arrays["scores"])
+        with np.load(out) as arrays:
+            return {name: arrays[name] for name in arrays.files}
 
 
 class GivenHost:
@@ -122,12 +164,14 @@ class GivenHost:
         return host_answers(self._host, self._test_set)
 
 
-def main(bundle: str, arithmetic: Arithmetic, out: str, backend: str, whose: Reference) -> None:
-    """Write the reference's answers to the bundle's test set."""
+def main(bundle: str, arithmetic: Arithmetic, out: str, backend: str, whose: Reference, first: int, last: int) -> None:
+    """Write the reference's answers to samples first to last - 1 of the bundle's test set."""
     from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 
     reference = LocaliserReference(Path(bundle), arithmetic, backend_named(backend), whose)
-    answers = host_answers(reference, load_test_set(Path(bundle)))
+    test_set = load_test_set(Path(bundle))
+    part = [recording for recording in test_set.recordings() if first <= recording.start < last]
+    answers = host_answers(reference, test_set, part)
     np.savez(out, class_index=answers.class_index, scores=answers.scores)
 
 
@@ -138,4 +182,6 @@ if __name__ == "__main__":
         sys.argv[3],
         sys.argv[4],
         "litert" if sys.argv[5] == "litert" else "tinyloc",
+        int(sys.argv[6]),
+        int(sys.argv[7]),
     )

@@ -19,6 +19,10 @@ class PortGone(LinkError):
         self.port = port
 
 
+class NoSuchPort(LinkError):
+    """A port of this name is not there."""
+
+
 class SerialPort:
     """A serial port, 8N1 without flow control. Raises LinkError when it cannot be opened or goes away."""
 
@@ -27,7 +31,7 @@ class SerialPort:
         try:
             self._serial = serial.Serial(port, baud, timeout=0.0, write_timeout=5.0, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
-            raise LinkError(_why_not(port, error)) from error
+            raise _why_not(port, error) from error
 
     @property
     def name(self) -> str:
@@ -70,16 +74,23 @@ class SerialPort:
         return PortGone(text, self.port)
 
 
-def _why_not(port: str, error: Exception) -> str:
+def _why_not(port: str, error: Exception) -> LinkError:
     number = getattr(error, "errno", None)
     if not Path(port).exists() or number == errno.ENOENT:
-        ports = ", ".join(sorted(info.device for info in list_ports.comports())) or "none"
-        return f"{port}: no such port; ports here: {ports}. Connect the board, or name its port with --port"
+        ports = ", ".join(ports_here()) or "none"
+        return NoSuchPort(f"{port}: no such port; ports here: {ports}. Connect the board, or name its port with --port")
     if number in (errno.EACCES, errno.EPERM):
-        return f"{port}: permission denied; add yourself to the group that owns it (dialout), then log in again"
-    if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK) or "lock" in str(error).lower():
-        return f"{port}: another program uses this port; close that terminal or debugger and try again"
-    return f"{port}: not usable as a serial port ({error})"
+        why = "permission denied; add yourself to the group that owns it (dialout), then log in again"
+    elif number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK) or "lock" in str(error).lower():
+        why = "another program uses this port; close that terminal or debugger and try again"
+    else:
+        why = f"not usable as a serial port ({error})"
+    return LinkError(f"{port}: {why}")
+
+
+def ports_here() -> list[str]:
+    """Names of the serial ports of this computer, sorted."""
+    return sorted(str(info.device) for info in list_ports.comports())
 
 
 def find_port(board: Board) -> str:

@@ -21,6 +21,7 @@ from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import plan_figure
 from tinyloc.device.report.page import environment
 from tinyloc.device.report.position_errors import error_figure
+from tinyloc.device.report.room_map import pictures_of, room_figure
 from tinyloc.device.report.summary import latency_ms
 from tinyloc.device.report.timeline import timeline_figure
 from tinyloc.device.report.verdict import agreement, chance_sentence, fitting, headline, quality, stack_note
@@ -115,7 +116,10 @@ def render_html(
                 evaluation.site.rooms,
                 evaluation.site.access_point_m or (),
                 evaluation.device.errors_m,
+                pictures_of(evaluation.site),
+                evaluation.position_floors,
             ),
+            rooms=room_figure(evaluation.site, evaluation.classes, evaluation.confusion),
             timeline=timeline_figure(evaluation),
             flame=flame_figure(evaluation.stacks),
             functions=functions[:FUNCTIONS_SHOWN],

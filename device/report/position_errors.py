@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.bundle.site import Room
+from tinyloc.bundle.site import FloorPicture, Room
 from tinyloc.device.report.memory_plan import tick_distance
 from tinyloc.device.report.numbers import metres
 
@@ -48,8 +48,19 @@ class Arrow:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of the floor as a `data:` address; its upper left corner and size in metres, y downwards."""
+
+    address: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
 class FloorMap:
-    """One floor: view box in metres, rooms behind, dots before."""
+    """One floor: view box in metres, picture and rooms behind, dots before."""
 
     title: str
     left: float
@@ -61,6 +72,7 @@ class FloorMap:
     scale_bar: float  # metres
     arrows: list[Arrow] = field(default_factory=list)
     access_points: list[tuple[float, float]] = field(default_factory=list)
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +100,9 @@ def floor_levels(heights: npt.NDArray[np.float64]) -> list[float]:
     return [float(group.mean()) for group in groups]
 
 
-def storeys(heights: npt.NDArray[np.float64], floor_plan: Sequence[Room]) -> list[float]:
+def storeys(heights: npt.NDArray[np.float64], planned: int) -> list[float]:
     """Height of each floor. With a plan of several floors they lie evenly between the lowest and the highest position
-    (who stands on the stairs belongs to the nearer floor); without one the heights themselves tell."""
-    planned = len({room.floor for room in floor_plan})
+    (who stands on the stairs belongs to the nearer floor); without one (0) the heights themselves tell."""
     if planned > 1:
         return [float(height) for height in np.linspace(heights.min(), heights.max(), planned)]
     return [float(heights.mean())] if planned == 1 else floor_levels(heights)
@@ -128,9 +139,30 @@ def _dots(
     return dots
 
 
-def _room_shape(room: Room) -> RoomShape:
+def room_shape(room: Room) -> RoomShape:
     x, y = room.middle_m
     return RoomShape(room.name, [(u, -v) for u, v in room.outline_m], (x, -y))
+
+
+def picture_on(picture: FloorPicture) -> Picture:
+    """The picture where it lies."""
+    height = picture.height_m
+    return Picture(picture.address, picture.left_m, -picture.bottom_m - height, picture.width_m, height)
+
+
+def extent_of(
+    rooms: Sequence[Room], pictures: Sequence[FloorPicture], x: Sequence[float] = (), y: Sequence[float] = ()
+) -> tuple[float, float, float, float]:
+    """left, top, right, bottom of all that is drawn, in metres, y downwards; x and y of further points."""
+    edges = [(*room.low_m, *room.high_m) for room in rooms]
+    edges += [(one.left_m, one.bottom_m, one.left_m + one.width_m, one.bottom_m + one.height_m) for one in pictures]
+    edges += list(zip(x, y, x, y, strict=True))
+    return (
+        min(low for low, _, _, _ in edges),
+        min(-high for _, _, _, high in edges),
+        max(high for _, _, high, _ in edges),
+        max(-low for _, low, _, _ in edges),
+    )
 
 
 def _floor_map(
@@ -161,6 +193,8 @@ def error_figure(
     floor_plan: Sequence[Room],
     access_points: Sequence[tuple[float, float, float] | None] = (),
     known: Mapping[str, float] | None = None,
+    pictures: Mapping[int, FloorPicture] | None = None,
+    class_floors: Sequence[int] = (),
 ) -> ErrorFigure | None:
     """Maps and distribution, None without positions.
 
@@ -169,36 +203,37 @@ def error_figure(
         floor_plan: rooms of the bundle.
         access_points: x, y, z of each in metres, None where unknown.
         known: p50, p75 and p90 as the tables have them; computed here without.
+        pictures: index of a floor -> its picture.
+        class_floors: index of the true class's floor of each decision, -1 where unknown; empty: heights tell.
     """
+    pictures = pictures or {}
     table = np.asarray(positions or np.empty((0, 6)), dtype=np.float64)
-    table = table[np.isfinite(table[:, [0, 1, 3, 4]]).all(axis=1)]
+    kept = np.isfinite(table[:, [0, 1, 3, 4]]).all(axis=1)
+    of_class = np.asarray(class_floors if len(class_floors) == len(table) else np.full(len(table), -1), dtype=int)[kept]
+    table = table[kept]
     if not len(table):
         return None
     errors = position_errors(table)
     bounds, labels = _tones(errors)
     heights = np.nan_to_num(table[:, 2])
-    levels = storeys(heights, floor_plan)
+    plan_floors = sorted({*(room.floor for room in floor_plan), *pictures})
+    told = len(plan_floors) > 1 and bool(np.isin(of_class, plan_floors).all())
+    levels = storeys(heights, len(plan_floors))
     floor_of = np.abs(heights[:, None] - np.asarray(levels)).argmin(axis=1)
-    plan_floors = sorted({room.floor for room in floor_plan})
-    shapes = [_room_shape(room) for room in floor_plan]
-    edges = [(*room.low_m, *room.high_m) for room in floor_plan]
-    left = min([float(table[:, 0].min()), *(low for low, _, _, _ in edges)])
-    right = max([float(table[:, 0].max()), *(high for _, _, high, _ in edges)])
-    top = min([float(-table[:, 1].max()), *(-high for _, _, _, high in edges)])
-    bottom = max([float(-table[:, 1].min()), *(-low for _, low, _, _ in edges)])
+    floor_of = np.searchsorted(plan_floors, of_class) if told else floor_of
+    extent = extent_of(floor_plan, list(pictures.values()), table[:, 0].tolist(), table[:, 1].tolist())
     floors = []
     for number in range(len(levels)):
         here = floor_of == number
-        rooms = shapes
-        if len(plan_floors) > 1:
-            wanted = plan_floors[number]
-            rooms = [shape for shape, room in zip(shapes, floor_plan, strict=True) if room.floor == wanted]
-        title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if shapes else "True positions"
+        index = plan_floors[number] if plan_floors else 0
+        rooms = [room_shape(room) for room in floor_plan if room.floor == index]
+        title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if plan_floors else "True positions"
         mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
         caption = f"{title}: {int(here.sum()):,} decisions{mean}"
-        floors.append(_floor_map(caption, rooms, table[here, :2], errors[here], (left, top, right, bottom), bounds))
-    floors = [_with_marks(floor, number, table, errors, floor_of, bounds, access_points, levels)
-              for number, floor in enumerate(floors)]  # fmt: skip
+        drawn = _floor_map(caption, rooms, table[here, :2], errors[here], extent, bounds)
+        if index in pictures:
+            drawn = replace(drawn, picture=picture_on(pictures[index]))
+        floors.append(_with_marks(drawn, number, table, errors, floor_of, bounds, access_points, levels))
     differ = bool(np.nan_to_num(table[:, 2] - table[:, 5]).any())
     return _with_distribution(floors, labels, errors, differ, known or {})
 
@@ -216,10 +251,11 @@ def _with_marks(
         for row in chosen
         for x, y, u, v in [table[row, [0, 1, 3, 4]]]
     ]
+    flat = len(set(levels)) < len(levels)  # heights do not tell: on every floor
     here = [
         (place[0], -place[1])
         for place in access_points
-        if place is not None and int(np.abs(np.asarray(levels) - place[2]).argmin()) == number
+        if place is not None and (flat or int(np.abs(np.asarray(levels) - place[2]).argmin()) == number)
     ]
     return replace(floor, arrows=arrows, access_points=here)
 

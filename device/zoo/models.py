@@ -40,7 +40,7 @@ from tinyloc.bundle.schema import (
 from tinyloc.device.image.build import Optimise
 from tinyloc.errors import UserError
 from tinyloc.files import whole_directory
-from tinyloc.names import FileName, Line, Sha256
+from tinyloc.names import FileName, Line, OptionalLine, Sha256
 from tinyloc.paths import ZOO_DIR
 from tinyloc.strict import Strict, problems
 from tinyloc.training.data import catalogue
@@ -65,7 +65,10 @@ class Figures(Strict):
     flash_bytes: int = Field(gt=0, lt=1 << 32)
     ram_bytes: int = Field(gt=0, lt=1 << 32)
     cycles: float = Field(gt=0, le=1e12)
+    waited_cycles: float | None = Field(default=None, gt=0, le=1e12)
+    """With the wait states of the board's flash; None where it has none."""
     energy_uj: float = Field(ge=0, le=1e9)
+    """Of the slower figure."""
 
 
 class Card(Strict):
@@ -79,11 +82,11 @@ class Card(Strict):
     optimise: Optimise
     architecture: FileName
     data: FileName
-    """Name in the catalogue."""
+    """Name in the catalogue; of an own network's samples the name of its bundle."""
     data_options: dict[FileName, Annotated[int | float, Field(ge=-1e9, le=1e9)]]
     licence: Line
     """Of the data. The model itself is under tinyloc's licence."""
-    citation: Line
+    citation: OptionalLine
     seed: int = Field(ge=0, lt=1 << 32)
     parameters: int = Field(ge=0, le=10**12)
     test_samples: int = Field(ge=1, le=10**9)

@@ -27,6 +27,7 @@ from tinyloc.export.integer_file import widths_of
 from tinyloc.export.litert import StepRunner
 from tinyloc.export.network.description import Description
 from tinyloc.export.network.ends import POINTS_FIRST, TIME_FIRST, Step, as_step, name_ends
+from tinyloc.export.network.float_answers import FLOAT_FILE
 from tinyloc.export.network.samples import NetworkSamples
 from tinyloc.export.pipeline import FLOAT_BOUND, INTEGER_BOUND, Exported, integer_files, model_file, tool_versions
 from tinyloc.export.quantise_file import name_uniquely
@@ -130,6 +131,7 @@ def network_bundle(
         _report_unseen(exported, calibration, test, samples, preprocessing, tell)
         for arithmetic, file in exported.files.items():
             (place / f"model_{arithmetic}.tflite").write_bytes(file)
+        (place / FLOAT_FILE).write_bytes(content)
         test_set, figures = _test_set(content, made.names, samples, test, about)
         test_set.save(place / TEST_SET)
         bundle = _bundle(

@@ -58,9 +58,9 @@ export class DrawTab {
     if (!this.rooms.children.length) this.rooms.append(el("li", { class: "soft" }, "No room yet. Draw the first one."));
     keyed(this.beacons, this.plan.beacons.filter((one) => one.floor === this.view.floor), (one) => `${one.id} ${one.x} ${one.y}`, (one) =>
       el("li", { class: "row" }, el("span", {}, `${state.ids.names[one.id] || one.id} at ${one.x.toFixed(1)}, ${one.y.toFixed(1)} m`),
-        button("Remove", () => this.save({ ...this.plan, beacons: this.plan.beacons.filter((other) => other.id !== one.id) }))));
+        button("Remove", () => this.save({ ...this.plan, beacons: this.plan.beacons.filter((other) => other.id !== one.id) }).catch(() => {}))));
     if (!this.beacons.children.length) this.beacons.append(el("li", { class: "soft" }, "Optional. Reports show them."));
-    keyed(this.floors, this.plan.floors, (floor) => floor.name, (floor) => this.floorRow(floor));
+    keyed(this.floors, this.plan.floors, (floor) => `${floor.name} ${floor.image || ""} ${this.plan.rooms.map((room) => room.floor)} ${this.plan.beacons.length} ${this.plan.floors.length}`, (floor) => this.floorRow(floor));
     const heard = (state.levels || []).map((level) => level.id);
     const ids = [...new Set([...heard, ...this.plan.beacons.map((one) => one.id)])].sort();
     keyed(this.beacon, ids, (id) => id, (id) => el("option", { value: id }, state.ids.names[id] || id));
@@ -68,15 +68,20 @@ export class DrawTab {
 
   roomRow(room) {
     const input = el("input", { value: room.name, "aria-label": `Name of ${room.name}`, maxlength: "80",
-      onchange: () => this.change(room, { name: input.value.trim() || room.name }) });
+      onchange: () => this.change(room, { name: input.value.trim() || room.name }).catch(() => { input.value = room.name; }) });
     return el("li", { class: "row" }, input, button("Remove", () =>
-      this.save({ ...this.plan, rooms: this.plan.rooms.filter((one) => one.name !== room.name) }), { "aria-label": `Remove ${room.name}` }));
+      this.save({ ...this.plan, rooms: this.plan.rooms.filter((one) => one.name !== room.name) }).catch(() => {}), { "aria-label": `Remove ${room.name}` }));
   }
 
   floorRow(floor) {
+    const here = this.plan.floors.indexOf(floor);
+    const used = [...this.plan.rooms, ...this.plan.beacons].some((one) => one.floor === here);
+    // only the last one: recordings name floors by their number
+    const last = here === this.plan.floors.length - 1 && here > 0 && !used && !floor.image;
     const input = el("input", { value: floor.name, "aria-label": `Name of floor ${floor.name}`, maxlength: "80", onchange: () =>
-      this.save({ ...this.plan, floors: this.plan.floors.map((one) => (one.name === floor.name ? { ...one, name: input.value.trim() || one.name } : one)) }) });
-    return el("li", {}, input);
+      this.save({ ...this.plan, floors: this.plan.floors.map((one) => (one.name === floor.name ? { ...one, name: input.value.trim() || one.name } : one)) })
+        .catch(() => { input.value = floor.name; }) });
+    return el("li", { class: "row" }, input, last ? button("Remove", () => this.removeFloor(), { "aria-label": `Remove floor ${floor.name}` }) : null);
   }
 
   choose(tool) {
@@ -139,14 +144,24 @@ export class DrawTab {
       return;
     }
     const others = this.plan.beacons.filter((one) => one.id !== id);
-    this.save({ ...this.plan, beacons: [...others, { id, x, y, floor: this.view.floor }] });
+    this.save({ ...this.plan, beacons: [...others, { id, x, y, floor: this.view.floor }] }).catch(() => {});
   }
 
   addFloor() {
     const names = new Set(this.plan.floors.map((floor) => floor.name));
     let number = this.plan.floors.length;
     while (names.has(`floor ${number}`)) number += 1;
-    this.save({ ...this.plan, floors: [...this.plan.floors, { name: `floor ${number}` }] });
+    const name = `floor ${number}`;
+    this.save({ ...this.plan, floors: [...this.plan.floors, { name }] }).then(() => {
+      this.view.goTo(this.plan.floors.length - 1);
+      this.choose("rectangle");
+      this.floors.querySelector(`[aria-label="Name of floor ${name}"]`).select();
+    }, () => {});
+  }
+
+  removeFloor() {
+    this.view.goTo(0);
+    this.save({ ...this.plan, floors: this.plan.floors.slice(0, -1) }).catch(() => {});
   }
 
   setPicture() {
@@ -165,7 +180,7 @@ export class DrawTab {
     const floors = this.plan.floors.map((floor, number) => (number === here ? { ...floor, metres_per_pixel: (floor.metres_per_pixel ?? 0.01) * factor } : floor));
     const rooms = this.plan.rooms.map((room) => (room.floor === here ? { ...room, outline: room.outline.map(scaled) } : room));
     const beacons = this.plan.beacons.map((one) => (one.floor === here ? { ...one, x: one.x * factor, y: one.y * factor } : one));
-    this.save({ ...this.plan, floors, rooms, beacons }).then(() => this.choose("look"));
+    this.save({ ...this.plan, floors, rooms, beacons }).then(() => this.choose("look"), () => {});
   }
 
   async save(plan) {

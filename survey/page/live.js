@@ -13,10 +13,10 @@ export class LiveTab {
     this.rooms = el("div", { class: "grid", role: "group", "aria-label": "I am really in" });
     this.session = el("div", { class: "row" });
     this.about = el("div");
-    this.node = el("div", {}, el("h2", {}, "The model says"), this.answer, this.under, this.bars,
+    this.node = el("div", {}, this.heading = el("h2"), this.answer, this.under, this.bars,
       el("h2", {}, "Cost of the last answer"), this.tiles,
-      this.truthPart = el("div", {}, el("h2", {}, "Right or wrong"), this.truth, this.rooms),
-      el("h2", {}, "Recording"), this.session, this.about);
+      this.truthPart = el("div", {}, this.truthTitle = el("h2"), this.truth, this.rooms),
+      this.recording = el("div", {}, el("h2", {}, "Recording"), this.session), this.about);
     this.record = button("Record this", () => this.toggle(), { id: "record" });
     this.session.append(this.record);
   }
@@ -30,7 +30,11 @@ export class LiveTab {
     this.state = state;
     const live = state.live;
     if (!live) return;
-    this.truthPart.hidden = !live.classes.length && !live.truth;
+    const walk = Boolean(state.about_live.walk);
+    this.truthPart.hidden = walk && !live.truth;
+    this.recording.hidden = walk;
+    this.truthTitle.textContent = live.places ? "Error" : "Right or wrong";
+    this.heading.textContent = live.heading;
     this.answer.textContent = live.problem ? "No answer" : live.unknown ? "Unknown place" : live.room || "…";
     this.answer.classList.toggle("bad", Boolean(live.problem));
     this.under.textContent = live.problem || live.note || "";
@@ -44,8 +48,8 @@ export class LiveTab {
       node.children[0].textContent = one.name;
       node.children[1].textContent = one.value;
     });
-    this.truth.textContent = live.truth || "Tap the plan, or a room: the page counts how often the model is right.";
-    const names = live.classes || [];
+    this.truth.textContent = live.truth || (live.places ? "Tap the plan where you are: the page measures the error." : "Tap the plan, or a room: the page counts how often the model is right.");
+    const names = live.places ? [] : live.classes || [];
     keyed(this.rooms, names, (name) => name, (name) => el("button", { type: "button", onclick: () =>
       ask("where", this.state.where.room === name ? {} : { room: name }).catch(() => {}) }, name), (node, name) =>
       node.setAttribute("aria-pressed", String(name === state.where.room)));
@@ -61,12 +65,13 @@ export class LiveTab {
   }
 
   tap([x, y]) {
+    if (this.state.about_live.walk) return;
     ask("where", { x, y, floor: this.view.floor }).catch(() => {});
   }
 
   enter() {
     this.view.snap = false;
-    this.view.hint(this.state && this.state.live && this.state.live.note ? "" : "Tap where you really are.");
+    this.view.hint(this.state.about_live.walk ? "" : "Tap where you really are.");
   }
 
   leave() {}

@@ -1,9 +1,10 @@
 // Joins the plan, the tabs and the state that the socket brings.
+import { Banners } from "./banners.js";
 import { CheckTab } from "./check.js";
 import { el, keyed } from "./dom.js";
 import { DrawTab } from "./draw.js";
 import { LiveTab } from "./live.js";
-import { connect, onError } from "./net.js";
+import { ask, connect, onError } from "./net.js";
 import { PlanView } from "./plan.js";
 import { RecordTab, clock } from "./record.js";
 
@@ -14,13 +15,11 @@ const tabs = {};
 let current = null;
 let drawn = "";
 
-onError((text) => {
-  find("alert").textContent = text;
-  find("alert").hidden = !text;
-});
+const banners = new Banners(find("alert"));
+onError((text) => banners.refuse(text));
 
 function build() {
-  const wanted = state.about_live ? { live: ["Live", LiveTab], record: ["Sources", RecordTab], draw: ["Plan", DrawTab] }
+  const wanted = state.about_live && state.about_live.walk ? { live: ["Live", LiveTab] } : state.about_live ? { live: ["Live", LiveTab], record: ["Sources", RecordTab], draw: ["Plan", DrawTab] }
     : { draw: ["Plan", DrawTab], record: ["Record", RecordTab], check: ["Check", CheckTab] };
   for (const [name, [label, Tab]] of Object.entries(wanted)) {
     tabs[name] = new Tab(view);
@@ -41,6 +40,7 @@ function build() {
 }
 
 function choose(name) {
+  if (current && current !== name) banners.refuse("");
   if (current) tabs[current].leave();
   current = name;
   for (const [other, tab] of Object.entries(tabs)) {
@@ -53,6 +53,12 @@ function choose(name) {
   tabs[name].enter();
 }
 
+view.goTo = (floor) => {
+  view.floor = floor;
+  view.draft = [];
+  drawn = "";
+  refresh();
+};
 view.act = (place, room) => current && tabs[current].tap(place, room);
 document.addEventListener("keydown", (event) => current && tabs[current].key && tabs[current].key(event));
 
@@ -60,7 +66,7 @@ function floors() {
   const all = state.plan.floors;
   if (view.floor >= all.length) view.floor = 0;
   keyed(find("floors"), all.length > 1 ? all.map((floor, number) => ({ ...floor, number })) : [], (one) => `${one.number} ${one.name}`,
-    (one) => el("button", { type: "button", onclick: () => { view.floor = one.number; drawn = ""; refresh(); } }, one.name),
+    (one) => el("button", { type: "button", onclick: () => view.goTo(one.number) }, one.name),
     (node, one) => node.setAttribute("aria-pressed", String(one.number === view.floor)));
 }
 
@@ -69,29 +75,29 @@ function refresh() {
   if (key !== drawn && !view.draft.length) {
     drawn = key;
     floors();
-    view.drawPath(state.about_live && view.floor === 0 ? state.about_live.path : null);
+    const about = view.floor === 0 && state.about_live;
+    view.drawPath(about ? about.path : null, about ? about.extent : null);
     view.draw(state);
   }
   view.setHere(state.live && !state.live.unknown ? state.live.room : state.where.room);
   view.drawLive(state.where, state.live);
+  view.drawWalked(state.path || []);
   status();
   if (current) tabs[current].show(state);
 }
 
 function status() {
   const node = find("status");
-  const { session, lost, notes, pages } = state;
+  const { session, lost, notes, pages, passing } = state;
   node.classList.toggle("on", Boolean(session));
   const parts = [session ? `Recording ${clock(session.seconds)}` : "Not recording"];
-  if (state.sources.length) parts.push(`${state.levels.length} ${state.levels.length === 1 ? "beacon" : "beacons"}`);
+  const phones = new Set(passing || []);
+  const beacons = state.levels.filter((one) => !phones.has(one.id)).length;
+  if (state.sources.length) parts.push(`${beacons} ${beacons === 1 ? "beacon" : "beacons"}`);
   if (pages > 1) parts.push(`${pages} pages open`);
   node.textContent = parts.join(" · ");
-  const last = notes && notes.length ? notes[notes.length - 1] : "";
-  if (lost || last !== state.said) {
-    state.said = last;
-    find("alert").textContent = lost ? `${lost} readings were NOT recorded. ${last}` : last;
-    find("alert").hidden = !find("alert").textContent;
-  }
+  const missing = lost ? [{ about: "lost", text: `${lost.toLocaleString("en")} readings were NOT recorded.`, kind: "bad" }] : [];
+  banners.say([...missing, ...(notes || [])], (name) => ask("replay again", { name }).catch(() => {}));
 }
 
 function take(message) {

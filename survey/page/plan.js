@@ -3,6 +3,8 @@ import { svg } from "./dom.js";
 
 const EMPTY = { left: 0, low: 0, right: 10, high: 8 };
 const STEP_M = 0.25;
+const LETTER = 0.6; // width of a letter of the bold names, in sizes
+const SMALLEST = 0.7;
 
 export class PlanView {
   constructor(node, hint) {
@@ -15,7 +17,7 @@ export class PlanView {
     this.coverage = false;
     this.act = () => {};
     this.layers = {};
-    for (const name of ["grid", "image", "cells", "rooms", "names", "beacons", "paths", "draft", "live", "top"]) {
+    for (const name of ["grid", "image", "rooms", "cells", "names", "beacons", "paths", "walked", "draft", "live", "top"]) {
       this.layers[name] = svg("g");
       node.append(this.layers[name]);
     }
@@ -89,7 +91,7 @@ export class PlanView {
     }));
     names.replaceChildren(...this.rooms().map((room) => {
       const [x, y] = middle(room.outline);
-      return this.text(room.name, x, -y, "roomname", 14, widthOf(room.outline));
+      return this.text(room.name, x, -y, "roomname", this.small ? 12 : 14, widthOf(room.outline));
     }));
     this.drawBeacons(beacons);
     this.drawCells();
@@ -99,21 +101,26 @@ export class PlanView {
 
   fit() {
     const { left, right, low, high } = this.extent;
-    const margin = Math.max(right - left, high - low) * 0.05 + 0.2;
+    const frame = this.node.getBoundingClientRect();
+    this.small = frame.width < 480;
+    // on small screens labels of beacons at the walls need a share of the width
+    const margin = Math.max(right - left, high - low) * (this.small ? 0.09 : 0.05) + 0.2;
     const box = [left - margin, -high - margin, right - left + 2 * margin, high - low + 2 * margin];
     this.node.setAttribute("viewBox", box.join(" "));
-    const frame = this.node.getBoundingClientRect();
     this.unit = Math.max(box[2] / Math.max(1, frame.width), box[3] / Math.max(1, frame.height));
     const wide = (this.unit * frame.width - box[2]) / 2;
     const tall = (this.unit * frame.height - box[3]) / 2;
     this.box = { left: left - margin - wide, right: right + margin + wide, low: low - margin - tall, high: high + margin + tall };
   }
 
-  // A text of `pixels` on the screen, smaller where `most` metres of width do not hold it.
+  // A text of `pixels` on the screen; where `most` metres of width do not hold it smaller, in two lines, then shorter.
   text(content, x, y, name, pixels, most = Infinity) {
-    const wide = content.length * pixels * 0.58 * this.unit;
-    const size = pixels * this.unit * Math.max(0.45, Math.min(1, (0.94 * most) / Math.max(1e-6, wide)));
-    return svg("text", { class: name, x, y: y + size * 0.35, "font-size": size, "stroke-width": size / 6 }, content);
+    const wide = content.length * pixels * LETTER * this.unit;
+    const size = pixels * this.unit * Math.max(SMALLEST, Math.min(1, (0.94 * most) / Math.max(1e-6, wide)));
+    const letters = Math.max(3, Math.floor((0.94 * most) / (size * LETTER) + 0.01));
+    const lines = wrapped(content, letters);
+    const parts = lines.map((line, number) => svg("tspan", { x, dy: number ? size * 1.1 : undefined }, line));
+    return svg("text", { class: name, x, y: y + size * (0.35 - 0.55 * (lines.length - 1)), "font-size": size, "stroke-width": size / 6 }, ...parts);
   }
 
   drawBeacons(beacons) {
@@ -125,7 +132,7 @@ export class PlanView {
       return [
         svg("rect", { class: quiet ? "beacon quiet" : "beacon", x: beacon.x - size, y: -beacon.y - size, width: 2 * size,
           height: 2 * size, transform: `rotate(45 ${beacon.x} ${-beacon.y})` }, svg("title", {}, name)),
-        this.text(name.length > 20 ? `…${name.slice(-8)}` : name, beacon.x, -beacon.y + 2.6 * size, "beaconname", 10),
+        this.text(shortName(name), beacon.x, -beacon.y + 2.6 * size, "beaconname", this.small ? 9 : 10),
       ];
     }));
   }
@@ -134,12 +141,20 @@ export class PlanView {
     const { cells } = this.layers;
     cells.replaceChildren();
     if (!this.coverage || !this.state.guidance) return;
-    const { covered, gaps, cell_m: size } = this.state.guidance;
-    const square = (floor, column, row, name, opacity) => floor === this.floor && cells.append(svg("rect", {
+    const { coverage: { covered, near, gaps, whole }, cell_m: size } = this.state.guidance;
+    const rooms = this.rooms();
+    if (rooms.length) {
+      const outlines = rooms.map((room) => svg("polygon", { points: points(room.outline) }));
+      cells.append(svg("clipPath", { id: "in-rooms" }, ...outlines));
+    }
+    const map = svg("g", rooms.length ? { "clip-path": "url(#in-rooms)" } : {});
+    cells.append(map);
+    map.append(...rooms.filter((room) => whole.includes(room.name)).map((room) => svg("polygon", { class: "whole", points: points(room.outline) })));
+    const square = (floor, column, row, name, opacity) => floor === this.floor && map.append(svg("rect", {
       class: name, x: column * size, y: -(row + 1) * size, width: size, height: size, "fill-opacity": opacity }));
     for (const [floor, column, row, count] of covered) square(floor, column, row, "covered", Math.min(0.6, 0.1 + count / 60));
+    for (const [floor, column, row] of near) square(floor, column, row, "near");
     for (const [floor, column, row] of gaps) square(floor, column, row, "gap");
-    this.layers.rooms.after(cells);
   }
 
   drawDraft() {
@@ -149,6 +164,24 @@ export class PlanView {
       draft.append(svg("polyline", { class: "draft", points: points(this.draft) }));
       for (const [x, y] of this.draft) draft.append(svg("circle", { class: "me", cx: x, cy: -y, r: 5 * this.unit }));
     }
+  }
+
+  // What the session's taps said: points where the person stood, lines where the person walked.
+  drawWalked(path) {
+    const key = this.tracing ? JSON.stringify([path, this.floor, this.unit]) : "";
+    if (key === this.walkedKey) return;
+    this.walkedKey = key;
+    const parts = [];
+    if (this.tracing) {
+      for (let number = 0; number < path.length; number += 1) {
+        const [x, y, floor, step] = path[number];
+        const before = path[number - 1];
+        if (floor !== this.floor) continue;
+        if (step && before && before[3] && before[2] === floor) parts.push(svg("line", { class: "walked", x1: before[0], y1: -before[1], x2: x, y2: -y }));
+        parts.push(svg("circle", { class: "tapped", cx: x, cy: -y, r: 3.5 * this.unit }));
+      }
+    }
+    this.layers.walked.replaceChildren(...parts);
   }
 
   drawCross() {
@@ -169,12 +202,12 @@ export class PlanView {
     const dot = live && live.dot && (live.dot.floor ?? 0) === this.floor ? live.dot : null;
     layer.classList.toggle("unknown", Boolean(live && live.unknown));
     const lines = (live && live.lines) || {};
+    this.one(layer, "path", "track-fixes", lines.fixes && lines.fixes.length, () => ({
+      d: lines.fixes.map(([x, y]) => disc(x, -y, 2 * this.unit)).join("") }));
     for (const name of ["truth", "dead", "trail"]) {
       const line = name === "trail" ? live && live.trail : lines[name];
       this.one(layer, "polyline", name === "trail" ? "trail" : `track-${name}`, line && line.length > 1, () => ({ points: points(line) }));
     }
-    this.one(layer, "path", "track-fixes", lines.fixes && lines.fixes.length, () => ({
-      d: lines.fixes.map(([x, y]) => disc(x, -y, 2.5 * this.unit)).join("") }));
     this.one(layer, "circle", "spread", dot, () => ({ cx: dot.x, cy: -dot.y, r: Math.max(10 * this.unit, dot.spread) }));
     this.one(layer, "circle", "dot", dot, () => ({ cx: dot.x, cy: -dot.y, r: 8 * this.unit }));
   }
@@ -192,8 +225,9 @@ export class PlanView {
     for (const [key, value] of Object.entries(props())) node.setAttribute(key, value);
   }
 
-  drawPath(path) {
-    this.extra = path || [];
+  // A path that is drawn, and corners of what must be in the picture.
+  drawPath(path, extent) {
+    this.extra = [...(path || []), ...(extent || [])];
     this.layers.paths.replaceChildren(...(path && path.length ? [svg("polyline", { class: "path", points: points(path) })] : []));
   }
 
@@ -206,6 +240,19 @@ export class PlanView {
 
 export function points(corners) {
   return corners.map(([x, y]) => `${x},${-y}`).join(" ");
+}
+
+// Of an address the end: it tells beacons of one maker apart.
+function shortName(name) {
+  if (/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(name)) return `…${name.slice(-5)}`;
+  return name.length > 16 ? `…${name.slice(-10)}` : name;
+}
+
+function wrapped(text, letters) {
+  const short = (line) => (line.trimEnd().length > letters ? `${line.slice(0, letters - 1).trimEnd()}…` : line);
+  const space = text.lastIndexOf(" ", letters);
+  if (text.length <= letters || space < 1) return [short(text)];
+  return [text.slice(0, space + 1), short(text.slice(space + 1))];
 }
 
 function disc(x, y, r) {

@@ -4,6 +4,12 @@ import { ask } from "./net.js";
 
 const WEAKEST = -105;
 const LOUDEST = -35;
+const REORDER_MS = 2000;
+const ORDERS = {
+  "strongest first": (a, b) => b.dbm - a.dbm,
+  "most readings first": (a, b) => b.count - a.count,
+  "by name": (a, b) => (a.name < b.name ? -1 : 1),
+};
 
 export class RecordTab {
   constructor(view) {
@@ -11,8 +17,11 @@ export class RecordTab {
     this.sources = el("ul", { class: "lines" });
     this.session = el("div");
     this.rooms = el("div", { class: "grid", role: "group", "aria-label": "I am in" });
-    this.levels = el("ul", { class: "lines" });
-    this.offers = el("div");
+    this.levels = el("ul", { class: "lines", id: "levels" });
+    this.phones = el("details", { hidden: true, id: "phones" }, this.phonesTitle = el("summary"), this.phonesList = el("ul", { class: "lines" }));
+    this.sort = el("select", { "aria-label": "Order of what is heard", onchange: () => { this.ordered = 0; } },
+      ...Object.keys(ORDERS).map((name) => el("option", { value: name }, name)));
+    this.offers = el("div", { id: "offers" });
     this.path = el("input", { type: "checkbox" });
     this.startForm = this.makeStart();
     this.open = el("div", { hidden: true }, this.openText = el("p"),
@@ -22,7 +31,7 @@ export class RecordTab {
       el("h2", {}, "I am in"), this.rooms,
       el("label", { class: "check" }, this.path, "Taps are steps of a path that I walk straight"),
       el("h2", {}, "Sources"), this.sources, this.makeAdd(),
-      el("h2", {}, "Heard now"), this.offers, this.levels);
+      el("div", { class: "sort" }, el("h2", {}, "Heard now"), this.sort), this.offers, this.levels, this.phones);
   }
 
   makeStart() {
@@ -38,7 +47,7 @@ export class RecordTab {
       localStorage.device = device.value;
       ask("start", { person: person.value, device: device.value, day: day.value }).catch(() => {});
     } }, el("div", { class: "row" }, field("Person", person), field("Device", device), field("Day", day)),
-    el("p", {}, el("button", { class: "main", id: "start" }, "Start recording")), this.resumeRow);
+    el("p", {}, el("button", { class: "main", id: "start" }, "Start recording")), this.unkept = el("p", { class: "bad", id: "unkept" }), this.resumeRow);
   }
 
   makeAdd() {
@@ -49,7 +58,7 @@ export class RecordTab {
     return el("details", {}, el("summary", {}, "Add a source"),
       el("form", { onsubmit: (event) => {
         event.preventDefault();
-        ask("add source", { text: this.port.value, baud: Number(baud.value), speed: Number(speed.value) }).catch(() => {});
+        ask("add source", { text: this.port.value.trim(), baud: Number(baud.value), speed: Number(speed.value) }).catch(() => {});
       } }, field("Serial port, “bluetooth”, or a .csv file to replay", this.port), this.ports,
       el("div", { class: "row" }, field("Baud", baud), field("Replay speed", speed), el("button", { id: "add" }, "Add"))));
   }
@@ -59,6 +68,7 @@ export class RecordTab {
     const open = state.session;
     this.startForm.hidden = Boolean(open);
     this.open.hidden = !open;
+    this.unkept.textContent = !open && state.sources.some((one) => one.state === "running") ? "Readings are shown, and not kept until you start recording." : "";
     if (open) this.openText.textContent = `${open.person}, ${open.device}: ${open.readings.toLocaleString("en")} readings in ${clock(open.seconds)}. Every one is on disk.`;
     keyed(this.sources, state.sources, (one) => one.name, () => el("li"), (node, one) => sourceRow(node, one));
     if (!state.sources.length) this.sources.replaceChildren(el("li", { class: "soft" }, "No source yet."));
@@ -66,25 +76,50 @@ export class RecordTab {
     const names = [...new Set([...state.plan.rooms.map((room) => room.name), ...Object.keys(state.scans)])];
     keyed(this.rooms, names, (name) => name, (name) => this.roomButton(name), (node, name) => {
       node.setAttribute("aria-pressed", String(name === here));
-      node.lastChild.textContent = `${state.scans[name] || 0} scans`;
+      node.lastChild.textContent = `${state.scans[name] || 0} scans${floorOf(state, name)}`;
     });
     if (!names.length) this.rooms.append(el("p", { class: "soft" }, "Draw rooms first, in “Plan”."));
-    keyed(this.levels, state.levels, (one) => one.id, (one) => this.levelRow(one), (node, one) => this.fillLevel(node, one));
-    if (!state.levels.length) this.levels.replaceChildren(el("li", { class: "soft" }, "Nothing."));
+    this.showLevels(state);
     this.showSlow(state);
   }
 
+  // Beacons in an order that changes every few seconds only; phones folded below.
+  showLevels(state) {
+    const phones = new Set(state.passing || []);
+    const named = state.levels.map((one) => ({ ...one, name: state.ids.names[one.id] || one.id }));
+    const beacons = named.filter((one) => !phones.has(one.id));
+    const now = performance.now();
+    const busy = this.levels.querySelector("details[open]");
+    if (!this.ordered || (now - this.ordered > REORDER_MS && !busy)) {
+      this.ordered = now;
+      this.rank = new Map([...beacons].sort(ORDERS[this.sort.value]).map((one, place) => [one.id, place]));
+    }
+    const place = (one) => this.rank.get(one.id) ?? Infinity;
+    beacons.sort((a, b) => place(a) - place(b) || ORDERS["by name"](a, b));
+    keyed(this.levels, beacons, (one) => one.id, (one) => this.levelRow(one), (node, one) => this.fillLevel(node, one));
+    if (!beacons.length) this.levels.replaceChildren(el("li", { class: "soft" }, "Nothing."));
+    const passing = named.filter((one) => phones.has(one.id));
+    this.phones.hidden = !passing.length;
+    this.phonesTitle.textContent = `${passing.length} ids that look like phones`;
+    const shown = this.phones.open ? passing.sort(ORDERS["strongest first"]).slice(0, 50) : [];
+    keyed(this.phonesList, shown, (one) => one.id, (one) => this.levelRow(one), (node, one) => this.fillLevel(node, one));
+  }
+
   showSlow(state) {
-    const key = JSON.stringify([state.passing, state.shared, state.vanished, state.ids.ignored, state.sessions, state.ports]);
+    const key = JSON.stringify([state.passing, state.shared, state.vanished, state.ids, state.sessions, state.ports]);
     if (key === this.slowKey) return;
     this.slowKey = key;
     const offers = [];
     if (state.passing.length) {
-      offers.push(el("p", {}, `${state.passing.length} ids look like phones that pass by: random addresses, heard briefly. `,
-        button(`Ignore these ${state.passing.length}`, () => ask("ignore", { ids: state.passing }).catch(() => {}))));
+      offers.push(el("p", {}, `${state.passing.length} ids look like phones that pass by: their addresses are random and will change. Is a beacon of yours among them? Name it first.`),
+        el("div", { class: "row" }, button(`Ignore these ${state.passing.length}`, () => ask("ignore", { ids: state.passing }).catch(() => {})),
+          button("Ignore these and later ones", () => ask("ignore random", { ignore: true }).catch(() => {}))));
     }
     if (state.shared.length) offers.push(el("p", { class: "bad" }, `${state.shared.length} ids are heard by two sources. A model learns one receiver: remove a source.`));
     if (state.vanished.length) offers.push(el("p", { class: "bad" }, `Silent: ${state.vanished.map((id) => state.ids.names[id] || id).join(", ")}`));
+    if (state.ids.random_ignored) {
+      offers.push(el("p", { class: "soft" }, "Random addresses of phones are ignored. "), button("Hear phones again", () => ask("ignore random", { ignore: false }).catch(() => {})));
+    }
     if (state.ids.ignored.length) {
       offers.push(el("details", {}, el("summary", {}, `${state.ids.ignored.length} ignored ids`),
         button("Hear all again", () => ask("ignore", { ids: state.ids.ignored, ignore: false }).catch(() => {}))));
@@ -96,8 +131,11 @@ export class RecordTab {
   }
 
   roomButton(name) {
-    return el("button", { type: "button", "aria-pressed": "false", onclick: () =>
-      ask("where", this.state.where.room === name ? {} : { room: name }).catch(() => {}) }, name, el("small"));
+    return el("button", { type: "button", "aria-pressed": "false", onclick: () => {
+      const there = this.state.plan.rooms.find((room) => room.name === name);
+      if (there && there.floor !== this.view.floor) this.view.goTo(there.floor);
+      ask("where", this.state.where.room === name ? {} : { room: name }).catch(() => {});
+    } }, name, el("small"));
   }
 
   levelRow(one) {
@@ -114,7 +152,7 @@ export class RecordTab {
     const into = el("select", {}, el("option", { value: "" }, "–"),
       ...this.state.levels.filter((one) => one.id !== id).map((one) => el("option", { value: one.id }, this.state.ids.names[one.id] || one.id)));
     return el("div", {}, el("small", {}, id),
-      el("div", { class: "row" }, field("Name", name), button("Save", () => ask("name", { id, name: name.value }).catch(() => {}))),
+      el("div", { class: "row" }, field("Name", name), button("Save", () => ask("name", { id, name: name.value }).catch(() => { name.value = this.state.ids.names[id] || ""; }))),
       el("div", { class: "row" }, field("Is the same as", into), button("Merge", () => into.value && ask("merge", { id, name: into.value }).catch(() => {}))),
       button("Ignore", () => ask("ignore", { ids: [id] }).catch(() => {}), { class: "danger" }));
   }
@@ -143,22 +181,31 @@ export class RecordTab {
 
   enter() {
     this.view.snap = false;
+    this.view.tracing = true;
     this.view.hint("Tap the plan where you stand, or choose the room. Keys 1 to 9 choose rooms.");
   }
 
   leave() {
+    this.view.tracing = false;
     this.view.hint("");
   }
+}
+
+function floorOf(state, name) {
+  const room = state.plan.floors.length > 1 && state.plan.rooms.find((one) => one.name === name);
+  return room ? ` · ${state.plan.floors[room.floor].name}` : "";
 }
 
 function sourceRow(node, one) {
   const text = [`${one.readings.toLocaleString("en")} readings`, one.garbage ? `${one.garbage.toLocaleString("en")} lines were none (${one.last_garbage})` : "", one.jumps ? `clock jumped ${one.jumps} times` : "", one.text].filter(Boolean).join(" · ");
   if (!node.children.length) {
-    node.append(el("b"), el("p", { class: "soft" }), button("Remove", () => ask("remove source", { name: one.name }).catch(() => {})));
+    node.append(el("b"), el("p", { class: "soft" }), el("div", { class: "row" }, button("Remove", () => ask("remove source", { name: one.name }).catch(() => {})),
+      button("Play again", () => ask("replay again", { name: one.name }).catch(() => {}))));
   }
   node.children[0].textContent = `${one.name} (${one.state})`;
   node.children[0].className = one.state === "failed" || one.state === "waiting" ? "bad" : "";
   node.children[1].textContent = text;
+  node.children[2].lastChild.hidden = one.real_time || one.state !== "ended";
 }
 
 export function clock(seconds) {

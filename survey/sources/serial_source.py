@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from tinyloc.device.link.serial_port import SerialPort
+from tinyloc.device.link.serial_port import NoSuchPort, SerialPort
 from tinyloc.device.link.transport import LinkError
 from tinyloc.survey.sources.source import Sink
 from tinyloc.survey.sources.stream import StreamDecoder
@@ -41,8 +41,9 @@ class SerialSource:
             try:
                 port = self._open(self._port, self._baud)
             except LinkError as error:
-                if str(error) != told:
-                    told = str(error)
+                why = f"{self._port} is not there; connect the scanner" if isinstance(error, NoSuchPort) else str(error)
+                if why != told:
+                    told = why
                     sink.state(self.name, "waiting", told)
                 stop.wait(LOOK_S)
                 continue

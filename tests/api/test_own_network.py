@@ -14,8 +14,11 @@ from tests.own_networks import POINTS, ROOMS, Centred, Gru, Mlp, Tcn, taught, wa
 from tinyloc import Bundle
 from tinyloc.bundle.schema import Preprocessing, load_bundle, load_test_set
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
+from tinyloc.device.zoo.models import ZooError, load_card, unpack
+from tinyloc.device.zoo.pack import pack
 from tinyloc.errors import UserError
 from tinyloc.export.errors import ExportError
+from tinyloc.export.network.float_answers import FLOAT_FILE
 from tinyloc.main import main
 
 T = 12
@@ -238,3 +241,28 @@ def test_classes_and_arguments_are_checked_by_name(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=told):
             made(network, tmp_path, **more)
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
+def test_an_own_bundle_goes_into_a_zoo_and_comes_back(tcn: Bundle, tmp_path: Path) -> None:
+    zoo = tmp_path / "zoo"
+    run = tcn.directory.parent
+    assert main(["zoo", "pack", str(run), "mine", "--board", "stm32l4", "--to", str(zoo)]) == 0
+    card = load_card("mine", zoo)
+    assert card.architecture == "Tcn" and card.test_samples == 200 and card.macro_f1 > 0.8
+    assert "golden scans" in unpack("mine", tmp_path / "run", folder=zoo)
+    again = Bundle.open(tmp_path / "run")
+    assert agreement(again) > 0.9
+    scores = load_test_set(again.directory)
+    assert len(scores.label) == 64 and (scores.label == scores.float_class).all()
+
+
+def test_a_bundle_without_its_float_file_is_not_packed(tcn: Bundle, tmp_path: Path) -> None:
+    run = tmp_path / "own"
+    shutil.copytree(tcn.directory.parent, run)
+    (run / "bundle" / FLOAT_FILE).write_bytes(b"no TFLite file")
+    with pytest.raises(UserError, match="is not the float file of its bundle"):
+        pack(run, "mine", ["stm32l4"], folder=tmp_path / "zoo")
+    (run / "bundle" / FLOAT_FILE).unlink()
+    with pytest.raises(ZooError, match=r"neither a trained run nor .*make the bundle again with `tinyloc bundle new`"):
+        pack(run, "mine", ["stm32l4"], folder=tmp_path / "zoo")

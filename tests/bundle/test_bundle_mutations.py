@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from tests.bundle.mutations import Mutation, mutations
+from tests.png_files import png
 from tests.small_bundle import small_bundle
 from tinyloc.bundle.schema import Budget, Bundle, BundleError, read_bundle
+from tinyloc.bundle.site import FloorPicture
 
 ANY_TEXT = {"citation", "command"}
 """Last key of places where any line of text will do."""
 GATES = [name for name in Budget.model_fields if name.endswith(("_min", "_max"))]
 NULLABLE = {
-    "site.floors.#.building", "site.floors.#.height_m", "site.access_point_m", "site.access_point_m.#",
+    "site.floors.#.building", "site.floors.#.height_m", "site.floors.#.picture",
+    "site.access_point_m", "site.access_point_m.#",
     "outputs.positions_m", "outputs.floors", "outputs.unknown", "crf", "budget.flash_bytes", "budget.ram_bytes",
     "budget.latency_ms", *(f"budget.{gate}" for gate in GATES), "data.sha256",
     "provenance.steps.#.command", "provenance.steps.#.commit",
@@ -23,7 +26,8 @@ NULLABLE = {
 """Null is a value there."""
 SIGNED = {
     "preprocessing.floor_dbm", "preprocessing.ceiling_dbm",
-    "site.floors.#.height_m", "site.rooms.#.outline_m.#.#", "site.access_point_m.#.#",
+    "site.floors.#.height_m", "site.floors.#.picture.left_m", "site.floors.#.picture.bottom_m",
+    "site.rooms.#.outline_m.#.#", "site.access_point_m.#.#",
     "outputs.positions_m.#.#", "crf.transitions.#.#", "crf.start.#", "crf.end.#", "float_metrics.macro_f1",
 }  # fmt: skip
 """Negative numbers are legal there."""
@@ -53,10 +57,12 @@ def rich_bundle(directory: Path) -> dict[str, Any]:
         "positions_m": chance.normal(size=(classes, 3)).tolist(), "floors": [0, 1] * (classes // 2),
         "unknown": {"margin": 0.5, "least_heard": 2},
     }  # fmt: skip
+    shown = FloorPicture.of_file(png(2, 1), 0.1, 1.0, 2.0)
+    picture = json.loads(shown.model_dump_json())
     content["site"] = {
         "floors": [
-            {"name": "ground", "building": "A", "height_m": 0.0},
-            {"name": "first", "building": "A", "height_m": 3.0},
+            {"name": "ground", "building": "A", "height_m": 0.0, "picture": picture},
+            {"name": "first", "building": "A", "height_m": 3.0, "picture": None},
         ],
         "rooms": [{"name": "hall", "outline_m": [[0.0, 0.0], [4.0, 0.0], [4.0, 3.0], [1.0, 5.0]], "floor": 1}],
         "access_point_m": [[1.0, 2.0, 3.0]] * (points - 1) + [None],
@@ -109,7 +115,9 @@ def _has_default(mutation: Mutation) -> bool:
     tables = {
         (): schema.Bundle, ("preprocessing",): schema.Preprocessing, ("window",): schema.Window,
         ("outputs",): schema.Outputs, ("outputs", "unknown"): schema.Unknown, ("site",): site.Site,
-        ("site", "floors", "#"): site.Floor, ("site", "rooms", "#"): site.Room, ("models", "#"): schema.ModelFile,
+        ("site", "floors", "#"): site.Floor,
+        ("site", "floors", "#", "picture"): site.FloorPicture,
+        ("site", "rooms", "#"): site.Room, ("models", "#"): schema.ModelFile,
         ("budget",): schema.Budget, ("build",): schema.Build, ("data",): provenance.Source,
         ("provenance",): provenance.Provenance, ("provenance", "steps", "#"): provenance.Step,
     }  # fmt: skip

@@ -52,6 +52,13 @@ def test_the_loop_draws_little_more_than_sleep_and_inference(generated: Path) ->
     assert found.sleep_microamp < slow.average_microamp < found.average_microamp
 
 
+@pytest.mark.parametrize("board", ["nrf52840dk", "nrf52832dk"])
+def test_the_nrf52_sleeps_on_its_real_time_counter(board: str, generated: Path) -> None:
+    found = run_duty(BUNDLE, generated, load_board(board), 3.0, 12)
+    assert found.mismatches == 0 and found.mode == "System ON idle"
+    assert found.rate_hz == pytest.approx(3.003, abs=1e-3) and 0.0 < found.overhead < 0.1
+
+
 @pytest.mark.parametrize("board", ["aducm3029", "cc2650", "cortex-m4"])
 def test_a_port_without_sleep_is_named(board: str, generated: Path) -> None:
     with pytest.raises(DutyError, match=f"board {board}: its port has no sleep"):

@@ -152,3 +152,78 @@ def test_an_echo_answers(small) -> None:
 
 def test_renode_s_uart_keeps_its_legacy_registers() -> None:
     assert "uart: UART.NRF52840_UART @ sysbus 0x40002000\n    easyDMA: false\n" in platform(load_board("nrf52832dk"))
+
+
+ASLEEP = """
+void start(void) {
+  REG(0x40000518) = 1;                      /* LFXO */
+  REG(0x40000008) = LFCLK;
+  REG(0x4000B304) = INTEN;
+  REG(0xE000ED10) = SCR;
+  HFCLK
+  REG(0x4000B540) = CC0;
+  REG(0x4000B000) = START;
+  u32 next = CC0;
+  for (;;) {
+    __asm volatile("wfe");
+    if (REG(0x4000B140)) {
+      REG(0x4000B140) = 0;
+      REG(0xE000E280) = ICPR;
+      REG(0x4000B540) = next = (next + CC0) & 0xFFFFFF;
+    }
+  }
+}
+"""
+SOUND = {"LFCLK": "1", "INTEN": "0x10000", "SCR": "0x10", "HFCLK": "", "CC0": "6554", "START": "1", "ICPR": "0x800"}
+
+
+def asleep(small, **changes: str) -> Machine:
+    flags = "".join(f"#define {name} {value}\n" for name, value in (SOUND | changes).items())
+    machine = Machine(small(flags + ASLEEP), load_board("nrf52840dk"))
+    machine.run()
+    assert machine.asleep
+    return machine
+
+
+def test_the_counter_ends_the_sleep_again_and_again_also_where_it_wraps(small) -> None:
+    machine = asleep(small, CC0="0x7FFFFF")
+    for _ in range(3):
+        assert machine.wake() == pytest.approx(256, abs=1e-3)
+        machine.run()
+        assert machine.asleep
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"INTEN": "0"}, "INTENSET does not let COMPARE0 through"),
+        ({"SCR": "0"}, "SEVONPEND is off"),
+        ({"SCR": "0x14"}, "SLEEPDEEP is set"),
+        ({"START": "0"}, "RTC0 does not count"),
+        ({"HFCLK": "REG(0x40000000) = 1;"}, "the 64 MHz crystal runs on"),
+        ({"HFCLK": "uart_on(); REG(0x40000004) = 1;"}, "the UART is enabled"),
+    ],
+)
+def test_a_sleep_that_does_not_end_as_it_should_is_named(small, change, reason) -> None:
+    with pytest.raises(EmulatorCrash, match=reason):
+        asleep(small, **change).wake()
+
+
+def test_an_interrupt_that_stays_pending_ends_no_second_sleep(small) -> None:
+    machine = asleep(small, ICPR="0")
+    machine.wake()
+    machine.run()
+    with pytest.raises(EmulatorCrash, match="interrupt is pending still"):
+        machine.wake()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"LFCLK": "0"}, "the low-frequency clock is off"),
+        ({"HFCLK": "REG(0x4000B000) = 1;", "CC0": "1"}, "1 ticks ahead"),
+    ],
+)
+def test_a_counter_that_is_not_set_up_is_named_at_once(small, change, reason) -> None:
+    with pytest.raises(EmulatorCrash, match=reason):
+        asleep(small, **change)

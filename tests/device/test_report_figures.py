@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from tests.evaluation_samples import house_evaluation, uji_evaluation
-from tinyloc.bundle.site import Room
+from tests.png_files import png
+from tinyloc.bundle.site import Floor, FloorPicture, Room, Site
 from tinyloc.device.evaluation.evaluation_record import Buffer, Energy
 from tinyloc.device.report.battery import CELLS, battery_life, lifetime
 from tinyloc.device.report.confusion import confusion_figure
 from tinyloc.device.report.flame import flame_figure
 from tinyloc.device.report.memory_plan import PLAN_HEIGHT, live_bytes, plan_figure, tick_distance
 from tinyloc.device.report.position_errors import error_figure, floor_levels, storeys
+from tinyloc.device.report.room_map import room_figure
 
 
 def test_plan_boxes_lie_where_step_and_offset_say() -> None:
@@ -104,8 +106,7 @@ def test_floors_are_cut_where_heights_jump() -> None:
 
 
 def test_a_stair_case_joins_no_floors_when_there_is_a_plan() -> None:
-    plan = [Room.rectangle(f"room {floor}", 0, 0, 1, 1, floor) for floor in (0, 1)]
-    assert storeys(np.linspace(1.0, 3.7, 50), plan) == pytest.approx([1.0, 3.7])
+    assert storeys(np.linspace(1.0, 3.7, 50), 2) == pytest.approx([1.0, 3.7])
 
 
 def test_battery_life_adds_sleep_and_inference() -> None:
@@ -137,3 +138,32 @@ def test_a_flame_stands_on_its_caller_and_is_as_wide_as_its_cycles() -> None:
 def test_no_battery_life_from_unknown_currents() -> None:
     assert battery_life(None) == []
     assert battery_life(Energy(microjoule=1.0, study_microjoule=None, assumptions="")) == []
+
+
+def test_a_floor_of_the_class_counts_where_heights_do_not_tell() -> None:
+    plan = [Room.rectangle(f"room {floor}", 0, 0, 4, 4, floor) for floor in (0, 1)]
+    positions = [[1.0, 1.0, 0.0, 1.0, 1.0, 0.0]] * 3
+    figure = error_figure(positions, plan, class_floors=[0, 1, 1])
+    assert figure is not None
+    assert [floor.title.split(",")[0] for floor in figure.floors] == ["Floor 0: 1 decisions", "Floor 1: 2 decisions"]
+
+
+def test_the_picture_lies_where_scale_and_origin_say() -> None:
+    picture = FloorPicture.of_file(png(40, 30), 0.1, -1.0, 2.0)
+    figure = error_figure([[0.0, 3.0, 0.0, 1.0, 3.0, 0.0]], [], pictures={0: picture})
+    assert figure is not None and figure.floors[0].picture is not None
+    drawn, floor = figure.floors[0].picture, figure.floors[0]
+    assert (drawn.x, drawn.y, drawn.width, drawn.height) == pytest.approx((-1.0, -5.0, 4.0, 3.0))  # y downwards
+    assert floor.left <= drawn.x and floor.left + floor.width >= drawn.x + drawn.width
+
+
+def test_rooms_without_positions_show_where_decisions_go() -> None:
+    rooms = [Room.rectangle("a", 0, 0, 2, 2), Room.rectangle("b", 2, 0, 2, 2), Room.rectangle("c", 0, 0, 2, 2, 1)]
+    site = Site(floors=[Floor(name="ground"), Floor(name="first")], rooms=rooms)
+    figure = room_figure(site, ["a", "b", "c", "outside"], [[8, 2, 0, 0], [0, 5, 3, 0], [0, 0, 4, 0], [0, 0, 0, 7]])
+    assert figure is not None
+    ground, first = figure.floors
+    assert [dot.title for dot in ground.dots] == ["a: 8 of 10 decisions right", "b: 5 of 8 decisions right"]
+    assert [(arrow.title, arrow.x, arrow.to_x) for arrow in ground.arrows] == [("2 decisions for b in a", 1.0, 3.0)]
+    assert not first.arrows and first.dots[0].tone == 0 and figure.elsewhere == 3
+    assert room_figure(site, ["x", "y"], [[1, 0], [0, 1]]) is None

@@ -6,7 +6,8 @@ import pytest
 
 from tests.browser import Page, needs_chromium, picture_of, show
 from tests.evaluation_samples import LAYERS, golden_evaluation, house_evaluation, uji_evaluation
-from tinyloc.bundle.site import Room
+from tests.png_files import png
+from tinyloc.bundle.site import Floor, FloorPicture, Room, Site
 from tinyloc.device.image.library_record import load_sizes, save_sizes
 from tinyloc.device.report.html import parity_stages, render_html
 from tinyloc.device.report.page import TEMPLATES
@@ -209,3 +210,21 @@ def test_a_table_that_scrolls_shows_it(width: int, shaded: bool, tmp_path: Path)
     picture = picture_of(f"<!doctype html><style>{style}</style>{table}", width, tmp_path)
     row = picture[40]  # grey levels across the middle of the table: without text, white but for a shadow
     assert (row[:-60] == 255).all() and (row[-60:] < 250).any() == shaded
+
+
+@pytest.mark.parametrize("with_positions", [True, False])
+def test_the_picture_of_the_floor_is_in_the_page(with_positions: bool) -> None:
+    rooms = [Room.rectangle("kitchen", 0, 0, 4, 3)]
+    picture = FloorPicture.of_file(png(40, 30), 0.1, 0, 0)
+    evaluation = house_evaluation(site=Site(floors=[Floor(name="ground", picture=picture)], rooms=rooms))
+    if not with_positions:
+        evaluation = evaluation.model_copy(update={"positions": None})
+    page = render_html(evaluation)
+    assert page.count('<image href="data:image/png;base64,') == 1 and "http" not in page.split("<image ")[1][:80]
+    assert ("Decisions on the floor plan" in page) is not with_positions
+
+
+def test_a_picture_that_is_none_is_no_part_of_a_bundle() -> None:
+    for content in ("PHN2Zz4=", "not base64 <", '"><script>'):
+        with pytest.raises(ValueError, match="content"):
+            FloorPicture(content=content, metres_per_pixel=0.1)

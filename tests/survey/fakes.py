@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from tinyloc.device.link.serial_port import PortGone
+from tinyloc.device.link.serial_port import NoSuchPort, PortGone
 from tinyloc.device.link.transport import LinkError
 
 
@@ -51,7 +51,7 @@ class Ports:
             raise LinkError("no such port")
         self.data = self.connections.pop(0)
         if self.data is None:
-            raise LinkError(f"{port}: no such port")
+            raise NoSuchPort(f"{port}: no such port. Name its port with --port")
         return self
 
     def read(self, timeout: float) -> bytes:

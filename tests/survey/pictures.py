@@ -38,7 +38,7 @@ def main() -> None:
         board, demo = load_board(BOARD), demo_of("zoo:ble-flat")
         device = EmulatedDevice(layout.firmware(BOARD) / "firmware.elf", board, measure=True)
         model = LiveModel(layout.path, layout.generated("int16x8"), board, device, demo.title)
-        desk = live_desk(model, Path(name) / "live", BOARD, demo)
+        desk = live_desk(model, layout.path, Path(name) / "live", BOARD, demo)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         with serving(desk) as address:
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})

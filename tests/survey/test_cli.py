@@ -18,7 +18,9 @@ from tinyloc.survey.project import Project
         (["survey", "a.txt"], "it is a file"),
         (["live", "zoo:uji", "--demo"], "zoo:ble-flat"),
         (["live", "nothing"], "no run 'nothing'"),
-        (["live", "fusion:moon"], "there are corridor, loop"),
+        (["live", "fusion:loop", "--port", "/dev/x", "--demo"], "leave out --port, --demo"),
+        (["survey", "home", "--source", "/dev/nope"], "no such port or file"),
+        (["live", "fusion:moon"], "there are corridor and loop"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments: list[str], why: str, tmp_path: Path, monkeypatch, capsys) -> None:

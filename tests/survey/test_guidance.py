@@ -1,23 +1,27 @@
 """Guidance and the data that training gets."""
 
+import csv
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.survey.homes import write_recording
+from tests.survey.homes import walked, write_recording
 from tests.survey.test_recorder import replay
 from tinyloc.survey.aliases import Aliases
 from tinyloc.survey.data_files import BLOCKS, write_data
 from tinyloc.survey.errors import SurveyError
-from tinyloc.survey.guidance import coverage_gaps, guide, look_alike, second_round, weak_beacons
-from tinyloc.survey.plan import Beacon, Plan, PlanRoom
+from tinyloc.survey.guidance import coverage_of, guide, look_alike, second_round, weak_beacons
+from tinyloc.survey.plan import Beacon, Plan, PlanFloor, PlanRoom
 from tinyloc.survey.project import Project
 from tinyloc.survey.recorder import Recorder
 from tinyloc.survey.scans import Scan, ScanBook, Whereabouts
-from tinyloc.survey.session import About
+from tinyloc.survey.session import About, set_use
+from tinyloc.survey.state import Desk
 from tinyloc.survey.training_job import adjust
 from tinyloc.training.data import own
+from tinyloc.training.suggest import suggest
 
 ROOMS = [
     PlanRoom(name=name, outline=[(x, 0), (x + 4, 0), (x + 4, 4), (x, 4)]) for name, x in (("a", 0), ("b", 4), ("c", 8))
@@ -62,8 +66,10 @@ def test_weak_beacons_gaps_and_what_is_missing_become_advice() -> None:
     assert weak_beacons(book) == ["far"]
     book.add(Scan(0.0, {"x": [-50]}), Whereabouts("a", 0.5, 0.5, 0, "a 0"), ("Anna", "2026-11-30"))
     plan = Plan(rooms=ROOMS)
-    gaps = coverage_gaps(book, plan)
-    assert (0, 3, 3) in gaps and (0, 1, 1) not in gaps and (0, 0, 0) not in gaps
+    book.unplaced.clear()
+    found = coverage_of(book, plan)
+    assert found.covered == [(0, 0, 0, 1)] and found.near == [(0, 0, 1), (0, 1, 0), (0, 1, 1)]
+    assert (0, 3, 3) in found.gaps and len(found.gaps) == 16 - 4 + 32, "each room is covered to its walls"
     found = guide(book, plan, Aliases(names={"far": "the cellar's"}), vanished=["x"])
     told = " ".join(one.text for one in found.advice)
     for part in ("x went silent", "c (0 of 60)", "the cellar's", "second round", "have no scan near"):
@@ -112,6 +118,79 @@ def test_without_a_second_round_whole_visits_are_held_out_or_it_is_told(tmp_path
     written = write_data(short)
     assert "the figures are too good" in written.notes[0]
     assert len(own.load(written.description).test) == 6 and len(BLOCKS) == 5
+
+
+def test_a_room_recorded_by_its_name_has_no_gaps_and_a_cell_that_reaches_into_a_room_is_one_of_it() -> None:
+    book = filled({"a": {"x": -50}, "b": {"x": -80}})
+    book.add(Scan(0.0, {"x": [-50]}), Whereabouts("c", 9.0, 1.0, 0, "c 0"), ("Anna", "2026-11-30"))
+    odd = PlanRoom(name="c", outline=[(8.3, 0.3), (12.4, 0.3), (12.4, 3.6), (8.3, 3.6)])
+    found = coverage_of(book, Plan(rooms=[*ROOMS[:2], odd]))
+    assert found.whole == ["a", "b"]
+    assert {cell[1] for cell in found.gaps} == {8, 9, 10, 11, 12} and {cell[2] for cell in found.gaps} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("path", [False, True])
+def test_taps_become_positions_that_a_model_learns(tmp_path: Path, path: bool) -> None:
+    project = walked(tmp_path, [("Anna", "2026-11-29"), ("Ben", "2026-11-30")], path)
+    written = write_data(project, "positions")
+    with written.csv.open() as file:
+        saved = list(csv.DictReader(file))
+    assert all(row["x"] and row["y"] and row["room"] for row in saved)
+    told = tomllib.loads(written.description.read_text())
+    assert told["columns"]["x"] == "x" and "label" not in told["columns"] and told["place_m"] == 1.0
+    data = own.load(written.description)
+    assert {one.name for one in data.test} == {"2026-11-30-Ben-1"} and "another person" in written.notes[0]
+    places = data.class_position_m
+    assert places is not None and len(places) >= 12
+    where = np.concatenate([one.position_m for one in data.test])[:, :2]
+    assert where.min() >= 0.5 and where[:, 0].max() <= 8.6 and len(np.unique(where, axis=0)) >= (40 if path else 15)
+    _, recipe = suggest(data, "home", str(written.description), 131072, 20480)
+    assert recipe.output.position == "mean", "the recipe of a position model"
+    rooms = own.load(write_data(project, "rooms").description)
+    assert set(rooms.classes) == {"e", "w"}
+
+
+def test_what_was_recorded_decides_what_is_learned(tmp_path: Path) -> None:
+    project = walked(tmp_path, [("Anna", "2026-11-29")], path=False)
+    book = Recorder(project).book
+    assert book.suits == "positions" and book.learnable == {"rooms": True, "positions": True}
+    written = write_data(project, "positions")
+    assert "stretches of 12 s" in written.notes[0] and len(own.load(written.description).test) > 1
+    named = (
+        Recorder(home(tmp_path / "named", [("Anna", "2026-11-29", 2)])).book
+        if not (tmp_path / "named").mkdir()
+        else None
+    )
+    assert named is not None and named.suits == "rooms" and not named.learnable["positions"]
+    with pytest.raises(SurveyError, match="tap the plan at 6 places"):
+        write_data(Project(tmp_path / "empty"), "positions")
+
+
+def test_a_floor_without_recordings_does_not_stop_training_and_rooms_keep_their_floor(tmp_path: Path) -> None:
+    floors = [PlanFloor(name="cellar"), PlanFloor(name="ground floor"), PlanFloor(name="attic")]
+    rooms = [
+        PlanRoom(name=name, outline=[(0, 0), (2, 0), (2, 2)], floor=floor)
+        for name, floor in (("hall", 1), ("kitchen", 1), ("bed", 2), ("wine", 0))
+    ]
+    written = write_data(home(tmp_path, [("Anna", "2026-11-29", 3)], Plan(floors=floors, rooms=rooms)))
+    data = own.load(written.description)
+    assert dict(zip(data.classes, data.class_group, strict=True)) == {"bed": "F2", "hall": "F1", "kitchen": "F1"}
+    assert {room.name for room in data.floor_plan} == {"hall", "kitchen", "bed"} and "on 2 floors" in written.notes[-1]
+
+
+def test_the_page_is_told_which_session_tests(tmp_path: Path) -> None:
+    project = home(tmp_path, [("Anna", "2026-11-29", 2), ("Ben", "2026-11-30", 2)])
+    recorder = Recorder(project)
+    recorder.start_session(About(person="Cleo", device="band", day="2026-12-01"))
+    recorder.end_session()
+    desk = Desk(project, recorder, "cc2650")
+    roles = {one["person"]: (one["role"], one["why"]) for one in desk.all()["sessions"]}
+    assert roles["Anna"][0] == "train" and roles["Ben"][0] == "test" and "another person" in roles["Ben"][1]
+    assert roles["Cleo"][0] == "", "it has nothing to learn from"
+    set_use(project.sessions, "2026-11-30-Ben-1", "leave out")
+    recorder.reload()
+    assert {one["role"] for one in desk.all()["sessions"]} == {"held out", ""}
+    desk.close()
 
 
 def test_one_room_is_too_few_to_train(tmp_path: Path) -> None:

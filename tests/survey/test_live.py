@@ -1,6 +1,11 @@
 """A model at work: the page's answers are the device's, scans are combined as in training, bad links are told."""
 
+import csv
+import json
 import threading
+from collections import deque
+from dataclasses import replace
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -9,25 +14,39 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser import CHROMIUM, needs_chromium
 from tests.pty_bridge import PtyBridge
+from tests.survey.homes import walked
 from tests.survey.test_recorder import ANNA, replay
 from tinyloc.api.run_layout import RunLayout
 from tinyloc.api.steps import build_image, generate
 from tinyloc.boards import load_board
-from tinyloc.bundle.schema import load_bundle
+from tinyloc.bundle.schema import Crf, load_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.link.persistent_port import PersistentPort
 from tinyloc.device.link.serial_port import SerialPort
 from tinyloc.device.link.transport import LinkError
 from tinyloc.device.zoo.models import WALK, unpack
 from tinyloc.errors import UserError
 from tinyloc.paths import ZOO_DIR
+from tinyloc.survey.aliases import Aliases
 from tinyloc.survey.demo import demo_of
 from tinyloc.survey.errors import SurveyError
+from tinyloc.survey.fusion_walks import PlayedWalk, build_walk, find_walk
 from tinyloc.survey.live_desk import live_desk
-from tinyloc.survey.live_model import Judge, LiveModel, class_places, softmax
+from tinyloc.survey.live_fusion import LiveFusion
+from tinyloc.survey.live_model import Judge, LiveModel, class_places, report_lines, score_scale
+from tinyloc.survey.plan import Plan, PlanFloor, PlanRoom
+from tinyloc.survey.project import Project
+from tinyloc.survey.room_probabilities import marginals, room_probabilities, softmax
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.serve import serving
 from tinyloc.survey.session import Mark, read_session
+from tinyloc.survey.training_job import TrainingJob
+from tinyloc.training.data.catalogue import search_places
+from tinyloc.training.fusion.recordings.published import LIAS, TREK
+from tinyloc.training.fusion.recordings.write import save_walk
+from tinyloc.training.fusion.simulation.simulate import simulate
+from tinyloc.training.fusion.simulation.sites import site
 
 BOARD = "cc2650"
 HERE = Mark(time_s=0.0)
@@ -86,6 +105,12 @@ def test_readings_of_a_scan_are_combined_as_in_training(model: LiveModel) -> Non
     assert model.readings(Scan(0.0, {}))[0].size == 0
 
 
+def test_the_report_s_figures_are_errors_for_a_position_model_and_scores_for_rooms(tmp_path: Path) -> None:
+    board = load_board(BOARD)
+    for name, told in (("uji-position", "median error 4.75 m, 90 % within 15.44 m"), ("ble-flat", "macro F1 0.810")):
+        assert told in report_lines(tmp_path, board, load_bundle(ZOO_DIR / name), "int8")[0]
+
+
 def test_the_accuracy_counts_decisions_and_unknown_apart() -> None:
     judge = Judge()
     judge.add("hall", (1.0, 1.0, 0), Mark(time_s=0.0))
@@ -121,13 +146,13 @@ def test_the_demo_walks_and_is_recorded_like_any_session(tmp_path: Path, model: 
     demo = demo_of("zoo:ble-flat")
     short = tmp_path / "walk.csv"
     short.write_text("\n".join((ZOO_DIR / "ble-flat" / WALK).read_text().splitlines()[:40]) + "\n")
-    desk = live_desk(model, tmp_path / "live", BOARD, demo)
+    desk = live_desk(model, tmp_path / "run", tmp_path / "live", BOARD, demo)
     desk.recorder.start_session(ANNA.model_copy(update={"kind": "live"}))
     desk.mark(room="bedroom")
     replay(desk.recorder, short)
-    model.wait_idle()
     desk.recorder.end_session()
-    assert model.answers == 39 and model.skipped == 0
+    model.wait_idle()
+    assert model.answers == 40 and model.skipped == 0, "the last scan ends with the session"
     assert desk.now()["live"]["trail"] and "Kolakowski" in " ".join(desk.all()["about_live"]["lines"])
     assert {beacon.id for beacon in desk.project.plan.beacons} == {f"anchor {n}" for n in range(1, 7)}
     assert len(desk.all()["about_live"]["path"]) > 5
@@ -158,6 +183,46 @@ def test_probabilities_and_places() -> None:
     assert class_places(load_bundle(ZOO_DIR / "ble-flat"))[0, :2].tolist() == pytest.approx([1.32, 4.61])
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_marginals_are_those_of_all_paths_counted_one_by_one(ends: bool) -> None:
+    generator = np.random.default_rng(1)
+    crf = Crf(
+        **{
+            name: generator.normal(size=size).tolist()
+            for name, size in (("transitions", (3, 3)), ("start", 3), ("end", 3))
+        }
+    )
+    scores = generator.normal(0, 2, size=(4, 3))
+    expected = np.zeros((4, 3))
+    for path in product(range(3), repeat=4):
+        total = crf.start[path[0]] + sum(scores[t, room] for t, room in enumerate(path)) + ends * crf.end[path[-1]]
+        total += sum(crf.transitions[a][b] for a, b in pairwise(path))
+        expected[range(4), path] += np.exp(total)
+    assert np.allclose(marginals(scores, crf, ends), expected / expected[0].sum())
+    assert np.allclose(room_probabilities(scores, None, online=False), softmax(scores).mean(axis=0))
+
+
+def test_headline_bars_and_dot_agree_on_the_demo_s_walk(built: RunLayout) -> None:
+    """At least 19 of 20 decisions on the recorded walk name the likeliest room; of single scans two of three do."""
+    bundle = load_bundle(built.bundle)
+    reference = LocaliserReference(built.bundle, "int16x8", "native", "tinyloc")
+    reference.reset()
+    rows = list(csv.DictReader((ZOO_DIR / "ble-flat" / WALK).read_text().splitlines()))
+    names = bundle.preprocessing.access_points
+    window: deque[np.ndarray] = deque(maxlen=bundle.window.steps)
+    scale, decisions, agree, alone = score_scale(built.bundle, "int16x8"), 0, 0, 0
+    for row in rows:
+        heard = [(index, int(row[name])) for index, name in enumerate(names) if row[name]]
+        answer = reference.sample(np.array([h[0] for h in heard], np.uint16), np.array([h[1] for h in heard], np.int8))
+        window.append(answer.scores * scale)
+        if answer.class_index >= 0:
+            decisions += 1
+            agree += room_probabilities(np.array(window), bundle.crf, False).argmax() == answer.class_index
+            alone += answer.scores.argmax() == answer.class_index
+    print(f"{decisions} decisions: {agree} agree with the bars, {alone} with the newest scan alone")
+    assert decisions > 200 and agree >= 0.95 * decisions and agree > alone
+
+
 def test_the_model_answers_on_a_board_at_a_serial_port(built: RunLayout) -> None:
     board = load_board(BOARD)
     device = EmulatedDevice(built.firmware(BOARD) / "firmware.elf", board, measure=True)
@@ -170,6 +235,47 @@ def test_the_model_answers_on_a_board_at_a_serial_port(built: RunLayout) -> None
         live.close()
 
 
+def test_a_board_that_is_unplugged_is_told_on_the_page_and_waited_for(built: RunLayout) -> None:
+    board = load_board(BOARD)
+    device = EmulatedDevice(built.firmware(BOARD) / "firmware.elf", board, measure=True)
+    said: list[str] = []
+    with PtyBridge(device) as bridge:
+        port = PersistentPort(lambda: SerialPort(bridge.port, board.uart.baud), tell=lambda text: tells(text))
+        live = LiveModel(built.path, built.generated("int16x8"), board, port)
+
+        def tells(text: str) -> None:
+            live.tell(text)
+            said.append(live.snapshot()["problem"])
+
+        live.on_scan(some_scans(1)[0], HERE)
+        live.wait_idle()
+        port._port.close()
+        live.on_scan(some_scans(1)[0], HERE)
+        live.wait_idle()
+        assert "is gone; connect the board again" in said[0] and said[1].endswith("is back")
+        assert live.answers == 2 and live.snapshot()["problem"] == ""
+        live.close()
+
+
+def test_the_folder_in_a_run_follows_the_survey_that_trained_it(
+    tmp_path: Path, built: RunLayout, model: LiveModel
+) -> None:
+    run = tmp_path / "home" / "runs" / "home"
+    survey = Project(tmp_path / "home")
+    for name in ("hall", "large hall"):
+        floor = PlanFloor(name="ground floor", image="floor-0.png", width_px=4, height_px=3)
+        room = PlanRoom(name=name, outline=[(0, 0), (2, 0), (2, 2)])
+        survey.set_plan(Plan(floors=[floor], rooms=[room]))
+        survey.set_ids(Aliases().with_merged("old", name))
+        (tmp_path / "home" / "floor-0.png").write_bytes(name.encode())
+        desk = live_desk(model, run, run / "live", BOARD)
+        assert [room.name for room in desk.project.plan.rooms] == [name] and desk.project.ids.resolve("old") == name
+        assert (run / "live" / "floor-0.png").read_bytes() == name.encode()
+        desk.recorder.close()
+        desk.project.close()
+    survey.close()
+
+
 def test_another_board_than_the_one_asked_for_is_refused(built: RunLayout) -> None:
     device = EmulatedDevice(built.firmware(BOARD) / "firmware.elf", load_board(BOARD))
     with pytest.raises(UserError, match="not a 'stm32l4'"):
@@ -178,7 +284,7 @@ def test_another_board_than_the_one_asked_for_is_refused(built: RunLayout) -> No
 
 @needs_chromium
 def test_the_live_page_shows_room_bars_cost_and_truth(tmp_path: Path, model: LiveModel) -> None:
-    desk = live_desk(model, tmp_path / "live", BOARD, demo_of("zoo:ble-flat"))
+    desk = live_desk(model, tmp_path / "run", tmp_path / "live", BOARD, demo_of("zoo:ble-flat"))
     with serving(desk) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 844})
@@ -202,26 +308,105 @@ def test_the_live_page_shows_room_bars_cost_and_truth(tmp_path: Path, model: Liv
     desk.close()
 
 
-@pytest.mark.slow
-def test_a_fusion_walk_shows_the_device_s_fixes(tmp_path: Path, monkeypatch) -> None:
-    from dataclasses import replace
+def cut(played: PlayedWalk, epochs: int) -> PlayedWalk:
+    """The first epochs of a walk."""
+    walk = played.walk
+    short = replace(walk, time_s=walk.time_s[:epochs], ranges_m=walk.ranges_m[:epochs], truth_m=walk.truth_m[:epochs])
+    return replace(played, walk=short)
 
-    from tinyloc.cli.choices import FusionMethod, LevelChoice, Site
-    from tinyloc.cli.fusion import RESULTS, made
-    from tinyloc.survey.live_fusion import LiveFusion
-    from tinyloc.training.fusion.simulation.simulate import simulate
-    from tinyloc.training.fusion.simulation.sites import site
 
-    monkeypatch.chdir(Path(__file__).parents[2])
+def play(played: PlayedWalk, folder: Path) -> LiveFusion:
+    """Send a walk to the emulated board as fast as it goes."""
     board = load_board(BOARD)
-    image, _, _ = made(Site.CORRIDOR, BOARD, FusionMethod.STEERED, LevelChoice.SIZE, RESULTS, tmp_path)
-    whole = simulate(site("corridor"), 5)
-    walk = replace(whole, time_s=whole.time_s[:12], ranges_m=whole.ranges_m[:12], truth_m=whole.truth_m[:12])
-    live = LiveFusion(walk, EmulatedDevice(image.elf, board), board, "a corridor", speed=0)
-    live.wait(60.0)
-    shown, last = live.snapshot(), live.fixes[-1]
-    assert len(live.fixes) == 12 and live.problem == "" and last.valid
-    assert shown["dot"]["x"] == round(last.x_m, 2) and len(shown["lines"]["truth"]) == len(shown["lines"]["dead"]) == 12
-    assert "RMSE so far: fused" in shown["truth"] and "simulated" in live.about()["lines"][0]
-    assert len(live.plan().beacons) == len(walk.anchors_m)
+    live = LiveFusion(played, EmulatedDevice(build_walk(played, board, folder).elf, board), board, speed=0)
+    live.wait(100.0)
+    assert live.problem == "" and len(live.fixes) == len(played.walk.time_s)
+    return live
+
+
+def test_an_own_recording_shows_fixes_dead_reckoning_and_the_fused_path(tmp_path: Path) -> None:
+    """The format of an own recording; this one is written from a simulated walk, and its truth has holes."""
+    walk = simulate(site("corridor"), 5)
+    truth = walk.truth_m.copy()
+    truth[::3] = np.nan
+    save_walk(replace(walk, truth_m=truth), tmp_path / "own")
+    (tmp_path / "work").mkdir()
+    live = play(cut(find_walk(str(tmp_path / "own")), 40), tmp_path / "work")
+    shown = live.snapshot()
+    assert json.loads(json.dumps(shown, allow_nan=False))["heading"] == "Fused position"
+    assert len(shown["lines"]["dead"]) == 40 and len(shown["lines"]["fixes"]) > 30 and len(shown["trail"]) > 30
+    assert all(part in shown["truth"] for part in ("fused", "UWB fixes", "dead reckoning"))
+    assert shown["note"].endswith("the walk ended after 40 epochs")
+    told = " ".join(live.about()["lines"])
+    assert "Own recording own" in told and "inertial sensor at 100 Hz" in told and "tuned on this recording" in told
+    assert {beacon.id for beacon in live.plan().beacons} == {f"A{n}" for n in range(1, len(walk.anchors_m) + 1)}
     live.close()
+
+
+def test_a_recording_without_an_inertial_sensor_shows_what_it_has_and_its_prediction_by_name(tmp_path: Path) -> None:
+    walk = simulate(site("room"), 3)
+    assert walk.imu is None
+    played = replace(
+        find_walk("loop"), walk=walk, lines=["made up"], anchor_names=[f"a{n}" for n in range(len(walk.anchors_m))]
+    )
+    live = play(cut(played, 20), tmp_path)
+    shown = live.snapshot()
+    assert "dead" not in shown["lines"] and "dead reckoning" not in shown["truth"] and "UWB fixes" in shown["truth"]
+    assert "constant velocity" in " ".join(live.about()["lines"])
+    live.close()
+
+
+def test_a_walk_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SurveyError, match=r"fusion:moon: no such walk; there are corridor and loop \(simulated\)"):
+        find_walk("moon")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not all(any((place / name).is_dir() for place in search_places()) for name in (LIAS, TREK)),
+    reason="data sets not here",
+)
+def test_published_recordings_are_played_with_their_truth(tmp_path: Path) -> None:
+    for name in ("trek-m1l", "lias-mid-t0"):
+        (tmp_path / name).mkdir()
+        live = play(cut(find_walk(name), 60), tmp_path / name)
+        assert "RMSE so far" in live.snapshot()["truth"] and "real ranges" in live.about()["lines"][0]
+        live.close()
+    with pytest.raises(SurveyError, match="trek-m1l"):
+        find_walk("trek-nothing")
+
+
+@pytest.mark.slow
+def test_a_simulated_walk_shows_the_device_s_fixes(tmp_path: Path) -> None:
+    live = play(cut(find_walk("corridor"), 12), tmp_path)
+    shown, last = live.snapshot(), live.fixes[-1]
+    assert last.valid and shown["dot"]["x"] == round(last.x_m, 2)
+    assert len(shown["lines"]["truth"]) == len(shown["lines"]["dead"]) == 12
+    assert "RMSE so far: fused" in shown["truth"] and "simulated" in live.about()["lines"][0]
+    live.close()
+
+
+@pytest.mark.slow
+def test_a_survey_of_taps_trains_a_position_model_whose_live_answer_is_a_place(tmp_path: Path) -> None:
+    """Readings are simulated; the second round by another person is the test set."""
+    project = walked(tmp_path, [("Anna", "2026-11-29"), ("Ben", "2026-11-30")], path=True)
+    job = TrainingJob(project, BOARD)
+    job.start(learn="positions")
+    assert job.wait(600) == "done", [*job.lines]
+    assert job.verdict is not None and job.verdict["headline"] == "Passed"
+    assert job.verdict["errors_m"]["p50"] < 2.0, "the plan is 9 m x 6 m"
+    layout = RunLayout(Path(job.verdict["run"]))
+    board = load_board(BOARD)
+    device = EmulatedDevice(layout.firmware(BOARD) / "firmware.elf", board, measure=True)
+    desk = live_desk(
+        LiveModel(layout.path, layout.generated("int8"), board, device), layout.path, tmp_path / "live", BOARD
+    )
+    assert [room.name for room in desk.project.plan.rooms] == ["w", "e"], "the plan of the survey"
+    model = desk.live.model
+    scan = Scan(0.0, {f"c0:00:00:00:00:0{beacon}": [level] for beacon, level in enumerate((-49, -77, -73, -65))})
+    model.on_scan(scan, Mark(time_s=0.0, room="w", x=1.0, y=1.0))
+    model.wait_idle()
+    shown = desk.now()["live"]
+    assert shown["places"] and shown["rooms"] == [] and shown["room"].startswith("w, ") and shown["dot"]["x"] < 4.5
+    assert shown["truth"].startswith("median error") and "decisions right" not in shown["truth"]
+    desk.close()

@@ -10,14 +10,16 @@ from tests.survey.homes import BEACONS, write_recording
 from tinyloc.survey.addresses import Life, may_be_private, passing
 from tinyloc.survey.aliases import Aliases
 from tinyloc.survey.append_log import AppendLog
+from tinyloc.survey.commands import obey
 from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.plan import Plan, PlanRoom
 from tinyloc.survey.project import Project
 from tinyloc.survey.readings import Reading
-from tinyloc.survey.recorder import RESUME_GAP_S, Recorder
+from tinyloc.survey.recorder import EVENT_S, RESUME_GAP_S, Recorder
 from tinyloc.survey.session import READINGS, About, Mark, read_session, set_use
 from tinyloc.survey.sources.replay import ReplaySource
 from tinyloc.survey.sources.source import Source
+from tinyloc.survey.state import Desk
 
 ANNA = About(person="Anna", device="band", day="2026-11-30")
 
@@ -88,11 +90,13 @@ def test_a_full_disk_is_told_and_nothing_is_shown_that_is_not_recorded(tmp_path:
 
     monkeypatch.setattr(os, "write", full)
     recorder.take(Reading(None, "lost", -60))
+    (note,) = recorder.snapshot()["notes"]
+    assert "No space left" in note["text"] and "NOT recorded" in note["text"]
     recorder.take(Reading(None, "kept", -61))
     monkeypatch.undo()
     shown = recorder.snapshot()
     assert [level["id"] for level in shown["levels"]] == ["kept"] and shown["lost"] == 1
-    assert "No space left" in shown["notes"][0] and "NOT recorded" in shown["notes"][0]
+    assert shown["notes"] == [], "the disk has space again"
     recorder.close()
     kept = read_session(tmp_path / "sessions" / "2026-11-30-Anna-1")
     assert [one.id for one in kept.readings] == ["kept"] and kept.cut_lines == 0
@@ -140,7 +144,9 @@ def test_a_clock_that_jumps_is_told_and_its_readings_keep_their_place(tmp_path: 
     for second, says in ((0, 1000.0), (1, 1001.0), (2, 5.0), (3, 6.0)):
         clock.now = float(second)
         recorder.take(Reading(says, "beacon", -60, "port"))
-    assert "its clock jumped by" in recorder.snapshot()["notes"][0]
+    assert "its clock jumped by" in recorder.snapshot()["notes"][0]["text"]
+    clock.now += EVENT_S
+    assert recorder.snapshot()["notes"] == [], "an event is not shown for ever"
     recorder.close()
     assert read_session(tmp_path / "sessions" / "2026-11-30-Anna-1").time_s == [0.0, 1.0, 2.0, 3.0]
 
@@ -156,12 +162,54 @@ def test_two_sources_that_hear_one_beacon_are_told(tmp_path: Path) -> None:
     recorder.close()
 
 
-def test_ids_that_change_each_minute_are_offered_to_ignore() -> None:
-    phones = {f"4{n % 10}:{n:02x}:00:00:00:0{n % 10}": Life(60.0 * n, 60.0 * n + 59) for n in range(10)}
+def test_random_addresses_are_offered_to_ignore_from_their_first_reading_on() -> None:
+    phones = {f"4{n % 10}:{n:02x}:00:00:00:0{n % 10}": Life(60.0 * n, 60.0 * n) for n in range(10)}
     beacons = {name: Life(0.0, 900.0) for name in BEACONS}
-    assert passing({**phones, **beacons}, 900.0) == sorted(phones)
+    batch = {f"54:6c:0e:00:00:0{n}": Life(0.0, 1.0) for n in range(6)}
+    assert passing({**phones, **beacons, **batch}) == sorted(phones), "beacons of one maker share three bytes"
     assert not may_be_private("c0:00:00:00:00:01") and not may_be_private("anchor 1")
-    assert passing({**beacons, **dict(list(phones.items())[:3])}, 900.0) == [], "three may be beacons that are moved"
+    assert passing({**beacons, **dict(list(phones.items())[:2])}) == [], "two may be beacons of other makers"
+    steady = {name: Life(0.0, 3600.0) for name in phones}
+    assert passing(steady) == [], "no phone keeps its address for an hour"
+
+
+def test_ids_of_phones_that_will_come_are_ignored_as_well_and_beacons_are_kept(tmp_path: Path) -> None:
+    recorder = Recorder(Project(tmp_path))
+    desk = Desk(recorder.project, recorder, "cc2650")
+    beacons = ["54:6c:0e:00:00:01", "54:6c:0e:00:00:02", "c0:00:00:00:00:01"]
+    phones = [f"4{n}:0{n}:00:00:00:00" for n in range(4)]
+    for name in (*beacons, *phones):
+        recorder.take(Reading(None, name, -60))
+    assert recorder.snapshot()["passing"] == phones
+    obey(desk, "ignore random", b'{"ignore": true}')
+    recorder.take(Reading(None, "6f:11:22:33:44:55", -60))
+    assert [one["id"] for one in recorder.snapshot()["levels"]] == beacons
+    obey(desk, "ignore random", b'{"ignore": false}')
+    assert len(recorder.snapshot()["levels"]) == 8
+    desk.close()
+
+
+def test_a_note_ends_with_its_cause_and_an_ended_replay_says_so_and_can_be_played_again(tmp_path: Path) -> None:
+    recorder = with_source(Recorder(Project(tmp_path / "home")), Silent("port"))
+    recorder.state("port", "waiting", "port is gone; connect it again, the session goes on")
+    assert [one["text"] for one in recorder.snapshot()["notes"]] == [
+        "port is gone; connect it again, the session goes on"
+    ]
+    recorder.state("port", "running")
+    assert recorder.snapshot()["notes"] == []
+    recorder.state("port", "waiting", "port is gone")
+    recorder.remove_source("port")
+    assert recorder.snapshot()["notes"] == []
+    replay(recorder, write_recording(tmp_path / "a.csv", minutes=0.2))
+    (note,) = recorder.snapshot()["notes"]
+    assert note["kind"] == "info" and note["text"].startswith("a.csv is replayed to its end: ")
+    heard = recorder.counts.taken
+    recorder.replay_again("a.csv")
+    recorder._sources["a.csv"].thread.join()
+    assert recorder.counts.taken == 2 * heard > 0
+    with pytest.raises(SurveyError, match="no source that ended"):
+        recorder.replay_again("port")
+    recorder.close()
 
 
 def test_a_flood_of_ids_is_recorded_and_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

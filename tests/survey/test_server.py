@@ -2,8 +2,6 @@
 
 import http.client
 import json
-import struct
-import zlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,10 +9,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tests.png_files import png
 from tests.survey.desks import survey_page
+from tinyloc.bundle.pictures import PictureError, picture_size
 from tinyloc.survey.app import POLICY
-from tinyloc.survey.errors import SurveyError
-from tinyloc.survey.pictures import picture_size
 
 
 @pytest.fixture(scope="module")
@@ -130,16 +128,6 @@ def test_a_command_that_makes_no_sense_says_why(page, command: str, body: dict, 
     assert status == 400 and why in answer["error"]
 
 
-def png(width: int, height: int) -> bytes:
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    rows = zlib.compress(b"".join(b"\0" + b"\xee" * width for _ in range(min(height, 50))))
-
-    def part(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", rows) + part(b"IEND", b"")
-
-
 def test_a_picture_becomes_the_background_and_a_monster_is_refused(page) -> None:
     desk, address = page
     origin = f"http://{urlsplit(address).netloc}"
@@ -156,5 +144,5 @@ def test_a_picture_becomes_the_background_and_a_monster_is_refused(page) -> None
 def test_the_size_of_a_jpeg_is_read() -> None:
     jpeg = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08\x00\x1e\x00\x28" + bytes(20)
     assert picture_size(jpeg) == ("jpg", 40, 30)
-    with pytest.raises(SurveyError, match="says no size"):
+    with pytest.raises(PictureError, match="says no size"):
         picture_size(b"\xff\xd8\xff")

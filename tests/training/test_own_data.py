@@ -1,11 +1,13 @@
 """A user's own CSV, described by a TOML file."""
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.png_files import png
 from tinyloc.training.data import catalogue, own
 from tinyloc.training.data.dataset import UNSEEN
 from tinyloc.training.data.own.guess import guess
@@ -370,3 +372,53 @@ def test_damaged_utf_8_is_not_taken_for_another_encoding(tmp_path: Path) -> None
 def test_utf_8_that_is_declared_as_something_else_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is UTF-8 and not latin-1; leave encoding out"):
         own.load(umlauts(tmp_path, "utf-8", f'encoding = "latin-1"\n{ABOUT}'))
+
+
+PLAN = """
+[[rooms]]
+name = "kitchen"
+outline = [[0, 0], [400, 0], [400, 300], [0, 300]]
+[[floors]]
+name = "ground floor"
+image = "plan.png"
+metres_per_pixel = 0.05
+origin = [-100, 50]
+"""
+
+
+def test_the_picture_of_a_floor_travels_with_scale_and_origin(tmp_path: Path) -> None:
+    about = ABOUT.replace("[columns]", 'coordinates = "cm"\n[columns]') + PLAN
+    (tmp_path / "plan.png").write_bytes(png(40, 30))
+    site = catalogue.load("csv", {}, write(tmp_path, about)).site()
+    picture = site.floors[0].picture
+    assert picture is not None and picture.file == png(40, 30)
+    assert (picture.left_m, picture.bottom_m) == (-1.0, 0.5)
+    assert (picture.width_m, picture.height_m) == (2.0, 1.5)
+    assert site.rooms[0].high_m == (4.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "about", "why"),
+    [
+        (b"<svg onload='x'>", PLAN, "an SVG, which may hold scripts; save the plan as one of them"),
+        (b"GIF89a", PLAN, "neither a PNG nor a JPEG"),
+        (png(9_000, 9_000), PLAN, "at most 40 million. Save it smaller"),
+        (None, PLAN, "cannot be read"),
+        (png(40, 30), PLAN + "width_px = 80\n", "width_px and height_px say 80 x 30, the file has 40 x 30"),
+        (png(40, 30), PLAN + 'floor = "F7"\n', "no class is on floor 'F7'"),
+        (png(40, 30), PLAN.replace("plan.png", "."), "no plain file"),
+        (png(40, 30), PLAN.replace("plan.png", "a\\u0000b"), "no name of a file"),
+    ],
+)
+def test_a_picture_that_is_none_is_refused(tmp_path: Path, content: bytes | None, about: str, why: str) -> None:
+    if content is not None:
+        (tmp_path / "plan.png").write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(why)):
+        catalogue.load("csv", {}, write(tmp_path, ABOUT + about))
+
+
+def test_a_picture_too_large_for_reports_is_left_out_with_a_note(tmp_path: Path) -> None:
+    (tmp_path / "plan.png").write_bytes(png(40, 30) + bytes(2_000_000))
+    data = catalogue.load("csv", {}, write(tmp_path, ABOUT + PLAN))
+    assert not data.floor_pictures
+    assert any("the report carries at most 2,000,000 and shows no picture" in note for note in data.notes)

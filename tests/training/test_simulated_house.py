@@ -102,7 +102,7 @@ def test_level_falls_with_distance_walls_and_floors() -> None:
     assert levels[0] - levels[1] == pytest.approx(20 * np.log10(3))
     hall, upstairs = np.array([[4.8, 0.4, 1.2]]), np.add(source, [[0.2, 0.0, STOREY_M]])
     assert radio.wall_loss(walls, source, hall)[0] == radio.INNER_WALL_DB
-    plain = radio.RSSI_1M_DBM - 20 * np.log10(np.linalg.norm(upstairs - source))
+    plain = radio.Channel().rssi_1m_dbm - 20 * np.log10(np.linalg.norm(upstairs - source))
     assert radio.mean_level(plan, walls, 0, upstairs)[0] == pytest.approx(plain - radio.FLOOR_DB)
     garden = np.array([[source[0], 10.0, 1.2]])
     crossed = radio.wall_loss(walls, source, garden)[0]

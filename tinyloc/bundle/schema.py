@@ -3,6 +3,7 @@
     bundle/
       bundle.json            this schema
       model.onnx
+      model_float.tflite     of an own network: its step before quantisation
       model_int8.tflite      one entry of `models` each
       model_int16x8.tflite
       test.npz               TestSet: raw readings, labels, float results

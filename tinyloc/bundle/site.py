@@ -1,12 +1,66 @@
 """Where the data were taken: floors, rooms, access points. Drawn in reports; a device reads none of it."""
 
+import base64
+import binascii
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from tinyloc.bundle.pictures import PictureError, picture_size
 from tinyloc.bundle.quantities import Index, Metres, Place, Point
 from tinyloc.names import Line
 from tinyloc.strict import Strict
+
+MOST_PICTURE_BYTES = 2_000_000
+"""Of a picture that travels in bundles, evaluations and reports."""
+
+
+class FloorPicture(Strict):
+    """A picture of a floor, which the report draws behind everything else."""
+
+    content: Annotated[str, Field(max_length=4 * (MOST_PICTURE_BYTES // 3 + 1))]
+    """The PNG or JPEG file in base64."""
+    metres_per_pixel: Annotated[float, Field(gt=0, le=100)]
+    """Scale of the picture."""
+    left_m: Metres = 0.0
+    """x of its left edge."""
+    bottom_m: Metres = 0.0
+    """y of its lower edge."""
+
+    @model_validator(mode="after")
+    def _is_a_picture(self) -> "FloorPicture":
+        try:
+            picture_size(self.file)
+        except (PictureError, binascii.Error, ValueError) as error:
+            raise ValueError(f"content: {error}") from error
+        return self
+
+    @classmethod
+    def of_file(cls, file: bytes, metres_per_pixel: float, left_m: float, bottom_m: float) -> "FloorPicture":
+        """The picture of a file's bytes. Raises pydantic's ValidationError for no PNG or JPEG."""
+        content = base64.b64encode(file).decode("ascii")
+        return cls(content=content, metres_per_pixel=metres_per_pixel, left_m=left_m, bottom_m=bottom_m)
+
+    @property
+    def file(self) -> bytes:
+        """The PNG or JPEG file."""
+        return base64.b64decode(self.content, validate=True)
+
+    @property
+    def width_m(self) -> float:
+        """Width in metres."""
+        return picture_size(self.file)[1] * self.metres_per_pixel
+
+    @property
+    def height_m(self) -> float:
+        """Height in metres."""
+        return picture_size(self.file)[2] * self.metres_per_pixel
+
+    @property
+    def address(self) -> str:
+        """The picture as a `data:` address for HTML."""
+        kind = {"png": "png", "jpg": "jpeg"}[picture_size(self.file)[0]]
+        return f"data:image/{kind};base64,{self.content}"
 
 
 class Floor(Strict):
@@ -18,6 +72,8 @@ class Floor(Strict):
     """Name of the building, where the data have several."""
     height_m: Metres | None = None
     """Height of its boards in metres, where known."""
+    picture: FloorPicture | None = None
+    """Picture of the floor for reports."""
 
 
 class Room(Strict):
@@ -71,7 +127,7 @@ class Site(Strict):
     floors: Annotated[list[Floor], Field(max_length=1000)] = Field(default_factory=list)
     """Floors from the lowest up, or in the order of the data set; rooms and classes name them by index."""
     rooms: Annotated[list[Room], Field(max_length=10_000)] = Field(default_factory=list)
-    """Rooms, which the report draws behind its error map."""
+    """Rooms, which the report draws behind its map."""
     access_point_m: list[Place | None] | None = None
     """Position x, y, z in metres of each of `preprocessing.access_points`, null where unknown."""
 

@@ -1,13 +1,16 @@
 """`tinyloc data`: the data sets that recipes train on."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tinyloc.cli import complete
 from tinyloc.cli.console import output
 from tinyloc.cli.outputs import JsonOption, write_json
+
+if TYPE_CHECKING:
+    from tinyloc.training.data.radio_statistics import RadioStatistics
 
 app = typer.Typer(help="List, download and describe data sets.", no_args_is_help=True)
 NameArgument = Annotated[
@@ -50,6 +53,17 @@ def list_data(json: JsonOption = None) -> None:
     )
 
 
+def _radio_line(radio: "RadioStatistics") -> str:
+    parts = [f"readings of training: mean {radio.level_dbm:.1f} dBm, {radio.missing:.1%} not heard"]
+    if radio.step_db is not None:
+        parts.append(f"change in a third of a second {radio.step_db:.1f} dB")
+    if radio.residual_db is not None:
+        parts.append(f"around the mean of a square metre {radio.residual_db:.1f} dB")
+    if radio.autocorrelation is not None:
+        parts.append(f"autocorrelation of that {radio.autocorrelation:.2f}")
+    return "; ".join(parts)
+
+
 @app.command("get")
 def get(
     name: NameArgument,
@@ -77,6 +91,7 @@ def describe(
     from rich.table import Table
 
     from tinyloc.training.data import catalogue
+    from tinyloc.training.data.radio_statistics import radio_statistics
 
     data_set = catalogue.load(name, path=data)
     found = catalogue.describe(data_set)
@@ -101,6 +116,9 @@ def describe(
         f"{len(data_set.classes)} classes; {found.weakest_dbm:.0f} to {found.strongest_dbm:.0f} dBm"
     )
     console.print(table)
+    radio = radio_statistics(data_set.train, data_set.rate_hz)
+    if radio is not None:
+        console.print(_radio_line(radio))
     for note in data_set.notes:
         console.print(note, soft_wrap=True, markup=False, highlight=False)
     console.print(f"Licence: {escape(data_set.licence)}\nCite: {escape(data_set.citation)}")
@@ -116,6 +134,7 @@ def describe(
             "classes": list(data_set.classes),
             "rate_hz": data_set.rate_hz,
             "notes": list(data_set.notes),
+            "radio": None if radio is None else asdict(radio),
             "splits": {split: asdict(counts) for split, counts in found.splits.items()},
         },
     )

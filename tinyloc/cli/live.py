@@ -1,5 +1,6 @@
 """`tinyloc live`: a page on which a model works while somebody walks."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from tinyloc.cli import complete
 from tinyloc.cli.console import note
-from tinyloc.cli.options import BOARD_HELP, RUNS_DIR, ArithmeticOption, RunArgument, RunsDirOption
+from tinyloc.cli.options import BOARD_HELP, RUNS_DIR, ArithmeticOption, LinkKeyOption, RunArgument, RunsDirOption
 from tinyloc.cli.runs import find_run
 from tinyloc.cli.survey import (
     BaudOption,
@@ -18,11 +19,10 @@ from tinyloc.cli.survey import (
     SpeedOption,
     opened,
 )
+from tinyloc.errors import UserError
 
 FUSION = "fusion:"
-"""RUN fusion:SITE is a filter of the fusion's study on a simulated walk."""
-WALK = 1
-"""Number of the test walk, as `tinyloc fusion emulate --seed` counts."""
+"""RUN fusion:WALK is a filter along a walk, see survey/fusion_walks.py."""
 
 
 def live(
@@ -44,17 +44,20 @@ def live(
         ),
     ] = None,
     arithmetic: ArithmeticOption = None,
+    link_key: LinkKeyOption = None,
     http_port: HttpPortOption = 0,
     browser: BrowserOption = True,
     runs_dir: RunsDirOption = RUNS_DIR,
 ) -> None:
     """Show a model at work in the browser: its dot on the plan, probabilities, cost of each answer, accuracy.
 
-    RUN fusion:loop or fusion:corridor shows UWB fixes, dead reckoning and their fusion along a simulated walk.
+    RUN fusion:FOLDER shows UWB fixes, dead reckoning and their fusion along your own recording, fusion:trek-m1l and
+    others along published ones, fusion:loop and fusion:corridor along simulated walks.
     """
     from tinyloc.boards import load_board
     from tinyloc.device.emulator import EmulatedDevice
     from tinyloc.device.image.build import load_build
+    from tinyloc.device.link.key import read_key
     from tinyloc.device.link.persistent_port import PersistentPort
     from tinyloc.device.link.serial_port import SerialPort
     from tinyloc.device.link.transport import Transport
@@ -65,6 +68,10 @@ def live(
     from tinyloc.survey.sources.names import make_source
 
     if run.startswith(FUSION):
+        given = {"--port": port, "--source": source, "--replay": replay, "--demo": demo, "--arithmetic": arithmetic}
+        unused = [name for name, value in given.items() if value]
+        if unused:
+            raise UserError(f"{run} plays a walk on the emulated board; leave out {', '.join(unused)}")
         _fusion(run.removeprefix(FUSION), board, speed, folder, http_port, browser)
         return
     found = load_board(board)
@@ -78,12 +85,20 @@ def live(
     generated = layout.need_generated(arithmetic)
     image = layout.need_firmware(board, arithmetic)
     transport: Transport
+    told: list[Callable[[str], None]] = [note]
+
+    def tell(text: str) -> None:
+        for hear in told:
+            hear(text)
+
     if port:
-        transport = PersistentPort(lambda: SerialPort(port, found.uart.baud), tell=note)
+        transport = PersistentPort(lambda: SerialPort(port, found.uart.baud), tell=tell)
     else:
         transport = EmulatedDevice(load_build(image).elf, found, measure=True)
-    model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "")
-    desk = live_desk(model, folder or layout.path / "live", board, shown)
+    key = None if link_key is None else read_key(link_key)
+    model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "", key)
+    told.append(model.tell)
+    desk = live_desk(model, layout.path, folder or layout.path / "live", board, shown)
     for one in sources:
         desk.recorder.add_source(one)
     try:
@@ -93,31 +108,23 @@ def live(
 
 
 def _fusion(name: str, board: str, speed: float, folder: Path | None, http_port: int, browser: bool) -> None:
-    """Show a filter at work on a simulated walk."""
+    """Show a filter at work along a walk."""
     import tempfile
 
     from tinyloc.boards import load_board
-    from tinyloc.cli.choices import FusionMethod, LevelChoice, Site
-    from tinyloc.cli.fusion import RESULTS, made
     from tinyloc.device.emulator import EmulatedDevice
-    from tinyloc.errors import UserError
+    from tinyloc.survey.fusion_walks import build_walk, find_walk
     from tinyloc.survey.live_fusion import LiveFusion
     from tinyloc.survey.project import Project
     from tinyloc.survey.recorder import Recorder
     from tinyloc.survey.serve import serve
     from tinyloc.survey.state import Desk
-    from tinyloc.training.fusion.simulation.simulate import simulate
-    from tinyloc.training.fusion.simulation.sites import site as place
-    from tinyloc.training.fusion.study.record import TEST_SEED
 
-    if name not in [*Site]:
-        raise UserError(f"there is no site {name!r} for a fusion walk; there are {', '.join(Site)}")
-    chosen = Site(name)
+    found, chosen = find_walk(name), load_board(board)
     with tempfile.TemporaryDirectory(prefix="tinyloc-live-") as work:
-        image, _, _ = made(chosen, board, FusionMethod.STEERED, LevelChoice.SIZE, RESULTS, Path(work))
-        device = EmulatedDevice(image.elf, load_board(board), measure=True)
-        walk = simulate(place(chosen), TEST_SEED + WALK)
-        shown = LiveFusion(walk, device, load_board(board), f"{place(chosen).title}, walk {WALK}", speed)
+        note("making code and image")
+        image = build_walk(found, chosen, Path(work))
+        shown = LiveFusion(found, EmulatedDevice(image.elf, chosen, measure=True), chosen, speed)
         project = Project(folder or Path(work) / "live", plan=shown.plan())
         desk = Desk(project, Recorder(project), board, shown)
         try:

@@ -27,7 +27,7 @@ def list_models(json: JsonOption = None) -> None:
 
     cards = [load_card(name) for name in names()]
     models = _table(("model", "data, architecture, form"), ("macro F1", "accuracy", "median error, m"))
-    images = _table(("run",), ("flash, KB", "RAM, KB", "cycles per sample", "µJ per sample"))
+    images = _table(("run",), ("flash, KB", "RAM, KB", "cycles per sample", "with wait states", "µJ per sample"))
     for card in cards:
         error = f"{card.errors_m['p50']:.2f}" if card.errors_m else ""
         models.add_row(
@@ -41,7 +41,7 @@ def list_models(json: JsonOption = None) -> None:
         for board, image in card.boards.items():
             images.add_row(
                 f"zoo:{card.name}-{board}", f"{image.flash_bytes / 1024:.1f}", f"{image.ram_bytes / 1024:.1f}",
-                f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}",
+                f"{image.cycles:,.0f}", f"{image.waited_cycles or image.cycles:,.0f}", f"{image.energy_uj:.1f}",
             )  # fmt: skip
     console = output(TABLE_WIDTH)
     console.print(models)
@@ -65,7 +65,12 @@ def _table(texts: Sequence[str], numbers: Sequence[str]) -> "Table":
 @app.command("pack")
 def pack(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Directory of an exported run.", autocompletion=complete.runs)
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="Directory of an exported run, or of a run with a bundle of your own.",
+            autocompletion=complete.runs,
+        ),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model in the zoo.")],
     board: Annotated[
@@ -81,7 +86,7 @@ def pack(
         Path | None, typer.Option("--to", help="Folder of the zoo. Default: the zoo of this tinyloc.")
     ] = None,
 ) -> None:
-    """Measure an exported run and add it to the zoo as a small bundle with a card."""
+    """Measure an exported run or an own bundle and add it to the zoo as a small bundle with a card."""
     from tinyloc.device.zoo.pack import pack as pack_run
     from tinyloc.paths import ZOO_DIR, folder_of_clone
 

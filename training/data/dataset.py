@@ -3,14 +3,14 @@
 Letters: P access points, C classes, N samples of a recording.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyloc.bundle.combine import Combine
-from tinyloc.bundle.site import Floor, Room, Site
+from tinyloc.bundle.site import Floor, FloorPicture, Room, Site
 from tinyloc.names import line_of_text, printable, repeated
 from tinyloc.training.errors import DataError
 
@@ -71,6 +71,8 @@ class DataSet:
     """What the loader read, left out, guessed or doubts, a sentence each, for people."""
     access_point_m: npt.NDArray[np.float64] | None = None
     """(P, 3) x, y, z in metres, NaN where unknown."""
+    floor_pictures: Mapping[int, FloorPicture] = field(default_factory=dict)
+    """Index of a floor in `site` -> its picture."""
     simulator: int | None = None
     """Version of the simulator that made it."""
     combine: Combine = "mean"
@@ -99,13 +101,16 @@ class DataSet:
         """Floors, rooms and access points as a bundle carries them."""
         names = list(dict.fromkeys(self.class_group))
         if not names:
-            highest = max((room.floor for room in self.floor_plan), default=-1)
+            highest = max([*(room.floor for room in self.floor_plan), *self.floor_pictures], default=-1)
             names = [f"floor {number}" for number in range(highest + 1)]
         buildings = [_building(name) for name in names]
         places = self.access_point_m
         known = None if places is None else [None if np.isnan(row).any() else tuple(row.tolist()) for row in places]
         return Site(
-            floors=[Floor(name=name, building=of) for name, of in zip(names, buildings, strict=True)],
+            floors=[
+                Floor(name=name, building=of, picture=self.floor_pictures.get(number))
+                for number, (name, of) in enumerate(zip(names, buildings, strict=True))
+            ],
             rooms=list(self.floor_plan),
             access_point_m=known,
         )

@@ -26,6 +26,7 @@ def load(
     living_recordings: int = 2,
     living_minutes: float = 15.0,
     simulator: int = SIMULATOR,
+    channel: str = "typical",
 ) -> DataSet:
     """Simulate a house: scripted walks to train and validate, free living on other days to test.
 
@@ -37,6 +38,7 @@ def load(
         living_minutes: length of each of them in minutes.
         simulator: version. 1: worn on the chest, all rooms used. 2: at the wrist, with a body that shades more, a
             swinging arm and postures, and one room with most of the time, as in the real homes.
+        channel: "typical", or "flat": level, lost packets and fading calibrated to a real flat (`radio.CHANNELS`).
 
     Raises:
         DataError: an unknown house or impossible options, all at once.
@@ -54,11 +56,14 @@ def load(
         problems.append(f"living_minutes = {living_minutes:g}, must be 0.5 to 1440")
     if simulator not in radio.WEARERS:
         problems.append(f"simulator = {simulator}, must be one of {', '.join(map(str, radio.WEARERS))}")
+    if channel not in radio.CHANNELS:
+        problems.append(f"channel = {channel!r}, must be one of {', '.join(radio.CHANNELS)}")
     if problems:
         raise DataError(f"simulated house: {'; '.join(problems)}; correct the data options")
     house = HOUSES[name]
     environment = np.random.default_rng([seed, 0])
     wearer = radio.WEARERS[simulator]
+    air = radio.CHANNELS[channel]
     habits = walks.HABITS[simulator]
     longer = walks.longer_stays(house, habits, np.random.default_rng([seed, 3]))
     fields = [radio.random_field(environment) for _ in house.access_points]
@@ -66,13 +71,13 @@ def load(
     def scripted(number: int) -> Recording:
         generator = np.random.default_rng([seed, 1, number])
         return _record(
-            house, f"fingerprint_{number + 1}", walks.fingerprint_walk(house, generator), fields, generator, wearer
+            house, f"fingerprint_{number + 1}", walks.fingerprint_walk(house, generator), fields, generator, wearer, air
         )
 
     def living(number: int) -> Recording:
         generator = np.random.default_rng([seed, 2, number])
         track = walks.living_walk(house, generator, living_minutes * 60, habits, longer)
-        return _record(house, f"living_{number + 1}", track, fields, generator, wearer)
+        return _record(house, f"living_{number + 1}", track, fields, generator, wearer, air)
 
     centres = [(x, y, z + radio.WEARABLE_M) for x, y, z in (space.centre for space in house.spaces)]
     return DataSet(
@@ -101,10 +106,11 @@ def _record(
     fields: list[radio.Field],
     generator: np.random.Generator,
     wearer: radio.Wearer,
+    channel: radio.Channel,
 ) -> Recording:
     return Recording(
         name=name,
-        rssi_dbm=radio.hear(house, track, fields, generator, wearer),
+        rssi_dbm=radio.hear(house, track, fields, generator, wearer, channel),
         position_m=(track.position_m + np.array([0.0, 0.0, radio.WEARABLE_M])).astype(np.float32),
         label=track.label,
         time_s=track.time_s,

@@ -5,7 +5,8 @@
 with the log-distance law, a loss for each wall and floor slab that the straight line crosses (doors are ignored), the
 body in the way of access points behind the back, shadowing that is a smooth function of place, and Rician fading that
 is new with every packet. A packet is lost at random and the more likely the weaker it is. What survives is rounded
-to whole dBm. The numbers are typical of 2.4 GHz indoors (ITU-R P.1238, COST 231 multi-wall), chosen and not fitted.
+to whole dBm. The numbers are typical of 2.4 GHz indoors (ITU-R P.1238, COST 231 multi-wall), chosen and
+not fitted; `CHANNELS` has a fitted set too.
 """
 
 import itertools
@@ -17,7 +18,6 @@ import numpy.typing as npt
 from tinyloc.training.data.floor_plans import STOREY_M, House, Space
 from tinyloc.training.data.walks import RATE_HZ, Track, slow_noise
 
-RSSI_1M_DBM = -58.0
 PATH_LOSS_EXPONENT = 2.0
 INNER_WALL_DB = 3.5
 OUTER_WALL_DB = 7.0
@@ -27,15 +27,10 @@ BODY_DB = 10.0
 SHADOWING_DB = 3.0
 SHADOWING_M = 1.5
 """Shadowing is correlated over about so many metres."""
-SESSION_DB = 2.0
-"""Furniture, doors and people differ from recording to recording: further shadowing, new in each."""
 RECEIVER_DB = 1.5
 """The level of each receiver drifts from recording to recording."""
-RICIAN_K = 3.0
-"""Power of the steady path over that of the scattered ones."""
-LOSS_FLOOR = 0.08
 SENSITIVITY_DBM = -95.0
-"""Half of the packets are lost at this level, besides those of LOSS_FLOOR."""
+"""Half of the packets are lost at this level, besides those of `Channel.loss_floor`."""
 SENSITIVITY_SLOPE_DB = 2.0
 LOWEST_DBM, HIGHEST_DBM = -110.0, -20.0
 WEARABLE_M = 1.0
@@ -43,6 +38,24 @@ WEARABLE_M = 1.0
 _WAVES = 48
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How loud the wearable sends, and what packets suffer whatever the place."""
+
+    rssi_1m_dbm: float = -58.0
+    """Level at 1 m in dBm."""
+    rician_k: float = 3.0
+    """Power of the steady path over that of the scattered ones."""
+    loss_floor: float = 0.08
+    """Share of packets that are lost at any level."""
+    session_db: float = 2.0
+    """Furniture, doors and people differ from recording to recording: further shadowing, new in each."""
+
+
+CHANNELS = {"typical": Channel(), "flat": Channel(-37.0, 5.0, 0.093, 0.5)}
+"""By name. "flat" brings house-a near to the training drives of ble_flat_kolakowski (docs/reference/data.md)."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +133,15 @@ def random_field(generator: np.random.Generator) -> Field:
     return Field(generator.normal(0.0, 1.0 / SHADOWING_M, (_WAVES, 3)), generator.uniform(0, 2 * np.pi, _WAVES))
 
 
-def mean_level(house: House, plan: list[Wall], index: int, position: Floats) -> Floats:
+def mean_level(
+    house: House, plan: list[Wall], index: int, position: Floats, channel: Channel = CHANNELS["typical"]
+) -> Floats:
     """dBm (N,) at access point `index` of a wearable at (N, 3) in metres, before body, shadowing and fading."""
     source = np.array(house.access_points[index])
     distance = np.maximum(np.linalg.norm(position - source, axis=1), 0.3)
     slabs = np.abs(np.floor(position[:, 2] / STOREY_M) - np.floor(source[2] / STOREY_M))
     level: Floats = (
-        RSSI_1M_DBM
+        channel.rssi_1m_dbm
         - 10 * PATH_LOSS_EXPONENT * np.log10(distance)
         - wall_loss(plan, source, position)
         - FLOOR_DB * slabs
@@ -175,7 +190,12 @@ def body_loss(source: Floats, position: Floats, free_rad: Floats, body_db: float
 
 
 def hear(
-    house: House, track: Track, fields: list[Field], generator: np.random.Generator, wearer: Wearer = WEARERS[1]
+    house: House,
+    track: Track,
+    fields: list[Field],
+    generator: np.random.Generator,
+    wearer: Wearer = WEARERS[1],
+    channel: Channel = CHANNELS["typical"],
 ) -> npt.NDArray[np.float32]:
     """Readings (N, P) in whole dBm along a track, NaN where the packet was lost.
 
@@ -186,21 +206,21 @@ def hear(
     position = track.position_m + np.array([0.0, 0.0, WEARABLE_M])
     samples, points = len(position), len(house.access_points)
     arms = slow_noise(generator, samples, 8.0, points)  # moving arms and door leaves: slow change of each path, 1 dB
-    scatter = generator.standard_normal((2, samples, points)) * np.sqrt(0.5 / (RICIAN_K + 1))
-    steady = np.sqrt(RICIAN_K / (RICIAN_K + 1))
+    scatter = generator.standard_normal((2, samples, points)) * np.sqrt(0.5 / (channel.rician_k + 1))
+    steady = np.sqrt(channel.rician_k / (channel.rician_k + 1))
     fading = 10 * np.log10((steady + scatter[0]) ** 2 + scatter[1] ** 2)
     level = np.empty((samples, points))
     for index in range(points):
         level[:, index] = (
-            mean_level(house, plan, index, position)
+            mean_level(house, plan, index, position, channel)
             - body_loss(np.array(house.access_points[index]), position, free, wearer.body_db)
             + SHADOWING_DB * fields[index](position)
-            + SESSION_DB * random_field(generator)(position)
+            + channel.session_db * random_field(generator)(position)
             + RECEIVER_DB * generator.standard_normal()
         )
     level += arms + fading
     if wearer.posture_db:
         level -= wearer.posture_db * np.abs(slow_noise(generator, samples, POSTURE_S * RATE_HZ))[:, None]
     weak = 1 / (1 + np.exp((level - SENSITIVITY_DBM) / SENSITIVITY_SLOPE_DB))
-    lost = generator.random(level.shape) < LOSS_FLOOR + (1 - LOSS_FLOOR) * weak
+    lost = generator.random(level.shape) < channel.loss_floor + (1 - channel.loss_floor) * weak
     return np.where(lost, np.nan, np.clip(np.rint(level), LOWEST_DBM, HIGHEST_DBM)).astype(np.float32)

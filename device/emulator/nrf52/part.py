@@ -1,12 +1,15 @@
 """Peripherals of the nRF52832 and nRF52840, as far as firmware that polls a UART can tell them from the real ones.
 
 Register offsets and reset values: Nordic's nrf52.svd and nrf52840.svd; factory data that nrfx's errata code reads.
-Crystal, UART without DMA, pins, watchdog, reset reasons and the cache's switch are modelled.
+Crystals, UART without DMA, pins, watchdog, reset reasons, the cache's switch and RTC0 are modelled.
 """
+
+import random
 
 from tinyloc.device.emulator.families import Family, RenodeNotes
 from tinyloc.device.emulator.nrf52.clock_power import PIN_RESET, SOFTWARE_RESET, WATCHDOG_RESET, ClockPower
 from tinyloc.device.emulator.nrf52.flash import nvmc
+from tinyloc.device.emulator.nrf52.sleep import RealTimeCounter, system_on_idle
 from tinyloc.device.emulator.nrf52.uart import Gpio, LegacyUart
 from tinyloc.device.emulator.peripherals import (
     BadAccess,
@@ -83,6 +86,40 @@ class Watchdog(RegisterFile):
         return self.running and (self.clock.cycles() - self._fed) / CORE_HZ > self.timeout_s()
 
 
+class RandomGenerator(RegisterFile):
+    """RNG: a byte is there whenever it runs. Seeded, so that a run can be repeated."""
+
+    def __init__(self) -> None:
+        self._chance = random.Random("RNG")
+        self.running = False
+        table = named("""
+            000 TASKS_START
+            004 TASKS_STOP
+            100 EVENTS_VALRDY
+            200 SHORTS 0 1
+            304 INTENSET
+            308 INTENCLR
+            504 CONFIG 0 1
+            508 VALUE 0 0
+        """)
+        super().__init__("RNG", 0x4000_D000, table, 0x1000)
+
+    def reset(self) -> None:
+        super().reset()
+        self.running = False
+
+    def on_read(self, name: str, value: int) -> int:
+        if name == "EVENTS_VALRDY":
+            return int(self.running)
+        return self._chance.getrandbits(8) if name == "VALUE" and self.running else value
+
+    def on_write(self, name: str, value: int) -> int:
+        if name in ("TASKS_START", "TASKS_STOP"):
+            self.running = name == "TASKS_START" if value & 1 else self.running
+            return 0
+        return value
+
+
 class Nrf52:
     """All peripherals of the part, and what the machine asks of it."""
 
@@ -93,6 +130,8 @@ class Nrf52:
         ports = [Gpio(int(name[1:]), 32 if name == "P0" else 16) for name in host.facts.ports]
         self.watchdog = Watchdog(clock)
         self.uart = LegacyUart(host, self.power, ports)
+        self._rtc = RealTimeCounter(clock, self.power)
+        self.system.on_clear_pending = self._rtc.clear_pending
         factory = named(
             "010 CODEPAGESIZE 1000 0\n014 CODESIZE 0 0\n060 DEVICEID0 0 0\n064 DEVICEID1 0 0\n100 PART 0 0"
             "\n104 VARIANT 0 0\n10c RAM 0 0\n110 FLASH 0 0"
@@ -102,7 +141,8 @@ class Nrf52:
             "208 APPROTECT ffffffff 0\n20c NFCPINS ffffffff 0\n200 PSELRESET0 ffffffff 0\n204 PSELRESET1 ffffffff 0"
         )
         self.peripherals: list[Peripheral] = [
-            self.system, Dwt(clock, self.system), self.power, self.watchdog, self.uart, nvmc(),
+            self.system, Dwt(clock, self.system), self.power, self.watchdog, self.uart, self._rtc,
+            nvmc(), RandomGenerator(),
             RegisterFile("FICR", 0x1000_0000, factory), RegisterFile("UICR", 0x1000_1000, user), *ports,
         ]  # fmt: skip
 
@@ -111,11 +151,12 @@ class Nrf52:
         return CORE_HZ
 
     def sleep(self) -> Sleep | str:
-        """No sleep is modelled."""
-        return "the emulator does not model the sleep of this part"
+        """System ON idle, or what of it is not set up."""
+        return system_on_idle(self._rtc, self.power, self.system, bool(self.uart.values["ENABLE"]))
 
     def wake(self) -> None:
-        """Never called: there is no sleep."""
+        """RTC0 ends System ON idle; the core runs on the RC oscillator."""
+        self._rtc.elapse()
 
     def reset(self, cause: str) -> None:
         """Reset the part: power-on, software or watchdog."""

@@ -4,6 +4,7 @@ Ready bits, limits of the PLL, wait states and clock gates are modelled. No crys
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from tinyloc.device.emulator.peripherals import BadAccess, RegisterFile, named
 from tinyloc.device.emulator.stm32l4.flash import FlashRegisters
@@ -96,29 +97,10 @@ class Rcc(RegisterFile):
         self.values["CR"] = self.values["CR"] & ~(3 << 24) | 1 << on | 1 << (10 if on else 1)
         self.values["CFGR"] = self.values["CFGR"] & ~0xF | (0b0101 if on else 0)
 
-    def _msi_hz(self) -> int:
-        cr = self.values["CR"]
-        index = cr >> 4 & 15 if cr >> 3 & 1 else self.values["CSR"] >> 8 & 15
-        return MSI_RANGES_HZ[min(index, 11)]
-
-    def _pll_hz(self) -> int:
-        config = self.values["PLLCFGR"]
-        source = {1: self._msi_hz(), 2: HSI_HZ}.get(config & 3, 0)
-        if not self.values["CR"] >> 25 & 1 or not config >> 24 & 1 or not source:
-            return 0
-        divider, factor, output = (config >> 4 & 7) + 1, config >> 8 & 0x7F, 2 * ((config >> 25 & 3) + 1)
-        vco = source // divider * factor
-        if not 4_000_000 <= source // divider <= 16_000_000 or not 64_000_000 <= vco <= 344_000_000:
-            raise BadAccess(f"PLL input {source / divider / 1e6:g} MHz, VCO {vco / 1e6:g} MHz: outside its limits")
-        return vco // output
-
     def system_hz(self) -> int:
         """The core clock, 0 when its source does not run."""
-        cr = self.values["CR"]
-        source = self.values["CFGR"] & 3
-        hz = (self._msi_hz() * (cr >> 1 & 1), HSI_HZ * (cr >> 10 & 1), 0, self._pll_hz())[source]
-        prescaler = self.values["CFGR"] >> 4 & 15
-        return hz >> ((0, 1, 2, 3, 4, 6, 7, 8, 9)[prescaler - 7] if prescaler >= 8 else 0)
+        values = self.values
+        return system_hz(values["CR"], values["CSR"], values["CFGR"], values["PLLCFGR"])
 
     def apb_hz(self, bus: int) -> int:
         """Clock of the peripherals on APB1 or APB2."""
@@ -129,3 +111,28 @@ class Rcc(RegisterFile):
         """What closes a peripheral whose clock is switched on by that bit."""
         reason = f"its clock is off (RCC_{register} bit {bit})"
         return lambda: None if self.values[register] >> bit & 1 else reason
+
+
+@lru_cache(maxsize=64)  # a UART asks for its rate at every byte
+def system_hz(cr: int, csr: int, cfgr: int, pllcfgr: int) -> int:
+    """The core clock that four registers of the RCC make, 0 when its source does not run."""
+    msi = _msi_hz(cr, csr)
+    hz = (msi * (cr >> 1 & 1), HSI_HZ * (cr >> 10 & 1), 0, _pll_hz(cr, pllcfgr, msi))[cfgr & 3]
+    prescaler = cfgr >> 4 & 15
+    return hz >> ((0, 1, 2, 3, 4, 6, 7, 8, 9)[prescaler - 7] if prescaler >= 8 else 0)
+
+
+def _msi_hz(cr: int, csr: int) -> int:
+    index = cr >> 4 & 15 if cr >> 3 & 1 else csr >> 8 & 15
+    return MSI_RANGES_HZ[min(index, 11)]
+
+
+def _pll_hz(cr: int, config: int, msi_hz: int) -> int:
+    source = {1: msi_hz, 2: HSI_HZ}.get(config & 3, 0)
+    if not cr >> 25 & 1 or not config >> 24 & 1 or not source:
+        return 0
+    divider, factor, output = (config >> 4 & 7) + 1, config >> 8 & 0x7F, 2 * ((config >> 25 & 3) + 1)
+    vco = source // divider * factor
+    if not 4_000_000 <= source // divider <= 16_000_000 or not 64_000_000 <= vco <= 344_000_000:
+        raise BadAccess(f"PLL input {source / divider / 1e6:g} MHz, VCO {vco / 1e6:g} MHz: outside its limits")
+    return vco // output

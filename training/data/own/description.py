@@ -96,20 +96,25 @@ class OwnRoom(BaseModel):
 
 
 class OwnFloor(BaseModel):
-    """[[floors]]: how `tinyloc survey` draws a floor; its rooms lie in metres whatever stands here."""
+    """[[floors]]: a picture of a floor, drawn by the report; `tinyloc survey` writes the same table."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: Line
     """Name for people."""
+    floor: Line | None = None
+    """Name of the classes' group, as "F1", see `OwnRoom.floor`. Without it the first floor here is "F0", the next "F1"
+    and so on; a single one is the first group."""
     image: str | None = None
-    """Picture of the floor beside this file; its lower left corner is x = 0, y = 0."""
-    metres_per_pixel: float = Field(default=0.01, gt=0)
-    """Scale of the picture."""
+    """PNG or JPEG beside this file."""
+    metres_per_pixel: float = Field(default=0.01, gt=0, le=100)
+    """Scale of the picture, in metres whatever the unit of the positions."""
+    origin: tuple[float, float] = (0.0, 0.0)
+    """Position x, y of the picture's lower left corner, in the unit of the positions."""
     width_px: int = Field(default=0, ge=0)
-    """Width of the picture in pixels, 0 without one."""
+    """Width of the picture in pixels; 0: as the file says."""
     height_px: int = Field(default=0, ge=0)
-    """Height of the picture in pixels, 0 without one."""
+    """Height of the picture in pixels; 0: as the file says."""
 
 
 class OwnData(BaseModel):

@@ -34,7 +34,7 @@ def load(path: Path, split_seed: int = 0) -> DataSet:
     files, frame, rate_hz = read_files(path.parent, about, findings)
     facts = Facts(about.name, about.title or about.name, about.licence, about.citation, about.combine)
     data_set = build(facts, files, about.split_rule, about.class_rule, rate_hz, split_seed, findings)
-    return with_site(data_set, about, frame)
+    return with_site(data_set, about, frame, path.parent)
 
 
 def read_files(folder: Path, about: OwnData, findings: Findings) -> tuple[dict[str, Scans], Frame, float]:
