@@ -206,12 +206,13 @@ class LanguageModel:
         where, file = (path.parent, {"gguf_file": path.name}) if path.is_file() else (path, {})
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(where, local_files_only=True, **file)
-            self._model: Any = AutoModelForCausalLM.from_pretrained(where, local_files_only=True, **file).eval()
+            model: Any = AutoModelForCausalLM.from_pretrained(where, local_files_only=True, **file)
         except ImportError as error:
             raise FusionError(f"{path}: {error}; GGUF files need the packages gguf and accelerate") from error
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise FusionError(f"{path}: not a causal language model that transformers reads ({error})") from error
         self._torch: Any = torch
+        self._model: Any = model.eval()
         self.parameters = sum(p.numel() for p in self._model.parameters())
         self._beginning: tuple[str, int, Any] = ("", 0, None)
 

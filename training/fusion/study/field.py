@@ -174,7 +174,7 @@ class Chooser:
 
 
 @dataclass
-class Field:
+class Prepared:
     """All that the seeds share."""
 
     settings: FieldSettings
@@ -199,7 +199,7 @@ class SeedOutcome:
     """Method -> group -> walk -> RMSE and greatest error."""
 
 
-def prepare_field(settings: FieldSettings, data: Path, progress: Progress) -> Field:
+def prepare_field(settings: FieldSettings, data: Path, progress: Progress) -> Prepared:
     """Simulate and read all walks, tune the filters without a student on the training walks."""
     torch.set_num_threads(1)
     progress("field: walks to train on")
@@ -211,10 +211,10 @@ def prepare_field(settings: FieldSettings, data: Path, progress: Progress) -> Fi
     progress("field: walks to test on")
     test = Together(test_groups(data, settings))
     new, fixed = prepare([w.walk for w in test.groups[0].walks]), tuned["fixed"]
-    return Field(settings, tuned, chooser, rollouts, test, roll_out(new, fixed, make_rule(fixed, None, len(new))))
+    return Prepared(settings, tuned, chooser, rollouts, test, roll_out(new, fixed, make_rule(fixed, None, len(new))))
 
 
-def run_seed(field: Field, seed: int, progress: Progress) -> SeedOutcome:
+def run_seed(field: Prepared, seed: int, progress: Progress) -> SeedOutcome:
     """Train students, choose the gate on the validation walks, judge on the test walks."""
     settings, seen = field.settings, field.seen
     students = train_students(field.rollouts, settings, seed, progress)
@@ -236,7 +236,7 @@ def run_seed(field: Field, seed: int, progress: Progress) -> SeedOutcome:
     return SeedOutcome(chosen, judged, forecasts, students["student"], found)
 
 
-def gather(field: Field, outcomes: Sequence[SeedOutcome]) -> FieldRecord:
+def gather(field: Prepared, outcomes: Sequence[SeedOutcome]) -> FieldRecord:
     """One record of the seeds, in the order of the settings."""
     rows = [
         GroupRow(
