@@ -251,6 +251,8 @@ def _one_teacher(
             row.same_windows_m[rival.kind] = round(ate(there.next_m, answered), 4)
         if not one.students:
             return
+    if isinstance(one, ConstantVelocity):
+        return  # stands for what each must beat; it teaches nobody
     lessons_of = evenly(training, one.windows) if isinstance(one, Language) else training
     said = teacher.forecast(lessons_of)
     if np.isnan(said.deviation_m).all():
