@@ -125,12 +125,19 @@ compiler: # the cross compiler: by apt when root, else say what is missing
 
 # --- the path of a model ---------------------------------------------------------------------------------------------
 
-demo: $(VENV)/.tools compiler ## the whole path on the simulated house, from training to the verdict
-	@echo "== train";   $(TINYLOC) train $(RECIPE) --run $(RUN) $(WHERE)
-	echo "== export";   $(TINYLOC) export $(RUN) $(WHERE)
-	echo "== codegen";  $(TINYLOC) codegen $(RUN) $(WHERE)
-	echo "== build";    $(TINYLOC) build $(RUN) --board $(BOARD) $(WHERE)
-	echo "== emulate";  $(TINYLOC) emulate $(RUN) --board $(BOARD) $(WHERE)
+demo: $(VENV)/.tools compiler ## the whole path on the simulated house, from training to the verdict, with each stage's time
+	@stage() {
+	  name=$$1; shift
+	  echo "== $$name"
+	  began=$$(date +%s)
+	  "$$@" $(WHERE)
+	  echo "== $$name took $$(( $$(date +%s) - began )) s"
+	}
+	stage train $(TINYLOC) train $(RECIPE) --run $(RUN)
+	stage export $(TINYLOC) export $(RUN)
+	stage codegen $(TINYLOC) codegen $(RUN)
+	stage build $(TINYLOC) build $(RUN) --board $(BOARD)
+	stage emulate $(TINYLOC) emulate $(RUN) --board $(BOARD)
 
 train: $(VENV)/.tools ## train RECIPE into runs/RUN (goes on where it was interrupted)
 	$(TINYLOC) train $(RECIPE) --run $(RUN) $(WHERE)

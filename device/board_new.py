@@ -11,7 +11,8 @@ from tinyloc.device.emulator.families import family_names
 from tinyloc.files import write_whole
 from tinyloc.names import file_name, line_of_text
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,14}")
+NAME = re.compile(r"(?!all$)[a-z][a-z0-9_]{0,14}")
+"""`--board all` means every board."""
 """HELLO carries 15 bytes of it; it names directories and C files."""
 FLAGS = {
     "cortex-m3": '["-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"]',
@@ -44,7 +45,7 @@ def new_board(
         BoardError: A name that exists or cannot be one, an unknown core, or an unknown part without a family.
     """
     if not NAME.fullmatch(name):
-        raise BoardError(f"{name!r} is no name for a board; use at most 15 small letters, digits and underscores")
+        raise BoardError(f"{name!r} is no name for a board; at most 15 small letters, digits and underscores, not all")
     if core not in get_args(Core):
         raise BoardError(f"unknown core {core!r}; there are: {', '.join(get_args(Core))}")
     for option, text in (("--part", part), ("--title", title or part)):

@@ -48,6 +48,7 @@ def to_onnx(model: Localiser, path: Path) -> StepNames:
 
 def write_onnx(module: nn.Module, arguments: tuple[Tensor, ...], names: StepNames, path: Path) -> None:
     """Write a module that takes `arguments` to `path`, its inputs and outputs named. ExportError if nothing came."""
+    vars(torch._C).get("_jit_set_onnx_log_enabled", bool)(False)  # it prints the whole graph on an error
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         torch.onnx.export(

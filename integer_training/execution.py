@@ -18,11 +18,13 @@ from tinyloc.codegen.graph import BYTES, RANGE, Graph, Operator
 from tinyloc.codegen.graph import Tensor as GraphTensor
 from tinyloc.codegen.semantics.operator_table import rule_of
 from tinyloc.export.errors import ExportError
+from tinyloc.integer_training.convolution import KINDS as CONVOLUTIONS
+from tinyloc.integer_training.convolution import convolved_integers
 from tinyloc.integer_training.program import Block, blocks
 from tinyloc.integer_training.surrogates import ELEMENTWISE, MOVES, missing, surrogate
 
 Watch = Callable[[Tensor], Tensor]
-WEIGHTED = ("FULLY_CONNECTED", "DEPTHWISE_CONV_2D")
+WEIGHTED = ("FULLY_CONNECTED", *CONVOLUTIONS)
 
 
 @dataclass(frozen=True)
@@ -261,13 +263,13 @@ class Execution:
         found = self._by_table(number, operands)
         if found is not None:
             return found
+        if self.graph.operators[number].kind in CONVOLUTIONS:
+            assert operands[0] is not None
+            return convolved_integers(self.graph, self.graph.operators[number], operands[0])
         small, op = self._small_graph(number, operands, samples)
         rule = rule_of(small, op)
         assert rule is not None
         arrays = [None if x is None else x.numpy() for x in operands]
-        if op.kind == "DEPTHWISE_CONV_2D":  # samples lie beside each other, as places of one image
-            assert arrays[0] is not None
-            arrays[0] = np.ascontiguousarray(arrays[0][:, 0, :, 0].transpose(1, 0, 2)[None])
         (result,) = rule.reference(small, op, arrays)
         (output,) = self.graph.operators[number].outputs
         return torch.from_numpy(result.reshape(samples, *self.graph.tensors[output].shape))
@@ -324,10 +326,6 @@ class Execution:
             inputs.append(len(tensors) - 1)
         result = self.graph.tensors[op.outputs[0]]
         shape: tuple[int, ...] = (samples, *result.shape)
-        if op.kind == "DEPTHWISE_CONV_2D":
-            _, taps, _, channels = self.graph.tensors[op.inputs[0]].shape
-            tensors[0] = dataclasses.replace(tensors[0], shape=(1, taps, samples, channels))
-            shape = (1, 1, samples, channels)
         tensors.append(dataclasses.replace(result, shape=shape))
         alone = dataclasses.replace(op, inputs=tuple(inputs), outputs=(len(tensors) - 1,))
         made = Graph("one operator", tuple(tensors), (alone,), (), ()), alone

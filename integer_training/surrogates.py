@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tinyloc.codegen.graph import Graph, Operator
+from tinyloc.integer_training.convolution import convolved
 
 Operands = Sequence[Tensor | None]
 RELUS: dict[int, tuple[float, float]] = {1: (0.0, float("inf")), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
@@ -69,6 +70,14 @@ def _transpose(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
     return [x.permute(0, *(axis + 1 for axis in _numbers(graph, op, 1)))]
 
 
+def _pad(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
+    """With real 0, which is the zero point in integers."""
+    (x,) = _given(values, 1)
+    borders = [_numbers(graph, op, 1)[at : at + 2] for at in range(0, 2 * (x.dim() - 1), 2)]
+    value = 0 if x.is_floating_point() else graph.tensors[op.outputs[0]].zero_point
+    return [functional.pad(x, [n for pair in reversed(borders) for n in pair], value=value)]
+
+
 def _gather(graph: Graph, op: Operator, values: Operands) -> list[Tensor]:
     (x,) = _given(values, 1)
     axis = op.attributes["axis"] % len(graph.tensors[op.inputs[0]].shape) + 1
@@ -81,6 +90,7 @@ MOVES: dict[str, Move] = {
     "CONCATENATION": _concatenation,
     "EXPAND_DIMS": _reshaped,
     "GATHER": _gather,
+    "PAD": _pad,
     "RESHAPE": _reshaped,
     "SLICE": _slice,
     "SPLIT": _split,
@@ -103,17 +113,9 @@ def _fully_connected(graph: Graph, op: Operator, values: Operands) -> Tensor:
     return y.reshape(len(x), *graph.tensors[op.outputs[0]].shape)
 
 
-def _depthwise(graph: Graph, op: Operator, values: Operands) -> Tensor:
-    x, w = _given(values, 2)  # (N, 1, K, 1, C), (1, K, 1, C): one place, see `taken_apart`
-    bias = values[2] if len(values) > 2 else None
-    y = (x * w).sum(2, keepdim=True)
-    return y if bias is None else y + bias
-
-
-def taken_apart(graph: Graph, op: Operator) -> bool:
-    """Whether a depthwise convolution is one sum of products a channel, as in a step."""
-    x, w, y = (graph.tensors[t].shape for t in (op.inputs[0], op.inputs[1], op.outputs[0]))
-    return x == w and x[2] == 1 and y == (1, 1, 1, x[3])
+def _convolution(graph: Graph, op: Operator, values: Operands) -> Tensor:
+    x, w = _given(values, 2)
+    return convolved(graph, op, x, w, values[2] if len(values) > 2 else None)
 
 
 def _batch_matmul(graph: Graph, op: Operator, values: Operands) -> Tensor:
@@ -145,10 +147,14 @@ ELEMENTWISE: dict[str, Meaning] = {
     "CAST": _unary(lambda x: x),
     "EXP": _unary(torch.exp),
     "LOG": lambda graph, op, values: _given(values, 1)[0].clamp(min=_least(graph, op)).log(),
+    "LEAKY_RELU": lambda _graph, op, values: functional.leaky_relu(_given(values, 1)[0], float(op.attributes["alpha"])),
     "LOGISTIC": _unary(torch.sigmoid),
+    "MAXIMUM": _binary(torch.maximum),
+    "MINIMUM": _binary(torch.minimum),
     "MUL": _binary(torch.mul),
     "QUANTIZE": _unary(lambda x: x),
     "RELU": _unary(torch.relu),
+    "RELU6": _unary(functional.relu6),
     "RSQRT": lambda graph, op, values: _given(values, 1)[0].clamp(min=_least(graph, op)).rsqrt(),
     "SUB": _binary(torch.sub),
     "TANH": _unary(torch.tanh),
@@ -156,7 +162,8 @@ ELEMENTWISE: dict[str, Meaning] = {
 MEANINGS: dict[str, Meaning] = {
     **ELEMENTWISE,
     "BATCH_MATMUL": _batch_matmul,
-    "DEPTHWISE_CONV_2D": _depthwise,
+    "CONV_2D": _convolution,
+    "DEPTHWISE_CONV_2D": _convolution,
     "FULLY_CONNECTED": _fully_connected,
     "SOFTMAX": lambda _graph, op, values: torch.softmax(_given(values, 1)[0] * op.attributes["beta"], dim=-1),
 }
@@ -172,9 +179,4 @@ def surrogate(graph: Graph, op: Operator, values: Operands) -> Tensor:
 def missing(graph: Graph) -> list[str]:
     """Operators of a graph that no table has, sorted."""
     found = {op.kind for op in graph.operators if op.kind not in MOVES and op.kind not in MEANINGS}
-    found |= {
-        "DEPTHWISE_CONV_2D of several places"
-        for op in graph.operators
-        if op.kind == "DEPTHWISE_CONV_2D" and not taken_apart(graph, op)
-    }
     return sorted(found)

@@ -64,7 +64,7 @@ class IntegerTwin(Twin):
 
     @property
     def drops(self) -> nn.Module:
-        """Of an MLP: its hidden layers' outputs."""
+        """Of an MLP: its hidden layers' outputs. AttributeError for others."""
         return self.model.get_submodule("drops")
 
     def train(self, mode: bool = True) -> "IntegerTwin":

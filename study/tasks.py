@@ -2,10 +2,12 @@
 
 import heapq
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -73,9 +75,14 @@ class _Reports:
         return texts
 
 
-def _run(work: Work, arguments: tuple[Any, ...], key: str, reports: Any) -> _Outcome:
-    """Run on a worker. Exceptions return as text: not all can be sent."""
+def _run(work: Work, arguments: tuple[Any, ...], key: str, reports: Any, folder: str) -> _Outcome:
+    """Run on a worker, in the folder of the command where the machine has it: classes of the user's are found there.
+
+    Exceptions return as text: not all can be sent.
+    """
     last = [0.0]
+    if Path(folder).is_dir():
+        os.chdir(folder)
 
     def tell(text: str) -> None:
         if time.monotonic() - last[0] >= REPORT_SECONDS:
@@ -146,7 +153,7 @@ class Engine:
                 "max_retries": self.retries,
                 "retry_exceptions": False,
             }
-            reference = self._remote.options(**options).remote(work, arguments, key, self._reports)
+            reference = self._remote.options(**options).remote(work, arguments, key, self._reports, str(Path.cwd()))
             self.running[reference], self.taken[reference] = key, needs.cpus
             room -= needs.cpus
 

@@ -9,6 +9,7 @@ maker, random addresses share them with nobody; and no phone keeps its address f
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}")
 _MAKER = 8
@@ -24,6 +25,7 @@ def is_address(name: str) -> bool:
     return _ADDRESS.fullmatch(name) is not None
 
 
+@lru_cache(maxsize=10_000)
 def may_be_private(name: str) -> bool:
     """Whether an id is an address whose top bits are those of a private one, 00 or 01."""
     return is_address(name) and int(name[:2], 16) >> 6 in (0, 1)

@@ -44,7 +44,8 @@ def survey_of(run: Path) -> SurveyFile | None:
 def live_desk(model: LiveModel, run: Path, folder: Path, board: str, demo: Demo | None = None) -> Desk:
     """Open a folder and let the recorder feed the model.
 
-    A fresh folder gets plan, pictures and ids of the survey that the run was trained in, else the model's own plan.
+    A fresh folder gets plan, pictures and ids of the survey that the run was trained in, else the model's own plan. The
+    folder inside the run follows the survey.
     """
     run = run.resolve()
     bundle = model.bundle
@@ -53,6 +54,9 @@ def live_desk(model: LiveModel, run: Path, folder: Path, board: str, demo: Demo 
         plan = plan.model_copy(update={"beacons": demo.beacons()})
     survey = survey_of(run) if demo is None else None
     project = Project(folder, plan=survey.plan if survey else plan, ids=survey.ids if survey else None)
+    if survey and folder.resolve().parent == run and (project.plan, project.ids) != (survey.plan, survey.ids):
+        project.set_plan(survey.plan)
+        project.set_ids(survey.ids)
     for floor in project.plan.floors if survey else []:
         if floor.image and (run.parent.parent / floor.image).is_file():
             write_whole(folder / floor.image, (run.parent.parent / floor.image).read_bytes())

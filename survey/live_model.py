@@ -23,9 +23,11 @@ from tinyloc.device.evaluation.energy import energy
 from tinyloc.device.evaluation.evaluate import check_device, check_generated
 from tinyloc.device.link.client import DeviceClient, DeviceRestarted
 from tinyloc.device.link.frames import Result
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import LinkError, Transport
 from tinyloc.device.report.record import ReportError, load_evaluation
 from tinyloc.survey.plan import plan_of_site
+from tinyloc.survey.room_probabilities import room_probabilities
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.session import Mark
 
@@ -45,7 +47,7 @@ class Answer:
 
     result: Result
     share: npt.NDArray[np.float64]
-    """(C,) softmax of the scores: the mean over the scans that a decision looks at."""
+    """(C,) probabilities over the scans that a decision looks at, see room_probabilities."""
     place: tuple[float, float, int] | None
     spread_m: float
 
@@ -88,12 +90,20 @@ class Judge:
 class LiveModel:
     """Asks a device about every scan. Raises SurveyError, LinkError and others when device and run do not fit."""
 
-    def __init__(self, run: Path, generated: Path, board: Board, transport: Transport, title: str = "") -> None:
+    def __init__(
+        self,
+        run: Path,
+        generated: Path,
+        board: Board,
+        transport: Transport,
+        title: str = "",
+        link_key: SharedKey | None = None,
+    ) -> None:
         self.board, self.title = board, title
         self.bundle: Bundle = load_bundle(run / "bundle")
         manifest = read_manifest(generated)
         arithmetic = check_generated(manifest, self.bundle, generated)
-        self.client = DeviceClient(transport)
+        self.client = DeviceClient(transport, key=link_key)
         check_device(self.client.hello(), manifest, self.bundle, board, transport.name)
         self.client.reset()
         self._emulated = transport if isinstance(transport, EmulatedDevice) else None
@@ -111,7 +121,7 @@ class LiveModel:
         self.trail: deque[tuple[float, float]] = deque(maxlen=TRAIL)
         self.last: Answer | None = None
         window = self.bundle.window
-        self._shares: deque[npt.NDArray[np.float64]] = deque(maxlen=window.steps)
+        self._scores: deque[npt.NDArray[np.float64]] = deque(maxlen=window.steps)
         self.decided: str | None = None
         self.unknown = False
         self.problem = ""
@@ -158,6 +168,10 @@ class LiveModel:
     def truth(self, room: str | None, x: float | None, y: float | None, floor: int) -> None:
         """Nothing to do: each scan comes with where the person is."""
 
+    def tell(self, text: str) -> None:
+        """Show what happens to the port, until the next answer."""
+        self.problem = text
+
     def close(self) -> None:
         """Stop asking; the port is let go."""
         self._stop.set()
@@ -194,7 +208,7 @@ class LiveModel:
 
     def _failed(self, error: Exception) -> None:
         self.problem, self.last, self.decided = str(error), None, None
-        self._shares.clear()
+        self._scores.clear()
 
     def _again(self) -> None:
         try:
@@ -213,8 +227,8 @@ class LiveModel:
             self.cycles = result.cycles
         self.problem = ""
         self.answers += 1
-        self._shares.append(softmax(result.scores * self._scale))
-        share = self._shares[0] if self.bundle.window.online else np.mean(self._shares, axis=0)
+        self._scores.append(np.asarray(result.scores * self._scale, np.float64))
+        share = room_probabilities(np.array(self._scores), self.bundle.crf, self.bundle.window.online)
         place, spread = self._place(result, share)
         self.last = Answer(result, share, place, spread)
         if place is not None:
@@ -291,7 +305,7 @@ class LiveModel:
         if self._are_places:
             shown["room"], rooms = self._where(last), []
         elif self.decided is not None and last.share.argmax() != classes.index(self.decided):
-            shown["note"] += f"; the mean of these scans says {classes[order[0]]}"
+            shown["note"] += f"; {classes[order[0]]} is as likely"
         spent = energy(self.board, self.cycles)
         tiles = [
             {"name": "cycles", "value": f"{self.cycles:,}"},
@@ -305,12 +319,6 @@ class LiveModel:
         if last.place is not None:
             dot = {"x": last.place[0], "y": last.place[1], "floor": last.place[2], "spread": round(last.spread_m, 2)}
         return {**shown, "rooms": rooms, "tiles": tiles, "dot": dot}
-
-
-def softmax(scores: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-    """Probabilities of scores in natural logarithms."""
-    powers = np.exp(scores - scores.max())
-    return np.asarray(powers / powers.sum(), np.float64)
 
 
 def score_scale(directory: Path, arithmetic: Arithmetic) -> float:
@@ -333,10 +341,12 @@ def class_places(bundle: Bundle) -> npt.NDArray[np.float64]:
 
 
 def report_lines(run: Path, board: Board, bundle: Bundle, arithmetic: str) -> list[str]:
-    """The figures of the report beside which the live ones stand."""
-    figures = bundle.float_metrics
+    """The figures of the report beside which the live ones stand: errors of a position model, else scores."""
+    figures, places = bundle.float_metrics, bundle.outputs.position == "mean"
     told = []
-    if "macro_f1" in figures and "accuracy" in figures:
+    if places and "error_p50_m" in figures:
+        told.append(f"Float model on its test set: {_errors(figures['error_p50_m'], figures['error_p90_m'])}.")
+    elif not places and "macro_f1" in figures and "accuracy" in figures:
         told.append(
             f"Float model on its test set: macro F1 {figures['macro_f1']:.3f}, accuracy {figures['accuracy']:.3f}."
         )
@@ -346,4 +356,10 @@ def report_lines(run: Path, board: Board, bundle: Bundle, arithmetic: str) -> li
         return told
     cycles = f", {found.cycles.median:,.0f} cycles (median, {found.cycles_kind})" if found.cycles else ""
     whose = "golden scans" if found.golden else "test set"
-    return [*told, f"Report, {arithmetic} on {board.name}, {whose}: accuracy {found.device.accuracy:.3f}{cycles}."]
+    errors = found.device.errors_m
+    quality = _errors(errors["p50"], errors["p90"]) if places and errors else f"accuracy {found.device.accuracy:.3f}"
+    return [*told, f"Report, {arithmetic} on {board.name}, {whose}: {quality}{cycles}."]
+
+
+def _errors(median_m: float, p90_m: float) -> str:
+    return f"median error {median_m:.2f} m, 90 % within {p90_m:.2f} m"

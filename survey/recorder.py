@@ -385,6 +385,7 @@ class Recorder:
                 "now_s": round(now, 2),
                 "sources": sources,
                 "levels": levels,
+                "passing": self.levels.passing(ids, {beacon.id for beacon in self.project.plan.beacons}),
                 "heard_ids": len(self.levels.ids),
                 "beyond": self.levels.beyond,
                 "session": None if session is None else {
@@ -403,7 +404,6 @@ class Recorder:
         with self._lock:
             ids = self.project.ids
             return {
-                "passing": self.levels.passing(ids, {beacon.id for beacon in self.project.plan.beacons}),
                 "vanished": self.levels.vanished(ids),
                 "shared": self.levels.shared(ids),
             }

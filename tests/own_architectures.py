@@ -40,6 +40,16 @@ class LastRowOnly(Causal):
         return super().forward(x)[:, -1]
 
 
+class Headless(Causal):
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__(inputs, classes)
+        self.last, self.head = self.head, None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.conv(functional.pad(x.transpose(1, 2), (self.context - 1, 0))))
+        return self.last(y.transpose(1, 2))
+
+
 class Stepped(nn.Module):
     """A recurrent network with a step of its own."""
 

@@ -21,6 +21,7 @@ from tinyloc.training.compress.level import level_scores
 from tinyloc.training.data.dataset import DataSet
 from tinyloc.training.distil.external import check_same
 from tinyloc.training.distil.guide import Guide
+from tinyloc.training.distil.hidden import check_watched
 from tinyloc.training.distil.settings import Distillation, Teacher
 from tinyloc.training.finished_teachers import Find, Known, finished_teachers
 from tinyloc.training.inputs import fitted, narrowed
@@ -118,6 +119,10 @@ def fit_model(
     tuner: for recipes that train with integers.
     """
     compression, distillation = recipe.compression, recipe.distillation
+    if distillation is not None and (distillation.hidden_weight or distillation.relation_weight):
+        trained = [one.model for one in (*distillation.teachers, distillation.assistant) if one and one.model]
+        for settings in (recipe.model, *trained):  # before anything trains
+            check_watched(build_model(settings, len(data_set.access_points), len(data_set.classes)))
     finished = finished_teachers(recipe, data_set, find)
     if compression.access_points is not None:
         data_set = _selected(recipe, data_set, compression.access_points, stages)

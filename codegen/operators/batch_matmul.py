@@ -106,7 +106,8 @@ class BatchMatMul(KernelRule):
             "shift": number(shift),
             "zero_point": number(ty.zero_point),
         }
-        if in_data_mode() and r.rounding == "twice" and depth < NARROW_DEPTH:
+        narrow = r.rounding == "twice" and depth < NARROW_DEPTH
+        if narrow and (in_data_mode() or (multiplier and -30 <= shift < 0)):
             shift = shift if multiplier else -1
             require(-30 <= shift < 0, f"its sums are scaled by {multiplier * 2.0 ** (shift - 31):.3g}, not below 1/2")
             fields |= {"shift": number(-shift), "half": number(1 << (-shift - 1)), "narrow": 1}

@@ -30,7 +30,8 @@ class AddressWatch:
 
     `crash` is called with a reason and the instruction's address. `trap` adds what the core was told to trap. Where the
     flash lies at 0 a null pointer reads the vectors: loads are looked at for that the first NULL_LOOKS times, on
-    virtual boards never, since networks there load too much. `timing` charges the profiler for reads of the flash.
+    virtual boards never, since networks there load too much. `timing` tells the profiler what reads of the flash wait,
+    as long as `waits` is set.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class AddressWatch:
         self._reads: FlashReads | None = None
         if timing is not None and timing.wait_states:
             self._reads = FlashReads(timing, flash.base, flash.size)
-            profiler.fetch = self._reads.fetch
+        self.waits = True
         self._null_end = VECTORS_BYTES if flash.base == 0 and check and not board.virtual else 0
         self._null_looks = NULL_LOOKS if self._null_end else 0
         self._loads = _loads(image) if self._reads or self._null_end else []
@@ -96,7 +97,9 @@ class AddressWatch:
 
     def begin(self) -> None:
         """Look at loads from now on."""
-        if self._reads or self._null_looks:
+        reads = self._reads if self.waits else None
+        self._profiler.fetch = None if reads is None else reads.fetch
+        if reads is not None or self._null_looks:
             for load in self._loads:
                 place = load.address
                 self._hooks.append(self._engine.hook_add(UC_HOOK_CODE, self._on_load, load, place, place))
@@ -117,8 +120,8 @@ class AddressWatch:
         if load.index is not None:
             place += engine.reg_read(_register(load.index)) << load.shift
         place &= 0xFFFF_FFFF
-        if self._reads is not None:
-            self._profiler.cycles += self._reads.load(place, load.size)
+        if self._reads is not None and self._profiler.fetch is not None:
+            self._profiler.stalls += self._reads.load(place, load.size)
         if place < self._null_end:
             self._crash(f"read of {place:#010x} through a null pointer (the vector table is there)", address)
 

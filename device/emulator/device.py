@@ -15,8 +15,8 @@ RATE_TOLERANCE = 0.03
 class EmulatedDevice:
     """A powered-on board running an ELF file. The firmware runs while `read` waits.
 
-    `timing` adds flash wait states to the cycles. `measure` models cycles and instructions (slower); it may be switched
-    at any time. Raises ImageError, BoardError, and EmulatorCrash from `read`.
+    `timing` counts what reads of the flash wait, beside the cycles. `measure` models cycles and instructions (slower);
+    it may be switched at any time. Raises ImageError, BoardError, and EmulatorCrash from `read`.
     """
 
     def __init__(
@@ -50,6 +50,13 @@ class EmulatedDevice:
     @measure.setter
     def measure(self, wanted: bool) -> None:
         self.machine.measure = wanted
+
+    def measure_next(self, cycles: bool, waits: bool = True) -> None:
+        """Model cycles of what runs from now on, and with them what the flash waits where the device has a timing."""
+        if self.measure and self.machine.waits != waits:
+            self.measure = False
+        self.machine.waits = waits
+        self.measure = cycles
 
     @property
     def runs(self) -> list[RunCost]:

@@ -30,8 +30,10 @@ class FlashTiming:
         return f"{self.wait_states} flash wait states, {self.width} bytes per read, {caches}"
 
 
-def timing_of(board: Board, wait_states: int, cached: bool) -> FlashTiming:
-    """The board's flash with so many wait states, with its caches or without."""
+def timing_of(board: Board, wait_states: int | None = None, cached: bool = True) -> FlashTiming:
+    """The board's flash with so many wait states, its own by default, with its caches or without."""
+    if wait_states is None:
+        wait_states = board.clock.flash_wait_states
     cache = board.flash_cache
     if cache is None:
         return FlashTiming(wait_states)

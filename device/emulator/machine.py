@@ -137,7 +137,7 @@ class PowerLost(Exception):
 class Machine:
     """A board with an image in its flash, powered on.
 
-    `timing` charges reads of the flash for its wait states, without it they have none. `measure` counts blocks, models
+    `timing` counts what reads of the flash wait, without it they do not. `measure` counts blocks, models
     cycles (near 1 µs a block) and, with `check_alignment`, looks at the address of each transfer that must be aligned;
     without it the code runs free. It can be switched between runs. Calls of `entries` are measured. RAM holds random
     bytes of `power_on_seed` at power-on.
@@ -503,6 +503,15 @@ class Machine:
             self._addresses.end()
             self._block_hook.remove()
             self._block_hook = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether waits of the flash are counted when `measure` is switched on the next time."""
+        return self._addresses.waits
+
+    @waits.setter
+    def waits(self, wanted: bool) -> None:
+        self._addresses.waits = wanted
 
     def _reset(self, cause: str) -> None:
         self.part.reset(cause)

@@ -6,7 +6,7 @@ shadow stack, so that a function's cost is known alone and with what it calls.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from capstone.arm import ARM_OP_IMM, ARM_OP_REG, ARM_REG_LR, ARM_REG_PC
@@ -81,6 +81,13 @@ class RunCost:
     functions: tuple[FunctionCost, ...]
     folded: dict[str, int]
     """Call chain "entry;callee;..." -> cycles spent there, the input of flame graphs."""
+    stalls: int | None = None
+    """Cycles that reads of the flash waited, not counted in the others; None where they were not modelled."""
+
+    @property
+    def waited_cycles(self) -> int:
+        """Cycles with the flash's wait states."""
+        return self.cycles + (self.stalls or 0)
 
 
 class Profiler:
@@ -93,6 +100,8 @@ class Profiler:
         self._last = Block(0, -1, 0, 0, PLAIN, "")
         self.cycles = 0
         self.instructions = 0
+        self.stalls = 0
+        """Cycles that reads of the flash waited."""
         self.deadline = 0
         """The run is stopped when `cycles` passes this."""
         self._cycles_mark = self._instructions_mark = 0
@@ -101,6 +110,7 @@ class Profiler:
         self._stack: list[tuple[int, Node]] = []  # return address, node to go back to
         self._entry_depth: int | None = None
         self._entry_node: Node | None = None
+        self._entry_stalls = 0
         self.runs: list[RunCost] = []
         self.on_new_block: Callable[[int, list[Any]], None] | None = None
         self.on_call: Callable[[], None] | None = None
@@ -137,7 +147,7 @@ class Profiler:
         self.cycles += block.cycles
         self.instructions += block.instructions
         if self.fetch is not None:
-            self.cycles += self.fetch(address, size)
+            self.stalls += self.fetch(address, size)
         self._last = block
         if self.cycles > self.deadline:
             self.stop()
@@ -169,7 +179,7 @@ class Profiler:
         self._node.calls += 1
         if function in self.entries and self._entry_depth is None:
             self._entry_depth = len(self._stack)
-            self._entry_node = self._node
+            self._entry_node, self._entry_stalls = self._node, self.stalls
             for node in self._node.walk():
                 node.cycles = node.instructions = node.calls = 0
             self._node.calls = 1
@@ -190,7 +200,8 @@ class Profiler:
 
     def _finish(self) -> None:
         assert self._entry_node is not None
-        self.runs.append(_run_cost(self._entry_node))
+        stalls = self.stalls - self._entry_stalls if self.fetch is not None else None
+        self.runs.append(replace(_run_cost(self._entry_node), stalls=stalls))
         self._entry_depth = self._entry_node = None
 
     def _decode(self, address: int, size: int) -> Block:

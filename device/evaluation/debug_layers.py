@@ -10,6 +10,7 @@ from tinyloc.codegen.manifest import read_manifest
 from tinyloc.codegen.verify.layer_checks import Check, LayerReference
 from tinyloc.device.evaluation.evaluate import check_device, check_generated
 from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import Transport
 from tinyloc.errors import UserError, counted
 
@@ -58,6 +59,7 @@ def compare_layers(
     transport: Transport,
     progress: Callable[[int, int], None] = lambda done, total: None,
     timeout: float = 0.5,
+    link_key: SharedKey | None = None,
 ) -> Comparison:
     """Run the test set until a layer differs from the NumPy integer reference.
 
@@ -68,7 +70,7 @@ def compare_layers(
     test_set = load_test_set(bundle_dir, bundle)
     generated = read_manifest(generated_dir)
     arithmetic = check_generated(generated, bundle, generated_dir)
-    client = DeviceClient(transport, timeout=timeout)
+    client = DeviceClient(transport, timeout=timeout, key=link_key)
     hello = client.hello()
     check_device(hello, generated, bundle, board, transport.name)
     if not hello.checks_layers:

@@ -45,6 +45,7 @@ from tinyloc.device.evaluation.evaluation_record import (
     LitertDifferences,
     Quality,
     Sample,
+    Waited,
 )
 from tinyloc.device.evaluation.host_answers import BackgroundHost, GivenHost, HostAnswers, HostLocaliser
 from tinyloc.device.evaluation.positions import Decided, Metres, mean_places
@@ -52,6 +53,7 @@ from tinyloc.device.image.build import BuildResult, read_record
 from tinyloc.device.image.footprint import measure_flash, measure_ram
 from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.frames import Hello
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import Transport
 from tinyloc.errors import UserError
 from tinyloc.training.metrics import Due, confusion, due_decisions, position_errors, score
@@ -60,6 +62,8 @@ from tinyloc.training.protocol.figures import figures, judged
 
 MEASURED_SAMPLES = 200
 """In the emulator cycles are modelled for so many samples by default; the others run free."""
+WAITED_SAMPLES = 20
+"""For so many of them waits of the flash are modelled too, which takes several times as long."""
 FIRST_MISMATCHES = 20
 
 
@@ -88,6 +92,7 @@ def evaluate(
     log: Path | None = None,
     timeout: float = 0.5,
     require: Budget = NOTHING,
+    link_key: SharedKey | None = None,
 ) -> Evaluation:
     """Evaluate a model on a device.
 
@@ -99,6 +104,7 @@ def evaluate(
         baud: rate to change to for the test set; on a serial port only.
         log: JSONL file that lets an interrupted evaluation continue; it is removed at the end.
         require: gates of the command line, beside those of board and recipe.
+        link_key: that the image was built with; None: it asks for no tags.
     Raises:
         EvaluationError, LinkError, BundleError, ManifestError, BuildError, HostError, and EmulatorCrash from the
         emulator.
@@ -108,19 +114,20 @@ def evaluate(
     test_set = load_test_set(bundle_dir, bundle)
     generated = read_manifest(generated_dir)
     arithmetic = check_generated(generated, bundle, generated_dir)
-    client = DeviceClient(transport, timeout=timeout)
+    client = DeviceClient(transport, timeout=timeout, key=link_key)
     hello = client.hello()
     check_device(hello, generated, bundle, board, transport.name)
     if baud is not None and baud != transport.baud:
         client.set_baud(baud)
     emulated = transport if isinstance(transport, EmulatedDevice) else None
     chosen = _chosen(len(test_set.label), measured)
+    waited = _chosen(len(test_set.label), WAITED_SAMPLES, chosen)
     if emulated is not None:
         emulated.runs.clear()
 
     def before(index: int) -> None:
         if emulated is not None:
-            emulated.measure = index in chosen
+            emulated.measure_next(index in chosen, index in waited)
 
     backend = backend_named(generated.backend)
     source = (
@@ -190,8 +197,11 @@ def _independent(bundle: Bundle, arithmetic: Arithmetic) -> bool:
     return bundle.window.steps == 1 and not carries
 
 
-def _chosen(samples: int, measured: int) -> frozenset[int]:
+def _chosen(samples: int, measured: int, among: frozenset[int] | None = None) -> frozenset[int]:
     """Which samples are measured: drawn with a fixed seed, so that no pattern of the recording is favoured."""
+    if among is not None:
+        drawn = _chosen(len(among), measured)
+        return frozenset(index for place, index in enumerate(sorted(among)) if place in drawn)
     if measured <= 0 or measured >= samples:
         return frozenset(range(samples))
     return frozenset(np.random.default_rng(0).choice(samples, measured, replace=False).tolist())
@@ -275,11 +285,13 @@ def _evaluation(
     flash = measure_flash(build.elf, build.map)
     ram = measure_ram(build.elf, int(answers.stack_high_water.max(initial=0)), build.sizes.stack_reserve)
     cycles, kind = _cycles(answers, runs, hello)
-    latency = None if cycles is None else cycles.max / hello.clock_hz * 1e3
+    waited = _waited(runs, transport)
+    slower = cycles if waited is None else waited.cycles
+    latency = None if slower is None else slower.max / hello.clock_hz * 1e3
     record = read_record(build.elf.parent)
     ram = ram.model_copy(update={"stack_bound": record.stack_bound_bytes})
     decided = answers.class_index[due.sample]
-    power = None if cycles is None else energy(board, cycles.median)
+    power = None if slower is None else energy(board, slower.median)
     used = used_figures(flash.total, ram.total, latency, qualities[0], power, bundle.window.rate_hz)
     golden, required, recipe = bundle.samples_from == "golden scans", require.limits(), bundle.budget.limits()
     if problems := unanswerable(required, golden, used):
@@ -330,6 +342,7 @@ def _evaluation(
         site=bundle.site,
         cycles=cycles,
         cycles_kind=kind,
+        waited=waited,
         instructions=_distribution([run.instructions for run in runs]),
         measured_samples=len(runs) if runs else (len(test_set.label) if cycles else 0),
         functions=_functions(runs),
@@ -433,6 +446,15 @@ def _cycles(answers: Answers, runs: Sequence[RunCost], hello: Hello) -> tuple[Di
     if hello.counts_cycles:
         return _distribution(answers.cycles.tolist()), "counted by the device"
     return None, "not counted"
+
+
+def _waited(runs: Sequence[RunCost], transport: Transport) -> Waited | None:
+    """What the flash's wait states make of the cycles; None where they were not modelled or there are none."""
+    found = _distribution([run.waited_cycles for run in runs if run.stalls is not None])
+    timing = transport.timing if isinstance(transport, EmulatedDevice) else None
+    if found is None or timing is None or not timing.wait_states:
+        return None
+    return Waited(cycles=found, samples=sum(run.stalls is not None for run in runs), timing=timing.text)
 
 
 def _functions(runs: Sequence[RunCost]) -> list[Cost]:

@@ -93,6 +93,14 @@ class Buffer(_Strict):
     last: int
 
 
+class Waited(_Strict):
+    """Cycles of one sample with the wait states of the board's flash."""
+
+    cycles: Distribution
+    samples: int  # that they were modelled of
+    timing: Line  # the model of the flash
+
+
 class Energy(_Strict):
     """Energy of one inference: cycles / f * I * V."""
 
@@ -205,6 +213,7 @@ class Evaluation(_Strict):
     site: Site
     cycles: Distribution | None  # of one sample, modelled or counted
     cycles_kind: Line  # "modelled" or "counted by the device"
+    waited: Waited | None = None  # None: the flash has no wait states, or the device counted the cycles
     instructions: Distribution | None
     measured_samples: int  # samples whose cycles were modelled
     functions: list[Cost]
@@ -226,6 +235,11 @@ class Evaluation(_Strict):
     @property
     def golden(self) -> bool:
         return self.samples_from == "golden scans"
+
+    @property
+    def slower_cycles(self) -> Distribution | None:
+        """Of one sample, with wait states where the flash has them: time, energy and the budget are of these."""
+        return self.cycles if self.waited is None else self.waited.cycles
 
     @property
     def within_budget(self) -> bool:

@@ -14,7 +14,10 @@ class OnBoard(_Strict):
     ram_bytes: int
     cycles: float
     """Median over the measured samples."""
+    waited_cycles: float | None = None
+    """The same with the wait states of the board's flash; None where it has none."""
     energy_uj: float
+    """Of the slower figure."""
     fits: bool
     """Within the budget of the board (and of the recipe, where that is lower)."""
     samples: int

@@ -26,6 +26,7 @@ from tinyloc.codegen.arithmetic.position import AXES, MM
 from tinyloc.codegen.compile import compile_bundle
 from tinyloc.codegen.verify.host import HostLocaliser
 from tinyloc.device.emulator import EmulatedDevice, EmulatorCrash
+from tinyloc.device.emulator.flash_reads import timing_of
 from tinyloc.device.evaluation.evaluate import evaluate
 from tinyloc.device.evaluation.evaluation_record import Evaluation
 from tinyloc.device.evaluation.form_record import FormRecord, OnBoard
@@ -158,7 +159,7 @@ def shorten(bundle: Path, out: Path, samples: int) -> None:
 
 def _on_board(work: Path, image: BuildResult, board: Board) -> OnBoard:
     found: Evaluation = evaluate(
-        work / "bundle", work / "generated", image, board, EmulatedDevice(image.elf, board),
+        work / "bundle", work / "generated", image, board, EmulatedDevice(image.elf, board, timing=timing_of(board)),
         host=HostLocaliser(work / "generated"), measured=0,
     )  # fmt: skip
     assert found.cycles is not None and found.energy is not None
@@ -166,6 +167,7 @@ def _on_board(work: Path, image: BuildResult, board: Board) -> OnBoard:
         flash_bytes=found.flash.total,
         ram_bytes=found.ram.total,
         cycles=found.cycles.median,
+        waited_cycles=None if found.waited is None else found.waited.cycles.median,
         energy_uj=round(found.energy.microjoule, 4),
         fits=found.within_budget,
         samples=found.samples,

@@ -10,7 +10,10 @@ import numpy.typing as npt
 
 from tinyloc.bundle.schema import MISSING_DBM
 from tinyloc.device.link.frames import (
+    COUNTER_BYTES,
     OVERHEAD_BYTES,
+    TAG_BYTES,
+    TRANSIENT,
     DeviceError,
     ErrorCode,
     Frame,
@@ -27,6 +30,8 @@ from tinyloc.device.link.frames import (
     parse_result,
     sparse_body,
 )
+from tinyloc.device.link.key import SharedKey
+from tinyloc.device.link.tags import LinkKeyError, TaggedSession, new_nonce
 from tinyloc.device.link.transport import LinkError, Transport
 
 NO_ORDER = 0xFFFF_FFFF
@@ -34,12 +39,16 @@ NO_ORDER = 0xFFFF_FFFF
 CONTROL = frozenset(
     {
         *(Message.HELLO, Message.BAUD, Message.LAYERS, Message.UPDATE_STATUS, Message.UPDATE_BEGIN),
-        *(Message.UPDATE_DATA, Message.UPDATE_COMMIT, Message.CHALLENGE, Message.ROLLBACK),
+        *(Message.UPDATE_DATA, Message.UPDATE_COMMIT, Message.CHALLENGE, Message.ROLLBACK, Message.SESSION),
     }
 )
 """Requests that do not touch the order of samples."""
+BEGINS = frozenset({Message.RESET, Message.WALK})
 ATTEMPTS = 6
 """A request is sent once and repeated at most five times."""
+UNTAGGED = TRANSIENT | {ErrorCode.FAULT, ErrorCode.WATCHDOG, ErrorCode.TAG}
+"""Errors that a device may send without a tag to a host that tags: they cost time and change nothing."""
+NO_SESSION = "the device has no session"
 BAUD_TRIAL_S = 1.2
 """After a second without a good frame the device goes back to the old rate."""
 
@@ -70,10 +79,17 @@ class DeviceClient:
     """Talks to one device. Every call ends within ATTEMPTS timeouts, with an answer or a LinkError.
 
     `timeout` seconds are waited for an answer at first, 1.5 times as long after each miss; `clock` exists for tests.
-    The device processes a sample once however often its frame is repeated.
+    The device processes a sample once however often its frame is repeated. With `key` a session begins before the first
+    request that needs one, all requests are tagged, and only tagged answers count.
     """
 
-    def __init__(self, transport: Transport, timeout: float = 0.5, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        timeout: float = 0.5,
+        clock: Callable[[], float] = time.monotonic,
+        key: SharedKey | None = None,
+    ) -> None:
         self.transport = transport
         self.timeout = timeout
         self.counts = LinkCounts()
@@ -83,6 +99,8 @@ class DeviceClient:
         self._seq = 0  # of RESET and SAMPLE, which the device keeps in order
         self._control_seq = 0x8000  # of HELLO, BAUD and LAYERS, which it does not
         self._heard = False  # any good frame ever
+        self._key = key
+        self._session: TaggedSession | None = None
 
     def hello(self) -> Hello:
         """Who is there."""
@@ -119,7 +137,8 @@ class DeviceClient:
         """Classify one scan: dBm of the heard access points, ascending indices. The shorter form is sent."""
         device = self.device or self.hello()
         sparse = 2 + 3 * len(indices)
-        fits = sparse + OVERHEAD_BYTES <= device.max_payload
+        tag = COUNTER_BYTES + TAG_BYTES if self._key is not None else 0
+        fits = sparse + OVERHEAD_BYTES + tag <= device.max_payload
         if fits and (sparse <= device.inputs or (len(indices) and int(indices[-1]) >= device.inputs)):
             return self._sample(Message.SAMPLE_SPARSE, sparse_body(indices, dbm), device)
         row = np.full(device.inputs, MISSING_DBM, np.int8)
@@ -171,8 +190,35 @@ class DeviceClient:
             self._drain()  # no second refusal may be taken for the next request's answer
             raise
 
+    def _begin_session(self) -> None:
+        """Ask for a session. Raises LinkKeyError when the device has another key, or none."""
+        assert self._key is not None
+        self._session, nonce, here = None, new_nonce(), self.transport.name
+        try:
+            answer = self._ask(Message.SESSION, nonce, Message.SESSION_REPLY)
+        except DeviceRefused as refused:
+            if refused.error.code == ErrorCode.TYPE:
+                raise LinkKeyError(
+                    f"{here}: its image asks for no tags; leave --link-key away, or build it with `tinyloc build --link-key`"
+                ) from refused
+            raise
+        self._session = TaggedSession(self._key, nonce, answer, here)
+
+    def _sealed(self, request: Frame, counters: list[int]) -> bytes:
+        """A request for the wire, tagged when there is a session, which begins here where it must."""
+        if self._key is None or request.type == Message.SESSION:
+            return request.encode()
+        if self._session is None or self._session.used_up:
+            if request.type == Message.HELLO:
+                return request.encode()
+            self._begin_session()
+        assert self._session is not None
+        wire, counter = self._session.seal(request)
+        counters.append(counter)
+        return wire
+
     def _ask_as(self, seq: int, kind: Message, body: bytes, answer: Message) -> Frame:
-        request = Frame(kind, seq, body).encode()
+        request, counters = Frame(kind, seq, body), list[int]()
         self.counts.requests += 1
         wait = self.timeout
         problem = "no reply"
@@ -183,12 +229,16 @@ class DeviceClient:
                 self._drain()
             # a delimiter first: what a broken frame left behind in the device ends there
             delimiter = b"\0" if attempt or kind == Message.HELLO else b""
-            self.transport.write(delimiter + request)
-            outcome = self._await(seq, answer, wait)
+            self.transport.write(delimiter + self._sealed(request, counters))
+            outcome = self._await(seq, answer, wait, counters)
             self.counts.spoilt_frames = self._receiver.spoilt
             if isinstance(outcome, Frame):
                 return outcome
             problem = outcome
+            if outcome == NO_SESSION:
+                self._session = None
+                if kind not in CONTROL and kind not in BEGINS:
+                    raise DeviceRestarted(f"{self.transport.name}: the device forgot the session; it restarted")
             wait *= 1.5
         raise LinkError(self._gave_up(kind, problem))
 
@@ -199,7 +249,7 @@ class DeviceClient:
                 break
         self._receiver.clear()
 
-    def _await(self, seq: int, answer: Message, wait: float) -> Frame | str:
+    def _await(self, seq: int, answer: Message, wait: float, counters: list[int]) -> Frame | str:
         """The answer, or why the request must be sent again."""
         deadline = self._clock() + wait
         while True:
@@ -211,7 +261,7 @@ class DeviceClient:
             spoilt = self._receiver.spoilt
             for frame in self._frames(data):
                 self._heard = True
-                outcome = self._judge(frame, seq, answer)
+                outcome = self._judge(frame, seq, answer) if self._counts(frame, counters) else None
                 if outcome is not None:
                     return outcome
             if self._receiver.spoilt > spoilt:
@@ -222,6 +272,14 @@ class DeviceClient:
             return self._receiver.feed(data)
         except VersionError as error:
             raise VersionError(f"{self.transport.name}: {error}") from error
+
+    def _counts(self, frame: Frame, counters: list[int]) -> bool:
+        """Whether a frame may be believed: to a tagged request only a tagged answer, or an error that changes nothing."""
+        if not counters:
+            return not frame.tag
+        if frame.tag:
+            return self._session is not None and self._session.answers(frame, counters)
+        return frame.type == Message.ERROR and bool(frame.body) and frame.body[0] in UNTAGGED
 
     def _judge(self, frame: Frame, seq: int, answer: Message) -> Frame | str | None:
         """The answer itself, why to send again, or None for what is not ours."""
@@ -240,6 +298,8 @@ class DeviceClient:
             return f"the device received a damaged frame: {error.text()}"
         if frame.seq != seq:
             return None
+        if error.code == ErrorCode.TAG and self._session is not None:
+            return NO_SESSION
         if error.code == ErrorCode.ORDER and error.detail == NO_ORDER:
             raise DeviceRestarted(f"{here}: the device has no open recording; it restarted, or RESET was not sent")
         raise DeviceRefused(f"{here}: the device refused the request: {error.text()}", error)

@@ -17,6 +17,10 @@ from tinyloc.codegen.backend_names import BACKENDS
 from tinyloc.device.link.transport import LinkError
 
 VERSION = 2
+TAGGED = 0x80 | VERSION
+"""Version of a frame that ends in a tag."""
+TAG_BYTES = 8
+COUNTER_BYTES = 4
 OVERHEAD_BYTES = 6
 """Bytes of a payload that are not body: version, type, seq, CRC."""
 _HEAD = struct.Struct("<BBH")
@@ -57,6 +61,8 @@ class Message(IntEnum):
     CHALLENGE_REPLY = 0xB8
     ROLLBACK = 0x3A
     ROLLBACK_REPLY = 0xBA
+    SESSION = 0x3B
+    SESSION_REPLY = 0xBB
     ERROR = 0xFF
 
 
@@ -79,6 +85,7 @@ class ErrorCode(IntEnum):
     CHANGED = 14
     UPDATE = 15
     NO_MODEL = 16
+    TAG = 17
 
 
 TRANSIENT = frozenset({ErrorCode.UNREADABLE, ErrorCode.CRC, ErrorCode.TOO_LONG})
@@ -101,6 +108,7 @@ _TEXTS = {
     ErrorCode.CHANGED: "another request was sent under the last one's number; the device expects seq {detail}",
     ErrorCode.UPDATE: "the device refused a step of an update (reason {detail})",
     ErrorCode.NO_MODEL: "no model in the device's flash is whole; send one with `tinyloc update`",
+    ErrorCode.TAG: "its frames need tags (reason {detail}); give the key of its image with --link-key",
 }
 
 
@@ -119,11 +127,18 @@ class Frame:
     type: int
     seq: int
     body: bytes = b""
+    tag: bytes = b""
+    """The last bytes before the CRC, of a frame that has one."""
 
     def encode(self) -> bytes:
         """Bytes for the wire, delimiter included."""
-        payload = _HEAD.pack(VERSION, self.type, self.seq) + self.body
+        payload = self.covered() + self.tag
         return bytes(cobs.encode(payload + struct.pack("<H", binascii.crc_hqx(payload, 0xFFFF)))) + b"\0"
+
+    def covered(self, tagged: bool | None = None) -> bytes:
+        """Head and body, which a tag is of. `tagged`: as in a frame that has one; None: as this frame is."""
+        version = TAGGED if (bool(self.tag) if tagged is None else tagged) else VERSION
+        return _HEAD.pack(version, self.type, self.seq) + self.body
 
 
 def decode(encoded: bytes) -> Frame:
@@ -138,6 +153,8 @@ def decode(encoded: bytes) -> Frame:
     if checksum != binascii.crc_hqx(payload[:-2], 0xFFFF):
         raise FrameError(f"a frame of {len(payload)} bytes with a wrong checksum")
     version, kind, seq = _HEAD.unpack_from(payload)
+    if version == TAGGED and len(payload) >= OVERHEAD_BYTES + TAG_BYTES:
+        return Frame(kind, seq, payload[4 : -2 - TAG_BYTES], payload[-2 - TAG_BYTES : -2])
     if version != VERSION:
         raise VersionError(
             f"this image speaks link {version}, this tinyloc speaks link {VERSION}: build it again with this tinyloc"
@@ -193,6 +210,7 @@ class Hello:
     checks_layers: bool
     backend: str
     fusion: bool  # takes walks, not scans
+    asks_tags: bool
     reset_cause: int
     arena_bytes: int
     state_bytes: int
@@ -231,7 +249,7 @@ def parse_hello(body: bytes) -> Hello:
         model_id=f"{model:016x}", clock_hz=clock_hz, inputs=inputs, classes=classes, window=window, hop=hop,
         score_bytes=score_bytes, crf=bool(flags & 1), sparse=bool(flags & 2), counts_cycles=bool(flags & 4),
         checks_layers=bool(flags & 8), backend=BACKENDS[min(flags >> 4 & 3, len(BACKENDS) - 1)],
-        fusion=bool(flags & 64), reset_cause=reset_cause, arena_bytes=arena_bytes, state_bytes=state_bytes,
+        fusion=bool(flags & 64), asks_tags=bool(flags & 256), reset_cause=reset_cause, arena_bytes=arena_bytes, state_bytes=state_bytes,
         stack_bytes=stack_bytes, max_payload=max_payload, board=board,
     )  # fmt: skip
     problems = [

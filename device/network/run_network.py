@@ -299,10 +299,9 @@ def answer(
 def _waited(
     network: Network, inputs: Sequence[Sequence[Array]], wait_states: int | None
 ) -> tuple[FlashTiming, list[RunCost]] | None:
-    states = network.board.clock.flash_wait_states if wait_states is None else wait_states
-    if not states:
+    timing = timing_of(network.board, wait_states)
+    if not timing.wait_states:
         return None
-    timing = timing_of(network.board, states, True)
     result = run_network(network.image.elf, network.board, network.manifest, inputs, len(inputs), timing)
     return timing, result.costs
 

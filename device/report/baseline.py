@@ -168,7 +168,7 @@ def compare(new: Evaluation, old: Evaluation) -> Comparison:
 
 
 def _figures(found: Evaluation) -> dict[str, float | None]:
-    errors, cycles = found.device.errors_m or {}, found.cycles
+    errors, cycles, slower = found.device.errors_m or {}, found.cycles, found.slower_cycles
     rate = None if found.timeline is None else found.timeline.rate_hz
     return {
         "macro F1": found.device.macro_f1,
@@ -180,7 +180,7 @@ def _figures(found: Evaluation) -> dict[str, float | None]:
         "RAM": found.ram.total,
         "state and arena": found.ram.state + found.ram.arena,
         "cycles": None if cycles is None else cycles.median,
-        "latency": None if cycles is None else cycles.median / found.clock_hz * 1e3,
+        "latency": None if slower is None else slower.median / found.clock_hz * 1e3,
         "energy": None if found.energy is None else found.energy.microjoule,
         "current": None if rate is None else average_microamp(found.energy, rate),
         "answers that differ from the host's": found.mismatches,

@@ -7,8 +7,9 @@ from tinyloc.device.report.verdict import agreement_only, headline
 
 
 def latency_ms(evaluation: Evaluation) -> float | None:
-    """Median time of one sample in milliseconds at the board's clock, None when no cycles were counted."""
-    return None if evaluation.cycles is None else 1e3 * evaluation.cycles.median / evaluation.clock_hz
+    """Median time of a sample in ms at the board's clock, with its wait states; None when no cycles were counted."""
+    cycles = evaluation.slower_cycles
+    return None if cycles is None else 1e3 * cycles.median / evaluation.clock_hz
 
 
 def summary(evaluation: Evaluation) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "cycles_median": cycles.median if cycles else None,
         "cycles_p90": cycles.p90 if cycles else None,
         "cycles_max": cycles.max if cycles else None,
+        "waited": evaluation.waited.model_dump(mode="json") if evaluation.waited else None,
         "instructions_median": instructions.median if instructions else None,
         "latency_ms": latency_ms(evaluation),
         "energy_uj": energy.microjoule if energy else None,

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyloc.bundle.comparison import Comparison
-from tinyloc.device.evaluation.evaluation_record import Evaluation, Quality
+from tinyloc.device.evaluation.evaluation_record import Distribution, Evaluation, Quality
 from tinyloc.device.report.baselines import (
     BASELINE_COLUMNS,
     FIGURE_NAMES,
@@ -115,13 +115,24 @@ def _details(evaluation: Evaluation) -> Iterator[str]:
         yield (
             f"Time   {grouped(evaluation.cycles.median)} cycles per sample (median of "
             f"{grouped(evaluation.measured_samples)} {evaluation.cycles_kind}; largest "
-            f"{grouped(evaluation.cycles.max)}) = {milliseconds(latency)} at {evaluation.clock_hz / 1e6:g} MHz"
+            f"{grouped(evaluation.cycles.max)}) = {milliseconds(_milliseconds(evaluation, evaluation.cycles))} at "
+            f"{evaluation.clock_hz / 1e6:g} MHz{' without wait states' if evaluation.waited else ''}"
+        )
+    if evaluation.waited is not None and latency is not None:
+        waited = evaluation.waited
+        yield (
+            f"       {grouped(waited.cycles.median)} cycles with {waited.timing} (median of {grouped(waited.samples)}; "
+            f"largest {grouped(waited.cycles.max)}) = {milliseconds(latency)}: these decide"
         )
     if evaluation.energy is not None:
         study = evaluation.energy.study_microjoule
         other = f"; {microjoules(study)} with the currents of the study" if study is not None else ""
         own = microjoules(evaluation.energy.microjoule)
         yield f"Energy {own} per inference{other}; estimated from cycles and currents"
+
+
+def _milliseconds(evaluation: Evaluation, cycles: Distribution) -> float:
+    return 1e3 * cycles.median / evaluation.clock_hz
 
 
 def short_verdict(evaluation: Evaluation) -> RenderableType:

@@ -50,7 +50,10 @@ def _beside_litert(evaluation: Evaluation) -> str:
 def limit_name(evaluation: Evaluation, line: BudgetLine) -> str:
     """Name a budget line for readers. The latency is the largest measured one, not a proven worst case."""
     if line.name == "latency":
-        return f"latency (largest of {grouped(evaluation.measured_samples)} {evaluation.cycles_kind})"
+        waited = evaluation.waited
+        samples = evaluation.measured_samples if waited is None else waited.samples
+        reads = "" if waited is None else ", with wait states"
+        return f"latency (largest of {grouped(samples)} {evaluation.cycles_kind}{reads})"
     return {"ram": "RAM"}.get(line.name, line.name)
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tinyloc.device.link.client import DeviceClient, DeviceRefused
 from tinyloc.device.link.frames import ErrorCode, Hello, Message
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import LinkError
-from tinyloc.device.update.key import UpdateKey
 from tinyloc.device.update.slot import UpdateError
 
 NONE = 2
@@ -129,7 +129,7 @@ def send_update(
     return _ask(client, Message.UPDATE_COMMIT, b"")[0]
 
 
-def roll_back(client: DeviceClient, key: UpdateKey) -> int:
+def roll_back(client: DeviceClient, key: SharedKey) -> int:
     """Let a device go back to the model in its other slot, from the next RESET on. Gives the slot."""
     nonce = _ask(client, Message.CHALLENGE, b"")
     return _ask(client, Message.ROLLBACK, key.tag(ROLLBACK + nonce))[0]

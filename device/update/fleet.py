@@ -13,10 +13,10 @@ from pydantic import BaseModel
 from tinyloc.boards import load_board
 from tinyloc.codegen.manifest import Manifest, read_manifest
 from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import LinkError, Transport
 from tinyloc.device.update.client import read_status, roll_back, run_new_model, send_update
 from tinyloc.device.update.constants import constants_of
-from tinyloc.device.update.key import UpdateKey
 from tinyloc.device.update.slot import UpdateError, make_header, program_of
 from tinyloc.errors import UserError
 
@@ -47,7 +47,7 @@ class DeviceReport(BaseModel):
 class ModelPackage:
     """A model as the devices of each board take it, made once a board."""
 
-    def __init__(self, generated: Path, key: UpdateKey, version: int) -> None:
+    def __init__(self, generated: Path, key: SharedKey, version: int) -> None:
         self.generated, self.key, self.version = generated, key, version
         self.manifest: Manifest = read_manifest(generated)
         if self.manifest.updatable is None:
@@ -76,6 +76,8 @@ class Fleet:
 
     ports: Sequence[str]
     open_port: Callable[[str], Transport]
+    link_key: SharedKey | None = None
+    """That their images were built with; None: they ask for no tags."""
 
 
 def read_ports(path: Path) -> list[str]:
@@ -125,7 +127,7 @@ def _one(fleet: Fleet, port: str, package: ModelPackage, rollback: bool, timeout
     for _ in range(ATTEMPTS):
         try:
             with closing(fleet.open_port(port)) as transport:
-                return _through(DeviceClient(transport, timeout), port, package, rollback)
+                return _through(DeviceClient(transport, timeout, key=fleet.link_key), port, package, rollback)
         except LinkError as error:
             last = str(error)
         except UserError as error:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tinyloc.boards import Board
 from tinyloc.codegen.manifest import Manifest, read_manifest
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.update.constants import constants_of
-from tinyloc.device.update.key import UpdateKey
 from tinyloc.device.update.slot import Slots, first_content, make_header, program_of, slots_of
 
 
@@ -20,7 +20,7 @@ class UpdatableImage:
     sources: dict[str, str]
 
 
-def updatable_image(generated: Path, board: Board, key: UpdateKey, version: int) -> UpdatableImage:
+def updatable_image(generated: Path, board: Board, key: SharedKey, version: int) -> UpdatableImage:
     """Prepare the build of an image whose model can be replaced.
 
     Args:
@@ -58,5 +58,5 @@ def updatable_image(generated: Path, board: Board, key: UpdateKey, version: int)
             f"-DTL_FLASH_BYTES=0x{flash.size:X}u",
         ),
         (f"-Wl,--section-start=.slot_a=0x{slots.first:08X}", "-Wl,--undefined=tl_slot_a"),
-        {"slot": slot, "key": key.c_source(), "program": identity},
+        {"slot": slot, "key": key.c_source("tl_update_key"), "program": identity},
     )

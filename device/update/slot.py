@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tinyloc.boards import Board
 from tinyloc.codegen.manifest import Manifest
-from tinyloc.device.update.key import UpdateKey
+from tinyloc.device.link.key import SharedKey
 from tinyloc.errors import UserError
 
 MAGIC = 0x31534C54
@@ -64,7 +64,7 @@ def program_of(manifest: Manifest, board: Board) -> bytes:
     return hashlib.sha256(f"{manifest.updatable.program_id} {board.core}".encode()).digest()[:8]
 
 
-def make_header(constants: bytes, program: bytes, model_id: str, version: int, key: UpdateKey) -> bytes:
+def make_header(constants: bytes, program: bytes, model_id: str, version: int, key: SharedKey) -> bytes:
     """The 96 bytes that a device takes at the beginning of an update."""
     model = int(model_id, 16).to_bytes(8, "little")
     digest = hashlib.sha256(constants).digest()

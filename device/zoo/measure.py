@@ -28,7 +28,11 @@ def figures(found: FormRecord, what: str) -> dict[str, Figures]:
         raise ZooError(f"{what}: {wrong}; not added to the zoo")
     return {
         board: Figures(
-            flash_bytes=image.flash_bytes, ram_bytes=image.ram_bytes, cycles=image.cycles, energy_uj=image.energy_uj
+            flash_bytes=image.flash_bytes,
+            ram_bytes=image.ram_bytes,
+            cycles=image.cycles,
+            waited_cycles=image.waited_cycles,
+            energy_uj=image.energy_uj,
         )
         for board, image in fits.items()
     }
@@ -74,9 +78,13 @@ def changes(old: Card, new: Card) -> list[str]:
             told.append(f"{board}: {'fits now' if before is None else 'does not fit any more'}")
             continue
         pairs = ((key, getattr(before, key), getattr(after, key)) for key in Figures.model_fields)
-        told += [f"{board} {key} {one:,} -> {other:,}" for key, one, other in pairs if one != other]
+        told += [f"{board} {key} {_figure(one)} -> {_figure(other)}" for key, one, other in pairs if one != other]
     others = ((key, getattr(old, key), getattr(new, key)) for key in Card.model_fields if key != "boards")
     return told + [f"{key} {one} -> {other}" for key, one, other in others if one != other]
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:,}"
 
 
 def write_card(card: Card, place: Path) -> None:

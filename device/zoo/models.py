@@ -65,7 +65,10 @@ class Figures(Strict):
     flash_bytes: int = Field(gt=0, lt=1 << 32)
     ram_bytes: int = Field(gt=0, lt=1 << 32)
     cycles: float = Field(gt=0, le=1e12)
+    waited_cycles: float | None = Field(default=None, gt=0, le=1e12)
+    """With the wait states of the board's flash; None where it has none."""
     energy_uj: float = Field(ge=0, le=1e9)
+    """Of the slower figure."""
 
 
 class Card(Strict):

@@ -166,7 +166,6 @@ def module_to_onnx(model: nn.Module, inputs: Sequence[Sequence[int]], states: Se
             f"{type(model).__name__} decides by values of tensors ({'; '.join(where[:SHOWN])}): a device runs one "
             "fixed graph. Use torch.where or arithmetic in place of if, int() and loops over values"
         )
-    vars(torch._C).get("_jit_set_onnx_log_enabled", bool)(False)  # it prints the whole graph on an error
     try:
         write_onnx(plain, arguments, names, path)
     except Exception as error:

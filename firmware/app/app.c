@@ -26,7 +26,7 @@
 #define READING_WIRE 3u /* bytes of a reading on the wire */
 #define SAMPLE_MAX MAX(TL_INPUTS, MIN(2u + READING_WIRE * TL_INPUTS, 128u))
 #define BODY_MAX MAX(MAX(SAMPLE_MAX, 4u), TL_UPDATE_BODY)
-#define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_CRC)
+#define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_TAG + TL_FRAME_CRC)
 #define READINGS_MAX ((BODY_MAX - 2u) / READING_WIRE)
 
 #define RESULT_BODY (17u + TL_CLASSES * sizeof(tl_score_t) + 8u * TL_POSITION)
@@ -36,7 +36,8 @@
 #else
 #define LAYERS_BODY 0u
 #endif
-#define REPLY_MAX (TL_FRAME_HEAD + MAX(MAX(TL_HELLO_BODY, RESULT_BODY), MAX(LAYERS_BODY, TL_UPDATE_REPLY)) + TL_FRAME_CRC)
+#define REPLY_MAX (TL_FRAME_HEAD + MAX(MAX(TL_HELLO_BODY, RESULT_BODY), MAX(LAYERS_BODY, TL_UPDATE_REPLY)) + \
+                   TL_FRAME_TAG + TL_FRAME_CRC)
 _Static_assert(PAYLOAD_MAX <= 65535u && REPLY_MAX <= 65535u, "lengths are counted by 16 bits");
 
 /* The received payload; a sparse scan is spread out in place, from 3 bytes a reading to a tl_reading_t each. */

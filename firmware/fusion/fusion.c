@@ -2,7 +2,6 @@
 
 #include "fusion/real.h"
 
-#define STILL_NOISE 0.05f
 #define LONGEST_GAP_US 2000000
 #define LONGEST_SILENCE_US 10000000
 #define BACKWARDS_MOST 5
@@ -105,7 +104,7 @@ static float gated_factor(const tl_fusion_t *f, const float at[2]) {
 }
 
 static bool asks_student(const tl_fusion_t *f) {
-    return f->settings->rule >= TL_RULE_ADAPTIVE;
+    return f->settings->rule >= TL_RULE_ADAPTIVE && f->settings->rule != TL_RULE_ROBUST;
 }
 
 /* Let a fix that is there raise or lower the doubt, and say whether the student steers this epoch. */
@@ -130,7 +129,7 @@ static float fix_variance(tl_fusion_t *f, const tl_forecast_t *forecast, bool op
     if (s->rule == TL_RULE_GATED) {
         return base * gated_factor(f, at);
     }
-    if (s->rule == TL_RULE_FIXED || !f->filled || !open) {
+    if (s->rule == TL_RULE_FIXED || s->rule == TL_RULE_ROBUST || !f->filled || !open) {
         return base;
     }
     float dx = at[0] - forecast->position[0], dy = at[1] - forecast->position[1];
@@ -153,7 +152,7 @@ static void move(tl_fusion_t *f, float dt, bool stepped) {
         tl_ekf_update(&f->ekf, 2, f->walking, f->settings->step_noise * f->settings->step_noise);
     } else if (tl_reckoner_still(&f->reckoner, f->time_us)) {
         f->walking[0] = f->walking[1] = 0.0f;
-        tl_ekf_update(&f->ekf, 2, f->walking, STILL_NOISE * STILL_NOISE);
+        tl_ekf_update(&f->ekf, 2, f->walking, f->settings->still_noise * f->settings->still_noise);
     }
 }
 
@@ -163,7 +162,7 @@ static bool is_stale(const tl_fusion_t *f, tl_time_t time_us) {
 
 /* Use the fix, and the student's forecast as the settings want: forecasts alone do not keep a position alive. Gives the
  * variance of the fix. */
-static float correct(tl_fusion_t *f, const tl_fix_t *fix) {
+static float correct(tl_fusion_t *f, const tl_fix_t *fix, const float *ranges) {
     bool fixed = fix->status == TL_FIX_GOOD, full = f->filled;
     bool open = asks_student(f) && full;
     tl_forecast_t forecast = {0};
@@ -173,7 +172,9 @@ static float correct(tl_fusion_t *f, const tl_fix_t *fix) {
         open = gate_open(f, &forecast, fix);
     }
     if (fixed) {
-        float at[2] = {fix->position.x, fix->position.y};
+        bool robust = f->settings->rule == TL_RULE_ROBUST || (f->settings->rule == TL_RULE_GUARDED && open);
+        tl_point_t used = robust ? tl_robust(f->anchors, ranges, f->anchor_count, fix) : fix->position;
+        float at[2] = {used.x, used.y};
         variance = fix_variance(f, &forecast, open, at);
         f->fixed_us = f->time_us;
         tl_ekf_update(&f->ekf, 0, at, variance);
@@ -219,7 +220,7 @@ static void forget(tl_fusion_t *f) {
     f->doubt = 1.0f;
 }
 
-static void epoch(tl_fusion_t *f, tl_time_t time_us, const tl_fix_t *fix, tl_fused_t *out) {
+static void epoch(tl_fusion_t *f, tl_time_t time_us, const tl_fix_t *fix, const float *ranges, tl_fused_t *out) {
     bool stepped = f->reckoner.fresh;
     f->reckoner.fresh = false;
     int32_t passed = tl_passed_us(time_us, f->time_us);
@@ -240,7 +241,7 @@ static void epoch(tl_fusion_t *f, tl_time_t time_us, const tl_fix_t *fix, tl_fus
     float dt = (float)passed * 1e-6f;
     f->time_us = time_us;
     move(f, dt, stepped);
-    out->fix_variance = correct(f, fix);
+    out->fix_variance = correct(f, fix, ranges);
     if (lost(f, fix)) {
         count_one(&f->counts.diverged);
         out->restarted = true;
@@ -283,7 +284,7 @@ void tl_fusion_ranges(tl_fusion_t *fusion, tl_time_t time_us, const float *range
         count_one(&fusion->counts.bad_ranges);
     }
     *out = (tl_fused_t){.fix = fix.status};
-    epoch(fusion, time_us, &fix, out);
+    epoch(fusion, time_us, &fix, ranges, out);
     if (fusion->started) {
         out->stale = is_stale(fusion, time_us);
         out->valid = !out->stale && time_us >= fusion->time_us;

@@ -16,13 +16,14 @@ typedef enum {
     TL_RULE_GATED = 1,
     TL_RULE_ADAPTIVE = 2, /* median and MAD of the last errors against the student's forecast */
     TL_RULE_VARIANCE = 3, /* the student's own variances */
-    TL_RULE_GUARDED = 4,  /* the same where it expects a poor fix and its doubt is small, fixed elsewhere */
+    TL_RULE_GUARDED = 4,  /* the same with robust fixes where it expects a poor fix and its doubt is small, else fixed */
+    TL_RULE_ROBUST = 5,   /* fixed, with robust fixes */
 } tl_rule_t;
 
 /* As training/fusion/filters/settings.py has them. */
 typedef struct {
     tl_rule_t rule;
-    float acceleration, r, step_noise, gate, k1, k2, moderate, far, floor, trust, surprise, pull;
+    float acceleration, r, step_noise, still_noise, gate, k1, k2, moderate, far, floor, trust, surprise, pull;
     float engage, doubt_limit, doubt_memory; /* of TL_RULE_GUARDED */
     uint8_t persistence;
     bool clean;

@@ -8,13 +8,22 @@
 #define MIN_SPREAD 0.02f
 #define STEP_M 5.0f
 #define DAMPING 1e-3f
+#define ROBUST_ITERATIONS 8
+#define ROBUST_STEP_M 2.0f
+#define PER_ROBUST_SCALE (1.0f / 0.6f)
 
 /* Sums of the normal equations at a point: unit vectors u from the anchors, miss = range - distance. */
 typedef struct {
     float xx, xy, yy, gx, gy, squared;
 } sums_t;
 
-static sums_t lines(const tl_point_t *anchors, const float *ranges, uint8_t count, uint32_t usable, tl_point_t at) {
+static bool is_usable(float range) {
+    return tl_finite(range) && range >= 0.0f && range <= MAX_RANGE_M;
+}
+
+/* Robust: every range counts 1 / (1 + (miss / scale)^2). */
+static sums_t lines(const tl_point_t *anchors, const float *ranges, uint8_t count, uint32_t usable, tl_point_t at,
+                    bool robust) {
     sums_t s = {0};
     for (uint8_t i = 0; i < count; i++) {
         if (!(usable >> i & 1u)) {
@@ -23,15 +32,32 @@ static sums_t lines(const tl_point_t *anchors, const float *ranges, uint8_t coun
         float dx = at.x - anchors[i].x, dy = at.y - anchors[i].y;
         float distance = tl_real_max(tl_sqrt(dx * dx + dy * dy), 1e-3f);
         float inverse = 1.0f / distance;
-        float ux = dx * inverse, uy = dy * inverse, miss = ranges[i] - distance;
-        s.xx += ux * ux;
-        s.xy += ux * uy;
-        s.yy += uy * uy;
-        s.gx += ux * miss;
-        s.gy += uy * miss;
+        float ux = dx * inverse, uy = dy * inverse, miss = ranges[i] - distance, wx = ux, wy = uy;
+        if (robust) {
+            float part = miss * PER_ROBUST_SCALE, weight = 1.0f / (1.0f + part * part);
+            wx *= weight;
+            wy *= weight;
+        }
+        s.xx += wx * ux;
+        s.xy += wx * uy;
+        s.yy += wy * uy;
+        s.gx += wx * miss;
+        s.gy += wy * miss;
         s.squared += miss * miss;
     }
     return s;
+}
+
+/* One damped Gauss-Newton step of at most `longest`; gives its length before it was shortened. */
+static float descend(const sums_t *s, float longest, tl_point_t *at) {
+    float xx = s->xx + DAMPING, yy = s->yy + DAMPING;
+    float scale = 1.0f / (xx * yy - s->xy * s->xy);
+    float dx = (yy * s->gx - s->xy * s->gy) * scale, dy = (xx * s->gy - s->xy * s->gx) * scale;
+    float length = tl_sqrt(dx * dx + dy * dy);
+    float shrink = length > longest ? longest / length : 1.0f;
+    at->x += dx * shrink;
+    at->y += dy * shrink;
+    return length;
 }
 
 /* Whether a point is not inside the convex hull of the usable anchors: all lie on one side of a line to one of them. */
@@ -59,7 +85,7 @@ tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t 
     float heard = 0.0f, cx = 0.0f, cy = 0.0f, sum = 0.0f;
     for (uint8_t i = 0; i < count && i < TL_ANCHORS_MAX; i++) {
         float r = ranges[i];
-        if (tl_finite(r) && r >= 0.0f && r <= MAX_RANGE_M) {
+        if (is_usable(r)) {
             usable |= UINT32_C(1) << i;
             heard += 1.0f;
             cx += anchors[i].x;
@@ -100,16 +126,10 @@ tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t 
     tl_point_t at = {cx + (syy * bx - sxy * by) / determinant, cy + (sxx * by - sxy * bx) / determinant};
     float length = 0.0f;
     for (uint8_t iteration = 0; iteration < ITERATIONS; iteration++) {
-        sums_t s = lines(anchors, ranges, count, usable, at);
-        float xx = s.xx + DAMPING, yy = s.yy + DAMPING;
-        float scale = 1.0f / (xx * yy - s.xy * s.xy);
-        float dx = (yy * s.gx - s.xy * s.gy) * scale, dy = (xx * s.gy - s.xy * s.gx) * scale;
-        length = tl_sqrt(dx * dx + dy * dy);
-        float shrink = length > STEP_M ? STEP_M / length : 1.0f;
-        at.x += dx * shrink;
-        at.y += dy * shrink;
+        sums_t s = lines(anchors, ranges, count, usable, at, false);
+        length = descend(&s, STEP_M, &at);
     }
-    sums_t s = lines(anchors, ranges, count, usable, at);
+    sums_t s = lines(anchors, ranges, count, usable, at, false);
     determinant = s.xx * s.yy - s.xy * s.xy;
     float away = tl_sqrt((at.x - cx) * (at.x - cx) + (at.y - cy) * (at.y - cy));
     if (!(length <= 0.5f) || !(determinant >= 1e-4f) || !tl_finite(at.x + at.y) || !(away <= MAX_RANGE_M)) {
@@ -125,4 +145,17 @@ tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t 
     fix.yy = s.xx * variance;
     fix.residual = tl_sqrt(s.squared * inverse);
     return fix;
+}
+
+tl_point_t tl_robust(const tl_point_t *anchors, const float *ranges, uint8_t count, const tl_fix_t *fix) {
+    uint32_t usable = 0;
+    for (uint8_t i = 0; i < count && i < TL_ANCHORS_MAX; i++) {
+        usable |= is_usable(ranges[i]) ? UINT32_C(1) << i : 0u;
+    }
+    tl_point_t at = fix->position;
+    for (uint8_t iteration = 0; iteration < ROBUST_ITERATIONS; iteration++) {
+        sums_t s = lines(anchors, ranges, count, usable, at, true);
+        (void)descend(&s, ROBUST_STEP_M, &at);
+    }
+    return at;
 }

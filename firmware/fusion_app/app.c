@@ -13,9 +13,9 @@
 #define IMU_HEAD 9u  /* before them: their count, time of the first */
 #define TIME_WIRE 8u
 #define BODY_MAX (IMU_HEAD + IMU_MAX * IMU_WIRE)
-#define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_CRC)
+#define PAYLOAD_MAX (TL_FRAME_HEAD + BODY_MAX + TL_FRAME_TAG + TL_FRAME_CRC)
 #define FIX_BODY (28u + 2u * 14u)
-#define REPLY_MAX (TL_FRAME_HEAD + (FIX_BODY > TL_HELLO_BODY ? FIX_BODY : TL_HELLO_BODY) + TL_FRAME_CRC)
+#define REPLY_MAX (TL_FRAME_HEAD + (FIX_BODY > TL_HELLO_BODY ? FIX_BODY : TL_HELLO_BODY) + TL_FRAME_TAG + TL_FRAME_CRC)
 #define FUSION_FLAG 0x40u
 _Static_assert(BODY_MAX >= TIME_WIRE + 4u * TL_ANCHORS_MAX, "ranges of all anchors fit a frame");
 

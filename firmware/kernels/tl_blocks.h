@@ -463,8 +463,19 @@ TL_INLINE void tl_gather_part(int16_t *to, const void *x, int32_t from, int32_t 
 static inline void tl_limits_s8(int8_t *y, int32_t size, int32_t low, int32_t high)
 {
     if (low > INT8_MIN || high < INT8_MAX) {
-        for (int32_t i = 0; i < size; i++) {
-            y[i] = (int8_t)tl_clamp(y[i], low, high);
+        int32_t left = size;
+#if TL_DSP
+        const uint32_t lows = ((uint32_t)low & 0xFFu) * 0x01010101u, highs = ((uint32_t)high & 0xFFu) * 0x01010101u;
+        for (; left >= 4; left -= 4, y += 4) { /* SSUB8 marks the bytes that are not less, SEL takes those */
+            uint32_t four = tl_load4(y), differences;
+            __asm__("ssub8 %1, %0, %2\n\tsel %0, %0, %2\n\tssub8 %1, %3, %0\n\tsel %0, %0, %3"
+                    : "+r"(four), "=&r"(differences)
+                    : "r"(lows), "r"(highs));
+            __builtin_memcpy(y, &four, sizeof four);
+        }
+#endif
+        for (; left > 0; left--, y++) {
+            *y = (int8_t)tl_clamp(*y, low, high);
         }
     }
 }

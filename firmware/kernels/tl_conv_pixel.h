@@ -20,7 +20,7 @@ TL_OWN void tl_conv_pixel_s8(const tl_conv_pixel_t *layer, const int8_t *x, int8
     const tl_fc_s8_t *const l = &layer->rows;
     const uint32_t start = tl_fc_start_s8(x, l->depth);
     const int32_t grouped = l->channels - l->channels % 4, each = layer->per_channel, zero = layer->zero;
-    const int32_t *multiplier = layer->multiplier, *bias = l->bias;
+    const int32_t *multiplier = layer->multiplier;
     const int8_t *shift = layer->shift, *row = l->rows;
     int8_t *out = y;
     for (int32_t channel = 0; channel < grouped;) {
@@ -28,13 +28,12 @@ TL_OWN void tl_conv_pixel_s8(const tl_conv_pixel_t *layer, const int8_t *x, int8
         const int32_t count = tl_min(grouped - channel, TL_FC_CHUNK);
         tl_fc_sums_s8(x, l, start, channel, count, sums);
         for (int32_t i = 0; i < count; i++, multiplier += each, shift += each) {
-            *out++ =
-                (int8_t)tl_requantise_twice(tl_wrapping_add(sums[i], (uint32_t)*bias++), *multiplier, *shift, zero);
+            *out++ = (int8_t)tl_requantise_twice(sums[i], *multiplier, *shift, zero);
         }
         channel += count;
     }
     for (int32_t channel = grouped; channel < l->channels; channel++, row += l->depth) {
-        const int32_t sum = tl_fc_row_s8(*bias++, x, row, l->depth);
+        const int32_t sum = tl_fc_row_s8(l->bias[channel], x, row, l->depth);
         *out++ = (int8_t)tl_requantise_twice(sum, *multiplier, *shift, zero);
         multiplier += each;
         shift += each;

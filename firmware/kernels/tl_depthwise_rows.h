@@ -88,6 +88,20 @@ TL_SHARED void tl_depthwise_row3(const int16_t *top, const int16_t *middle, cons
                                  const tl_depthwise_channel_t *own, int32_t channels, int32_t plane, int32_t width,
                                  int32_t apart, uint8_t *out)
 {
+#if TL_ROW_LINES
+    if (width >= 4) {
+        tl_row_lines(top, middle, bottom, own, channels, plane, width / 4, apart, out);
+        const int32_t along = width / 4 * (apart ? 8 : 4);
+        top += along;
+        middle += along;
+        bottom += along;
+        out += width / 4 * 4 * own->step;
+        width %= 4;
+    }
+    if (width == 0) {
+        return;
+    }
+#endif
     tl_depthwise_three(top, middle, bottom, own, channels, plane, width, apart, out, 0);
 }
 

@@ -41,69 +41,48 @@ TL_SHARED int32_t tl_fc_output(int32_t sum, int32_t channel, const tl_scaling_t 
 
 /* loads side by side take a cycle each; GCC would spread them. The two last differ in size. */
 #if defined(__thumb2__) && !defined(TL_PORTABLE)
-#define TL_LOAD_OUTPUT(SUM, SUMS, START, BIAS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                        \
-    __asm__("ldr %[sum], [%[sums]], #4\n\tldr %[start], [%[bias]], #4\n\tldr %[factor], [%[multiplier]]\n\t"           \
-            "ldrsb %[down], [%[shift]]"                                                                                \
-            : [sum] "=&r"(SUM), [start] "=&r"(START), [factor] "=&r"(FACTOR), [down] "=&r"(DOWN), [sums] "+r"(SUMS),   \
-              [bias] "+r"(BIAS)                                                                                        \
+#define TL_LOAD_OUTPUT(SUM, SUMS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                                     \
+    __asm__("ldr %[sum], [%[sums]], #4\n\tldr %[factor], [%[multiplier]]\n\tldrsb %[down], [%[shift]]"                 \
+            : [sum] "=&r"(SUM), [factor] "=&r"(FACTOR), [down] "=&r"(DOWN), [sums] "+r"(SUMS)                          \
             : [multiplier] "r"(MULTIPLIER), [shift] "r"(SHIFT)                                                         \
             : "memory")
 #else
-#define TL_LOAD_OUTPUT(SUM, SUMS, START, BIAS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                        \
-    ((SUM) = *(SUMS)++, (START) = *(BIAS)++, (FACTOR) = *(MULTIPLIER), (DOWN) = *(SHIFT))
+#define TL_LOAD_OUTPUT(SUM, SUMS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                                     \
+    ((SUM) = *(SUMS)++, (FACTOR) = *(MULTIPLIER), (DOWN) = *(SHIFT))
 #endif
 
-/* Outputs of `count` channels from `channel` on; sums: theirs, without the bias. */
-TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
-                                const tl_scaling_t *s, int8_t *y)
+/* TL_BYTE; moved: 2 * zero point + 1 */
+static inline int32_t tl_fc_byte(int32_t sum, int32_t factor, int32_t down, int32_t moved)
+{
+    return tl_sat8_half((((int32_t)(((int64_t)sum * factor) >> 32)) >> down) + moved);
+}
+
+/* Outputs of `count` channels from `channel` on, a multiple of four where all have one factor of TL_BYTE; sums: theirs,
+ * with the bias. */
+TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, int32_t channel, int32_t count, const tl_scaling_t *s, int8_t *y)
 {
     y += channel;
-    bias += channel;
-    if (s->kind != TL_BYTE) {
-        for (int32_t i = 0; i < count; i++) {
-            y[i] = (int8_t)tl_fc_output(tl_wrapping_add(sums[i], (uint32_t)bias[i]), channel + i, s);
-        }
-        return;
-    }
     const int32_t step = s->per_channel, moved = 2 * s->zero_point + 1;
     const int32_t *multiplier = s->multiplier + step * channel;
     const int8_t *shift = s->shift + step * channel;
-    for (const int8_t *const end = y + count; y != end; multiplier += step, shift += step) {
-        int32_t sum, start, factor, down;
-        TL_LOAD_OUTPUT(sum, sums, start, bias, factor, multiplier, down, shift);
-        sum = tl_wrapping_add(sum, (uint32_t)start);
-        *y++ = (int8_t)tl_sat8_half((((int32_t)(((int64_t)sum * factor) >> 32)) >> down) + moved);
-    }
-}
-
-/* TL_HALF, or with `bounded` TL_LONG without a zero point */
-static inline void tl_fc_outputs_long(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
-                                      const tl_scaling_t *s, int32_t bounded, int16_t *y)
-{
-    const int32_t step = s->per_channel, low = s->low, high = s->high;
-    const int32_t *multiplier = s->multiplier + step * channel, *multiplier_low = s->multiplier_low + step * channel;
-    const int8_t *shift = s->shift + step * channel;
-    for (const int16_t *const end = y + count; y != end; multiplier += step, multiplier_low += step, shift += step) {
-        int32_t sum, start, upper, down;
-        TL_LOAD_OUTPUT(sum, sums, start, bias, upper, multiplier, down, shift);
-        sum = tl_wrapping_add(sum, (uint32_t)start);
-        const int32_t twice = (tl_multiply_long(sum, upper, *multiplier_low) >> down) + 1;
-        *y++ = (int16_t)(bounded ? tl_clamp(twice >> 1, low, high) : tl_sat16_half(twice));
-    }
-}
-
-TL_SHARED void tl_fc_outputs_s16(const int32_t *sums, const int32_t *bias, int32_t channel, int32_t count,
-                                 const tl_scaling_t *s, int16_t *y)
-{
-    y += channel;
-    bias += channel;
-    if (s->kind == TL_HALF) {
-        tl_fc_outputs_long(sums, bias, channel, count, s, 0, y);
-    } else if (s->kind == TL_LONG) {
-        tl_fc_outputs_long(sums, bias, channel, count, s, 1, y);
-    } else {
+    const int8_t *const end = y + count;
+    if (s->kind != TL_BYTE) {
         for (int32_t i = 0; i < count; i++) {
-            y[i] = (int16_t)tl_fc_output(tl_wrapping_add(sums[i], (uint32_t)bias[i]), channel + i, s);
+            y[i] = (int8_t)tl_fc_output(sums[i], channel + i, s);
+        }
+    } else if (step == 0) {
+        const int32_t factor = *multiplier, down = *shift;
+        for (; y < end; y += 4) {
+            y[0] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
+            y[1] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
+            y[2] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
+            y[3] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
+        }
+    } else {
+        for (; y != end; multiplier += step, shift += step) {
+            int32_t sum, factor, down;
+            TL_LOAD_OUTPUT(sum, sums, factor, multiplier, down, shift);
+            *y++ = (int8_t)tl_fc_byte(sum, factor, down, moved);
         }
     }
 }
@@ -112,6 +91,38 @@ TL_SHARED void tl_fc_outputs_s16(const int32_t *sums, const int32_t *bias, int32
 typedef struct {
     int32_t row0, row1, row2, row3;
 } tl_sums_t;
+
+/* the same of four channels; y: the first one's place */
+static inline void tl_fc_four_s8(tl_sums_t sum, int32_t channel, const tl_scaling_t *s, int8_t *y)
+{
+    const int32_t sums[4] = {sum.row0, sum.row1, sum.row2, sum.row3};
+    tl_fc_outputs_s8(sums, channel, 4, s, y - channel);
+}
+
+/* TL_HALF */
+static inline int32_t tl_fc_half(int32_t sum, int32_t upper, int32_t lower, int32_t down)
+{
+    return tl_sat16_half((tl_multiply_long(sum, upper, lower) >> down) + 1);
+}
+
+/* outputs of four channels from `channel` on, the first at y; sums: theirs, with the bias */
+static inline void tl_fc_four_s16(tl_sums_t sum, int32_t channel, const tl_scaling_t *s, int16_t *y)
+{
+    if (s->kind == TL_HALF) {
+        const int32_t step = s->per_channel, at = step * channel;
+        const int32_t *const upper = s->multiplier + at, *const lower = s->multiplier_low + at;
+        const int8_t *const down = s->shift + at;
+        y[0] = (int16_t)tl_fc_half(sum.row0, upper[0], lower[0], down[0]);
+        y[1] = (int16_t)tl_fc_half(sum.row1, upper[step], lower[step], down[step]);
+        y[2] = (int16_t)tl_fc_half(sum.row2, upper[2 * step], lower[2 * step], down[2 * step]);
+        y[3] = (int16_t)tl_fc_half(sum.row3, upper[3 * step], lower[3 * step], down[3 * step]);
+    } else {
+        y[0] = (int16_t)tl_fc_output(sum.row0, channel, s);
+        y[1] = (int16_t)tl_fc_output(sum.row1, channel + 1, s);
+        y[2] = (int16_t)tl_fc_output(sum.row2, channel + 2, s);
+        y[3] = (int16_t)tl_fc_output(sum.row3, channel + 3, s);
+    }
+}
 
 #if TL_DSP
 /* sum + four bytes of weights . the inputs (0, 2) and (1, 3) */

@@ -10,8 +10,6 @@
 #include "tl_fully_connected.h"
 #include "tl_scalar.h"
 
-#define TL_FC_CHUNK_S16 16 /* sums that wait for their scaling */
-
 /* row r of sum += x[0..3] . w[4 * r .. 4 * r + 3]; x and w move on */
 #if TL_DSP
 #define TL_FC_ROW_S16(ROW, WORD)                                                                                       \
@@ -88,9 +86,8 @@ static inline tl_sums_t tl_fc_words_s16(tl_sums_t sum, const int16_t *x, const i
 }
 
 /* a row that fills no group of four */
-static inline int32_t tl_fc_row_s16(const int16_t *x, const int8_t *w, int32_t depth)
+static inline int32_t tl_fc_row_s16(int32_t sum, const int16_t *x, const int8_t *w, int32_t depth)
 {
-    int32_t sum = 0;
     for (int32_t words = depth / 4; words > 0; words--, x += 4, w += 4) {
 #if TL_DSP
         sum = tl_dot_word(sum, tl_load4(w), tl_load4(x), tl_load4(x + 2));
@@ -107,32 +104,23 @@ static inline int32_t tl_fc_row_s16(const int16_t *x, const int8_t *w, int32_t d
 TL_SHARED void tl_fully_connected_s16(const int16_t *x, const int8_t *w, const int32_t *bias,
                                       const tl_scaling_t *scaling, int32_t depth, int32_t channels, int16_t *y)
 {
-    const int32_t words = depth / 4, rest = depth % 4;
-    for (int32_t channel = 0; channel < channels;) {
-        int32_t sums[TL_FC_CHUNK_S16];
-        int32_t count = 0;
-        for (; count < TL_FC_CHUNK_S16 && channel + count + 4 <= channels; count += 4) {
-            tl_sums_t sum = tl_fc_words_s16((tl_sums_t){0, 0, 0, 0}, x, w, words);
-            w += words * 16;
-            for (int32_t k = depth - rest; k < depth; k++, w += 4) {
-                const int32_t value = x[k];
-                sum.row0 += value * w[0];
-                sum.row1 += value * w[1];
-                sum.row2 += value * w[2];
-                sum.row3 += value * w[3];
-            }
-            sums[count] = sum.row0;
-            sums[count + 1] = sum.row1;
-            sums[count + 2] = sum.row2;
-            sums[count + 3] = sum.row3;
+    const int32_t words = depth / 4;
+    int32_t channel = 0;
+    for (; channel + 4 <= channels; channel += 4, bias += 4, y += 4) {
+        tl_sums_t sum = {bias[0], bias[1], bias[2], bias[3]};
+        sum = tl_fc_words_s16(sum, x, w, words);
+        w += words * 16;
+        for (int32_t k = 4 * words; k < depth; k++, w += 4) {
+            const int32_t value = x[k];
+            sum.row0 += value * w[0];
+            sum.row1 += value * w[1];
+            sum.row2 += value * w[2];
+            sum.row3 += value * w[3];
         }
-        if (count == 0) { /* the last rows */
-            for (; channel + count < channels; count++, w += depth) {
-                sums[count] = tl_fc_row_s16(x, w, depth);
-            }
-        }
-        tl_fc_outputs_s16(sums, bias, channel, count, scaling, y);
-        channel += count;
+        tl_fc_four_s16(sum, channel, scaling, y);
+    }
+    for (; channel < channels; channel++, w += depth) {
+        *y++ = (int16_t)tl_fc_output(tl_fc_row_s16(*bias++, x, w, depth), channel, scaling);
     }
 }
 

@@ -76,23 +76,25 @@ static inline const uint32_t *tl_fc_columns_s8(int32_t *sums, const int8_t *x, c
     return columns;
 }
 
-/* sums..end += x[0..count - 1] . rows, four rows a time; w: their first words, those of the next four rows `row` words
- * on */
-TL_SHARED void tl_fc_groups_s8(int32_t *sums, const int32_t *end, const int8_t *x, const uint32_t *w, int32_t row,
-                               int32_t count)
+/* sums..end = from + x[0..count - 1] . rows, four rows a time; `from` may be `sums`; start: what the sums over a biased
+ * row are more. w: their first words, those of the next four rows `row` words on */
+TL_SHARED void tl_fc_groups_s8(int32_t *sums, const int32_t *end, const int32_t *from, uint32_t start, const int8_t *x,
+                               const uint32_t *w, int32_t row, int32_t count)
 {
-    for (; sums != end; sums += 4, x -= count, w += row - count) {
-        int32_t low0 = sums[0], both0 = low0, low1 = sums[2], both1 = low1, left = count - 32;
-        for (; left >= 0; left -= 32) {
-            TL_FC_STEPS(TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP);
-        }
-        for (left += 32; left > 0; left -= 4) {
+    const int8_t *const last = x + count, *const few = x + count % 32;
+    for (; sums != end; sums += 4, from += 4, x -= count, w += row - count) {
+        int32_t low0 = tl_wrapping_add(from[0], start), both0 = low0;
+        int32_t low1 = tl_wrapping_add(from[2], start), both1 = low1;
+        while (x != few) {
             TL_FC_STEPS(TL_FC_STEP);
         }
+        while (x != last) {
+            TL_FC_STEPS(TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP TL_FC_STEP);
+        }
         sums[0] = low0;
-        sums[1] += tl_wrapping_add(both0, 0u - (uint32_t)low0) >> 8;
+        sums[1] = from[1] + (tl_wrapping_add(both0, 0u - (uint32_t)low0) >> 8);
         sums[2] = low1;
-        sums[3] += tl_wrapping_add(both1, 0u - (uint32_t)low1) >> 8;
+        sums[3] = from[3] + (tl_wrapping_add(both1, 0u - (uint32_t)low1) >> 8);
     }
 }
 
@@ -169,12 +171,12 @@ static inline tl_fc_lanes_t tl_fc_words_s8(tl_fc_lanes_t lanes, const int8_t *x,
 }
 #endif
 
-static inline void tl_fc_unpack(int32_t *sums, tl_fc_lanes_t lanes)
+static inline void tl_fc_unpack(int32_t *sums, const int32_t *from, uint32_t start, tl_fc_lanes_t lanes)
 {
-    sums[0] = tl_wrapping_add(sums[0], lanes.even - (lanes.row2 << 16));
-    sums[1] = tl_wrapping_add(sums[1], lanes.odd - (lanes.row3 << 16));
-    sums[2] = tl_wrapping_add(sums[2], lanes.row2);
-    sums[3] = tl_wrapping_add(sums[3], lanes.row3);
+    sums[0] = tl_wrapping_add(from[0], start + lanes.even - (lanes.row2 << 16));
+    sums[1] = tl_wrapping_add(from[1], start + lanes.odd - (lanes.row3 << 16));
+    sums[2] = tl_wrapping_add(from[2], start + lanes.row2);
+    sums[3] = tl_wrapping_add(from[3], start + lanes.row3);
 }
 
 /* what of the depth fills no block; returns the next group's columns */
@@ -184,17 +186,17 @@ static inline const uint32_t *tl_fc_columns_s8(int32_t *sums, const int8_t *x, c
     for (int32_t left = count; left > 0; left--) {
         lanes = tl_fc_column_s8(lanes, (uint32_t)(*x++ + 128), *columns++);
     }
-    tl_fc_unpack(sums, lanes);
+    tl_fc_unpack(sums, sums, 0, lanes);
     return columns;
 }
 
-/* sums..end += x[0..count - 1] . rows, four rows a time; w: their first words, those of the next four rows `row` words
- * on */
-TL_SHARED void tl_fc_groups_s8(int32_t *sums, const int32_t *end, const int8_t *x, const uint32_t *w, int32_t row,
-                               int32_t count)
+/* sums..end = from + start + x[0..count - 1] . rows, four rows a time; `from` may be `sums`. w: their first words,
+ * those of the next four rows `row` words on */
+TL_SHARED void tl_fc_groups_s8(int32_t *sums, const int32_t *end, const int32_t *from, uint32_t start, const int8_t *x,
+                               const uint32_t *w, int32_t row, int32_t count)
 {
-    for (; sums != end; sums += 4, w += row) {
-        tl_fc_unpack(sums, tl_fc_words_s8((tl_fc_lanes_t){0, 0, 0, 0}, x, w, count));
+    for (; sums != end; sums += 4, from += 4, w += row) {
+        tl_fc_unpack(sums, from, start, tl_fc_words_s8((tl_fc_lanes_t){0, 0, 0, 0}, x, w, count));
     }
 }
 
@@ -220,18 +222,17 @@ static inline uint32_t tl_fc_start_s8(const int8_t *x, int32_t depth)
 #endif
 }
 
-/* sums of `count` channels from `channel` on, both multiples of four; the bias is still to be added */
+/* sums of `count` channels from `channel` on, both multiples of four, with the bias */
 TL_OWN void tl_fc_sums_s8(const int8_t *x, const tl_fc_s8_t *l, uint32_t start, int32_t channel, int32_t count,
                           int32_t *sums)
 {
     const int32_t rest = l->depth % 4, full = l->depth - rest;
-    for (int32_t i = 0; i < count; i += 4) {
-        sums[i] = sums[i + 2] = (int32_t)start;
-        sums[i + 1] = sums[i + 3] = (int32_t)(TL_DSP ? 0u : start);
-    }
+    const int32_t *from = l->bias + channel;
     const uint32_t *const blocks = l->blocks + channel / 4 * full;
-    for (int32_t at = 0; at < full; at += TL_FC_SEGMENT) {
-        tl_fc_groups_s8(sums, sums + count, x + at, blocks + at, full, tl_min(full - at, TL_FC_SEGMENT));
+    for (int32_t at = 0; at == 0 || at < full; at += TL_FC_SEGMENT) {
+        tl_fc_groups_s8(sums, sums + count, from, start, x + at, blocks + at, full, tl_min(full - at, TL_FC_SEGMENT));
+        from = sums;
+        start = 0;
     }
     const uint32_t *columns = l->columns + channel / 4 * rest;
     for (int32_t *at = sums; rest > 0 && at < sums + count; at += 4) {
@@ -241,13 +242,13 @@ TL_OWN void tl_fc_sums_s8(const int8_t *x, const tl_fc_s8_t *l, uint32_t start, 
 
 TL_OWN void tl_fully_connected_s8(const int8_t *x, const tl_fc_s8_t *l, const tl_scaling_t *scaling, int8_t *y)
 {
-    const uint32_t start = tl_fc_start_s8(x, l->depth);
     const int32_t grouped = l->channels - l->channels % 4;
+    const uint32_t start = grouped == 0 ? 0 : tl_fc_start_s8(x, l->depth);
     for (int32_t channel = 0; channel < grouped;) {
         int32_t sums[TL_FC_CHUNK];
         const int32_t count = tl_min(grouped - channel, TL_FC_CHUNK);
         tl_fc_sums_s8(x, l, start, channel, count, sums);
-        tl_fc_outputs_s8(sums, l->bias, channel, count, scaling, y);
+        tl_fc_outputs_s8(sums, channel, count, scaling, y);
         channel += count;
     }
     const int8_t *row = l->rows;

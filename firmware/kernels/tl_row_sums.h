@@ -9,12 +9,15 @@
 
 /* how the sums of one output channel become outputs, and where they go */
 typedef struct {
-    int32_t bias, multiplier, shift, zero, step; /* step: bytes from pixel to pixel of y */
     const int8_t *weights;
+#if !TL_DSP
+    int32_t upper; /* bias of sums of upper halves */
+#endif
+    int32_t bias, multiplier, shift, zero, step; /* step: bytes from pixel to pixel of y */
 #if TL_DSP
     uint32_t taps[6]; /* of each row of 3: (tap 0, tap 1), (tap 1, tap 2) */
 #else
-    int32_t upper; /* bias of sums of upper halves */
+    int8_t taps[9]; /* the weights */
 #endif
 } tl_depthwise_channel_t;
 
@@ -103,6 +106,7 @@ static inline void tl_depthwise_prepare(tl_depthwise_channel_t *c)
 {
     c->upper = c->bias;
     for (int32_t i = 0; i < 9; i++) {
+        c->taps[i] = c->weights[i];
         c->upper += c->weights[i] < 0;
     }
 }
@@ -236,6 +240,76 @@ TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, 
     }
     return s;
 }
+#endif
+
+#if defined(TL_ROW_FOUR) && TL_ALL_REGISTERS
+/* Whole fours of outputs of a line of int8, sums and scaling in one piece: GCC keeps half of what they need in memory.
+ * The channel's fields lie before its taps. */
+#define TL_ROW_LINES 1
+#define TL_LINE_BIAS "ldr %[s0], [%[taps], #-20]\n\tmov %[s1], %[s0]\n\tmov %[s2], %[s0]\n\tmov %[s3], %[s0]\n\t"
+#if TL_DSP
+#define TL_LINE_START TL_LINE_BIAS
+#define TL_LINE_ROWS(ROW) ROW("top", "0") ROW("middle", "8") ROW("bottom", "16")
+#define TL_LINE_END
+#define TL_LINE_STEP "k01"
+#define TL_LINE_HIGH(S) "smmulr %[" S "], %[" S "], %[x01]\n\t"
+#define TL_LINE_TEMPORARIES [k01] "=&r"(t0), [k12] "=&r"(t1)
+#else
+#define TL_LINE_START                                                                                                  \
+    "ldr %[s0], [%[taps], #-20]\n\tldr %[s1], [%[taps], #-24]\n\tadd %[s0], %[s0], %[s0], lsl #16\n\t"                 \
+    "mov %[s2], %[s0]\n\tmov %[s3], %[s1]\n\t"
+#define TL_LINE_ROWS(ROW) ROW("top", "0") ROW("middle", "3") ROW("bottom", "6")
+#define TL_LINE_END "sub %[s0], %[s0], %[s1], lsl #16\n\tsub %[s2], %[s2], %[s3], lsl #16\n\t"
+#define TL_LINE_STEP "t"
+#define TL_LINE_HIGH(S) "smull %[w], %[" S "], %[" S "], %[x01]\n\tadd %[" S "], %[" S "], %[w], lsr #31\n\t"
+#define TL_LINE_TEMPORARIES [t] "=&r"(t0), [w] "=&r"(t1)
+#endif
+/* as tl_requantise_twice */
+#define TL_LINE_OUTPUT(S)                                                                                              \
+    "lsl %[" S "], %[" S "], #1\n\t" TL_LINE_HIGH(S) "add %[" S "], %[" S "], %[" S "], asr #31\n\t"                   \
+                                                     "asr %[" S "], %[" S "], %[x23]\n\t"                              \
+                                                     "add %[" S "], %[" S "], %[x45]\n\t"                              \
+                                                     "ssat %[" S "], #8, %[" S "], asr #1\n\t"                         \
+                                                     "strb %[" S "], [%[y]]\n\tadd %[y], %[y], %[" TL_LINE_STEP        \
+                                                     "]\n\t"
+#define TL_LINE(START, ROW, END, BYTES)                                                                                \
+    __asm__ volatile(                                                                                                  \
+        "1:\n\t" START TL_LINE_ROWS(ROW) END                                                                           \
+        "ldr %[x01], [%[taps], #-16]\n\tldr %[x23], [%[taps], #-12]\n\tldr %[x45], [%[taps], #-8]\n\t"                 \
+        "ldr %[" TL_LINE_STEP "], [%[taps], #-4]\n\t" TL_LINE_OUTPUT("s0") TL_LINE_OUTPUT("s1") TL_LINE_OUTPUT("s2")   \
+            TL_LINE_OUTPUT("s3") "add %[middle], %[middle], #" BYTES "\n\tadd %[bottom], %[bottom], #" BYTES           \
+                                 "\n\tadd %[top], %[top], #" BYTES "\n\tldr %[x01], %[end]\n\tcmp %[top], %[x01]\n\t"  \
+                                 "bne.w 1b\n\t"                                                                        \
+        : [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2), [s3] "=&r"(s3), [x01] "=&r"(x01), [x23] "=&r"(x23),          \
+          [x45] "=&r"(x45),                                                                                            \
+          TL_LINE_TEMPORARIES, [top] "+r"(top), [middle] "+r"(middle), [bottom] "+r"(bottom), [y] "+r"(y)              \
+        : [taps] "r"(c->taps), [end] "m"(end)                                                                          \
+        : "cc", "memory")
+
+/* Of up to four channels, whose planes lie `plane` apart and whose outputs lie side by side; `fours` is one at least;
+ * where outputs are `apart`, they are two columns apart */
+TL_SHARED void tl_row_lines(const int16_t *first, const int16_t *second, const int16_t *third,
+                            const tl_depthwise_channel_t *own, int32_t channels, int32_t plane, int32_t fours,
+                            int32_t apart, uint8_t *out)
+{
+    for (const tl_depthwise_channel_t *c = own; c < own + channels; c++) {
+        const int16_t *top = first, *middle = second, *bottom = third;
+        const int16_t *const end = top + (apart ? 8 : 4) * fours;
+        uint8_t *y = out++;
+        int32_t s0, s1, s2, s3;
+        uint32_t x01, x23, x45, t0, t1;
+        if (apart) {
+            TL_LINE(TL_LINE_BIAS, TL_ROW_FOUR_APART, "", "16");
+        } else {
+            TL_LINE(TL_LINE_START, TL_ROW_FOUR, TL_LINE_END, "8");
+        }
+        first += plane;
+        second += plane;
+        third += plane;
+    }
+}
+#else
+#define TL_ROW_LINES 0
 #endif
 
 #endif

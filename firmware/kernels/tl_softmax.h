@@ -30,41 +30,51 @@ static inline int32_t tl_reciprocal_of_one_and(int32_t a)
     return tl_saturating_left(x, 1);
 }
 
+/* tl_doubling_high for 0 <= multiplier: the upper word of a product with twice as much, or with that less 2^32 */
+TL_INLINE int32_t tl_share_of(int32_t x, int32_t multiplier)
+{
+    return tl_high_rounded(x, (int32_t)((uint32_t)multiplier << 1), multiplier >= 1 << 30 ? x : 0);
+}
+
 /* exp(a) in 0.31 of a <= 0 in 5.26: a series around -1/8 for the part below 1/4, a factor a bit above it */
 TL_SHARED int32_t tl_exp_of_negative(int32_t a)
 {
-    /* exp(-1/4), exp(-1/2), ..., exp(-16) */
-    static const int32_t factors[7] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
     const int32_t around = 1895147668, third = 715827883; /* exp(-1/8), 1/3 */
     const int32_t fraction = (a & ((1 << 24) - 1)) - (1 << 24);
-    const int32_t x = fraction * (1 << 5) + (1 << 28), x2 = tl_doubling_high(x, x);
-    const int32_t x4 = tl_shift_right(tl_doubling_high(x2, x2), 2);
-    const int32_t tail = tl_doubling_high(x4 + tl_doubling_high(x2, x), third) + x2;
-    int32_t result = around + tl_doubling_high(x + tl_shift_right(tail, 1), around);
-    uint32_t quarters = (uint32_t)(fraction - a) >> 24;
-    for (const int32_t *factor = factors; quarters != 0u; quarters >>= 1, factor++) {
-        if ((quarters & 1u) != 0u) {
-            result = tl_doubling_high(result, *factor);
-        }
-    }
+    const int32_t x = fraction * (1 << 5) + (1 << 28), x2 = tl_doubling_high_narrow(x, x);
+    const int32_t x4 = tl_shift_right(tl_doubling_high_narrow(x2, x2), 2);
+    const int32_t tail = tl_share_of(x4 + tl_doubling_high_narrow(x2, x), third) + x2;
+    int32_t result = around + tl_share_of(x + tl_shift_right(tail, 1), around);
+    const uint32_t quarters = (uint32_t)(fraction - a) >> 24;
+    /* exp(-1/4), exp(-1/2), ..., exp(-16) */
+    result = (quarters & 1u) != 0u ? tl_share_of(result, 1672461947) : result;
+    result = (quarters & 2u) != 0u ? tl_share_of(result, 1302514674) : result;
+    result = (quarters & 4u) != 0u ? tl_share_of(result, 790015084) : result;
+    result = (quarters & 8u) != 0u ? tl_share_of(result, 290630308) : result;
+    result = (quarters & 16u) != 0u ? tl_share_of(result, 39332535) : result;
+    result = (quarters & 32u) != 0u ? tl_share_of(result, 720401) : result;
+    result = (quarters & 64u) != 0u ? tl_share_of(result, 242) : result;
     return a == 0 ? INT32_MAX : result;
 }
 
 /* 2^(8 - 31) * sum, where sum is in 12.19, as a factor of exponentials in 0.31 */
 typedef struct {
-    int32_t scale, shift;
+    int32_t twice, whole, half, shift; /* twice: of the scale, less 2^32 where `whole` has all bits */
 } tl_softmax_share_t;
 
 static inline tl_softmax_share_t tl_softmax_share(int32_t sum)
 {
     const int32_t headroom = tl_leading_zeros((uint32_t)sum);
     const int32_t scale = tl_reciprocal_of_one_and((int32_t)(((uint32_t)sum << headroom) - (UINT32_C(1) << 31)));
-    return (tl_softmax_share_t){scale, 12 - headroom + 31 - 8};
+    const int32_t shift = 12 - headroom + 31 - 8;
+    return (tl_softmax_share_t){(int32_t)((uint32_t)scale << 1), -(scale >= 1 << 30), 1 << (shift - 1), shift};
 }
 
+/* the exponential times the scale, as in tl_share_of, shifted right; neither is negative */
 static inline int8_t tl_softmax_output(int32_t exponential, tl_softmax_share_t share)
 {
-    return (int8_t)tl_sat8(INT8_MIN + tl_scale_down_sum(exponential, share.scale, share.shift));
+    const uint32_t high = (uint32_t)tl_high_rounded(exponential, share.twice, exponential & share.whole);
+    return (int8_t)tl_sat8(INT8_MIN + (int32_t)((high + (uint32_t)share.half) >> share.shift));
 }
 
 static inline int32_t tl_softmax_highest(const int8_t *x, int32_t depth)

@@ -56,9 +56,10 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
                      const tl_scaling_t *scaling, int32_t input_zero_point, int32_t channels, ELEMENT *y)              \
     {                                                                                                                  \
         const uint8_t *const end = (const uint8_t *)entries + TL_ENTRY * (int32_t)count;                               \
+        const int32_t *from = bias;                                                                                    \
         int32_t channel = 0;                                                                                           \
-        for (; channel + 8 <= channels; channel += 8) {                                                                \
-            tl_sums_t first = {0, 0, 0, 0}, second = {0, 0, 0, 0};                                                     \
+        for (; channel + 8 <= channels; channel += 8, from += 8) {                                                     \
+            tl_sums_t first = {from[0], from[1], from[2], from[3]}, second = {from[4], from[5], from[6], from[7]};     \
             const int8_t *const columns = weights + channel;                                                           \
             for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \
                 const int8_t *const column = columns + tl_entry_index(entry) * channels;                               \
@@ -66,20 +67,19 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
                 first = tl_scaled_column4(first, value, column);                                                       \
                 second = tl_scaled_column4(second, value, column + 4);                                                 \
             }                                                                                                          \
-            const int32_t sums[8] = {first.row0,  first.row1,  first.row2,  first.row3,                                \
-                                     second.row0, second.row1, second.row2, second.row3};                              \
-            OUTPUTS(sums, bias, channel, 8, scaling, y);                                                               \
+            OUTPUTS(first, channel, scaling, y + channel);                                                             \
+            OUTPUTS(second, channel + 4, scaling, y + channel + 4);                                                    \
         }                                                                                                              \
         for (; channel < channels; channel++) {                                                                        \
-            int32_t sum = 0;                                                                                           \
+            int32_t sum = *from++;                                                                                     \
             for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \
                 sum += (VALUE(entry) - input_zero_point) * weights[tl_entry_index(entry) * channels + channel];        \
             }                                                                                                          \
-            OUTPUTS(&sum, bias, channel, 1, scaling, y);                                                               \
+            y[channel] = (ELEMENT)tl_fc_output(sum, channel, scaling);                                                 \
         }                                                                                                              \
     }
 
-TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s8, int8_t, tl_entry_value_s8, tl_fc_outputs_s8)
-TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s16, int16_t, tl_entry_value_s16, tl_fc_outputs_s16)
+TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s8, int8_t, tl_entry_value_s8, tl_fc_four_s8)
+TL_SPARSE_FULLY_CONNECTED(tl_sparse_fully_connected_s16, int16_t, tl_entry_value_s16, tl_fc_four_s16)
 
 #endif

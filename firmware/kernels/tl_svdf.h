@@ -28,8 +28,7 @@ typedef struct {
             if (at == 0) {                                                                                             \
                 tl_fc_sums_s8(x, l->feature, start, filter, tl_min(l->feature->channels - filter, TL_FC_CHUNK), sums); \
             }                                                                                                          \
-            const int32_t of_input = tl_wrapping_add(sums[at], (uint32_t)l->feature->bias[filter]);                    \
-            const int32_t scaled = tl_depthwise_twice(of_input, l->state_multiplier, l->state_shift);                  \
+            const int32_t scaled = tl_depthwise_twice(sums[at], l->state_multiplier, l->state_shift);                  \
             const STATE newest = (STATE)(SATURATE(scaled) + l->state_zero);                                            \
             for (int32_t i = 1; i < l->memory; i++) {                                                                  \
                 const STATE value = *++before;                                                                         \

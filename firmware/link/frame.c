@@ -3,6 +3,9 @@
 #include "link/cobs.h"
 #include "link/crc16.h"
 #include "port/port.h"
+#ifdef TL_LINK_KEY
+#include "tags/tags.h"
+#endif
 
 uint16_t tl_get_u16(const uint8_t *bytes) {
     return (uint16_t)(bytes[0] | (bytes[1] << 8));
@@ -57,6 +60,9 @@ void tl_put_u32(tl_writer_t *writer, uint32_t value) {
 }
 
 void tl_frame_send(tl_writer_t *writer) {
+#ifdef TL_LINK_KEY
+    tl_tags_sign(writer);
+#endif
     tl_put_u16(writer, tl_crc16(TL_CRC16_START, writer->bytes, writer->length));
     tl_cobs_send(writer->bytes, writer->length, tl_port_uart_write);
 }

@@ -7,6 +7,11 @@
 #define TL_LINK_VERSION 2u
 #define TL_FRAME_HEAD 4u
 #define TL_FRAME_CRC 2u
+#ifdef TL_LINK_KEY
+#define TL_FRAME_TAG 12u /* what a tagged request has more: counter and tag, see tags/tags.h */
+#else
+#define TL_FRAME_TAG 0u
+#endif
 
 typedef struct {
     uint8_t version;
@@ -35,6 +40,7 @@ typedef enum {
     TL_LINK_CHANGED = 14,
     TL_LINK_UPDATE = 15,   /* see update/update.h */
     TL_LINK_NO_MODEL = 16, /* no model in the flash is whole */
+    TL_LINK_TAG = 17,      /* see tags/tags.h */
 } tl_link_error_t;
 
 uint16_t tl_get_u16(const uint8_t *bytes);

@@ -3,8 +3,12 @@
 #include "board.h"
 #include "port/port.h"
 
-/* head, code, detail, pc, lr, CRC */
-#define ERROR_MAX (TL_FRAME_HEAD + 1u + 4u + 4u + 4u + TL_FRAME_CRC)
+#ifdef TL_LINK_KEY
+#include "tags/tags.h"
+#endif
+
+/* head, code, detail, pc, lr, tag, CRC */
+#define ERROR_MAX (TL_FRAME_HEAD + 1u + 4u + 4u + 4u + TL_FRAME_TAG + TL_FRAME_CRC)
 
 static tl_writer_t begin_error(uint8_t *buffer, uint16_t seq, tl_link_error_t code, uint32_t detail) {
     tl_writer_t writer = tl_frame_begin(buffer, TL_MESSAGE_ERROR, seq);
@@ -24,6 +28,9 @@ void tl_send_fault(uint32_t cfsr, uint32_t pc, uint32_t lr) {
     tl_writer_t writer = begin_error(buffer, 0, TL_LINK_FAULT, cfsr);
     tl_put_u32(&writer, pc);
     tl_put_u32(&writer, lr);
+#ifdef TL_LINK_KEY
+    tl_tags_plain(); /* nobody asked for it */
+#endif
     tl_port_uart_write(0);
     tl_frame_send(&writer);
 }
@@ -44,7 +51,7 @@ void tl_send_hello(uint8_t *buffer, uint16_t seq, const tl_hello_t *hello) {
     tl_put_u16(&writer, hello->window);
     tl_put_u16(&writer, hello->hop);
     tl_put_u8(&writer, hello->score_bytes);
-    tl_put_u16(&writer, hello->flags);
+    tl_put_u16(&writer, hello->flags | TL_HELLO_TAGS);
     tl_put_u8(&writer, (uint8_t)tl_port_reset_cause());
     tl_put_u32(&writer, hello->arena);
     tl_put_u32(&writer, hello->state);

@@ -22,6 +22,7 @@ enum {
     TL_MESSAGE_UPDATE_COMMIT = 0x33,
     TL_MESSAGE_CHALLENGE = 0x38,
     TL_MESSAGE_ROLLBACK = 0x3A,
+    TL_MESSAGE_SESSION = 0x3B, /* in images that ask for tags */
     TL_MESSAGE_REPLY = 0x80, /* a reply is its request's type with this bit; to both samples it is RESULT */
     TL_MESSAGE_RESULT = 0x90,
     TL_MESSAGE_ERROR = 0xFF,
@@ -30,6 +31,11 @@ enum {
 #define TL_NO_ORDER 0xFFFFFFFFu /* detail of TL_LINK_ORDER: no sample is in order before a RESET */
 
 #define TL_HELLO_BODY 54u
+#ifdef TL_LINK_KEY
+#define TL_HELLO_TAGS 0x100u /* flag of HELLO: the device asks for tags */
+#else
+#define TL_HELLO_TAGS 0u
+#endif
 
 /* What the application adds to the HELLO reply; the rest is the port's. */
 typedef struct {

@@ -3,6 +3,9 @@
 #include "board.h"
 #include "link/messages.h"
 #include "port/port.h"
+#ifdef TL_LINK_KEY
+#include "tags/tags.h"
+#endif
 
 #define BAUD_TRIAL TL_CLOCK_HZ /* cycles: 1 s */
 
@@ -45,6 +48,12 @@ static void end_baud_trial(tl_session_t *session) {
 static bool parse(tl_session_t *session, tl_frame_t *request) {
     uint16_t length = session->decoder.length;
     tl_link_error_t error = tl_frame_parse(session->decoder.buffer, length, request);
+#ifdef TL_LINK_KEY
+    if (error == TL_LINK_OK || (error == TL_LINK_BAD_VERSION && request->version == TL_TAGGED_VERSION)) {
+        session->baud_trial = false;
+        return tl_tags_admit(request);
+    }
+#endif
     if (error == TL_LINK_OK || error == TL_LINK_BAD_VERSION) {
         session->baud_trial = false;
     }
@@ -63,7 +72,13 @@ bool tl_session_poll(tl_session_t *session, tl_frame_t *request) {
     if (!tl_port_uart_read(&byte)) {
         return false;
     }
-    switch (tl_cobs_feed(&session->decoder, byte)) {
+    tl_cobs_event_t event = tl_cobs_feed(&session->decoder, byte);
+#ifdef TL_LINK_KEY
+    if (event != TL_COBS_MORE) {
+        tl_tags_plain(); /* until this frame's tag was good */
+    }
+#endif
+    switch (event) {
     case TL_COBS_FRAME:
         return parse(session, request);
     case TL_COBS_BAD:

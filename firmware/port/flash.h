@@ -18,7 +18,4 @@ bool tl_flash_program(uintptr_t address, const uint8_t unit[TL_FLASH_UNIT]);
  * have an error that its code cannot correct, and then the part raises an exception (port/cortex_m/flash_guard.c). */
 bool tl_flash_read(void *to, uintptr_t address, uint32_t length);
 
-/* Bits from the part's random generator; false when it does not work. */
-bool tl_port_random(uint8_t *to, uint32_t length);
-
 #endif

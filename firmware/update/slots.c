@@ -24,19 +24,18 @@ bool tl_slot_header_good(const tl_slot_header_t *header) {
 }
 
 bool tl_slot_digest(uint32_t slot, uint32_t length, uint8_t digest[TL_DIGEST]) {
-    uint8_t chunk[16];
     tl_sha256_t hash;
     uintptr_t at = tl_slot_address(slot) + TL_SLOT_HEADER;
     tl_sha256_begin(&hash);
     for (uint32_t left = length; left > 0;) {
-        uint32_t now = left < sizeof chunk ? left : sizeof chunk;
-        if (!tl_flash_read(chunk, at, now)) {
+        uint32_t now = left < TL_SHA256_BLOCK ? left : TL_SHA256_BLOCK;
+        if (!tl_flash_read(hash.block, at, now)) {
             return false;
         }
-        tl_sha256_add(&hash, chunk, now);
+        tl_sha256_took(&hash, now);
         at += now;
         left -= now;
-        if (left % 4096u < sizeof chunk) { /* hashing 4 KB takes milliseconds */
+        if (left % 4096u < TL_SHA256_BLOCK) { /* hashing 4 KB takes milliseconds */
             tl_port_feed_watchdog();
         }
     }
@@ -61,32 +60,33 @@ static void read_records(uint32_t slot, tl_slot_t *found) {
 }
 
 void tl_slot_look(uint32_t slot, tl_slot_t *found) {
+    tl_slot_header_t header;
     uint8_t digest[TL_DIGEST];
-    *found = (tl_slot_t){.whole = false, .records = TL_SLOT_RECORD_COUNT, .sequence = 0};
-    if (!tl_flash_read(&found->header, tl_slot_address(slot), sizeof found->header) ||
-        !tl_slot_header_good(&found->header)) {
+    *found = (tl_slot_t){.records = TL_SLOT_RECORD_COUNT};
+    if (!tl_flash_read(&header, tl_slot_address(slot), sizeof header) || !tl_slot_header_good(&header)) {
         return;
     }
     found->records = 0;
     read_records(slot, found);
-    found->whole = found->sequence != 0 && tl_slot_digest(slot, found->header.length, digest) &&
-                   tl_same(digest, found->header.digest, TL_DIGEST);
+    if (found->sequence != 0 && tl_slot_digest(slot, header.length, digest) &&
+        tl_same(digest, header.digest, TL_DIGEST)) {
+        tl_slot_is_whole(found, &header);
+    }
 }
 
-uint32_t tl_slots_choose(uint32_t *version, uint32_t *sequence) {
-    tl_slot_t slot;
-    uint32_t chosen = TL_SLOT_NONE;
-    *version = 0;
-    *sequence = 0;
-    for (uint32_t i = 0; i < 2u; i++) {
-        tl_slot_look(i, &slot);
-        if (slot.whole && slot.sequence > *sequence) {
-            chosen = i;
-            *version = slot.header.version;
-            *sequence = slot.sequence;
-        }
+void tl_slot_is_whole(tl_slot_t *slot, const tl_slot_header_t *header) {
+    slot->whole = true;
+    slot->version = header->version;
+    for (uint32_t i = 0; i < sizeof slot->model; i++) {
+        slot->model[i] = header->model[i];
     }
-    return chosen;
+}
+
+uint32_t tl_slots_newest(const tl_slot_t slots[2]) {
+    if (slots[0].whole && slots[1].whole) {
+        return slots[1].sequence > slots[0].sequence ? 1u : 0u;
+    }
+    return slots[0].whole ? 0u : slots[1].whole ? 1u : TL_SLOT_NONE;
 }
 
 bool tl_slot_commit(uint32_t slot, uint32_t sequence) {

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "update/sha256.h"
+#include "hash/sha256.h"
 
 #define TL_SLOT_MAGIC 0x31534C54u /* "TLS1" */
 #define TL_SLOT_SIGNED 64u        /* bytes of the header that the tag is of */
@@ -25,10 +25,11 @@ typedef struct {
 } tl_slot_header_t;
 
 typedef struct {
-    tl_slot_header_t header;
-    bool whole;        /* header, tag and constants are good, and it was committed */
-    uint8_t records;   /* commit records that are used up */
+    uint8_t model[8];
+    uint32_t version;
     uint32_t sequence; /* of the last commit; the larger one is in use */
+    uint8_t records;   /* commit records that are used up */
+    bool whole;        /* header, tag and constants are good, and it was committed; else model and version are 0 */
 } tl_slot_t;
 
 /* The key of the build, and the program that the image is. */
@@ -44,9 +45,11 @@ bool tl_slot_header_good(const tl_slot_header_t *header);
 /* Read what is in a slot. */
 void tl_slot_look(uint32_t slot, tl_slot_t *found);
 
-/* The slot to run: the whole one that was committed last, and version and sequence of it; TL_SLOT_NONE, 0 and 0 when
- * none is whole. */
-uint32_t tl_slots_choose(uint32_t *version, uint32_t *sequence);
+/* Note that a slot holds what a header says. */
+void tl_slot_is_whole(tl_slot_t *slot, const tl_slot_header_t *header);
+
+/* The slot to run: the whole one that was committed last, TL_SLOT_NONE when none is whole. */
+uint32_t tl_slots_newest(const tl_slot_t slots[2]);
 
 /* SHA-256 of `length` bytes of constants as they are in the flash. False when they cannot be read. */
 bool tl_slot_digest(uint32_t slot, uint32_t length, uint8_t digest[TL_DIGEST]);

@@ -6,6 +6,7 @@
 #include "model.h"
 #include "port/flash.h"
 #include "port/port.h"
+#include "port/random.h"
 
 #define BLANK 0xFFu
 
@@ -21,10 +22,8 @@ static struct {
     uint8_t nonce[TL_NONCE];
 } update;
 static uint32_t active = TL_SLOT_NONE;
-/* What would run after a reset, kept because hashes take time: it changes by commits and rollbacks alone. */
-static struct {
-    uint32_t slot, version, sequence;
-} newest;
+/* What is in the flash, kept because hashes take time: it changes by updates and rollbacks alone. */
+static tl_slot_t slots[2];
 
 __attribute__((weak)) bool tl_product_verify(const tl_slot_header_t *header, const uint8_t *constants) {
     (void)header;
@@ -33,7 +32,9 @@ __attribute__((weak)) bool tl_product_verify(const tl_slot_header_t *header, con
 }
 
 bool tl_update_choose(void) {
-    newest.slot = active = tl_slots_choose(&newest.version, &newest.sequence);
+    tl_slot_look(0, &slots[0]);
+    tl_slot_look(1, &slots[1]);
+    active = tl_slots_newest(slots);
     tl_constants = NULL;
     if (active != TL_SLOT_NONE) {
         tl_constants = (const tl_constants_t *)(tl_slot_address(active) + TL_SLOT_HEADER);
@@ -87,16 +88,13 @@ static void send_status(const tl_frame_t *request, uint8_t *reply) {
     tl_put_u32(&writer, TL_SLOT_BYTES - TL_SLOT_HEADER);
     tl_put_u16(&writer, TL_UPDATE_CHUNK);
     tl_put_u8(&writer, (uint8_t)active);
-    tl_put_u8(&writer, (uint8_t)newest.slot);
-    for (uint32_t slot = 0; slot < 2u; slot++) {
-        tl_slot_t found;
-        tl_slot_look(slot, &found);
-        tl_put_u8(&writer, found.whole ? 1u : 0u);
-        tl_put_u8(&writer, (uint8_t)(TL_SLOT_RECORD_COUNT - found.records));
-        tl_put_u32(&writer, found.whole ? found.header.version : 0);
-        tl_put_u32(&writer, found.sequence);
-        static const uint8_t none[8];
-        put_bytes(&writer, found.whole ? found.header.model : none, sizeof none);
+    tl_put_u8(&writer, (uint8_t)tl_slots_newest(slots));
+    for (const tl_slot_t *slot = slots; slot < slots + 2; slot++) {
+        tl_put_u8(&writer, slot->whole ? 1u : 0u);
+        tl_put_u8(&writer, (uint8_t)(TL_SLOT_RECORD_COUNT - slot->records));
+        tl_put_u32(&writer, slot->version);
+        tl_put_u32(&writer, slot->sequence);
+        put_bytes(&writer, slot->model, sizeof slot->model);
     }
     tl_frame_send(&writer);
 }
@@ -122,15 +120,22 @@ static void begin(const tl_frame_t *request, uint8_t *reply) {
         refuse(request, TL_UPDATE_TAG);
         return;
     }
-    if (newest.slot != TL_SLOT_NONE && header.version <= newest.version) {
+    uint32_t newest = tl_slots_newest(slots);
+    if (newest != TL_SLOT_NONE && header.version <= slots[newest].version) {
         refuse(request, TL_UPDATE_VERSION);
         return;
     }
     /* never over the model that runs now, nor over the one that would after a reset */
-    update.slot = newest.slot == 0 ? 1u : 0u;
+    update.slot = newest == 0 ? 1u : 0u;
     update.going = update.committed = false;
-    if (update.slot == active || !tl_flash_erase(tl_slot_address(update.slot))) {
-        refuse(request, update.slot == active ? TL_UPDATE_ORDER : TL_UPDATE_FLASH);
+    if (update.slot == active) {
+        refuse(request, TL_UPDATE_ORDER);
+        return;
+    }
+    bool erased = tl_flash_erase(tl_slot_address(update.slot));
+    tl_slot_look(update.slot, &slots[update.slot]); /* an erase that failed may have left it as it was */
+    if (!erased) {
+        refuse(request, TL_UPDATE_FLASH);
         return;
     }
     update.header = header;
@@ -227,15 +232,16 @@ static void commit(const tl_frame_t *request, uint8_t *reply) {
             refuse(request, TL_UPDATE_REFUSED);
             return;
         }
-        if (!write_header(at) || !tl_slot_commit(update.slot, newest.sequence + 1u)) {
+        uint32_t newest = tl_slots_newest(slots);
+        uint32_t sequence = newest == TL_SLOT_NONE ? 1u : slots[newest].sequence + 1u;
+        if (!write_header(at) || !tl_slot_commit(update.slot, sequence)) {
             update.going = false;
             refuse(request, TL_UPDATE_FLASH);
             return;
         }
         update.committed = update.changed = true;
-        newest.slot = update.slot;
-        newest.version = update.header.version;
-        newest.sequence++;
+        slots[update.slot] = (tl_slot_t){.records = 1, .sequence = sequence};
+        tl_slot_is_whole(&slots[update.slot], &update.header);
     }
     tl_writer_t writer = answer(request, reply);
     tl_put_u8(&writer, update.slot);
@@ -269,21 +275,18 @@ static void roll_back(const tl_frame_t *request, uint8_t *reply) {
         refuse(request, TL_UPDATE_TAG);
         return;
     }
-    tl_slot_t other = {.whole = false};
-    if (newest.slot != TL_SLOT_NONE) {
-        tl_slot_look(newest.slot ^ 1u, &other);
-    }
-    if (!other.whole || !tl_slot_commit(newest.slot ^ 1u, newest.sequence + 1u)) {
+    uint32_t newest = tl_slots_newest(slots);
+    if (newest == TL_SLOT_NONE || !slots[newest ^ 1u].whole ||
+        !tl_slot_commit(newest ^ 1u, slots[newest].sequence + 1u)) {
         refuse(request, TL_UPDATE_OTHER);
         return;
     }
-    newest.slot ^= 1u;
-    newest.version = other.header.version;
-    newest.sequence++;
+    slots[newest ^ 1u].sequence = slots[newest].sequence + 1u;
+    slots[newest ^ 1u].records++;
     update.going = false;
     update.changed = true;
     tl_writer_t writer = answer(request, reply);
-    tl_put_u8(&writer, (uint8_t)newest.slot);
+    tl_put_u8(&writer, (uint8_t)(newest ^ 1u));
     tl_frame_send(&writer);
 }
 

@@ -118,7 +118,7 @@ function verdict(found, job) {
     el("p", {}, `${found.agreement} ${found.fitting}`),
     el("table", {}, el("tbody", {}, ...found.budget.map((line) => el("tr", {}, el("th", { scope: "row" }, line.name),
       el("td", { class: line.ok ? "good" : "bad" }, `${number(line.used)} of ${number(line.limit)} ${line.unit}`))))),
-    el("p", { class: "soft" }, "See it at work: ", el("code", {}, `tinyloc live ${found.run} --board ${job.board} --folder NEW-FOLDER`)));
+    el("p", { class: "soft" }, "See it at work: ", el("code", {}, `tinyloc live ${found.run} --board ${job.board} --source PORT`)));
 }
 
 function number(value) {

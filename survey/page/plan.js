@@ -117,7 +117,7 @@ export class PlanView {
   text(content, x, y, name, pixels, most = Infinity) {
     const wide = content.length * pixels * LETTER * this.unit;
     const size = pixels * this.unit * Math.max(SMALLEST, Math.min(1, (0.94 * most) / Math.max(1e-6, wide)));
-    const letters = Math.max(3, Math.floor((0.94 * most) / (size * LETTER)));
+    const letters = Math.max(3, Math.floor((0.94 * most) / (size * LETTER) + 0.01));
     const lines = wrapped(content, letters);
     const parts = lines.map((line, number) => svg("tspan", { x, dy: number ? size * 1.1 : undefined }, line));
     return svg("text", { class: name, x, y: y + size * (0.35 - 0.55 * (lines.length - 1)), "font-size": size, "stroke-width": size / 6 }, ...parts);

@@ -47,7 +47,7 @@ export class RecordTab {
       localStorage.device = device.value;
       ask("start", { person: person.value, device: device.value, day: day.value }).catch(() => {});
     } }, el("div", { class: "row" }, field("Person", person), field("Device", device), field("Day", day)),
-    el("p", {}, el("button", { class: "main", id: "start" }, "Start recording")), this.resumeRow);
+    el("p", {}, el("button", { class: "main", id: "start" }, "Start recording")), this.unkept = el("p", { class: "bad", id: "unkept" }), this.resumeRow);
   }
 
   makeAdd() {
@@ -68,6 +68,7 @@ export class RecordTab {
     const open = state.session;
     this.startForm.hidden = Boolean(open);
     this.open.hidden = !open;
+    this.unkept.textContent = !open && state.sources.some((one) => one.state === "running") ? "Readings are shown, and not kept until you start recording." : "";
     if (open) this.openText.textContent = `${open.person}, ${open.device}: ${open.readings.toLocaleString("en")} readings in ${clock(open.seconds)}. Every one is on disk.`;
     keyed(this.sources, state.sources, (one) => one.name, () => el("li"), (node, one) => sourceRow(node, one));
     if (!state.sources.length) this.sources.replaceChildren(el("li", { class: "soft" }, "No source yet."));

@@ -4,6 +4,7 @@ import csv
 import threading
 import time
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from tinyloc.names import printable
@@ -16,6 +17,8 @@ TIMES, IDS, LEVELS, ROOMS = ("time", "t", "time_s"), ("id", "access_point"), ("d
 OTHERS = ("x", "y", "floor", "source", "recording", "walk", "day", "device", "person", "split")
 """Columns of a wide file that are no beacons."""
 MOST_GARBAGE = 1000
+STEP_S, MOST_STEPS = 0.5, 2000
+"""Between two places on a walk from tap to tap, and how many of them at most."""
 
 
 class ReplaySource:
@@ -141,11 +144,28 @@ class _Columns:
 
 def merged(events: "Iterator[Reading | Place | str]", marks: list[Mark]) -> "Iterator[Reading | Place | str]":
     """Readings with the marks of their session, in order of time."""
-    waiting = [Place(mark.time_s, mark.room, mark.x, mark.y, mark.floor) for mark in marks][::-1]
+    waiting = places_of(marks)[::-1]
     for event in events:
         while waiting and not isinstance(event, str) and waiting[-1].time_s <= (event.time_s or 0.0):
             yield waiting.pop()
         yield event
+
+
+def places_of(marks: list[Mark]) -> list[Place]:
+    """Where the person was: at each mark, and every STEP_S on the straight walk from one step to the next."""
+    found: list[Place] = []
+    for mark, after in zip_longest(marks, marks[1:]):
+        found.append(Place(mark.time_s, mark.room, mark.x, mark.y, mark.floor))
+        if after is None or not (mark.step and after.step) or mark.floor != after.floor:
+            continue
+        if mark.x is None or mark.y is None or after.x is None or after.y is None:
+            continue
+        walk_s = after.time_s - mark.time_s
+        for number in range(1, min(MOST_STEPS, int(walk_s / STEP_S))):
+            share = number * STEP_S / walk_s
+            x, y = (a + share * (b - a) for a, b in ((mark.x, after.x), (mark.y, after.y)))
+            found.append(Place(mark.time_s + number * STEP_S, None, x, y, mark.floor))
+    return found
 
 
 def _number(text: str) -> float | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.bench.sweep_models import Case
+from tests.bench.sweep_models import model as layer
 from tests.codegen.arm_cores import COMPILER, ArmNetwork
 from tests.codegen.equality import assert_same, load, random_inputs, reference_outputs
 from tests.codegen.operators.element_wise_models import add_function, add_two_operands
@@ -64,3 +66,17 @@ def test_variants_are_what_they_say(tmp_path: Path) -> None:
         ).stdout  # fmt: skip
         found[name] = "smlad" in listing
     assert found == {"dsp": True, "portable": False, "m3": False}
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(5, 3, 5), (6, 4, 2), (7, 9, 4), (11, 17, 6)])
+def test_lines_of_a_depthwise_layer(size: tuple[int, int, int], stride: int, tmp_path: Path) -> None:
+    """Lines of less than four outputs, of whole fours, and with one to three outputs more."""
+    graph = load(layer(Case(size, size[2], (3, 3), stride, 1), "saturating"))
+    compile_graph(graph, tmp_path / "generated")
+    (inputs,) = random_inputs(graph, seed=7, count=1)
+    wanted = reference_outputs(graph, inputs)
+    for name in ("dsp", "m3"):
+        core, flags = VARIANTS[name]
+        network = ArmNetwork(tmp_path / "generated", core, [*flags, "-O2"])
+        assert_same(f"NumPy and C on {name}", wanted, network.run(*inputs), graph)

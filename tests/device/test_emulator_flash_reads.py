@@ -24,7 +24,7 @@ def _cycles(elf, board, timing) -> int:
     device = EmulatedDevice(elf, board, measure=True, timing=timing)
     device.read(0.0)
     (run,) = device.runs
-    return run.cycles
+    return run.waited_cycles
 
 
 def test_a_table_walked_twice_waits_for_each_line(firmware, board):

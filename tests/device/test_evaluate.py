@@ -29,13 +29,16 @@ from tinyloc.bundle.schema import (
 from tinyloc.codegen.compile import model_id
 from tinyloc.codegen.manifest import ManifestError
 from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.emulator.flash_reads import timing_of
 from tinyloc.device.evaluation.collect_answers import ExchangeLog
-from tinyloc.device.evaluation.evaluate import EvaluationError, evaluate
+from tinyloc.device.evaluation.evaluate import WAITED_SAMPLES, EvaluationError, evaluate
 from tinyloc.device.evaluation.host_answers import BackgroundHost, GivenHost, HostError
 from tinyloc.device.image.build import BuildResult, build_firmware
 from tinyloc.device.link.client import DeviceClient, DeviceRefused
 from tinyloc.device.link.frames import Frame, Message, Result
 from tinyloc.device.link.transport import LinkError
+from tinyloc.device.report.summary import summary
+from tinyloc.device.report.verdict import limit_name
 
 
 @dataclass(frozen=True)
@@ -377,3 +380,20 @@ def test_the_host_in_another_process_gives_the_same_answers_or_its_error(tmp_pat
     given = GivenHost(Host(dense.model), test_set).answers()
     assert given.scores.shape == (52, 3)
     assert (given.class_index >= 0).sum() == 21
+
+
+def test_wait_states_decide_where_the_flash_has_some(dense):
+    """Both figures are kept; time, energy and the budget are of the slower one."""
+    timing = timing_of(dense.board)
+    device = EmulatedDevice(dense.build.elf, dense.board, timing=timing)
+    found, plain = dense.evaluate(transport=device, measured=30), dense.evaluate(measured=30)
+    assert timing.wait_states == 4 and found.cycles == plain.cycles and plain.waited is None
+    assert found.waited is not None and found.waited.samples == WAITED_SAMPLES and found.waited.timing == timing.text
+    assert found.waited.cycles.median > plain.cycles.median
+    latency = next(line for line in found.budget if line.name == "latency")
+    assert latency.used == pytest.approx(1e3 * found.waited.cycles.max / found.clock_hz)
+    assert found.energy.microjoule / plain.energy.microjoule == pytest.approx(
+        found.waited.cycles.median / plain.cycles.median
+    )
+    assert "with wait states" in limit_name(found, latency)
+    assert summary(found)["latency_ms"] == pytest.approx(1e3 * found.waited.cycles.median / found.clock_hz)

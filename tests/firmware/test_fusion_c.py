@@ -25,6 +25,7 @@ SETTINGS = {
     "clean": FilterSettings(rule="adaptive", k1=1.0, k2=2.5, clean=True, r=1.0),
     "variance": FilterSettings(rule="variance"),
     "steered": FilterSettings(rule="variance", pull=0.1),
+    "robust": FilterSettings(rule="robust", still_noise=0.5),
     "guarded": FilterSettings(rule="guarded", pull=0.1, r=0.5, engage=1.2, doubt_limit=1.0, doubt_memory=0.2),
 }
 

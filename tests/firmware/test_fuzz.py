@@ -12,10 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.firmware.fuzz_build import FUSIONS, TARGETS, compile_fuzzer, has_libfuzzer, line_counts, run_fuzzer
+from tests.firmware.fuzz_build import (
+    FUSIONS,
+    TAGGED,
+    TARGETS,
+    UPDATED,
+    compile_fuzzer,
+    has_libfuzzer,
+    line_counts,
+    run_fuzzer,
+)
 from tinyloc.paths import FIRMWARE_DIR
 
-PARTS = ("link", "app", "localise", "fusion", "fusion_app")
+PARTS = ("link", "app", "localise", "fusion", "fusion_app", "tags", "hash", "update")
 LEAST_COVERED = 0.95
 FRAMES_OF_ALL = 10_000_000
 LIBFUZZER_S = 300
@@ -25,7 +34,8 @@ LIBFUZZER_S = 300
 def test_frames_by_grammar(target: str, tmp_path: Path) -> None:
     """At least half of the frames of each type are carried out, all answers are right, sanitizers are silent."""
     reached = run_fuzzer(compile_fuzzer(target, tmp_path, "sanitized"), seed=1, frames=40_000)
-    types = {1, 3, 0x20, 0x21, 0x22} if target in FUSIONS else {1, 2, 3, 0x10, 0x11}
+    types = {1, 3, 0x20, 0x21, 0x22} if TAGGED.get(target, target) in FUSIONS else {1, 2, 3, 0x10, 0x11}
+    types |= {0x3B} if target in TAGGED else {0x30, 0x31, 0x32, 0x33, 0x38, 0x3A} if target == UPDATED else set()
     assert reached.keys() == {*map(str, types), "all"}
     for kind, count in reached.items():
         assert count.good >= 0.5 * count.sent > 100, (kind, count)
@@ -82,6 +92,7 @@ def test_coverage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 ORDER, LOCALISER, FILTER = "link/order.c", "localise/localiser.c", "fusion/fusion.c"
+TAGS, UPDATE = "tags/tags.c", "update/update.c"
 FAULTS = {
     "a retry is known by its number alone": (
         "scan", ORDER, "order->looked_at.digest == order->last.digest", "order->looked_at.seq == order->last.seq",
@@ -102,6 +113,16 @@ FAULTS = {
         "steered", FILTER, "tl_passed_us(time_us, f->fixed_us) >", "tl_passed_us(time_us, f->fixed_us) < -",
     ),
     "a walk that is not checked": ("steered", FILTER, "k > 0.0f && k <= K_MOST", "k == k"),
+    "a frame that is taken twice": ("tagged-votes", TAGS, "counter <= tags.counter", "counter < tags.counter"),
+    "a tag of which a byte is not looked at": (
+        "tagged-votes", TAGS, "request->body + length + COUNTER, TL_TAG)", "request->body + length + COUNTER, TL_TAG - 1u)",
+    ),
+    "an answer that is not tagged": ("tagged-adaptive", TAGS, "tags.signs = true", "tags.signs = request->type != 0x20"),
+    "a nonce that is good twice": ("updatable", UPDATE, "update.challenged = false; /*", "/*"),
+    "a version that goes back": ("updatable", UPDATE, "header.version <= slots", "header.version < slots"),
+    "flash that is not looked at before the commit": (
+        "updatable", UPDATE, "!tl_same(digest, update.header.digest, TL_DIGEST)", "false",
+    ),
 }  # fmt: skip
 """Target, file, what stands there, and what breaks it."""
 

@@ -16,6 +16,8 @@ from tinyloc.export.quantise.widths import Widths
 from tinyloc.integer_training.absorbed import absorb
 from tinyloc.integer_training.rounding import RoundingSettings, round_adaptively
 from tinyloc.integer_training.twin import IntegerTwin
+from tinyloc.training.distil.guide import Guide
+from tinyloc.training.distil.settings import Distillation, Teacher
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.own import OwnLocaliser
@@ -30,8 +32,18 @@ MODELS: dict[str, ModelSettings] = {
     "mdcsa": ModelSettings(architecture="mdcsa", hidden=8, layers=1, context=5),
 }
 SCAN_16 = {"blocks.*.scan": "w8a16", "blocks.*.step_size": "w8a16"}
-WIDTHS = {"w8a8": {"*": "w8a8"}, "w8a16": {"*": "w8a16"}, "w4a8": {"*": "w4a8"}, "scan 16": {"*": "w4a8", **SCAN_16}}
-CASES = [(kind, name) for kind in MODELS for name in WIDTHS if kind == "mamba" or name != "scan 16"]
+WIDTHS = {
+    "w8a8": {"*": "w8a8"},
+    "w8a16": {"*": "w8a16"},
+    "w4a8": {"*": "w4a8"},
+    "w4a16": {"*": "w4a16"},
+    "w4a16, conv w8": {"*": "w4a16", "blocks.*.conv": "w8a16"},  # depthwise convolutions have no w4a16
+    "scan 16": {"*": "w4a8", **SCAN_16},
+}
+FOR_MAMBA = {"scan 16", "w4a16, conv w8"}
+CASES = [
+    (kind, name) for kind in MODELS for name in WIDTHS if name not in (FOR_MAMBA if kind != "mamba" else {"w4a16"})
+]
 
 
 def model_of(kind: str) -> Localiser:
@@ -218,6 +230,18 @@ def test_hooks_on_the_head_see_what_the_head_sees(twins: dict[str, IntegerTwin])
     assert seen[0].requires_grad
 
 
+@pytest.mark.parametrize("kind", ["gru", "mamba"])
+def test_hidden_states_of_a_teacher_reach_the_parameters_of_a_twin(kind: str, twins: dict[str, IntegerTwin]) -> None:
+    twin, x = twin_of(twins, kind, "w8a8"), readings(2)
+    teacher = build_model(ModelSettings(architecture="lstm", hidden=7), INPUTS, CLASSES)
+    settings = Distillation(teachers=[Teacher(run="any")], alpha=0.0, hidden_weight=1.0, relation_weight=1.0)
+    guide = Guide(settings, [teacher], twin, STEPS)
+    scores = twin.network(x)
+    guide.loss(x, scores, 0.0 * scores.sum()).backward()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in twin.model.parameters())
+    assert guide.projections is not None and guide.projections[0].weight.grad is not None
+
+
 class OwnNetwork(torch.nn.Module):
     """A network of a user's: no context, no states."""
 
@@ -241,6 +265,43 @@ def test_a_network_of_the_user_trains_with_its_integers_too() -> None:
     file = tflite_scores(twin.content(), twin.names, list(x.numpy())).reshape(scores.shape)
     assert np.array_equal(scores.detach().numpy(), file)
     assert all(p.grad is not None for p in twin.model.parameters())
+
+
+class Windowed(torch.nn.Module):
+    """Convolutions with dilation, padding and a residual connection, and a leaky ReLU, over the last five samples."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.first, self.second = torch.nn.Conv1d(inputs, 6, 3), torch.nn.Conv1d(6, 6, 2, dilation=2, groups=6)
+        self.head = torch.nn.Linear(6, classes)
+        self.context = 5
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.nn.functional.leaky_relu(self.first(torch.nn.functional.pad(x.transpose(1, 2), (2, 0))), 0.2)
+        y = y + torch.relu(self.second(torch.nn.functional.pad(y, (2, 0))))
+        return self.head(y.transpose(1, 2))
+
+
+@pytest.mark.parametrize(
+    "widths",
+    [WIDTHS["w8a8"], WIDTHS["w8a16"], WIDTHS["w4a8"], {"*": "w4a16", "depthwise_conv_2d": "w8a16"}],
+    ids=["w8a8", "w8a16", "w4a8", "w4a16"],
+)
+def test_convolutions_of_the_user_train_with_their_integers(widths: dict[str, str]) -> None:
+    torch.manual_seed(2)
+    model = OwnLocaliser(ModelSettings(architecture=f"{__name__}:Windowed"), Windowed(INPUTS, CLASSES), INPUTS, CLASSES)
+    twin, x = IntegerTwin(model, CALIBRATION, False, widths), readings(3, seed=1)
+    for _ in range(2):
+        tracked = twin.network(x).detach().numpy()
+        file = tflite_scores(twin.content(), twin.names, list(x.numpy())).reshape(tracked.shape)
+        assert np.array_equal(tracked, file) and len(np.unique(file)) > 8
+        losses = trained(twin, 20)
+    assert losses[-1] < losses[0]
+    assert all(p.grad is not None for p in twin.model.parameters())
+    round_adaptively(twin, readings(6, seed=7), torch.Generator().manual_seed(1), RoundingSettings(iterations=20))
+    real = {name: value.detach().numpy() for name, value in twin.float_step.constants().items()}
+    for name, values in twin.snapped().items():
+        assert np.allclose(values, real[name], rtol=2e-6, atol=1e-9), name
 
 
 def test_an_operator_without_a_gradient_is_named() -> None:

@@ -42,6 +42,16 @@ def test_more_memory_than_any_machine_has_does_not_wait_for_ever(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("ray_here")
+def test_a_class_beside_the_command_is_found_by_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import torch\n\n\nclass Net(torch.nn.Linear):\n    def __init__(self, inputs, classes):\n"
+    (tmp_path / "my_nets.py").write_text(code + "        super().__init__(inputs, classes)\n")
+    monkeypatch.chdir(tmp_path)
+    with Engine() as engine:
+        engine.submit("own", work.own_parameters, "my_nets:Net")
+        assert [event.result for event in engine.events() if event.ended] == [8]
+
+
+@pytest.mark.usefixtures("ray_here")
 def test_what_still_runs_is_cancelled_at_the_end(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), Engine() as engine:
         engine.submit("long", work.wait_for, str(tmp_path), 1, 60.0)

@@ -305,3 +305,27 @@ def test_the_command_searches_and_trains_the_best(tmp_path: Path, repository: Pa
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "## Pareto front" in done.stdout and (tmp_path / "runs" / "small" / "run.json").is_file()
+
+
+OWN = """
+name = "own"
+recipe = "tiny.toml"
+board = "stm32l4"
+trials = 2
+[space]
+"model.arguments.hidden" = [4, 40]
+"model.architecture" = ["tests.own_architectures:Causal"]
+"""
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")
+def test_a_class_of_the_user_is_searched(tmp_path: Path) -> None:
+    search, base = search_of(tmp_path, OWN)
+    base["model"] = {"architecture": "tests.own_architectures:Causal", "crf": True}
+    base["export"] = {"arithmetics": ["int8"]}
+    small, large = (space.recipe_of(search, base, corner) for corner in space.corners(search))
+    assert small.model.arguments == {"hidden": 4} and cost_key(small) != cost_key(large)
+    costs = [untrained_cost(recipe, "stm32l4", lambda text: None) for recipe in (small, large)]
+    assert costs[0].flash < costs[1].flash and costs[0].cycles < costs[1].cycles
+    found = finish(small, tmp_path / "run", "stm32l4", lambda text: None)
+    assert found.cost.flash == pytest.approx(costs[0].flash, rel=0.2) and 0 <= found.quality <= 1

@@ -18,6 +18,8 @@ from tinyloc.survey.project import Project
         (["survey", "a.txt"], "it is a file"),
         (["live", "zoo:uji", "--demo"], "zoo:ble-flat"),
         (["live", "nothing"], "no run 'nothing'"),
+        (["live", "fusion:loop", "--port", "/dev/x", "--demo"], "leave out --port, --demo"),
+        (["survey", "home", "--source", "/dev/nope"], "no such port or file"),
         (["live", "fusion:moon"], "there are corridor and loop"),
     ],
 )

@@ -1,8 +1,11 @@
 """A model at work: the page's answers are the device's, scans are combined as in training, bad links are told."""
 
+import csv
 import json
 import threading
+from collections import deque
 from dataclasses import replace
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +19,25 @@ from tests.survey.test_recorder import ANNA, replay
 from tinyloc.api.run_layout import RunLayout
 from tinyloc.api.steps import build_image, generate
 from tinyloc.boards import load_board
-from tinyloc.bundle.schema import load_bundle
+from tinyloc.bundle.schema import Crf, load_bundle
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.device.emulator import EmulatedDevice
+from tinyloc.device.link.persistent_port import PersistentPort
 from tinyloc.device.link.serial_port import SerialPort
 from tinyloc.device.link.transport import LinkError
 from tinyloc.device.zoo.models import WALK, unpack
 from tinyloc.errors import UserError
 from tinyloc.paths import ZOO_DIR
+from tinyloc.survey.aliases import Aliases
 from tinyloc.survey.demo import demo_of
 from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.fusion_walks import PlayedWalk, build_walk, find_walk
 from tinyloc.survey.live_desk import live_desk
 from tinyloc.survey.live_fusion import LiveFusion
-from tinyloc.survey.live_model import Judge, LiveModel, class_places, softmax
+from tinyloc.survey.live_model import Judge, LiveModel, class_places, report_lines, score_scale
+from tinyloc.survey.plan import Plan, PlanFloor, PlanRoom
+from tinyloc.survey.project import Project
+from tinyloc.survey.room_probabilities import marginals, room_probabilities, softmax
 from tinyloc.survey.scans import Scan
 from tinyloc.survey.serve import serving
 from tinyloc.survey.session import Mark, read_session
@@ -97,6 +105,12 @@ def test_readings_of_a_scan_are_combined_as_in_training(model: LiveModel) -> Non
     assert model.readings(Scan(0.0, {}))[0].size == 0
 
 
+def test_the_report_s_figures_are_errors_for_a_position_model_and_scores_for_rooms(tmp_path: Path) -> None:
+    board = load_board(BOARD)
+    for name, told in (("uji-position", "median error 4.75 m, 90 % within 15.44 m"), ("ble-flat", "macro F1 0.810")):
+        assert told in report_lines(tmp_path, board, load_bundle(ZOO_DIR / name), "int8")[0]
+
+
 def test_the_accuracy_counts_decisions_and_unknown_apart() -> None:
     judge = Judge()
     judge.add("hall", (1.0, 1.0, 0), Mark(time_s=0.0))
@@ -136,9 +150,9 @@ def test_the_demo_walks_and_is_recorded_like_any_session(tmp_path: Path, model: 
     desk.recorder.start_session(ANNA.model_copy(update={"kind": "live"}))
     desk.mark(room="bedroom")
     replay(desk.recorder, short)
-    model.wait_idle()
     desk.recorder.end_session()
-    assert model.answers == 39 and model.skipped == 0
+    model.wait_idle()
+    assert model.answers == 40 and model.skipped == 0, "the last scan ends with the session"
     assert desk.now()["live"]["trail"] and "Kolakowski" in " ".join(desk.all()["about_live"]["lines"])
     assert {beacon.id for beacon in desk.project.plan.beacons} == {f"anchor {n}" for n in range(1, 7)}
     assert len(desk.all()["about_live"]["path"]) > 5
@@ -169,6 +183,46 @@ def test_probabilities_and_places() -> None:
     assert class_places(load_bundle(ZOO_DIR / "ble-flat"))[0, :2].tolist() == pytest.approx([1.32, 4.61])
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_marginals_are_those_of_all_paths_counted_one_by_one(ends: bool) -> None:
+    generator = np.random.default_rng(1)
+    crf = Crf(
+        **{
+            name: generator.normal(size=size).tolist()
+            for name, size in (("transitions", (3, 3)), ("start", 3), ("end", 3))
+        }
+    )
+    scores = generator.normal(0, 2, size=(4, 3))
+    expected = np.zeros((4, 3))
+    for path in product(range(3), repeat=4):
+        total = crf.start[path[0]] + sum(scores[t, room] for t, room in enumerate(path)) + ends * crf.end[path[-1]]
+        total += sum(crf.transitions[a][b] for a, b in pairwise(path))
+        expected[range(4), path] += np.exp(total)
+    assert np.allclose(marginals(scores, crf, ends), expected / expected[0].sum())
+    assert np.allclose(room_probabilities(scores, None, online=False), softmax(scores).mean(axis=0))
+
+
+def test_headline_bars_and_dot_agree_on_the_demo_s_walk(built: RunLayout) -> None:
+    """At least 19 of 20 decisions on the recorded walk name the likeliest room; of single scans two of three do."""
+    bundle = load_bundle(built.bundle)
+    reference = LocaliserReference(built.bundle, "int16x8", "native", "tinyloc")
+    reference.reset()
+    rows = list(csv.DictReader((ZOO_DIR / "ble-flat" / WALK).read_text().splitlines()))
+    names = bundle.preprocessing.access_points
+    window: deque[np.ndarray] = deque(maxlen=bundle.window.steps)
+    scale, decisions, agree, alone = score_scale(built.bundle, "int16x8"), 0, 0, 0
+    for row in rows:
+        heard = [(index, int(row[name])) for index, name in enumerate(names) if row[name]]
+        answer = reference.sample(np.array([h[0] for h in heard], np.uint16), np.array([h[1] for h in heard], np.int8))
+        window.append(answer.scores * scale)
+        if answer.class_index >= 0:
+            decisions += 1
+            agree += room_probabilities(np.array(window), bundle.crf, False).argmax() == answer.class_index
+            alone += answer.scores.argmax() == answer.class_index
+    print(f"{decisions} decisions: {agree} agree with the bars, {alone} with the newest scan alone")
+    assert decisions > 200 and agree >= 0.95 * decisions and agree > alone
+
+
 def test_the_model_answers_on_a_board_at_a_serial_port(built: RunLayout) -> None:
     board = load_board(BOARD)
     device = EmulatedDevice(built.firmware(BOARD) / "firmware.elf", board, measure=True)
@@ -179,6 +233,47 @@ def test_the_model_answers_on_a_board_at_a_serial_port(built: RunLayout) -> None
         live.wait_idle()
         assert live.answers == 4 and live.problem == "" and live.about()["lines"][0].endswith(f"serial {bridge.port}.")
         live.close()
+
+
+def test_a_board_that_is_unplugged_is_told_on_the_page_and_waited_for(built: RunLayout) -> None:
+    board = load_board(BOARD)
+    device = EmulatedDevice(built.firmware(BOARD) / "firmware.elf", board, measure=True)
+    said: list[str] = []
+    with PtyBridge(device) as bridge:
+        port = PersistentPort(lambda: SerialPort(bridge.port, board.uart.baud), tell=lambda text: tells(text))
+        live = LiveModel(built.path, built.generated("int16x8"), board, port)
+
+        def tells(text: str) -> None:
+            live.tell(text)
+            said.append(live.snapshot()["problem"])
+
+        live.on_scan(some_scans(1)[0], HERE)
+        live.wait_idle()
+        port._port.close()
+        live.on_scan(some_scans(1)[0], HERE)
+        live.wait_idle()
+        assert "is gone; connect the board again" in said[0] and said[1].endswith("is back")
+        assert live.answers == 2 and live.snapshot()["problem"] == ""
+        live.close()
+
+
+def test_the_folder_in_a_run_follows_the_survey_that_trained_it(
+    tmp_path: Path, built: RunLayout, model: LiveModel
+) -> None:
+    run = tmp_path / "home" / "runs" / "home"
+    survey = Project(tmp_path / "home")
+    for name in ("hall", "large hall"):
+        floor = PlanFloor(name="ground floor", image="floor-0.png", width_px=4, height_px=3)
+        room = PlanRoom(name=name, outline=[(0, 0), (2, 0), (2, 2)])
+        survey.set_plan(Plan(floors=[floor], rooms=[room]))
+        survey.set_ids(Aliases().with_merged("old", name))
+        (tmp_path / "home" / "floor-0.png").write_bytes(name.encode())
+        desk = live_desk(model, run, run / "live", BOARD)
+        assert [room.name for room in desk.project.plan.rooms] == [name] and desk.project.ids.resolve("old") == name
+        assert (run / "live" / "floor-0.png").read_bytes() == name.encode()
+        desk.recorder.close()
+        desk.project.close()
+    survey.close()
 
 
 def test_another_board_than_the_one_asked_for_is_refused(built: RunLayout) -> None:

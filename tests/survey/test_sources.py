@@ -13,6 +13,7 @@ from tests.survey.homes import write_recording
 from tinyloc.device.link.frames import Frame
 from tinyloc.survey.errors import SurveyError
 from tinyloc.survey.readings import LineError, Reading, format_line, parse_line
+from tinyloc.survey.session import Mark
 from tinyloc.survey.source_clock import SourceClock
 from tinyloc.survey.sources.bluetooth import BluetoothSource
 from tinyloc.survey.sources.names import make_source
@@ -155,6 +156,16 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path, text: str, why: 
         make_source(str(tmp_path / "x.csv"))
     with pytest.raises(SurveyError, match="No such file"):
         make_source(str(tmp_path / "y.csv"))
+
+
+def test_a_replayed_path_is_walked_from_tap_to_tap(tmp_path: Path) -> None:
+    (tmp_path / "readings.csv").write_text("time,id,dBm\n" + "".join(f"{second},a,-60\n" for second in range(9)))
+    marks = [Mark(time_s=0, x=0, y=0, room="hall", step=True), Mark(time_s=4, x=4, y=2, room="bed", step=True),
+             Mark(time_s=6, x=9, y=9)]  # fmt: skip
+    (tmp_path / "marks.jsonl").write_text("".join(mark.model_dump_json() + "\n" for mark in marks))
+    found = [(one.time_s, one.x, one.y, one.room) for one in replayed(tmp_path / "readings.csv").places]
+    assert found[0] == (0, 0, 0, "hall") and (2.0, 2.0, 1.0, None) in found and (4, 4, 2, "bed") in found
+    assert len(found) == 8 + 2 and found[-1] == (6, 9, 9, None), "to a point where the person stood nobody is led"
 
 
 def test_a_replay_paces_itself(tmp_path: Path) -> None:

@@ -105,6 +105,25 @@ def test_a_firmware_that_crashes_is_exit_code_1_and_names_the_function(
     assert "crashed in tl_model_step" in said and "udf" in said
 
 
+def test_every_board_is_built_and_emulated_at_once(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = tmp_path / "several"
+    shutil.copytree(run, several, ignore=shutil.ignore_patterns("firmware"))
+    assert main(["emulate", str(several), "--board", "all"]) == 2
+    assert "build the run first" in capsys.readouterr().err
+    monkeypatch.setattr("tinyloc.boards.part_names", lambda: ["cc2650", "stm32l4"])
+    assert main(["build", str(several), "--board", "all", "--json", str(tmp_path / "built.json")]) == 0
+    assert list(json.loads((tmp_path / "built.json").read_text())) == ["cc2650", "stm32l4"]
+    capsys.readouterr()
+    gate = ["--require", "flash=1K"]
+    assert main(["emulate", str(several), "--board", "all", *gate, "--json", str(tmp_path / "all.json")]) == 1
+    said = capsys.readouterr().out
+    assert said.count("Over budget  small") == 2 and "0 of 2 boards without a complaint" in said
+    found = json.loads((tmp_path / "all.json").read_text())
+    assert {board: result["mismatches"] for board, result in found.items()} == {"cc2650": 0, "stm32l4": 0}
+
+
 @pytest.mark.parametrize("command", [["emulate"], ["flash", "--dry-run"], ["evaluate", "--port", "/dev/nosuch"]])
 def test_a_damaged_build_is_one_line(command: list[str], run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     damaged = run.parent / "damaged"

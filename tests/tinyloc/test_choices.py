@@ -22,6 +22,7 @@ from tinyloc.device.image.build import Optimise
 from tinyloc.device.zoo.models import names as zoo_names
 from tinyloc.main import main
 from tinyloc.training.fusion.simulation.sites import SITES
+from tinyloc.training.fusion.study.field_table import METHODS as FIELD_METHODS
 from tinyloc.training.fusion.study.record import METHODS
 from tinyloc.training.recipe import recipe_names
 
@@ -45,7 +46,7 @@ def test_a_choice_has_the_names_of_its_part(choice: Any, known: Any) -> None:
 
 
 def test_methods_and_sites_on_a_board_are_those_of_the_study() -> None:
-    assert {str(method) for method in choices.FusionMethod} <= METHODS.keys()
+    assert {str(method) for method in choices.FusionMethod} <= METHODS.keys() | FIELD_METHODS.keys()
     assert {str(site) for site in choices.Site} <= SITES.keys()
 
 

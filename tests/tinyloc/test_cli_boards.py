@@ -37,6 +37,8 @@ def test_unknown_things_are_told(capsys, tmp_path):
     assert "unknown board 'z80'" in capsys.readouterr().err
     assert main(["board", "new", "stm32l4", "--part", "x"]) == 2
     assert "exists already" in capsys.readouterr().err
+    assert main(["board", "new", "all", "--part", "x"]) == 2
+    assert "'all' is no name for a board" in capsys.readouterr().err
     assert main(["emulate", "none", "--budget", "1k"]) == 2
     assert "unknown budget profile '1k'" in capsys.readouterr().err
     assert main(["emulate", "none", "--board", "cc2650", "--budget", "32k-ram"]) == 2

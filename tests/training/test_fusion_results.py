@@ -39,7 +39,7 @@ def test_tables_show_every_method_and_goal(tmp_path: Path) -> None:
         assert record.student_bytes <= 12 * 1024 and record.settings.test_walks >= 20
     assert sum(line.endswith("reached |") for line in text.splitlines()) == 8
     assert all(row.name in text for row in real.rows)
-    names = [f"{site}-{what}.svg" for site in ("corridor", "loop") for what in ("errors", "walk")]
+    names = [f"{site}-{what}.svg" for site in ("corridor", "loop") for what in ("errors", "walk")] + ["ranges.svg"]
     assert [path.name for path in draw(RESULTS, tmp_path)] == names
 
 

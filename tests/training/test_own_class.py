@@ -8,6 +8,7 @@ import torch
 from tests.tiny_recipe import tiny_recipe
 from tinyloc import Recipe
 from tinyloc.errors import UserError
+from tinyloc.training.distil.hidden import check_watched, watch
 from tinyloc.training.errors import RecipeError, TrainingError
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.own import check_causal
@@ -100,3 +101,28 @@ def test_a_class_with_a_step_is_trained_with_integers(tmp_path: Path) -> None:
     run = recipe.train(tmp_path / "own", progress=lambda stage, done, total: stages.append(stage))
     assert list(dict.fromkeys(stages)) == ["model", "quantisation aware"]
     assert run.trained.model.state_names == ("h",) and run.parameters > 0
+
+
+def test_hidden_states_teach_from_class_to_class(tmp_path: Path) -> None:
+    weights = "[distillation]\nhidden_weight = 0.5\nrelation_weight = 0.1\n[[distillation.teachers]]"
+    changes = CHANGES.replace("[[distillation.teachers]]", weights).replace("epochs = 4", "epochs = 1")
+    recipe = Recipe(tiny_recipe(changes))
+    assert recipe.train(tmp_path / "own").parameters > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("Headless", "call that layer self.head"), ("Stepped", r"takes all samples at once, \[2, 5, H\] here; self.head")],
+)
+def test_a_class_whose_hidden_states_cannot_be_seen_is_named_before_training(kind: str, told: str) -> None:
+    with pytest.raises(TrainingError, match=told):
+        check_watched(build_model(settings(kind), 7, 3))
+
+
+def test_hidden_states_are_those_of_the_samples_asked_for() -> None:
+    model = build_model(settings("Causal", hidden=4), 7, 3)
+    seen, x = watch(model), torch.rand(2, 9, 7)
+    scores = model.network(x)
+    (state,) = seen.states
+    assert state.shape == (2, 9, 4)
+    torch.testing.assert_close(model.get_submodule("inner.head")(state), scores)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "port/flash.h"
+#include "port/random.h"
 
 #include "host_flash.h"
 

@@ -11,10 +11,10 @@ from tests.pty_bridge import PtyBridge
 from tests.update.two_models import KEY, NEW, OLD, TwoModels, two_models
 from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.serial_port import SerialPort
 from tinyloc.device.update.client import read_status
 from tinyloc.device.update.fleet import DeviceReport, Fleet, ModelPackage, read_ports, update_fleet
-from tinyloc.device.update.key import UpdateKey
 from tinyloc.device.update.slot import UpdateError
 from tinyloc.main import main
 
@@ -76,7 +76,7 @@ def test_what_a_device_refuses() -> None:
     models = two_models("stm32l4")
     with PtyBridge(models.power_up()) as bridge:
         fleet = Fleet([bridge.port], lambda port: SerialPort(port, 115200))
-        (other_key,) = update_fleet(fleet, ModelPackage(models.generated[NEW], UpdateKey(bytes(range(1, 33))), 2))
+        (other_key,) = update_fleet(fleet, ModelPackage(models.generated[NEW], SharedKey(bytes(range(1, 33))), 2))
         assert other_key.outcome == "refused" and "tag is not of the device's key" in other_key.detail
         (same_version,) = update_fleet(fleet, ModelPackage(models.generated[NEW], KEY, 1))
         assert same_version.outcome == "refused" and "only --rollback goes back" in same_version.detail
@@ -136,4 +136,4 @@ def test_a_file_of_ports_is_checked(tmp_path: Path) -> None:
 
 def test_the_key_is_in_no_text_of_its_own() -> None:
     secret = os.urandom(32)
-    assert secret.hex() not in repr(UpdateKey(secret)) and str(secret) not in repr(UpdateKey(secret))
+    assert secret.hex() not in repr(SharedKey(secret)) and str(secret) not in repr(SharedKey(secret))

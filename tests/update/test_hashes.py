@@ -27,7 +27,7 @@ SHA = {
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctypes.CDLL]:
     library = tmp_path_factory.mktemp("hashes") / "hashes.so"
     command = ["cc", "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-shared", "-fPIC"]
-    source = FIRMWARE_DIR / "update" / "sha256.c"
+    source = FIRMWARE_DIR / "hash" / "sha256.c"
     subprocess.run([*command, f"-I{FIRMWARE_DIR}", str(source), "-o", str(library)], check=True)
     yield ctypes.CDLL(str(library))
 
@@ -76,5 +76,5 @@ def test_comparison_looks_at_every_byte(firmware: ctypes.CDLL) -> None:
     assert firmware.tl_same(one, one, 32)
     for at in range(32):
         assert not firmware.tl_same(one, one[:at] + bytes([one[at] ^ 128]) + one[at + 1 :], 32)
-    code = (FIRMWARE_DIR / "update" / "sha256.c").read_text().split("bool tl_same")[1]
+    code = (FIRMWARE_DIR / "hash" / "sha256.c").read_text().split("bool tl_same")[1]
     assert "break" not in code and code.count("return") == 1  # it leaves at the end only

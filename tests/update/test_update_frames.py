@@ -6,7 +6,6 @@ are drawn. After each RESET the model that answers is compared with what the ora
 
 import ctypes
 import random
-import re
 import shutil
 import struct
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.firmware.fuzz_build import host_constants
 from tests.firmware.host_device import ERROR, WARNINGS, HostDevice, Reply
 from tests.firmware.host_device import HERE as FIRMWARE_TESTS
 from tests.small_bundle import small_bundle
@@ -63,18 +63,6 @@ class Firmware:
         return make_header(self.constants[model], PROGRAM, f"{model + 1:016x}", version, KEY)
 
 
-def _host_constants(generated: Path, folder: Path) -> bytes:
-    """The constants as the host's compiler lays them out."""
-    library = folder / f"{generated.name}.so"
-    includes = [f"-I{generated}", f"-I{FIRMWARE_DIR}", f"-I{FIRMWARE_DIR / 'kernels'}"]
-    command = ["cc", "-std=c11", "-shared", "-fPIC", *includes, str(generated / "weights.c"), "-o", str(library)]
-    subprocess.run(command, check=True)
-    found = re.search(r"one struct, (\d+) bytes", (generated / "weights.h").read_text())
-    assert found is not None
-    content = (ctypes.c_uint8 * int(found[1])).in_dll(ctypes.CDLL(str(library)), "tl_first_constants")
-    return bytes(content)
-
-
 @pytest.fixture(scope="module")
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
     folder = tmp_path_factory.mktemp("update")
@@ -82,7 +70,7 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
     for model in range(MODELS):
         bundle = small_bundle(folder / f"bundle{model}", seed=20 + model)
         compile_bundle(bundle, folder / f"generated{model}", updatable=True)
-        constants.append(_host_constants(folder / f"generated{model}", folder))
+        constants.append(host_constants(folder / f"generated{model}", folder))
         rows = load_test_set(bundle)
         scan = scan or rows.rssi_dbm[0].tobytes()
         scores.append(LocaliserReference(bundle).sample(*_heard(scan)).scores.tolist())
@@ -90,10 +78,11 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
     generated = folder / "generated0"
     (generated / "board.h").write_text(board_header(load_board("stm32l4")))
     (folder / "key.c").write_text(
-        KEY.c_source() + f"const uint8_t tl_program_id[8] = {{{', '.join(str(byte) for byte in PROGRAM)}}};\n"
+        KEY.c_source("tl_update_key")
+        + f"const uint8_t tl_program_id[8] = {{{', '.join(str(byte) for byte in PROGRAM)}}};\n"
     )
     sources = [
-        *(path for area in ("link", "localise", "update") for path in sorted((FIRMWARE_DIR / area).glob("*.c"))),
+        *(path for area in ("link", "localise", "update", "hash") for path in sorted((FIRMWARE_DIR / area).glob("*.c"))),
         FIRMWARE_DIR / "app/app.c", FIRMWARE_TESTS / "host_port.c", HERE / "host_flash.c",
         generated / "model.c", folder / "key.c",
     ]  # fmt: skip

@@ -18,12 +18,12 @@ from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.image.build import BuildResult, build_firmware
 from tinyloc.device.link.client import DeviceClient
 from tinyloc.device.link.frames import Hello
+from tinyloc.device.link.key import SharedKey
 from tinyloc.device.update.constants import constants_of
 from tinyloc.device.update.image import updatable_image
-from tinyloc.device.update.key import UpdateKey
 from tinyloc.device.update.slot import make_header, program_of
 
-KEY = UpdateKey(bytes(range(32)))
+KEY = SharedKey(bytes(range(32)))
 OLD, NEW = 0, 1
 SCANS = 3
 
@@ -65,10 +65,10 @@ def _place() -> tempfile.TemporaryDirectory[str]:
 
 
 @functools.cache
-def two_models(board: str, inputs: int = 9, hidden: int = 6) -> TwoModels:
+def two_models(board: str, inputs: int = 9, hidden: int = 6, link_key: SharedKey | None = None) -> TwoModels:
     """Build them once a session."""
     found = load_board(board)
-    place = Path(_place().name) / f"{board}-{inputs}-{hidden}"
+    place = Path(_place().name) / f"{board}-{inputs}-{hidden}{'' if link_key is None else '-tags'}"
     headers, constants, ids, answers = [], [], [], []
     scans: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
     for number, version in ((OLD, 1), (NEW, 2)):
@@ -83,7 +83,7 @@ def two_models(board: str, inputs: int = 9, hidden: int = 6) -> TwoModels:
         reference = LocaliserReference(bundle)
         answers.append([reference.sample(*scan).scores.tolist() for scan in scans])
     update = updatable_image(place / "generated0", found, KEY, 1)
-    image = build_firmware(place / "generated0", found, place / "firmware", update=update)
+    image = build_firmware(place / "generated0", found, place / "firmware", update=update, link_key=link_key)
     return TwoModels(
         board, image, (headers[0], headers[1]), (constants[0], constants[1]), (ids[0], ids[1]),
         (answers[0], answers[1]), [(np.asarray(i), np.asarray(d)) for i, d in scans],

@@ -52,7 +52,7 @@ class Image:
         self,
         *,
         measured: int = 200,
-        wait_states: int = 0,
+        wait_states: int | None = None,
         flash_cache: bool = True,
         require: str | None = None,
         progress: Shown = None,
@@ -61,8 +61,8 @@ class Image:
 
         Args:
             measured: Samples whose cycles are modelled, spread over the test set; 0 for all.
-            wait_states: Of a flash read, in core cycles.
-            flash_cache: With wait states: switch the board's flash cache on.
+            wait_states: Of a flash read, in core cycles; the board's own by default.
+            flash_cache: Model the board's flash cache as switched on.
             require: Gates as on the command line, such as "ram=16K,macro_f1=0.75".
             progress: "bar", or a function of ("samples", done, in all).
 

@@ -76,6 +76,12 @@ class RunLayout:
         options += ["--debug-layers"] if debug_layers else []
         return self.need(self.firmware(board, backend, debug_layers), "build", *options)
 
+    def built_boards(self, backend: str = NATIVE) -> list[str]:
+        """Name the boards that the run has an image for."""
+        from tinyloc.boards import board_names
+
+        return [board for board in board_names() if self.firmware(board, backend).is_dir()]
+
     def need(self, path: Path, command: str, *options: str) -> Path:
         """Give `path` if it exists, else raise RunError with the command that makes it."""
         if not path.exists():

@@ -61,6 +61,7 @@ def build_image(
     debug_layers: bool = False,
     key: Path | None = None,
     model_version: int = 1,
+    link_key: Path | None = None,
 ) -> "tuple[BuildResult, Flash]":
     """Build the image of a run for a board.
 
@@ -73,6 +74,7 @@ def build_image(
         debug_layers: Build the image that sends a checksum of every layer.
         key: File with the key of updates; None: an image that takes none.
         model_version: Version of the model, of which updates must be ahead.
+        link_key: File with the key of the link; None: an image that asks for no tags.
 
     Returns:
         The image, and how its flash is used.
@@ -82,6 +84,7 @@ def build_image(
     from tinyloc.device.image.backends import extras_of
     from tinyloc.device.image.build import build_firmware
     from tinyloc.device.image.footprint import measure_flash
+    from tinyloc.device.link.key import read_key
 
     kernels = backend_named(backend)
     generated = layout.need_generated(arithmetic, kernels)
@@ -90,12 +93,12 @@ def build_image(
     update = None
     if key is not None:
         from tinyloc.device.update.image import updatable_image
-        from tinyloc.device.update.key import read_key
 
         update = updatable_image(generated, board, read_key(key), model_version)
     result = build_firmware(
-        generated, board, out, layout.optimise(level), debug_layers=debug_layers, extras=extras, update=update
-    )
+        generated, board, out, layout.optimise(level), debug_layers=debug_layers, extras=extras, update=update,
+        link_key=None if link_key is None else read_key(link_key),
+    )  # fmt: skip
     return result, measure_flash(result.elf, result.map)
 
 

@@ -75,6 +75,9 @@ class FusionPart(StrEnum):
     LOOP = "loop"
     REAL = "real"
     VARIANTS = "variants"
+    FIELD = "field"
+    FORECASTS = "forecasts"
+    RANGES = "ranges"
 
 
 class FusionMethod(StrEnum):
@@ -85,3 +88,5 @@ class FusionMethod(StrEnum):
     ADAPTIVE = "adaptive"
     VARIANCE = "variance"
     STEERED = "steered"
+    ROBUST = "robust"
+    GUARDED = "guarded"

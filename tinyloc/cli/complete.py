@@ -8,6 +8,8 @@ import typer
 from tinyloc.paths import PACKAGE_DIR, ZOO_DIR, board_files
 
 ZOO_PREFIX = "zoo:"
+ALL_BOARDS = "all"
+"""Value of --board in commands that can go over every board."""
 
 
 def board_names() -> list[str]:
@@ -37,6 +39,11 @@ def budgets(incomplete: str) -> list[str]:
 def boards(incomplete: str) -> list[str]:
     """Complete --board."""
     return _begin(board_names(), incomplete)
+
+
+def boards_or_all(incomplete: str) -> list[str]:
+    """Complete --board of commands that take all."""
+    return _begin([ALL_BOARDS, *board_names()], incomplete)
 
 
 def recipes(incomplete: str) -> list[str]:

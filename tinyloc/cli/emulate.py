@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tinyloc.cli.choices import BackendChoice
+from tinyloc.cli.complete import ALL_BOARDS
+from tinyloc.cli.every_board import on_every_board
 from tinyloc.cli.options import (
     DEFAULT_BOARD,
     RUNS_DIR,
     AllMeasuredOption,
     ArithmeticOption,
     BackendOption,
-    BoardOption,
+    BoardOrAllOption,
     BudgetOption,
     DebugLayersOption,
     RequireOption,
@@ -31,15 +33,16 @@ if TYPE_CHECKING:
 
 def emulate(
     run: RunArgument,
-    board: BoardOption = DEFAULT_BOARD,
+    board: BoardOrAllOption = DEFAULT_BOARD,
     arithmetic: ArithmeticOption = None,
     all_measured: AllMeasuredOption = False,
     wait_states: Annotated[
-        int, typer.Option("--wait-states", min=0, max=15, help="Wait states of a flash read, in core cycles.")
-    ] = 0,
+        int | None,
+        typer.Option("--wait-states", min=0, max=15, help="Wait states of a flash read; by default the board's own."),
+    ] = None,
     flash_cache: Annotated[
         bool,
-        typer.Option("--flash-cache/--no-flash-cache", help="With --wait-states: switch the board's flash cache on."),
+        typer.Option("--flash-cache/--no-flash-cache", help="Model the board's flash cache as switched on."),
     ] = True,
     budget: BudgetOption = None,
     require: RequireOption = None,
@@ -54,7 +57,8 @@ def emulate(
 ) -> None:
     """Run the firmware in the emulator on the whole test set. Exit code 1: over budget, answers differ, or a crash.
 
-    With --debug-layers: compare every layer with the host's, and name the first that differs.
+    With --debug-layers: compare every layer with the host's, and name the first that differs. With --board all: every
+    board that the run was built for.
     """
     from tinyloc.cli.progress import samples_shown
     from tinyloc.cli.publish import FAILED, publish, publish_layers
@@ -64,8 +68,16 @@ def emulate(
     from tinyloc.device.evaluation.evaluate import MEASURED_SAMPLES, evaluate
     from tinyloc.device.image.build import load_build
 
-    found, asked = board_within(board, budget, require)
     kernels = backend_named(backend)
+    if board == ALL_BOARDS:
+        options = {
+            "--arithmetic": arithmetic, "--all-measured": all_measured, "--wait-states": wait_states or None,
+            "--no-flash-cache": not flash_cache, "--budget": budget, "--require": require, "--backend": backend,
+            "--debug-layers": debug_layers, "--checked": checked, "--runs-dir": runs_dir,
+        }  # fmt: skip
+        on_every_board("emulate", run, options, find_run(run, runs_dir).built_boards(kernels), json)
+        return
+    found, asked = board_within(board, budget, require)
     layout = find_run(run, runs_dir)
     if checked:
         _checked(layout, found, arithmetic, kernels)

@@ -14,6 +14,7 @@ from tinyloc.cli.options import (
     BoardOption,
     BudgetOption,
     DebugLayersOption,
+    LinkKeyOption,
     RequireOption,
     RunArgument,
     RunsDirOption,
@@ -42,6 +43,7 @@ def evaluate(
     require: RequireOption = None,
     backend: BackendOption = BackendChoice.NATIVE,
     debug_layers: DebugLayersOption = False,
+    link_key: LinkKeyOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
     json: JsonOption = None,
 ) -> None:
@@ -58,11 +60,13 @@ def evaluate(
     from tinyloc.codegen.backend_names import backend_named
     from tinyloc.device.evaluation import evaluate as evaluation
     from tinyloc.device.image.build import load_build
+    from tinyloc.device.link.key import read_key
     from tinyloc.device.link.persistent_port import PersistentPort
     from tinyloc.device.link.qemu import QemuDevice
     from tinyloc.device.link.serial_port import SerialPort, find_port
 
     found, asked = board_within(board, budget, require)
+    key = None if link_key is None else read_key(link_key)
     kernels = backend_named(backend)
     layout = find_run(run, runs_dir)
     image = load_build(layout.need_firmware(board, arithmetic, kernels, debug_layers))
@@ -75,11 +79,12 @@ def evaluate(
 
     if debug_layers:
         with closing(open_port()) as bare:
-            publish_layers(layout, generated, found, bare, json)
+            publish_layers(layout, generated, found, bare, json, key)
         return
     log = layout.path / f"exchange-{board}.jsonl"
     with closing(PersistentPort(open_port, tell=note)) as device, samples_shown("samples") as progress:
         outcome = evaluation.evaluate(
-            layout.bundle, generated, image, found, device, baud=baud, progress=progress, log=log, require=asked
-        )
+            layout.bundle, generated, image, found, device, baud=baud, progress=progress, log=log, require=asked,
+            link_key=key,
+        )  # fmt: skip
     publish(outcome, layout, json)

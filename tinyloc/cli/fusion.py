@@ -38,14 +38,30 @@ def run(
             "--language-model", help="Teach with this local model of transformers instead of tinyloc's teacher."
         ),
     ] = None,
+    study: Annotated[
+        Path | None, typer.Option("--field", help="TOML file of the field study in place of tinyloc's own.")
+    ] = None,
+    teachers: Annotated[
+        Path | None, typer.Option("--forecasts", help="TOML file that names the teachers of the forecasts.")
+    ] = None,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Simulate, train, tune and test; writes one JSON file and one student per part (minutes per part).
 
-    `variants` compares kinds of students in the corridor and needs the results of `corridor`.
+    `variants` compares kinds of students in the corridor and needs the results of `corridor`. `field` is the guarded
+    filter on new people, buildings, routes and recordings; `forecasts` compares teachers and losses, `ranges` measured
+    and simulated range errors.
     """
     from tinyloc.training.fusion.filters.settings import DistilSettings
+    from tinyloc.training.fusion.recordings.hanyang import load_moving
     from tinyloc.training.fusion.recordings.published import load_recordings, recordings_folder
+    from tinyloc.training.fusion.study.field import SETTINGS as FIELD_SETTINGS
+    from tinyloc.training.fusion.study.field import load_settings as field_settings
+    from tinyloc.training.fusion.study.field import run_field
+    from tinyloc.training.fusion.study.forecasts import SETTINGS as FORECAST_SETTINGS
+    from tinyloc.training.fusion.study.forecasts import load_settings as forecast_settings
+    from tinyloc.training.fusion.study.forecasts import run_forecasts
+    from tinyloc.training.fusion.study.range_comparison import run_ranges
     from tinyloc.training.fusion.study.real import real_settings, run_real
     from tinyloc.training.fusion.study.record import StudySettings
     from tinyloc.training.fusion.study.study import run_site
@@ -57,9 +73,20 @@ def run(
     if FusionPart.REAL in wanted:
         data = data or recordings_folder()
         load_recordings(data)  # a problem with the data shows before minutes are spent
+    if FusionPart.FIELD in wanted or FusionPart.RANGES in wanted:
+        data = data or recordings_folder()
+        load_moving(data)
+    field = field_settings(study or FIELD_SETTINGS)
+    forecasts = forecast_settings(teachers or FORECAST_SETTINGS)
     for part in wanted:
         if part is FusionPart.REAL and data is not None:
             run_real(data, real_settings(), results, note)
+        elif part is FusionPart.FIELD and data is not None:
+            run_field(field, data, results, note)
+        elif part is FusionPart.RANGES and data is not None:
+            run_ranges(data, results)
+        elif part is FusionPart.FORECASTS:
+            run_forecasts(forecasts, results, note)
         elif part is FusionPart.VARIANTS:
             run_variants(FusionPart.CORRIDOR.value, settings, results, note)
         else:
@@ -105,13 +132,21 @@ def made(
     from tinyloc.codegen.fusion import compile_fusion
     from tinyloc.device.fusion.fusion_image import build_fusion
     from tinyloc.device.image.build import Optimise
+    from tinyloc.errors import UserError
     from tinyloc.training.fusion.simulation.sites import site as place
     from tinyloc.training.fusion.students.student_files import load_student
     from tinyloc.training.fusion.study.record import load_record
+    from tinyloc.training.fusion.study.table import load_field
 
     found = load_board(board)
-    settings = load_record(results, site).tuned[method]
-    student = load_student(results / f"{site}-student.json")
+    if method in (FusionMethod.ROBUST, FusionMethod.GUARDED):  # of no site: they serve any
+        field = load_field(results)[0]
+        if field is None:
+            raise UserError(f"{results / 'field.json'}: no results here; make them with `tinyloc fusion run field`")
+        settings, student = field.tuned[method][0], load_student(results / "field-student.json")
+    else:
+        settings = load_record(results, site).tuned[method]
+        student = load_student(results / f"{site}-student.json")
     compile_fusion(student, settings, place(site).anchors, folder / "generated")
     (folder / "firmware").mkdir()
     level: Optimise = "Os" if optimise is LevelChoice.SIZE else "O2"
@@ -146,6 +181,10 @@ def emulate(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Number of the simulated test walk.")] = 0,
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Length of the walk in seconds.")] = 30.0,
     optimise: OptimiseOption = LevelChoice.SIZE,
+    wait_states: Annotated[
+        int | None,
+        typer.Option("--wait-states", min=0, max=15, help="Wait states of a flash read. Default: the board's own."),
+    ] = None,
     results: ResultsOption = RESULTS,
     json: JsonOption = None,
 ) -> None:
@@ -156,6 +195,7 @@ def emulate(
     from tinyloc.boards import load_board
     from tinyloc.cli.publish import FAILED
     from tinyloc.device.emulator import EmulatedDevice
+    from tinyloc.device.emulator.flash_reads import timing_of
     from tinyloc.device.fusion.fusion_client import FusionClient
     from tinyloc.device.fusion.fusion_walk import TOLERANCE_M, costs_by_entry, run_walk
     from tinyloc.training.fusion.simulation.simulate import simulate
@@ -164,7 +204,9 @@ def emulate(
 
     with tempfile.TemporaryDirectory(prefix="tinyloc-fusion-") as name:
         image, student, settings = made(site, board, method, optimise, results, Path(name))
-        device = EmulatedDevice(image.elf, load_board(board), measure=True)
+        wired = load_board(board)
+        waits = wired.clock.flash_wait_states if wait_states is None else wait_states
+        device = EmulatedDevice(image.elf, wired, measure=True, timing=timing_of(wired, waits, True))
         walk = simulate(place(site), TEST_SEED + seed)
         client = FusionClient(device)
         client.hello()
@@ -177,7 +219,7 @@ def emulate(
         f"{'ok' if equal else 'TOO FAR'}"
     )
     for entry, cost in costs.items():
-        say(f"{entry}: {cost.mean:,} modelled cycles on average, {cost.most:,} at most")
+        say(f"{entry}: {cost.mean:,} modelled cycles on average, {cost.most:,} at most, {waits} flash wait states")
     say(f"counted on the device: {', '.join(f'{name} {count:,}' for name, count in counts.items() if count)}")
     say(f"{_sizes(image)}; {stack:,} bytes of stack used")
     write_json(
@@ -185,6 +227,7 @@ def emulate(
         {
             "site": site, "board": board, "method": method, "seed": seed, "epochs": len(outcome.fixes),
             "counts": counts, "rmse_m": outcome.rmse_m, "apart_m": outcome.apart_m, "tolerance_m": TOLERANCE_M,
+            "wait_states": waits,
             "cycles": {entry: asdict(cost) for entry, cost in costs.items()}, "fusion_flash_bytes": image.fusion_flash,
             "student_flash_bytes": image.student_flash, "image_flash_bytes": image.image_flash,
             "state_bytes": image.state, "stack_bytes": stack, "stack_bound_bytes": image.stack.bytes,

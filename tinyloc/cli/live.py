@@ -1,5 +1,6 @@
 """`tinyloc live`: a page on which a model works while somebody walks."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from tinyloc.cli import complete
 from tinyloc.cli.console import note
-from tinyloc.cli.options import BOARD_HELP, RUNS_DIR, ArithmeticOption, RunArgument, RunsDirOption
+from tinyloc.cli.options import BOARD_HELP, RUNS_DIR, ArithmeticOption, LinkKeyOption, RunArgument, RunsDirOption
 from tinyloc.cli.runs import find_run
 from tinyloc.cli.survey import (
     BaudOption,
@@ -18,6 +19,7 @@ from tinyloc.cli.survey import (
     SpeedOption,
     opened,
 )
+from tinyloc.errors import UserError
 
 FUSION = "fusion:"
 """RUN fusion:WALK is a filter along a walk, see survey/fusion_walks.py."""
@@ -42,6 +44,7 @@ def live(
         ),
     ] = None,
     arithmetic: ArithmeticOption = None,
+    link_key: LinkKeyOption = None,
     http_port: HttpPortOption = 0,
     browser: BrowserOption = True,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -54,6 +57,7 @@ def live(
     from tinyloc.boards import load_board
     from tinyloc.device.emulator import EmulatedDevice
     from tinyloc.device.image.build import load_build
+    from tinyloc.device.link.key import read_key
     from tinyloc.device.link.persistent_port import PersistentPort
     from tinyloc.device.link.serial_port import SerialPort
     from tinyloc.device.link.transport import Transport
@@ -64,6 +68,10 @@ def live(
     from tinyloc.survey.sources.names import make_source
 
     if run.startswith(FUSION):
+        given = {"--port": port, "--source": source, "--replay": replay, "--demo": demo, "--arithmetic": arithmetic}
+        unused = [name for name, value in given.items() if value]
+        if unused:
+            raise UserError(f"{run} plays a walk on the emulated board; leave out {', '.join(unused)}")
         _fusion(run.removeprefix(FUSION), board, speed, folder, http_port, browser)
         return
     found = load_board(board)
@@ -77,11 +85,19 @@ def live(
     generated = layout.need_generated(arithmetic)
     image = layout.need_firmware(board, arithmetic)
     transport: Transport
+    told: list[Callable[[str], None]] = [note]
+
+    def tell(text: str) -> None:
+        for hear in told:
+            hear(text)
+
     if port:
-        transport = PersistentPort(lambda: SerialPort(port, found.uart.baud), tell=note)
+        transport = PersistentPort(lambda: SerialPort(port, found.uart.baud), tell=tell)
     else:
         transport = EmulatedDevice(load_build(image).elf, found, measure=True)
-    model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "")
+    key = None if link_key is None else read_key(link_key)
+    model = LiveModel(layout.path, generated, found, transport, shown.title if shown is not None else "", key)
+    told.append(model.tell)
     desk = live_desk(model, layout.path, folder or layout.path / "live", board, shown)
     for one in sources:
         desk.recorder.add_source(one)

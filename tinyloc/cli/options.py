@@ -55,6 +55,15 @@ BoardOption = Annotated[
         autocompletion=complete.boards,
     ),
 ]
+BoardOrAllOption = Annotated[
+    str,
+    typer.Option(
+        "--board",
+        help=f"{BOARD_HELP} A model of the zoo chooses its own. {complete.ALL_BOARDS}: every board, beside each other.",
+        callback=_board_of_zoo,
+        autocompletion=complete.boards_or_all,
+    ),
+]
 ArithmeticOption = Annotated[
     ArithmeticChoice | None,
     typer.Option("--arithmetic", help="Integers to compute in. Default: the default of the bundle."),
@@ -101,6 +110,13 @@ KeyFileOption = Annotated[
     Path | None,
     typer.Option(
         "--key", help="File with the key of updates: 32 bytes, or 64 hexadecimal digits. Default: no updates."
+    ),
+]
+LinkKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--link-key",
+        help="File with the key of the link: requests that change the device need a tag made with it. Default: no tags.",
     ),
 ]
 LevelOption = Annotated[

@@ -12,6 +12,7 @@ from tinyloc.cli.outputs import write_json
 if TYPE_CHECKING:
     from tinyloc.boards import Board
     from tinyloc.device.evaluation.evaluation_record import Evaluation
+    from tinyloc.device.link.key import SharedKey
     from tinyloc.device.link.transport import Transport
 
 FAILED = 1
@@ -43,7 +44,14 @@ def publish(evaluation: "Evaluation", layout: RunLayout, json: Path | None) -> N
         raise typer.Exit(FAILED)
 
 
-def publish_layers(layout: RunLayout, generated: Path, board: "Board", device: "Transport", json: Path | None) -> None:
+def publish_layers(
+    layout: RunLayout,
+    generated: Path,
+    board: "Board",
+    device: "Transport",
+    json: Path | None,
+    link_key: "SharedKey | None" = None,
+) -> None:
     """Compare the device with the host layer by layer, print the first difference, and exit with FAILED if any."""
     from dataclasses import asdict
 
@@ -51,7 +59,7 @@ def publish_layers(layout: RunLayout, generated: Path, board: "Board", device: "
     from tinyloc.device.evaluation.debug_layers import compare_layers
 
     with samples_shown("samples, layer by layer") as progress:
-        comparison = compare_layers(layout.bundle, generated, board, device, progress)
+        comparison = compare_layers(layout.bundle, generated, board, device, progress, link_key=link_key)
     write_json(json, {**asdict(comparison), "equal": comparison.equal})
     typer.echo(comparison.text())
     if not comparison.equal:

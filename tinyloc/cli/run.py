@@ -128,7 +128,7 @@ def figures(network: "Network", answers: "Answers", samples: int) -> dict[str, A
         if answers.waited is None
         else {
             "wait_states": answers.waited[0].wait_states,
-            "cycles": median(cost.cycles for cost in answers.waited[1]),
+            "cycles": median(cost.waited_cycles for cost in answers.waited[1]),
         },
         "stack_bytes": answers.result.stack_bytes,
         "equal_to_reference": answers.equal,
@@ -155,7 +155,8 @@ def waited_line(network: "Network", answers: "Answers") -> str | None:
         return None
     timing, costs = answers.waited
     hz = network.board.clock.hz
-    return f"{costs[0].cycles:,} cycles with {timing.text}; {costs[0].cycles / hz * 1e3:.3f} ms at {hz / 1e6:g} MHz"
+    cycles = costs[0].waited_cycles
+    return f"{cycles:,} cycles with {timing.text}; {cycles / hz * 1e3:.3f} ms at {hz / 1e6:g} MHz"
 
 
 def comparison_text(comparison: "Comparison") -> str:

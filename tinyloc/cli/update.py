@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tinyloc.cli.console import say
-from tinyloc.cli.options import RUNS_DIR, ArithmeticOption, RunArgument, RunsDirOption
+from tinyloc.cli.options import RUNS_DIR, ArithmeticOption, LinkKeyOption, RunArgument, RunsDirOption
 from tinyloc.cli.outputs import JsonOption, write_json
 from tinyloc.cli.runs import find_run
 from tinyloc.errors import UserError, counted
@@ -37,6 +37,7 @@ def update(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Let the device go back to the model in its other slot.")
     ] = False,
+    link_key: LinkKeyOption = None,
     baud: Annotated[int, typer.Option("--baud", help="Baud rate.")] = 115200,
     arithmetic: ArithmeticOption = None,
     runs_dir: RunsDirOption = RUNS_DIR,
@@ -47,9 +48,9 @@ def update(
     The code must be generated with `tinyloc codegen --updatable`, the image built with `tinyloc build --key`. An
     interrupted update goes on when the command runs again. The new model answers from the next RESET on.
     """
+    from tinyloc.device.link.key import read_key
     from tinyloc.device.link.serial_port import SerialPort
     from tinyloc.device.update.fleet import DeviceReport, Fleet, ModelPackage, read_ports, update_fleet
-    from tinyloc.device.update.key import read_key
 
     if (port is None) == (ports is None):
         raise PortsError("name the devices: --port PORT for one, or --ports FILE with a port a line")
@@ -61,7 +62,8 @@ def update(
         version = "" if report.version is None else f", version {report.version_before} -> {report.version}"
         say(f"{report.port}: {report.outcome}{version}{f': {report.detail}' if report.detail else ''}")
 
-    reports = update_fleet(Fleet(names, lambda name: SerialPort(name, baud)), package, rollback=rollback, tell=tell)
+    fleet = Fleet(names, lambda name: SerialPort(name, baud), None if link_key is None else read_key(link_key))
+    reports = update_fleet(fleet, package, rollback=rollback, tell=tell)
     write_json(json, {"devices": [report.model_dump() for report in reports]})
     failed = [report for report in reports if not report.good]
     if failed:

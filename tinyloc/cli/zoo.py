@@ -27,7 +27,7 @@ def list_models(json: JsonOption = None) -> None:
 
     cards = [load_card(name) for name in names()]
     models = _table(("model", "data, architecture, form"), ("macro F1", "accuracy", "median error, m"))
-    images = _table(("run",), ("flash, KB", "RAM, KB", "cycles per sample", "µJ per sample"))
+    images = _table(("run",), ("flash, KB", "RAM, KB", "cycles per sample", "with wait states", "µJ per sample"))
     for card in cards:
         error = f"{card.errors_m['p50']:.2f}" if card.errors_m else ""
         models.add_row(
@@ -41,7 +41,7 @@ def list_models(json: JsonOption = None) -> None:
         for board, image in card.boards.items():
             images.add_row(
                 f"zoo:{card.name}-{board}", f"{image.flash_bytes / 1024:.1f}", f"{image.ram_bytes / 1024:.1f}",
-                f"{image.cycles:,.0f}", f"{image.energy_uj:.1f}",
+                f"{image.cycles:,.0f}", f"{image.waited_cycles or image.cycles:,.0f}", f"{image.energy_uj:.1f}",
             )  # fmt: skip
     console = output(TABLE_WIDTH)
     console.print(models)

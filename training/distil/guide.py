@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tinyloc.training.compress.integer_tuner import Twin
 from tinyloc.training.distil import losses
 from tinyloc.training.distil.hidden import Watch, pairs, watch
 from tinyloc.training.distil.settings import Distillation
@@ -37,7 +38,7 @@ class Guide(nn.Module):
         for model in (self._student[0], self._teachers[0]):
             was = model.training
             model.eval()
-            with torch.no_grad():
+            with torch.set_grad_enabled(isinstance(model, Twin)):  # whose layers are real numbers for gradients only
                 model.network(torch.zeros(1, self.steps, model.inputs))
             model.train(was)
         learnt, taught = (seen.states for seen in self._watches)

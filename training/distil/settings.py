@@ -68,9 +68,4 @@ class Distillation(Strict):
             found.append("distillation.choose = 'mean' is there for method = 'logits' only")
         if self.choose == "mean" and (self.hidden_weight or self.relation_weight):
             found.append("hidden states and relations are those of one teacher: distillation.choose = 'best'")
-        if (self.hidden_weight or self.relation_weight) and any(model.own for model in (student, *models)):
-            found.append(
-                "distillation.hidden_weight and relation_weight work with tinyloc's architectures only: the hidden "
-                "layers of a class of yours are not known"
-            )
         return found

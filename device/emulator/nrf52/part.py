@@ -4,6 +4,8 @@ Register offsets and reset values: Nordic's nrf52.svd and nrf52840.svd; factory 
 Crystals, UART without DMA, pins, watchdog, reset reasons, the cache's switch and RTC0 are modelled.
 """
 
+import random
+
 from tinyloc.device.emulator.families import Family, RenodeNotes
 from tinyloc.device.emulator.nrf52.clock_power import PIN_RESET, SOFTWARE_RESET, WATCHDOG_RESET, ClockPower
 from tinyloc.device.emulator.nrf52.flash import nvmc
@@ -84,6 +86,40 @@ class Watchdog(RegisterFile):
         return self.running and (self.clock.cycles() - self._fed) / CORE_HZ > self.timeout_s()
 
 
+class RandomGenerator(RegisterFile):
+    """RNG: a byte is there whenever it runs. Seeded, so that a run can be repeated."""
+
+    def __init__(self) -> None:
+        self._chance = random.Random("RNG")
+        self.running = False
+        table = named("""
+            000 TASKS_START
+            004 TASKS_STOP
+            100 EVENTS_VALRDY
+            200 SHORTS 0 1
+            304 INTENSET
+            308 INTENCLR
+            504 CONFIG 0 1
+            508 VALUE 0 0
+        """)
+        super().__init__("RNG", 0x4000_D000, table, 0x1000)
+
+    def reset(self) -> None:
+        super().reset()
+        self.running = False
+
+    def on_read(self, name: str, value: int) -> int:
+        if name == "EVENTS_VALRDY":
+            return int(self.running)
+        return self._chance.getrandbits(8) if name == "VALUE" and self.running else value
+
+    def on_write(self, name: str, value: int) -> int:
+        if name in ("TASKS_START", "TASKS_STOP"):
+            self.running = name == "TASKS_START" if value & 1 else self.running
+            return 0
+        return value
+
+
 class Nrf52:
     """All peripherals of the part, and what the machine asks of it."""
 
@@ -106,7 +142,7 @@ class Nrf52:
         )
         self.peripherals: list[Peripheral] = [
             self.system, Dwt(clock, self.system), self.power, self.watchdog, self.uart, self._rtc,
-            nvmc(),
+            nvmc(), RandomGenerator(),
             RegisterFile("FICR", 0x1000_0000, factory), RegisterFile("UICR", 0x1000_1000, user), *ports,
         ]  # fmt: skip
 

@@ -1,4 +1,8 @@
 #include "fuzz.h"
+#ifdef TL_LINK_KEY
+#include "fuzz_tags.h"
+#include "tags/tags.h"
+#endif
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,13 +241,7 @@ static void compare(const message_t *request, const expected_t *expected, bool c
 /// Frames ///
 
 /* Requests that every application knows. */
-static expected_t expect(const message_t *request) {
-    if (request->length + 6u > app_payload_max()) {
-        return expect_error(0, TL_LINK_TOO_LONG, app_payload_max());
-    }
-    if (request->version != TL_LINK_VERSION) {
-        return expect_error(request->seq, TL_LINK_BAD_VERSION, request->version);
-    }
+static expected_t expect_request(const message_t *request) {
     if (request->type != TL_MESSAGE_BAUD) {
         return app_expect(request);
     }
@@ -259,14 +257,38 @@ static expected_t expect(const message_t *request) {
     return expected;
 }
 
-static void exchange(const message_t *request) {
+/* The answer to what goes over the wire; `request` becomes what is in it. */
+static expected_t expect(const message_t *wire, message_t *request) {
+    *request = *wire;
+    if (wire->length + 6u > app_payload_max()) {
+        return expect_error(0, TL_LINK_TOO_LONG, app_payload_max());
+    }
+#ifdef TL_LINK_KEY
+    if (wire->version == TL_LINK_VERSION || wire->version == TL_TAGGED_VERSION) {
+        expected_t refusal;
+        return tags_open(wire, request, &refusal) ? expect_request(request) : refusal;
+    }
+#endif
+    if (wire->version != TL_LINK_VERSION) {
+        return expect_error(wire->seq, TL_LINK_BAD_VERSION, wire->version);
+    }
+    return expect_request(request);
+}
+
+static void exchange(const message_t *sent) {
     static uint8_t payload[BODY_MOST + 8u], wire[BODY_MOST + 16u];
-    static message_t reply;
-    expected_t expected = expect(request);
+    static message_t reply, inner;
+    expected_t expected = expect(sent, &inner);
+    const message_t *request = &inner;
     sent_all++;
     sent_of[request->type]++;
-    deliver(wire, stuffed(payload, payload_of(request, payload), wire));
+    deliver(wire, stuffed(payload, payload_of(sent, payload), wire));
     bool came = answer(request, &reply);
+#ifdef TL_LINK_KEY
+    if (came && !tags_strip(&reply)) {
+        fuzz_fail("an answer with a wrong tag, or without one", request);
+    }
+#endif
     compare(request, &expected, came, &reply);
     if (reply.type != TL_MESSAGE_ERROR) {
         good_of[request->type]++;
@@ -374,12 +396,18 @@ static void one_frame(void) {
     if (kind >= 226) {
         hostile(&message);
     }
+#ifdef TL_LINK_KEY
+    tags_seal(&message);
+#endif
     exchange(&message);
 }
 
 static void power_on(void) {
     uint8_t rest[4096];
     memset(&order_state, 0, sizeof order_state);
+#ifdef TL_LINK_KEY
+    tags_power_on();
+#endif
     app_power_on();
     while (host_receive(rest, sizeof rest) > 0) {
     }

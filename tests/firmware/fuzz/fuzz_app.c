@@ -5,15 +5,28 @@
 #include <string.h>
 
 #include "fuzz.h"
+#ifdef TL_UPDATE
+#include "fuzz_update.h"
+#endif
 
 static tl_localiser_t twin;
 static tl_model_arena_t twin_arena;
+static bool restarts; /* the twin begins anew at the next frame */
 
 void app_power_on(void) {
     memset(&order, 0, sizeof order);
     memset(&session, 0, sizeof session);
     memset(&tl_localiser, 0xA5, sizeof tl_localiser);
+#ifdef TL_UPDATE
+    update_power_on();
+#endif
     tl_app_init();
+    restarts = false;
+#ifdef TL_UPDATE
+    if (!update_has_model()) {
+        return;
+    }
+#endif
     tl_localiser_init(&twin);
 }
 
@@ -67,6 +80,12 @@ static void make_sparse(message_t *message, bool sound) {
 
 void app_make(message_t *message) {
     uint8_t kind = fuzz_byte();
+#ifdef TL_UPDATE
+    if (fuzz_below(2) == 0) {
+        update_make(message);
+        return;
+    }
+#endif
     if (kind < 16 || order_last()->version == 0) {
         message->type = TL_MESSAGE_RESET;
         message->seq = (uint16_t)(message->seq + (kind & 8 ? 0u : fuzz_below(9) * 5000u));
@@ -136,6 +155,11 @@ static expected_t classified(const message_t *request, bool dense) {
 
 static expected_t expect_sample(const message_t *request) {
     bool dense = request->type == TL_MESSAGE_SAMPLE_DENSE;
+#ifdef TL_UPDATE
+    if (!update_has_model()) {
+        return expect_error(request->seq, TL_LINK_NO_MODEL, 0);
+    }
+#endif
     uint16_t count = dense || request->length < 2 ? 0 : tl_get_u16(request->body);
     if (request->length != (dense ? TL_INPUTS : 2u + 3u * count)) {
         return expect_error(request->seq, TL_LINK_LENGTH, request->length);
@@ -158,15 +182,31 @@ static expected_t expect_reset(const message_t *request) {
     if (place == ORDER_REFUSED) {
         return expected;
     }
+#ifdef TL_UPDATE
+    place = update_waits() ? ORDER_NEXT : place;
+    update_reset();
+    if (!update_has_model()) {
+        return expect_error(request->seq, TL_LINK_NO_MODEL, 0);
+    }
+#endif
     expected = expect_reply(TL_MESSAGE_RESET | TL_MESSAGE_REPLY, request->seq);
     if (place == ORDER_NEXT) {
-        tl_localiser_init(&twin);
+        restarts = true; /* the twin, when the device has chosen its model */
         order_took(request, &expected, true);
     }
     return expected;
 }
 
 expected_t app_expect(const message_t *request) {
+    if (restarts) {
+        restarts = false;
+        tl_localiser_init(&twin);
+    }
+#ifdef TL_UPDATE
+    if (update_takes(request->type)) {
+        return update_expect(request);
+    }
+#endif
     if (request->type == TL_MESSAGE_SAMPLE_SPARSE || request->type == TL_MESSAGE_SAMPLE_DENSE) {
         return expect_sample(request);
     }
@@ -185,6 +225,10 @@ expected_t app_expect(const message_t *request) {
 }
 
 void app_judge(const message_t *request, const message_t *reply) {
+#ifdef TL_UPDATE
+    update_judge(request, reply);
+    update_check_model(request);
+#endif
     if (reply->type != TL_MESSAGE_RESULT) {
         return;
     }

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.training.fusion.filters.dead_reckoning import Counts, reckon
-from tinyloc.training.fusion.filters.trilaterate import trilaterate
+from tinyloc.training.fusion.filters.trilaterate import ROBUST_SCALE_M, reweigh, trilaterate
 from tinyloc.training.fusion.simulation.simulate import Walk
 
 Floats = npt.NDArray[np.float64]
@@ -25,6 +25,7 @@ class Batch:
     valid: Flags  # (B, N)
     fix_m: Floats  # (B, N, 2), 0 where there is none
     fixed: Flags  # (B, N) whether there is a fix
+    robust_m: Floats  # (B, N, 2) the fix less sensitive to long ranges, 0 where there is none
     fix_variance: Floats  # (B, N) mean of the two variances that trilateration gives, m²
     residual_m: Floats  # (B, N)
     velocity_mps: Floats  # (B, N, 2) of dead reckoning
@@ -44,7 +45,7 @@ def prepare(walks: Sequence[Walk], k: float = K_DEFAULT) -> Batch:
     """Trilaterate and reckon each walk; walks without an inertial sensor give no steps and are never still."""
     count, longest = len(walks), max(len(walk.time_s) for walk in walks)
     time, truth = np.zeros((count, longest)), np.full((count, longest, 2), np.nan)
-    fix, velocity = np.zeros((count, longest, 2)), np.zeros((count, longest, 2))
+    fix, robust, velocity = (np.zeros((count, longest, 2)) for _ in range(3))
     variance, residual = np.zeros((count, longest)), np.zeros((count, longest))
     valid, fixed, stepped, still = (np.zeros((count, longest), dtype=bool) for _ in range(4))
     bad, outside = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
@@ -54,6 +55,7 @@ def prepare(walks: Sequence[Walk], k: float = K_DEFAULT) -> Batch:
         fixes = trilaterate(walk.anchors_m, walk.ranges_m)
         time[row, :size], valid[row, :size], truth[row, :size] = walk.time_s, True, walk.truth_m
         time[row, size:] = walk.time_s[-1]
+        robust[row, :size] = reweigh(walk.anchors_m, walk.ranges_m, fixes, ROBUST_SCALE_M)
         fix[row, :size], fixed[row, :size], residual[row, :size] = fixes.position_m, fixes.good, fixes.residual_m
         variance[row, :size] = 0.5 * (fixes.covariance[:, 0] + fixes.covariance[:, 2])
         bad[row], statuses[row] = fixes.bad_ranges.sum(), np.bincount(fixes.status, minlength=4)
@@ -71,6 +73,7 @@ def prepare(walks: Sequence[Walk], k: float = K_DEFAULT) -> Batch:
         valid=valid,
         fix_m=fix,
         fixed=fixed,
+        robust_m=robust,
         fix_variance=variance,
         residual_m=residual,
         velocity_mps=velocity,

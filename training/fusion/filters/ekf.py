@@ -22,8 +22,6 @@ from tinyloc.training.fusion.filters.settings import FilterSettings
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 START_SPEED_STD = 1.0
-STILL_NOISE = 0.05
-"""m/s: standard deviation of the zero velocity of somebody who stands."""
 LONGEST_GAP_S = 2.0
 LONGEST_SILENCE_S, BACKWARDS_MOST = 10.0, 5
 DIVERGED_VARIANCE = 900.0
@@ -51,6 +49,7 @@ class Seen:
     state: State
     dt: Floats  # (B,)
     fix_m: Floats  # (B, 2)
+    robust_m: Floats  # (B, 2)
     fixed: Flags  # (B,)
     residual_m: Floats  # (B,)
     velocity_mps: Floats  # (B, 2)
@@ -62,11 +61,12 @@ class Seen:
 
 @dataclass(frozen=True)
 class Advice:
-    """What a rule says: the variance of the fix, and a position to pull to (variance inf: none)."""
+    """What a rule says: the variance of the fix, a position to pull to (variance inf: none), another fix to use."""
 
     variance: Floats  # (B,)
     position_m: Floats | None = None  # (B, 2)
     position_variance: Floats | None = None  # (B,)
+    fix_m: Floats | None = None  # (B, 2)
 
 
 class Rule(Protocol):
@@ -158,18 +158,18 @@ def run(batch: Batch, settings: FilterSettings, rule: Rule) -> Track:
         predict(state, dt, settings.acceleration)
         stepped, still = go & batch.stepped[:, n], go & batch.still[:, n]
         update(state, 2, batch.velocity_mps[:, n], np.full(count, settings.step_noise**2), stepped)
-        update(state, 2, np.zeros((count, 2)), np.full(count, STILL_NOISE**2), still & ~stepped)
+        update(state, 2, np.zeros((count, 2)), np.full(count, settings.still_noise**2), still & ~stepped)
         walking[stepped] = batch.velocity_mps[stepped, n]
         walking[still & ~stepped] = 0.0
         fixed = go & batch.fixed[:, n]
         state.fixed_s = np.where(fixed | first, time, state.fixed_s)
         fresh = np.round(time - state.fixed_s, 6) <= LONGEST_SILENCE_S  # microseconds, as in the firmware
         seen = Seen(
-            state, dt, batch.fix_m[:, n], fixed, batch.residual_m[:, n],
+            state, dt, batch.fix_m[:, n], batch.robust_m[:, n], fixed, batch.residual_m[:, n],
             batch.velocity_mps[:, n], stepped, still, walking.copy(), again,
         )  # fmt: skip
         advice = rule.advise(seen)
-        update(state, 0, seen.fix_m, advice.variance, seen.fixed)
+        update(state, 0, seen.fix_m if advice.fix_m is None else advice.fix_m, advice.variance, seen.fixed)
         if advice.position_m is not None and advice.position_variance is not None:
             near = go & fresh & np.isfinite(advice.position_variance)
             update(state, 0, advice.position_m, np.where(near, advice.position_variance, 1.0), near)

@@ -1,4 +1,4 @@
-"""Rules that choose the covariance of each fix: fixed, gated, the published one, the student's own variance, guarded."""
+"""Rules that choose the covariance of each fix: fixed, robust, gated, the published one, the student's own, guarded."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -43,6 +43,13 @@ class FixedRule:
 
     def after(self, seen: Seen, state: State) -> None:
         pass
+
+
+class RobustRule(FixedRule):
+    """R = r², of the fix that single long ranges do not pull away: the honest rival of guarded."""
+
+    def advise(self, seen: Seen) -> Advice:
+        return Advice(np.full(len(seen.dt), self.settings.r**2), fix_m=seen.robust_m)
 
 
 class GatedRule(FixedRule):
@@ -145,11 +152,12 @@ class VarianceRule:
 
 
 class GuardedRule(VarianceRule):
-    """The student's variances and pull behind a gate that returns to the fixed filter.
+    """Robust fixes, the student's variances and its pull behind a gate that returns to the fixed filter.
 
     The gate is open where the student expects a fix worse than `engage` r², and its doubt is below `doubt_limit`. The
     doubt is the running mean of n = (e² / 2) / (its variance of the position + its variance of the fix), 1 where it
-    knows its errors, each n clipped at DOUBT_CLIP. Walks unlike those of training raise it: then R = r², no pull.
+    knows its errors, each n clipped at DOUBT_CLIP. Walks unlike those of training raise it: then the plain fix counts
+    with R = r², and nothing pulls.
     """
 
     def __init__(self, settings: FilterSettings, student: Predictor, batch: int) -> None:
@@ -167,11 +175,14 @@ class GuardedRule(VarianceRule):
         self.doubt = np.where(watched, self.doubt + s.doubt_memory * (surprise - self.doubt), self.doubt)
         base = s.r**2
         is_open = self.history.full & (forecast.fix_variance > s.engage * base) & (self.doubt < s.doubt_limit)
-        learned = base + s.trust * forecast.fix_variance + s.surprise * np.maximum(0.0, half - forecast.variance)
+        used = np.where(is_open[:, None], seen.robust_m, seen.fix_m)
+        away = used - forecast.position_m
+        beyond = np.maximum(0.0, 0.5 * (away * away).sum(axis=1) - forecast.variance)
+        learned = base + s.trust * forecast.fix_variance + s.surprise * beyond
         variance = np.where(is_open, np.minimum(learned, 1e4), base)
         if s.pull <= 0:
-            return Advice(variance)
-        return Advice(variance, forecast.position_m, np.where(is_open, forecast.variance / s.pull, np.inf))
+            return Advice(variance, fix_m=used)
+        return Advice(variance, forecast.position_m, np.where(is_open, forecast.variance / s.pull, np.inf), used)
 
 
 def _pull(s: FilterSettings, forecast: Forecast, history: History) -> tuple[Floats | None, Floats | None]:
@@ -185,8 +196,8 @@ def make_rule(settings: FilterSettings, student: Predictor | None, batch: int) -
     """The rule that the settings name; the last two need a student."""
     if settings.rule == "fixed":
         return FixedRule(settings)
-    if settings.rule == "gated":
-        return GatedRule(settings)
+    if settings.rule in ("gated", "robust"):
+        return (GatedRule if settings.rule == "gated" else RobustRule)(settings)
     assert student is not None, "this rule needs a student"
     rules = {"adaptive": AdaptiveRule, "variance": VarianceRule, "guarded": GuardedRule}
     return rules[settings.rule](settings, student, batch)

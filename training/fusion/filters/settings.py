@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 HISTORY = 10
 """Epochs that the student and the published rule look back on."""
 
-RuleName = Literal["fixed", "gated", "adaptive", "variance", "guarded"]
+RuleName = Literal["fixed", "gated", "adaptive", "variance", "guarded", "robust"]
 
 
 class FilterSettings(BaseModel):
@@ -19,8 +19,9 @@ class FilterSettings(BaseModel):
     `persistence` epochs in a row by `far`. With `clean` only errors below the second threshold enter the window: a long
     blockage then does not become the norm. "variance" takes R from the student: see rules.VarianceRule. A `pull` above
     zero also measures the student's prediction; the study calls "variance" with it "steered". "guarded" is "variance"
-    behind a gate: it is "fixed" unless the student expects a poor fix (its variance beyond `engage` r²) and is itself
-    to be trusted (a running mean of its normalised squared surprise below `doubt_limit`).
+    with robust fixes behind a gate: it is "fixed" unless the student expects a poor fix (its variance beyond `engage`
+    r²) and is itself to be trusted (a running mean of its normalised squared surprise below `doubt_limit`). "robust" is
+    "fixed" with robust fixes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,6 +30,7 @@ class FilterSettings(BaseModel):
     acceleration: float = Field(default=0.6, gt=0, description="m/s²/√Hz: process noise")
     r: float = Field(default=0.5, gt=0, description="m: standard deviation of a fix")
     step_noise: float = Field(default=0.25, gt=0, description="m/s: of a step's velocity")
+    still_noise: float = Field(default=0.05, gt=0, description="m/s: of the zero velocity of somebody who stands")
     gate: float = Field(default=3.0, gt=0)
     k1: float = Field(default=2.0, gt=0)
     k2: float = Field(default=5.0, gt=0)

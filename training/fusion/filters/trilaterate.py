@@ -21,6 +21,11 @@ MIN_SPREAD = 0.02
 """Anchors whose smaller principal spread is below this part of the larger are collinear: two solutions mirror."""
 STEP_M = 5.0
 """Longest Gauss-Newton step."""
+DAMPING = 1e-3
+ROBUST_ITERATIONS = 8
+ROBUST_STEP_M = 2.0
+ROBUST_SCALE_M = 0.6
+"""Residual at which a range counts half. Of 0.3, 0.6 and 1.2 m the best on training walks, by little."""
 
 
 class Fix(IntEnum):
@@ -78,8 +83,7 @@ def trilaterate(anchors: Floats, ranges: Floats) -> Fixes:
     for _ in range(ITERATIONS):
         ux, uy, miss = _lines(anchors, r, weight, x, y)
         jxx, jxy, jyy = (ux * ux).sum(1), (ux * uy).sum(1), (uy * uy).sum(1)
-        damped = 1e-3
-        jxx, jyy = jxx + damped, jyy + damped
+        jxx, jyy = jxx + DAMPING, jyy + DAMPING
         det = jxx * jyy - jxy * jxy
         gx, gy = (ux * miss).sum(1), (uy * miss).sum(1)
         dx, dy = (jyy * gx - jxy * gy) / det, (jxx * gy - jxy * gx) / det
@@ -110,6 +114,29 @@ def trilaterate(anchors: Floats, ranges: Floats) -> Fixes:
         bad_ranges=bad.astype(np.int16),
         outside=good & _outside(anchors, usable, x, y),
     )
+
+
+def reweigh(anchors: Floats, ranges: Floats, fixes: Fixes, scale_m: float) -> Floats:
+    """Positions (N, 2) in m that single long ranges do not pull away; 0 where a fix is not good.
+
+    From each fix on, Gauss-Newton with every range weighted by 1 / (1 + (residual / scale_m)²) (Cauchy; iteratively
+    reweighted least squares, Holland and Welsch 1977). Without long ranges it is nearly the fix itself.
+    """
+    with np.errstate(invalid="ignore"):
+        usable = (np.isfinite(ranges) & (ranges >= 0) & (ranges <= MAX_RANGE_M)).astype(float)
+    r = np.where(usable > 0, ranges, 0.0)
+    x, y = fixes.position_m.T.copy()
+    for _ in range(ROBUST_ITERATIONS):
+        ux, uy, miss = _lines(anchors, r, usable, x, y)
+        weight = 1.0 / (1.0 + (miss / scale_m) ** 2)
+        wx, wy = weight * ux, weight * uy
+        jxx, jxy, jyy = (wx * ux).sum(1) + DAMPING, (wx * uy).sum(1), (wy * uy).sum(1) + DAMPING
+        gx, gy = (wx * miss).sum(1), (wy * miss).sum(1)
+        det = jxx * jyy - jxy * jxy
+        dx, dy = (jyy * gx - jxy * gy) / det, (jxx * gy - jxy * gx) / det
+        shrink = ROBUST_STEP_M / np.maximum(np.sqrt(dx * dx + dy * dy), ROBUST_STEP_M)
+        x, y = x + dx * shrink, y + dy * shrink
+    return np.where(fixes.good[:, None], np.stack([x, y], axis=1), 0.0)
 
 
 def _outside(anchors: Floats, usable: npt.NDArray[np.bool_], x: Floats, y: Floats) -> npt.NDArray[np.bool_]:

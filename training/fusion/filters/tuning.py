@@ -13,11 +13,13 @@ from tinyloc.training.fusion.filters.settings import FilterSettings
 Space = Mapping[str, Sequence[float | int | bool]]
 COMMON: Space = {
     "r": (0.15, 0.3, 0.6, 1.0, 2.0, 4.0, 8.0),
-    "acceleration": (0.1, 0.3, 0.6, 1.0),
-    "step_noise": (0.15, 0.3),
+    "acceleration": (0.1, 0.3, 0.6, 1.0, 2.0),
+    "step_noise": (0.15, 0.3, 0.6),
+    "still_noise": (0.05, 0.2, 0.5, 1.0),
 }
 SPACES: dict[str, Space] = {
     "fixed": COMMON,
+    "robust": COMMON,
     "gated": {**COMMON, "gate": (1.5, 2.0, 3.0, 4.0), "far": (10.0, 100.0, 1000.0)},
     "adaptive": {
         **COMMON,

@@ -174,5 +174,3 @@ def _crosses(path: Floats, start: Floats, end: Floats) -> bool:
     steps = np.linspace(0.0, 1.0, 5)[:, None, None]
     dense = (path[:-1] + steps * np.diff(path, axis=0)).reshape(-1, 2)
     return bool(((dense > low) & (dense < high)).all(axis=1).any())
-
-

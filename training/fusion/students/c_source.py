@@ -13,6 +13,7 @@ RULES = {
     "adaptive": "TL_RULE_ADAPTIVE",
     "variance": "TL_RULE_VARIANCE",
     "guarded": "TL_RULE_GUARDED",
+    "robust": "TL_RULE_ROBUST",
 }
 
 

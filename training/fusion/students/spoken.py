@@ -8,6 +8,7 @@ import copy
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,8 @@ def trend(seen: Floats) -> str:
 
 
 def question(seen: Floats) -> str:
-    """A window (HISTORY, 2) as text, relative to its last position."""
-    points = " ".join(f"({x:.2f}, {y:.2f})" for x, y in seen - seen[-1])
+    """A window (HISTORY, 2) as text, relative to its first position: relative to the last, a model repeats (0, 0)."""
+    points = " ".join(f"({x:.2f}, {y:.2f})" for x, y in seen - seen[0])
     return f"Positions: {points}\nTrend: {trend(seen)}\nNext: ("
 
 
@@ -56,18 +57,23 @@ def shots(examples: Windows) -> str:
     """The task with worked examples: the part that all prompts share."""
     text = TASK
     for seen, following in zip(examples.seen_m, examples.next_m, strict=True):
-        x, y = following - seen[-1]
+        x, y = following - seen[0]
         text += f"{question(seen)}{x:.2f}, {y:.2f})\n\n"
     return text
 
 
-def read(answer: str) -> tuple[Floats, str]:
-    """Displacement from the last position, NaN when there is none, and what became of it: said, mute or far."""
+def read(answer: str, seen: Floats) -> tuple[Floats, str]:
+    """Read the next position after a window (HISTORY, 2).
+
+    Returns:
+        Position in m, NaN when there is none; and what became of the answer: "said", "mute" (no position in it) or
+        "far" (further from the last position than anybody walks).
+    """
     found = _PAIR.match("(" + answer)
     if found is None:
         return np.full(2, np.nan), "mute"
-    move = np.array([float(found.group(1)), float(found.group(2))])
-    return (move, "said") if np.linalg.norm(move) <= FARTHEST_M else (np.full(2, np.nan), "far")
+    place = seen[0] + np.array([float(found.group(1)), float(found.group(2))])
+    return (place, "said") if np.linalg.norm(place - seen[-1]) <= FARTHEST_M else (np.full(2, np.nan), "far")
 
 
 @dataclass(frozen=True)
@@ -105,11 +111,15 @@ class Answers:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         cut_off = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(("\n" if cut_off else "") + json.dumps({"model": self.model, "prompt": prompt, "answer": answer}))
+            file.write(
+                ("\n" if cut_off else "") + json.dumps({"model": self.model, "prompt": prompt, "answer": answer})
+            )
             file.write("\n")
 
 
-def ask_all(windows: Windows, beginning: str, ask: Callable[[str, str], str], answers: Answers) -> Spoken:
+def ask_all(
+    windows: Windows, beginning: str, ask: Callable[[str, str], str], answers: Answers, minutes: float | None = None
+) -> Spoken:
     """Ask for each window what is not yet answered.
 
     Args:
@@ -117,17 +127,20 @@ def ask_all(windows: Windows, beginning: str, ask: Callable[[str, str], str], an
         beginning: The part that all prompts share (`shots`).
         ask: From the shared beginning and the rest of the prompt to the answer.
         answers: Where answers are kept.
+        minutes: Ask no more after so long; what is left has the outcome "unasked", and another run goes on.
     """
-    known = answers.load()
-    positions, outcomes = np.full((len(windows), 2), np.nan), {"said": 0, "mute": 0, "far": 0}
+    known, began = answers.load(), time.monotonic()
+    positions, outcomes = np.full((len(windows), 2), np.nan), {"said": 0, "mute": 0, "far": 0, "unasked": 0}
     for row, seen in enumerate(windows.seen_m):
         text = question(seen)
         key = hashlib.sha256((beginning + text).encode()).hexdigest()[:24]
+        if key not in known and minutes is not None and time.monotonic() - began >= 60 * minutes:
+            outcomes["unasked"] += 1
+            continue
         if key not in known:
             known[key] = ask(beginning, text)
             answers.add(key, known[key])
-        move, outcome = read(known[key])
-        positions[row] = seen[-1] + move
+        positions[row], outcome = read(known[key], seen)
         outcomes[outcome] += 1
     return Spoken(positions, outcomes)
 
@@ -136,7 +149,8 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a model: of its file, or of the names and contents of the files of its folder."""
     digest = hashlib.sha256()
     for file in [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file()):
-        digest.update(file.name.encode())
+        if path.is_dir():
+            digest.update(file.name.encode())
         with file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
@@ -166,6 +180,7 @@ class LanguageModel:
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise FusionError(f"{path}: not a causal language model that transformers reads ({error})") from error
         self._torch: Any = torch
+        self.parameters = sum(p.numel() for p in self._model.parameters())
         self.hash = file_hash(path)
         self._beginning: tuple[str, int, Any] = ("", 0, None)
 

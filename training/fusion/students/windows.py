@@ -1,4 +1,4 @@
-"""Windows of eleven positions: ten that a forecaster sees, and the next. The form in which the source judges teachers."""
+"""Windows of eleven positions: ten that a forecaster sees, and the next. So the source judges teachers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

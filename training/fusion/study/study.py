@@ -79,7 +79,7 @@ def train_all(
     progress("teacher")
     teacher = find_teacher(rollouts, frame, distil, seed)
     lessons = [teach(teacher, rollout, frame) for rollout in rollouts]
-    few = [_head(rollout, settings.labelled_walks) for rollout in rollouts]
+    few = [head(rollout, settings.labelled_walks) for rollout in rollouts]
     progress("students")
     networks = {
         "distilled": train_student(rollouts, lessons, frame, distil, seed),
@@ -190,7 +190,7 @@ def _forecasts(
     return {n: round(float(np.sqrt(((o - truth) ** 2).sum(axis=1).mean())), 4) for n, o in said.items()}
 
 
-def _head(rollout: Rollout, walks: int) -> Rollout:
+def head(rollout: Rollout, walks: int) -> Rollout:
     return Rollout(
         history=rollout.history[:walks],
         target_m=rollout.target_m[:walks],

@@ -1,8 +1,13 @@
 """Tables and figures from the JSON of the study; nothing is computed anew."""
 
 from pathlib import Path
+from typing import Any
 
 from tinyloc.training.fusion.errors import FusionError
+from tinyloc.training.fusion.study.field import FieldRecord
+from tinyloc.training.fusion.study.field_table import field_table, forecast_table
+from tinyloc.training.fusion.study.forecasts import ForecastRecord
+from tinyloc.training.fusion.study.range_comparison import RangeRecord, draw_ranges, range_table
 from tinyloc.training.fusion.study.real import RealRecord
 from tinyloc.training.fusion.study.record import METHODS, StudyRecord
 from tinyloc.training.fusion.study.variants import VariantRecord, variant_table
@@ -107,10 +112,35 @@ def real_table(record: RealRecord) -> str:
     return "\n".join(lines) + "\n"
 
 
+def load_field(results: Path) -> tuple[FieldRecord | None, ForecastRecord | None, RangeRecord | None]:
+    """The field study, the forecasts, the range errors, where they were made. Raises FusionError."""
+    names = {"field": FieldRecord, "forecasts": ForecastRecord, "ranges": RangeRecord}
+    found: dict[str, Any] = {}
+    for name, kind in names.items():
+        path = results / f"{name}.json"
+        try:
+            content = path.read_text(encoding="utf-8") if path.is_file() else None
+            found[name] = None if content is None else kind.model_validate_json(content)
+        except ValueError as error:
+            raise FusionError(
+                f"{path}: not results of this version ({error}); run `tinyloc fusion run` again"
+            ) from None
+    return found["field"], found["forecasts"], found["ranges"]
+
+
 def tables(results: Path) -> str:
     """All tables as Markdown."""
-    records, real = load_records(results)
-    parts = [site_table(record) for record in records]
+    field, forecasts, ranges = load_field(results)
+    parts = [field_table(field)] if field is not None else []
+    parts += [forecast_table(forecasts)] if forecasts is not None else []
+    parts += [range_table(ranges)] if ranges is not None else []
+    try:
+        records, real = load_records(results)
+    except FusionError:
+        if not parts:
+            raise
+        records, real = [], None
+    parts += [site_table(record) for record in records]
     variants = results / "variants.json"
     if variants.is_file():
         parts.append(variant_table(VariantRecord.model_validate_json(variants.read_text(encoding="utf-8"))))
@@ -168,4 +198,8 @@ def draw(results: Path, out: Path) -> list[Path]:
         figure.savefig(path, metadata={"Date": None})
         pyplot.close(figure)
         written.append(path)
+    ranges = load_field(results)[2]
+    if ranges is not None:
+        draw_ranges(ranges, out / "ranges.svg")
+        written.append(out / "ranges.svg")
     return written

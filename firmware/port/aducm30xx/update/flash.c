@@ -1,5 +1,5 @@
-/* Flash and random generator of the ADuCM30xx. Sources: boards2.md C (ADI's header and OpenOCD driver); RNG: ADI's
- * header, general knowledge, not verified on a part. ECC for user pages stays off, as after a reset. */
+/* Flash of the ADuCM30xx. Sources: boards2.md C (ADI's header and OpenOCD driver). ECC for user pages stays off, as
+ * after a reset. */
 #include "port/flash.h"
 
 #include "board.h"
@@ -18,13 +18,6 @@
 #define DONE (1u << 2)
 #define FAILED (3u << 4)
 #define USER_KEY 0x676C7565u
-
-#define RNG 0x40040400u
-#define RNG_CTL TL_REGISTER(RNG + 0x00u)
-#define RNG_LEN TL_REGISTER(RNG + 0x04u)
-#define RNG_STAT TL_REGISTER(RNG + 0x08u)
-#define RNG_DATA TL_REGISTER(RNG + 0x0Cu)
-#define RNG_TRIES 100000u
 
 static bool finish(void) {
     while ((FLCC_STAT & BUSY) != 0 || (FLCC_STAT & DONE) == 0) {
@@ -57,20 +50,4 @@ bool tl_flash_program(uintptr_t address, const uint8_t unit[TL_FLASH_UNIT]) {
     FLCC_KH_DATA1 = word(unit + 4);
     FLCC_CMD = 4u;
     return finish();
-}
-
-bool tl_port_random(uint8_t *to, uint32_t length) {
-    RNG_LEN = 4095u; /* jitter counted over so many samples a byte */
-    RNG_CTL = 1u;
-    bool good = true;
-    for (uint32_t i = 0; i < length && good; i++) {
-        uint32_t tries = RNG_TRIES;
-        while ((RNG_STAT & 1u) == 0 && tries > 0) {
-            tries--;
-        }
-        good = tries > 0 && (RNG_STAT & 2u) == 0; /* STUCK */
-        to[i] = (uint8_t)RNG_DATA;
-    }
-    RNG_CTL = 0;
-    return good;
 }

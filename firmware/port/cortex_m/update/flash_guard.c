@@ -55,9 +55,15 @@ __attribute__((used)) void tl_flash_guard_fault(uint32_t *frame) {
 bool tl_flash_read(void *to, uintptr_t address, uint32_t length) {
     const volatile uint8_t *from = (const volatile uint8_t *)address;
     uint8_t *bytes = to;
+    uint32_t i = 0;
     failed = false;
     tl_flash_guarded = 1;
-    for (uint32_t i = 0; i < length; i++) {
+    if (((address | (uintptr_t)to) & 3u) == 0) {
+        for (; i + 4u <= length; i += 4u) {
+            *(uint32_t *)(uintptr_t)(bytes + i) = *(const volatile uint32_t *)(address + i);
+        }
+    }
+    for (; i < length; i++) {
         bytes[i] = from[i];
     }
     __asm volatile("dsb\n\tisb" ::: "memory"); /* an NMI may come late */

@@ -1,4 +1,4 @@
-"""The key of a fleet: a file with 32 bytes, or 64 hexadecimal digits. Nothing else of tinyloc ever holds it."""
+"""A key that devices and the host share: a file with 32 bytes, or 64 hexadecimal digits. Nothing else holds it."""
 
 import hmac
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class KeyFileError(UserError):
 
 
 @dataclass(frozen=True)
-class UpdateKey:
+class SharedKey:
     """The secret that devices and the host share. It has no text form, so that no log or report can show it."""
 
     _secret: bytes = field(repr=False)
@@ -23,13 +23,18 @@ class UpdateKey:
         """HMAC-SHA-256 of a message, 32 bytes."""
         return hmac.digest(self._secret, message, "sha256")
 
-    def c_source(self) -> str:
-        """The C file that puts the key into an image; it is written into a temporary directory only."""
+    def session(self, nonces: bytes) -> "SharedKey":
+        """Key of one session of the link, by the nonces of both ends."""
+        return SharedKey(self.tag(b"session\0" + nonces))
+
+    def c_source(self, name: str) -> str:
+        """The C file that puts the key into an image as `name`; it is written into a temporary directory only."""
         values = ", ".join(f"0x{byte:02X}u" for byte in self._secret)
-        return f'#include "update/slots.h"\nconst uint8_t tl_update_key[TL_DIGEST] = {{{values}}};\n'
+        declared = f"const uint8_t {name}[{KEY_BYTES}]"
+        return f"#include <stdint.h>\nextern {declared};\n{declared} = {{{values}}};\n"
 
 
-def read_key(path: Path) -> UpdateKey:
+def read_key(path: Path) -> SharedKey:
     """Read a key file.
 
     Raises:
@@ -51,4 +56,4 @@ def read_key(path: Path) -> UpdateKey:
             f"{path}: a key is {KEY_BYTES} random bytes, or {2 * KEY_BYTES} hexadecimal digits; "
             f"make one with `head -c {KEY_BYTES} /dev/urandom > {path}`"
         )
-    return UpdateKey(content)
+    return SharedKey(content)
