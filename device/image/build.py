@@ -4,7 +4,6 @@ The image is reproducible: the same sources, board and compiler give the same by
 """
 
 import dataclasses
-import json
 import logging
 import os
 import re
