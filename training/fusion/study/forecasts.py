@@ -230,7 +230,8 @@ def _one_teacher(
     teachers: dict[str, TeacherRow], note: Any,
 ) -> None:  # fmt: skip
     training, labelled, testing = data
-    teacher = Teacher(one, labelled, seed)
+    # a prompt's few worked examples may be of any training walk
+    teacher = Teacher(one, training if isinstance(one, Language) else labelled, seed)
     language = isinstance(one, Language)
     asked = evenly(testing, one.windows) if isinstance(one, Language) else testing
     judged = teacher.forecast(asked)
