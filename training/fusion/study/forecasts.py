@@ -233,7 +233,6 @@ def _one_teacher(
     training, labelled, testing = data
     # a prompt's few worked examples may be of any training walk
     teacher = Teacher(one, training if isinstance(one, Language) else labelled, seed)
-    language = isinstance(one, Language)
     asked = evenly(testing, one.windows) if isinstance(one, Language | Fracast) else testing
     judged = teacher.forecast(asked)
     row = teachers.setdefault(
