@@ -44,7 +44,7 @@ from tinyloc.codegen.manifest import (
 )
 from tinyloc.codegen.passes import Pass
 from tinyloc.codegen.updatable.capacity import capacity_of, filled_up
-from tinyloc.codegen.updatable.program import filled_tables, program_id, scalar_fields, struct_bytes
+from tinyloc.codegen.updatable.program import class_names, filled_tables, program_id, scalar_fields, struct_bytes
 from tinyloc.errors import counted
 from tinyloc.files import whole_directory
 
@@ -96,6 +96,7 @@ def updatable_localiser(source: Source, sparse_input: bool = True) -> tuple[dict
         manifest = localiser_manifest(source, program)
         values = localiser_values(source, manifest)
         around = filled_tables(localiser_tables(source), capacity, len(bundle.outputs.classes))
+        around.append(class_names(bundle.outputs.classes, capacity.classes))
         inner = program_values(program, around)
         calls = check_calls(program)
         scalars, constants = scalar_fields(values, bundle), [*program.constants, *around]

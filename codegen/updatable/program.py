@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from tinyloc.paths import FIRMWARE_DIR
 
 POSITION_ENTRIES = 256
 """Weights by distance from the best score of int8: more there cannot be."""
+NAME_BYTES = 24
+"""Of a class's name in a slot, with the zero at its end."""
 READERS = ("kernels", "localise")
 """Folders of firmware/ whose code reads constants."""
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -38,6 +40,20 @@ def filled_tables(tables: list[Constant], capacity: Capacity, classes: int) -> l
             values = np.pad(values, (0, POSITION_ENTRIES - values.size))
         filled.append(Constant(table.name, table.ctype, values, table.comment, table.macro))
     return filled
+
+
+def class_names(names: Sequence[str], capacity: int) -> Constant:
+    """The names of the classes as firmware finds them beside a model: UTF-8, cut to NAME_BYTES - 1, zeros behind.
+
+    Args:
+        names: of the classes, in the order of the scores.
+        capacity: rows of the table; those without a class are empty.
+    """
+    table = np.zeros((capacity, NAME_BYTES), np.uint8)
+    for row, name in zip(table, names, strict=False):
+        whole = name.encode()[: NAME_BYTES - 1].decode(errors="ignore").encode()  # no half character
+        row[: len(whole)] = np.frombuffer(whole, np.uint8)
+    return Constant("tl_class_names", "uint8_t", table, f"[{capacity}][{NAME_BYTES}] UTF-8, ended by a zero")
 
 
 def scalar_fields(values: Mapping[str, Any], bundle: Bundle) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from tinyloc.boards import Board, BoardError, FixedWords, Pin
 from tinyloc.boards.fixed import ERASED, fixed_problems
 from tinyloc.boards.parts import pin_place
 from tinyloc.bundle.schema import sha256
-from tinyloc.codegen.manifest import read_manifest
+from tinyloc.codegen.manifest import is_updatable, read_manifest
 from tinyloc.device.emulator.families import port_directory
 from tinyloc.device.emulator.image import load_image
 from tinyloc.device.image.footprint import (
@@ -507,13 +507,11 @@ def _compile(
 def _model_flags(generated: Path, board: Board) -> tuple[str, ...]:
     """What the generated code of a model is compiled with beside the common flags.
 
-    An updatable program keeps its numbers in memory. GCC's first scheduling moves their loads up, and spills them again:
-    without it ble-tracks costs 7.2 % more cycles than with immediates in place of 10.5 % (ADuCM3029). On a Cortex-M4 it
-    helps.
+    An updatable program keeps its numbers in memory. GCC's first scheduling moves their loads up, and spills them
+    again: without it ble-tracks costs 7.2 % more cycles than with immediates in place of 10.5 % (ADuCM3029). On a
+    Cortex-M4 it helps.
     """
-    path = generated / "manifest.json"
-    updatable = path.is_file() and read_manifest(generated).updatable is not None
-    return ("-fno-schedule-insns",) if updatable and board.core == "cortex-m3" else ()
+    return ("-fno-schedule-insns",) if board.core == "cortex-m3" and is_updatable(generated) else ()
 
 
 def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, script: Path, extras: Extras) -> None:

@@ -199,7 +199,8 @@ class DeviceClient:
         except DeviceRefused as refused:
             if refused.error.code == ErrorCode.TYPE:
                 raise LinkKeyError(
-                    f"{here}: its image asks for no tags; leave --link-key away, or build it with `tinyloc build --link-key`"
+                    f"{here}: its image asks for no tags; leave --link-key away, or build it with "
+                    "`tinyloc build --link-key`"
                 ) from refused
             raise
         self._session = TaggedSession(self._key, nonce, answer, here)
@@ -274,7 +275,7 @@ class DeviceClient:
             raise VersionError(f"{self.transport.name}: {error}") from error
 
     def _counts(self, frame: Frame, counters: list[int]) -> bool:
-        """Whether a frame may be believed: to a tagged request only a tagged answer, or an error that changes nothing."""
+        """Whether a frame may be believed: to a tagged request a tagged answer, or an error that changes nothing."""
         if not counters:
             return not frame.tag
         if frame.tag:

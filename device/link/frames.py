@@ -249,7 +249,8 @@ def parse_hello(body: bytes) -> Hello:
         model_id=f"{model:016x}", clock_hz=clock_hz, inputs=inputs, classes=classes, window=window, hop=hop,
         score_bytes=score_bytes, crf=bool(flags & 1), sparse=bool(flags & 2), counts_cycles=bool(flags & 4),
         checks_layers=bool(flags & 8), backend=BACKENDS[min(flags >> 4 & 3, len(BACKENDS) - 1)],
-        fusion=bool(flags & 64), asks_tags=bool(flags & 256), reset_cause=reset_cause, arena_bytes=arena_bytes, state_bytes=state_bytes,
+        fusion=bool(flags & 64), asks_tags=bool(flags & 256), reset_cause=reset_cause, arena_bytes=arena_bytes,
+        state_bytes=state_bytes,
         stack_bytes=stack_bytes, max_payload=max_payload, board=board,
     )  # fmt: skip
     problems = [

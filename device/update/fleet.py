@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from tinyloc.boards import load_board
 from tinyloc.codegen.manifest import Manifest, read_manifest
-from tinyloc.device.link.client import DeviceClient
+from tinyloc.device.link.client import DeviceClient, DeviceRefused
 from tinyloc.device.link.key import SharedKey
+from tinyloc.device.link.tags import LinkKeyError
 from tinyloc.device.link.transport import LinkError, Transport
 from tinyloc.device.update.client import read_status, roll_back, run_new_model, send_update
 from tinyloc.device.update.constants import constants_of
@@ -128,6 +129,8 @@ def _one(fleet: Fleet, port: str, package: ModelPackage, rollback: bool, timeout
         try:
             with closing(fleet.open_port(port)) as transport:
                 return _through(DeviceClient(transport, timeout, key=fleet.link_key), port, package, rollback)
+        except (DeviceRefused, LinkKeyError) as error:  # trying again does not help
+            return DeviceReport(port=port, outcome="refused", detail=str(error))
         except LinkError as error:
             last = str(error)
         except UserError as error:

@@ -1,6 +1,7 @@
 """Updatable programs: the same answers as the reference, one program for all models of an architecture."""
 
 import dataclasses
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from tinyloc.device.evaluation.evaluate import evaluate
 from tinyloc.device.evaluation.measure_bundle import shorten
 from tinyloc.device.image.build import build_firmware
 from tinyloc.device.zoo.models import golden_readings, load_card, unpack
-from tinyloc.paths import ZOO_DIR
+from tinyloc.paths import FIRMWARE_DIR, ZOO_DIR
 
 SCANS = 12
 
@@ -79,6 +80,24 @@ def test_other_weights_give_the_same_program(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "generated7").updatable == made[0]
     code = [(tmp_path / f"generated{seed}" / "model.c").read_text() for seed in (7, 8, 9)]
     assert code[0] == code[1] == code[2]
+
+
+def test_a_slot_has_the_names_of_its_classes(tmp_path: Path) -> None:
+    source = _with_room("house-a", 16, 12)
+    names = ("kitchen", "Küche" * 5, "", "x" * 30)
+    outputs = source.bundle.outputs.model_copy(update={"classes": list(names)})
+    bundle = source.bundle.model_copy(update={"outputs": outputs})
+    files, manifest = updatable_localiser(dataclasses.replace(source, bundle=bundle))
+    write_generated(tmp_path, files, manifest)
+    (tmp_path / "names.c").write_text(
+        '#include <stdio.h>\n#include "model.h"\nint main(void) {\n'
+        "    for (int i = 0; i < TL_CLASSES; i++) puts((const char *)tl_class_names + 24 * i);\n    return 0;\n}\n"
+    )
+    command = ["cc", "-std=c11", f"-I{tmp_path}", f"-I{FIRMWARE_DIR}", f"-I{FIRMWARE_DIR / 'kernels'}"]
+    command += [str(tmp_path / name) for name in ("names.c", "weights.c")]
+    subprocess.run([*command, "-o", str(tmp_path / "names")], check=True)
+    shown = subprocess.run([tmp_path / "names"], capture_output=True, check=True).stdout.decode().split("\n")[:12]
+    assert shown == ["kitchen", "Küche" * 3 + "Küch", "", "x" * 23] + [""] * 8
 
 
 def test_a_recipe_may_ask_for_it_and_other_kernels_refuse(tmp_path: Path) -> None:

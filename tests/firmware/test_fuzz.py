@@ -115,9 +115,11 @@ FAULTS = {
     "a walk that is not checked": ("steered", FILTER, "k > 0.0f && k <= K_MOST", "k == k"),
     "a frame that is taken twice": ("tagged-votes", TAGS, "counter <= tags.counter", "counter < tags.counter"),
     "a tag of which a byte is not looked at": (
-        "tagged-votes", TAGS, "request->body + length + COUNTER, TL_TAG)", "request->body + length + COUNTER, TL_TAG - 1u)",
+        "tagged-votes", TAGS, "length + COUNTER, TL_TAG)", "length + COUNTER, TL_TAG - 1u)",
     ),
-    "an answer that is not tagged": ("tagged-adaptive", TAGS, "tags.signs = true", "tags.signs = request->type != 0x20"),
+    "an answer that is not tagged": (
+        "tagged-adaptive", TAGS, "tags.signs = true", "tags.signs = request->type != 0x20",
+    ),
     "a nonce that is good twice": ("updatable", UPDATE, "update.challenged = false; /*", "/*"),
     "a version that goes back": ("updatable", UPDATE, "header.version <= slots", "header.version < slots"),
     "flash that is not looked at before the commit": (

@@ -12,7 +12,7 @@ from tinyloc.paths import FIRMWARE_DIR
 K_MOST, HEADING_MOST = 5.0, 12.6
 ANSWERED = (
     *("HELLO", "RESET", "BAUD", "LAYERS", "WALK", "IMU", "RANGES", "UPDATE_STATUS", "UPDATE_BEGIN", "UPDATE_DATA"),
-    *("UPDATE_COMMIT", "CHALLENGE", "ROLLBACK"),
+    *("UPDATE_COMMIT", "CHALLENGE", "ROLLBACK", "SESSION"),
 )
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "reference" / "link.md").read_text()
 
@@ -36,7 +36,7 @@ def test_versions_and_what_is_kept_free(make_device):
     assert f"**link version {VERSION}**" in DOCUMENT
     ranges = re.findall(r"^\| types 0x([0-9A-F]{2}) to 0x([0-9A-F]{2}) and their replies \|", DOCUMENT, re.MULTILINE)
     free = [number for first, last in ranges for number in range(int(first, 16), int(last, 16) + 1)]
-    assert len(free) == 9 and not {*free, *(number | 0x80 for number in free)} & {*Message}
+    assert len(free) == 8 and not {*free, *(number | 0x80 for number in free)} & {*Message}
     device = make_device(DENSE_INT16)
     for number in free:
         assert device.ask(number, 7).error == (ErrorCode.TYPE, number)

@@ -33,7 +33,7 @@ class LooseCable(EmulatedDevice):
         return b"" if data and self.chance.random() * 100 < self.drops else data
 
 
-def _run(models: TwoModels, count: int, drops: int) -> list[DeviceReport]:
+def _run(models: TwoModels, count: int, drops: int, link_key: SharedKey | None = None) -> list[DeviceReport]:
     """Update a fleet twice: the second time every device has the model."""
     generated = models.generated[NEW]
     with ExitStack() as stack:
@@ -42,7 +42,7 @@ def _run(models: TwoModels, count: int, drops: int) -> list[DeviceReport]:
             device = LooseCable(models.image.elf, models.found)
             device.drops, device.chance = drops, random.Random(number)
             devices.append(stack.enter_context(PtyBridge(device)))
-        fleet = Fleet([bridge.port for bridge in devices], lambda port: SerialPort(port, 115200))
+        fleet = Fleet([bridge.port for bridge in devices], lambda port: SerialPort(port, 115200), link_key)
         package = ModelPackage(generated, KEY, 2)
         first = update_fleet(fleet, package, timeout=0.3)
         unreached = [report for report in first if not report.good]
@@ -51,7 +51,7 @@ def _run(models: TwoModels, count: int, drops: int) -> list[DeviceReport]:
         for bridge in devices:
             assert bridge.error is None
             bridge.unplug()
-            assert models.which(DeviceClient(_straight(bridge.device))) == NEW
+            assert models.which(DeviceClient(_straight(bridge.device), key=link_key)) == NEW
         return again
 
 
@@ -64,6 +64,23 @@ def _straight(device: EmulatedDevice) -> EmulatedDevice:
 def test_a_small_fleet_with_cables_that_drop() -> None:
     reports = _run(two_models("stm32l4"), 4, 8)
     assert [report.good for report in reports] == [True] * 4
+
+
+def test_a_small_fleet_whose_frames_are_tagged() -> None:
+    key = SharedKey(bytes(range(60, 92)))
+    reports = _run(two_models("stm32l4", link_key=key), 2, 8, key)
+    assert [report.good for report in reports] == [True] * 2
+
+
+def test_a_device_that_asks_for_tags_is_refused_by_name_without_the_key() -> None:
+    models = two_models("stm32l4", link_key=SharedKey(bytes(range(60, 92))))
+    with PtyBridge(models.power_up()) as bridge:
+        fleet = Fleet([bridge.port], lambda port: SerialPort(port, 115200))
+        (report,) = update_fleet(fleet, ModelPackage(models.generated[NEW], KEY, 2))
+        fleet = Fleet([bridge.port], lambda port: SerialPort(port, 115200), SharedKey(bytes(range(1, 33))))
+        (other,) = update_fleet(fleet, ModelPackage(models.generated[NEW], KEY, 2))
+    assert report.outcome == "refused" and "--link-key" in report.detail
+    assert other.outcome == "refused" and "its key of the link is another" in other.detail
 
 
 @pytest.mark.slow

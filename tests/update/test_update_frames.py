@@ -31,6 +31,8 @@ from tinyloc.paths import FIRMWARE_DIR
 
 HERE = Path(__file__).parent
 PROGRAM = bytes(range(8))
+AREAS = ("link", "localise", "update", "hash")
+"""Folders of the firmware, beside the application."""
 PAGE = 256
 CHUNK = 256
 RECORDS = 4
@@ -78,11 +80,10 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
     generated = folder / "generated0"
     (generated / "board.h").write_text(board_header(load_board("stm32l4")))
     (folder / "key.c").write_text(
-        KEY.c_source("tl_update_key")
-        + f"const uint8_t tl_program_id[8] = {{{', '.join(str(byte) for byte in PROGRAM)}}};\n"
+        KEY.c_source("tl_update_key") + f"const uint8_t tl_program_id[8] = {{{', '.join(map(str, PROGRAM))}}};\n"
     )
     sources = [
-        *(path for area in ("link", "localise", "update", "hash") for path in sorted((FIRMWARE_DIR / area).glob("*.c"))),
+        *(path for area in AREAS for path in sorted((FIRMWARE_DIR / area).glob("*.c"))),
         FIRMWARE_DIR / "app/app.c", FIRMWARE_TESTS / "host_port.c", HERE / "host_flash.c",
         generated / "model.c", folder / "key.c",
     ]  # fmt: skip

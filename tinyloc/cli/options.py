@@ -116,7 +116,7 @@ LinkKeyOption = Annotated[
     Path | None,
     typer.Option(
         "--link-key",
-        help="File with the key of the link: requests that change the device need a tag made with it. Default: no tags.",
+        help="File with the key of the link: requests that change the device need a tag. Default: no tags.",
     ),
 ]
 LevelOption = Annotated[

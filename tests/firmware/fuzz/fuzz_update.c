@@ -56,7 +56,7 @@ void update_power_on(void) {
     known.slots[0] = (known_slot_t){.version = 1, .sequence = 1, .records = 1, .whole = true};
     known.slots[1].records = TL_SLOT_RECORD_COUNT;
     host_fail_at = UINT32_MAX;
-    if (fuzz_below(8) == 0) { /* without a whole model */
+    if (fuzz_below(3) == 0) { /* without a whole model */
         host_slots[TL_SLOT_HEADER + UPDATE_BYTES / 2u] ^= 1u;
         known.slots[0] = (known_slot_t){.sequence = 1, .records = 1};
         known.active = NONE;
