@@ -172,6 +172,8 @@ bench: $(VENV)/.tools compiler ## measure the published figures and write them i
 	@$(BIN)/python -m tests.bench.engines --runs-dir $(RUNS)
 	@$(BIN)/python -m tests.bench.library
 	@$(BIN)/python -m tests.bench.sweep
+	@$(BIN)/python -m tests.bench.whole_models
+	@$(BIN)/python -m tests.bench.embench
 
 # --- the project itself ----------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """manifest.json: what the compiler decided and why. Written beside the C files, read by build, device and report."""
 
+import json
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -136,6 +137,12 @@ _Kind = TypeVar("_Kind", bound=ModelManifest)
 def read_manifest(directory: Path) -> Manifest:
     """Read `directory/manifest.json`; ManifestError says which command makes it."""
     return _read(directory, Manifest)
+
+
+def is_updatable(directory: Path) -> bool:
+    """Whether generated code is an updatable program; a network compiled without a bundle is none."""
+    path = directory / "manifest.json"
+    return path.is_file() and json.loads(path.read_bytes()).get("updatable") is not None
 
 
 def read_graph_manifest(directory: Path) -> GraphManifest:

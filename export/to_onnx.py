@@ -7,6 +7,7 @@ TFLite forces one scale on all that it joins.
 import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,7 @@ def to_onnx(model: Localiser, path: Path) -> StepNames:
 
 def write_onnx(module: nn.Module, arguments: tuple[Tensor, ...], names: StepNames, path: Path) -> None:
     """Write a module that takes `arguments` to `path`, its inputs and outputs named. ExportError if nothing came."""
-    vars(torch._C).get("_jit_set_onnx_log_enabled", bool)(False)  # it prints the whole graph on an error
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _without_log():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
@@ -62,6 +62,20 @@ def write_onnx(module: nn.Module, arguments: tuple[Tensor, ...], names: StepName
         )
     if not path.is_file():
         raise ExportError(f"the ONNX exporter wrote no {path.name}; check that torch is the pinned version")
+
+
+@contextlib.contextmanager
+def _without_log() -> Iterator[None]:
+    """Torch switches its log on whatever is asked, and prints the whole graph on an error."""
+    log = vars(torch._C).get("_jit_onnx_log")
+    if log is None:  # of another torch
+        yield
+        return
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = log
 
 
 def record(model: Localiser, x: Array) -> dict[str, Array]:

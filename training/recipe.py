@@ -320,7 +320,12 @@ class Recipe(Strict):
     def deployed_model(self) -> ModelSettings:
         """`model`, with the hidden sizes that pruning leaves."""
         kept = self.compression.hidden_sizes
-        return self.model.model_copy(update={"hidden": kept}) if kept else self.model
+        if not kept:
+            return self.model
+        if self.model.architecture == "mlp":
+            return self.model.model_copy(update={"hidden": kept})
+        dense = self.model.hidden_sizes[0] if self.model.dense is None else self.model.dense
+        return self.model.model_copy(update={"hidden": kept[0], "dense": dense})
 
 
 def recipe_names() -> list[str]:
@@ -361,13 +366,18 @@ def parse_recipe(text: str, source: str) -> Recipe:
 
 
 def over_preset(content: dict[str, Any]) -> dict[str, Any]:
-    """Put a recipe's tables over those of the preset that it names. A length of its own replaces the preset's."""
+    """Put a recipe's tables over those of the preset that it names. A length of its own replaces the preset's.
+
+    Candidates of a preset were chosen with MLPs and may bound their first layer: other models have none of them.
+    """
     name = content.get("preset")
     if name not in get_args(PresetName):  # the recipe's check says what is wrong
         return content
     base = tomllib.loads((PRESETS_DIR / f"{name}.toml").read_text(encoding="utf-8"))
     if isinstance(content.get("training"), dict) and "epochs" in content["training"]:
         base["training"].pop("steps")
+    if isinstance(content.get("model"), dict) and content["model"].get("architecture") != "mlp":
+        base.pop("candidates", None)
     return _over(base, content)
 
 

@@ -55,6 +55,7 @@ from tinyloc.training.protocol.baselines import compare, decisions_of, truth_of
 from tinyloc.training.protocol.bootstrap import intervals
 from tinyloc.training.protocol.figures import figures as figures_of
 from tinyloc.training.recipe import Recipe, parse_recipe
+from tinyloc.training.refit import with_validation, without_validation
 from tinyloc.training.stages import Outcome, Stages, Tried, fit_model
 from tinyloc.training.test_set import as_test_set
 from tinyloc.training.train import Fit, Progress, deterministic, silent, validate
@@ -193,7 +194,7 @@ def train(
         if recipe.candidates:
             recipe, tried = (recipe.candidate(None), []) if blind else choose(recipe, data_set, stages)
         if recipe.training.refit and not blind:
-            data_set = replace(data_set, train=data_set.train + data_set.validation)
+            data_set = with_validation(data_set)
         outcome = replace(fit_model(recipe, data_set, stages, _known, tuner), tried=tried)
         return _write(recipe, directory, outcome, time.monotonic() - began, compared=not blind)
 
@@ -273,7 +274,11 @@ def _write(recipe: Recipe, directory: Path, outcome: Outcome, seconds: float, co
     comparison = None
     if compared:
         comparison = compare(
-            _before_refit(recipe, data_set), preprocessing.hold_samples, window, places is not None, model_decisions
+            without_validation(data_set) if recipe.training.refit else data_set,
+            preprocessing.hold_samples,
+            window,
+            places is not None,
+            model_decisions,
         )
     figures = {
         "validation": seen,
@@ -331,13 +336,6 @@ def _unknown(model: Localiser, data_set: DataSet, preprocessing: Preprocessing) 
     held = [forward_fill(one.rssi_dbm, preprocessing.hold_samples) for one in data_set.validation]
     label = np.concatenate([recording.label for recording in data_set.validation])
     return unknown.choose(scores, label, (~np.isnan(np.concatenate(held))).sum(axis=1))
-
-
-def _before_refit(recipe: Recipe, data_set: DataSet) -> DataSet:
-    """The data set whose training split is what settings were chosen on."""
-    if not recipe.training.refit:
-        return data_set
-    return replace(data_set, train=data_set.train[: -len(data_set.validation)])
 
 
 def _test_set(model: Localiser, data_set: DataSet, preprocessing: Preprocessing, window: Window) -> TestSet:

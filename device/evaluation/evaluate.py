@@ -116,7 +116,7 @@ def evaluate(
     arithmetic = check_generated(generated, bundle, generated_dir)
     client = DeviceClient(transport, timeout=timeout, key=link_key)
     hello = client.hello()
-    check_device(hello, generated, bundle, board, transport.name)
+    check_device(hello, generated, bundle, board, transport.name, build.sizes.stack_reserve)
     if baud is not None and baud != transport.baud:
         client.set_baud(baud)
     emulated = transport if isinstance(transport, EmulatedDevice) else None
@@ -221,8 +221,13 @@ def check_generated(generated: Manifest, bundle: Bundle, where: Path) -> Arithme
     return model.arithmetic
 
 
-def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board, where: str) -> None:
-    """Raises EvaluationError when the device runs another model than the generated code, or is no such board."""
+def check_device(
+    hello: Hello, generated: Manifest, bundle: Bundle, board: Board, where: str, stack_bytes: int | None = None
+) -> None:
+    """Raises EvaluationError when the device runs another model than the generated code, or is no such board.
+
+    stack_bytes: what the image reserves for its stack, as some back ends ask for more than the board; None: unknown.
+    """
     problems = []
     if hello.model_id != generated.model_id:
         problems.append(f"the device runs model {hello.model_id}, the generated code holds model {generated.model_id}")
@@ -231,7 +236,7 @@ def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board
     if hello.board != board.name:
         problems.append(f"the device is a {hello.board!r}, not a {board.name!r}")
     else:
-        problems += check_board(hello, board)
+        problems += check_board(hello, board, stack_bytes)
     sizes = (("inputs", hello.inputs, generated.inputs, len(bundle.preprocessing.access_points)),
              ("classes", hello.classes, generated.classes, len(bundle.outputs.classes)),
              ("window", hello.window, generated.window, bundle.window.steps),
@@ -247,15 +252,16 @@ def check_device(hello: Hello, generated: Manifest, bundle: Bundle, board: Board
         )
 
 
-def check_board(hello: Hello, board: Board) -> list[str]:
-    """What a device says of itself that its board.toml does not."""
+def check_board(hello: Hello, board: Board, stack_bytes: int | None = None) -> list[str]:
+    """What a device says of itself that its board.toml, or its image (stack_bytes), does not."""
+    stack = (board.build.stack_bytes, "board.toml") if stack_bytes is None else (stack_bytes, "the image")
     claims = {
-        "clock in Hz": (hello.clock_hz, board.clock.hz),
-        "stack in bytes": (hello.stack_bytes, board.build.stack_bytes),
+        "clock in Hz": (hello.clock_hz, board.clock.hz, "board.toml"),
+        "stack in bytes": (hello.stack_bytes, *stack),
     }
     problems = [
-        f"{name}: {claimed:,} on the device, {known:,} in board.toml"
-        for name, (claimed, known) in claims.items()
+        f"{name}: {claimed:,} on the device, {known:,} in {place}"
+        for name, (claimed, known, place) in claims.items()
         if claimed != known
     ]
     taken, ram = hello.arena_bytes + hello.state_bytes + hello.stack_bytes, sum(memory.size for memory in board.ram)

@@ -24,7 +24,7 @@ from tinyloc.boards import Board, BoardError, FixedWords, Pin
 from tinyloc.boards.fixed import ERASED, fixed_problems
 from tinyloc.boards.parts import pin_place
 from tinyloc.bundle.schema import sha256
-from tinyloc.codegen.manifest import read_manifest
+from tinyloc.codegen.manifest import is_updatable, read_manifest
 from tinyloc.device.emulator.families import port_directory
 from tinyloc.device.emulator.image import load_image
 from tinyloc.device.image.footprint import (
@@ -511,11 +511,10 @@ def _model_flags(generated: Path, board: Board) -> tuple[str, ...]:
     again: without it ble-tracks costs 7.2 % more cycles than with immediates in place of 10.5 % (ADuCM3029). On a
     Cortex-M4 it helps, and the products of attention (house-a on the ADuCM3029: 9.6 in place of 10.0 %).
     """
-    path = generated / "manifest.json"
-    manifest = read_manifest(generated) if path.is_file() else None
-    if manifest is None or manifest.updatable is None or board.core != "cortex-m3":
+    if board.core != "cortex-m3" or not is_updatable(generated):
         return ()
-    return () if any("batch_matmul" in layer.name for layer in manifest.layers) else ("-fno-schedule-insns",)
+    attention = any("batch_matmul" in layer.name for layer in read_manifest(generated).layers)
+    return () if attention else ("-fno-schedule-insns",)
 
 
 def _link(compiler: str, work: Path, objects: Sequence[str], board: Board, script: Path, extras: Extras) -> None:

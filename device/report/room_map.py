@@ -1,5 +1,6 @@
 """Decisions on the floor plan where samples have rooms but no positions: from the true room to the decided one."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ ARROWS = 40
 """Of a floor: the most frequent mistakes."""
 ROUND_ROOM = 0.12
 """Radius of the largest dot, of the longer side of the map."""
+
+ASIDE, SHORTER = 0.012, 0.05
+"""Of an arrow: how far it lies beside the line of both middles, and ends before the second, of the longer side."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def _floor(
     dots = [_dot(number, room, confusion[number], longer, most) for number, room in here.items()]
     pairs = [(confusion[true][decided], true, decided) for true in here for decided in here if true != decided]
     largest = sorted((pair for pair in pairs if pair[0]), reverse=True)[:ARROWS]
-    arrows = [_arrow(count, here[true], here[decided], classes[true], classes[decided], largest[0][0])
+    arrows = [_arrow(count, here[true], here[decided], classes[true], classes[decided], largest[0][0], longer)
               for count, true, decided in largest]  # fmt: skip
     return RoomFloor(
         title=title,
@@ -145,7 +149,14 @@ def _dot(number: int, room: Room, row: Sequence[int], longer: float, most: int) 
     return RoomDot(x, -y, ROUND_ROOM * longer * (count / most) ** 0.5 / 2, tone, title)
 
 
-def _arrow(count: int, true: Room, decided: Room, name: str, other: str, most: int) -> RoomArrow:
+def _arrow(count: int, true: Room, decided: Room, name: str, other: str, most: int, longer: float) -> RoomArrow:
+    """Beside the line from middle to middle, so that both directions are seen, and a little shorter."""
     (x, y), (u, v) = true.middle_m, decided.middle_m
-    title = f"{count:,} decisions for {other} in {name}"
-    return RoomArrow(x, -y, u, -v, 1 + 5 * count / most, title)
+    far = math.hypot(u - x, v - y) or 1.0
+    along_x, along_y = (u - x) / far, (v - y) / far
+    aside, short = ASIDE * longer, min(SHORTER * longer, far / 4)
+    x, y, u, v = (
+        x + aside * along_y, y - aside * along_x, u + aside * along_y - short * along_x,
+        v - aside * along_x - short * along_y,
+    )  # fmt: skip
+    return RoomArrow(x, -y, u, -v, 1 + 5 * count / most, f"{count:,} decisions for {other} in {name}")

@@ -197,8 +197,8 @@ def _check_run(model: nn.Module, plain: Plain, arguments: tuple[Tensor, ...], na
         shapes = ", ".join(str(list(f.shape)) for f in found)
         problems.append(
             f"{type(model).__name__} returns {counted(len(found), 'tensor')} ({shapes}); "
-            f"{counted(len(names.outputs), 'is', 'are')} expected: {', '.join(names.outputs)}. Say in network.states "
-            "which are states"
+            f"{counted(len(names.outputs), 'is', 'are')} expected: {', '.join(names.outputs)}. Return the scores "
+            "first; list the others in network.states if they are states, else leave them out of forward"
         )
     else:
         for name, given, returned in zip(names.states, arguments[1:], found[1:], strict=True):

@@ -10,6 +10,7 @@
 #define DAMPING 1e-3f
 #define ROBUST_ITERATIONS 8
 #define ROBUST_STEP_M 2.0f
+#define ROBUST_LEAST 5
 #define PER_ROBUST_SCALE (1.0f / 0.6f)
 
 /* Sums of the normal equations at a point: unit vectors u from the anchors, miss = range - distance. */
@@ -149,11 +150,15 @@ tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t 
 
 tl_point_t tl_robust(const tl_point_t *anchors, const float *ranges, uint8_t count, const tl_fix_t *fix) {
     uint32_t usable = 0;
+    uint8_t heard = 0;
     for (uint8_t i = 0; i < count && i < TL_ANCHORS_MAX; i++) {
-        usable |= is_usable(ranges[i]) ? UINT32_C(1) << i : 0u;
+        if (is_usable(ranges[i])) {
+            usable |= UINT32_C(1) << i;
+            heard++;
+        }
     }
     tl_point_t at = fix->position;
-    for (uint8_t iteration = 0; iteration < ROBUST_ITERATIONS; iteration++) {
+    for (uint8_t iteration = 0; iteration < ROBUST_ITERATIONS && heard >= ROBUST_LEAST; iteration++) {
         sums_t s = lines(anchors, ranges, count, usable, at, true);
         (void)descend(&s, ROBUST_STEP_M, &at);
     }

@@ -31,7 +31,8 @@ typedef struct {
 /* `ranges` in m, one an anchor, NaN where there is none; at most TL_ANCHORS_MAX. Never gives a NaN. */
 tl_fix_t tl_trilaterate(const tl_point_t *anchors, const float *ranges, uint8_t count);
 
-/* The position of a good fix that single long ranges do not pull away: each range is weighted by its residual. */
+/* The position of a good fix that single long ranges do not pull away: each range is weighted by its residual. With
+ * fewer than five ranges it is the fix. */
 tl_point_t tl_robust(const tl_point_t *anchors, const float *ranges, uint8_t count, const tl_fix_t *fix);
 
 #endif

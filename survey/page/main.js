@@ -10,7 +10,7 @@ import { RecordTab, clock } from "./record.js";
 
 const find = (id) => document.getElementById(id);
 const view = new PlanView(find("plan"), find("hint"));
-const state = { levels: [], sources: [], scans: {}, where: {}, session: null };
+const state = { levels: [], passing: [], notes: [], path: [], sources: [], scans: {}, where: {}, session: null };
 const tabs = {};
 let current = null;
 let drawn = "";

@@ -172,9 +172,12 @@ def test_a_window_that_looks_ahead_runs_whole_and_says_so(tmp_path: Path) -> Non
         ("Gru", {"network": {"states": [{"name": "h", "shape": [1, 9]}]}}, r"does not take \[1, 6\], \[1, 9\]"),
     ],
 )
-def test_surprises_of_pytorch_are_met_by_name(network: str, more: dict[str, Any], told: str, tmp_path: Path) -> None:
+def test_surprises_of_pytorch_are_met_by_name(
+    network: str, more: dict[str, Any], told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(ExportError, match=told):
         made(getattr(own_networks, network)(), tmp_path, **more)
+    assert "Float(" not in "".join(capfd.readouterr()), "torch printed its graph"
     assert not (tmp_path / "own" / "bundle").exists()
 
 

@@ -107,7 +107,7 @@ def test_a_kernel_goes_with_its_last_layer_only() -> None:
 def test_steps_that_are_not_needed_are_taken_back() -> None:
     """The table of the softmax pays best a cycle, but does not do alone; with a kernel gone it may not be needed."""
     graph, _ = optimise(load(of_every_kind("int8")))
-    chosen = [forms_of(graph, FormOptions("budget", save_bytes=n)) for n in range(100, 6000, 50)]
+    chosen = [forms_of(graph, FormOptions("budget", save_bytes=n)) for n in range(100, 8000, 50)]
     softmax = [forms[-1] for forms in chosen]
     first = softmax.index("small")
     assert "fast" in softmax[first:], "the table came back when something larger went"

@@ -20,3 +20,11 @@ from tinyloc.device.evaluation.evaluate import check_board
 def test_what_the_board_file_contradicts_is_named(change, told):
     found = check_board(hello(**change), load_board("stm32l4"))
     assert len(found) == len(told) and all(line.startswith(start) for line, start in zip(found, told, strict=True))
+
+
+def test_an_image_may_reserve_more_stack_than_its_board() -> None:
+    board = load_board("stm32l4")
+    deep = hello(stack_bytes=4096)
+    assert not check_board(deep, board, 4096)
+    assert check_board(deep, board) == ["stack in bytes: 4,096 on the device, 2,048 in board.toml"]
+    assert check_board(hello(), board, 4096) == ["stack in bytes: 2,048 on the device, 4,096 in the image"]

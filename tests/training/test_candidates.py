@@ -79,3 +79,9 @@ def test_candidates_are_checked_with_the_recipe() -> None:
         error.value
     )
     assert "candidates.odd: training.speed: unknown key" in str(error.value)
+
+
+def test_candidates_of_a_preset_are_for_mlps() -> None:
+    text = 'name = "a"\npreset = "wifi-positions"\n[data]\nname = "house-a"\n[model]\narchitecture = '
+    assert list(parse_recipe(f'{text}"mlp"\nhidden = [4]\n', "a").candidates) == ["steady"]
+    assert not parse_recipe(f'{text}"gru"\nhidden = 4\n', "a").candidates

@@ -199,5 +199,6 @@ def make_rule(settings: FilterSettings, student: Predictor | None, batch: int) -
     if settings.rule in ("gated", "robust"):
         return (GatedRule if settings.rule == "gated" else RobustRule)(settings)
     assert student is not None, "this rule needs a student"
-    rules = {"adaptive": AdaptiveRule, "variance": VarianceRule, "guarded": GuardedRule}
-    return rules[settings.rule](settings, student, batch)
+    if settings.rule == "adaptive":
+        return AdaptiveRule(settings, student, batch)
+    return (GuardedRule if settings.rule == "guarded" else VarianceRule)(settings, student, batch)

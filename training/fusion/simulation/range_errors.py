@@ -46,7 +46,7 @@ class RangeErrors(BaseModel):
     kinds: dict[str, Errors]
 
     def draw(
-        self, kind: Floats, walked_m: Floats, time_s: Floats, generator: np.random.Generator
+        self, kind: npt.NDArray[np.int64], walked_m: Floats, time_s: Floats, generator: np.random.Generator
     ) -> Floats:  # fmt: skip
         """Errors in m.
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.filters.settings import HISTORY
-from tinyloc.training.fusion.students.spoken import Answers, LanguageModel, Spoken, ask_all, shots
+from tinyloc.training.fusion.students.spoken import Answers, Spoken, ask_all, file_hash, lazily, shots
 from tinyloc.training.fusion.students.windows import Windows
 
 Floats = npt.NDArray[np.float64]
@@ -53,6 +53,9 @@ class Fracast(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["fracast"] = "fracast"
+    windows: int = Field(
+        default=200, ge=20, description="how many windows of each set it forecasts: a fraction of a second each"
+    )
 
 
 class ConstantVelocity(BaseModel):
@@ -156,8 +159,10 @@ class Teacher:
             self._network = train_teacher(settings, training, seed)
             self.parameters = sum(p.numel() for p in self._network.parameters())
         elif isinstance(settings, Language):
-            self._language = LanguageModel(Path(settings.path))
-            self.parameters, self.model = self._language.parameters, self._language.hash
+            path = Path(settings.path)
+            self.model = file_hash(path)
+            self._answers = Answers(Path(settings.answers), self.model)
+            self._ask = lazily(path, self._answers)
         elif isinstance(settings, Fracast):
             self._forecaster = _fracast()
             self.parameters = 85_001
@@ -175,10 +180,11 @@ class Teacher:
             spoken: Spoken = ask_all(
                 windows,
                 shots(examples(self.training, self.settings.shots)),
-                self._language.ask,
-                Answers(Path(self.settings.answers), self._language.hash),
+                self._ask,
+                self._answers,
                 self.settings.minutes,
             )
+            self.parameters = self._answers.parameters()
             said, answered = spoken.positions_m, spoken.outcomes
         elif isinstance(self.settings, Fracast):
             said = self._forecaster(windows.seen_m)

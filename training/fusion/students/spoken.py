@@ -106,15 +106,33 @@ class Answers:
                 continue
         return kept
 
+    def parameters(self) -> int:
+        """How many parameters the model has, as it was noted when it was loaded; 0 when it never was."""
+        if not self.path.is_file():
+            return 0
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+                if row["model"] == self.model and "parameters" in row:
+                    return int(row["parameters"])
+            except (ValueError, KeyError, TypeError):
+                continue
+        return 0
+
+    def note_parameters(self, count: int) -> None:
+        """Note how many parameters the model has."""
+        if self.parameters() != count:
+            self._append({"model": self.model, "parameters": count})
+
     def add(self, prompt: str, answer: str) -> None:
         """Append one answer."""
+        self._append({"model": self.model, "prompt": prompt, "answer": answer})
+
+    def _append(self, row: dict[str, str | int]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         cut_off = self.path.is_file() and not self.path.read_bytes().endswith(b"\n")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(
-                ("\n" if cut_off else "") + json.dumps({"model": self.model, "prompt": prompt, "answer": answer})
-            )
-            file.write("\n")
+            file.write(("\n" if cut_off else "") + json.dumps(row) + "\n")
 
 
 def ask_all(
@@ -146,7 +164,9 @@ def ask_all(
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a model: of its file, or of the names and contents of the files of its folder."""
+    """SHA-256 of a model: of its file, or of the names and contents of the files of its folder. Raises FusionError."""
+    if not path.exists():
+        raise FusionError(f"{path}: no such file or folder; name a transformers folder or a .gguf file")
     digest = hashlib.sha256()
     for file in [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file()):
         if path.is_dir():
@@ -155,6 +175,19 @@ def file_hash(path: Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def lazily(path: Path, answers: Answers) -> Callable[[str, str], str]:
+    """A function that asks the model, which is loaded at the first question: kept answers need no model in memory."""
+    model: list[LanguageModel] = []
+
+    def ask(beginning: str, rest: str) -> str:
+        if not model:
+            model.append(LanguageModel(path))
+            answers.note_parameters(model[0].parameters)
+        return model[0].ask(beginning, rest)
+
+    return ask
 
 
 class LanguageModel:
@@ -169,19 +202,18 @@ class LanguageModel:
             raise FusionError(
                 f"a language model needs the transformers library; run `{install_command('llm')}`"
             ) from None
-        if not path.exists():
-            raise FusionError(f"{path}: no such file or folder; name a transformers folder or a .gguf file")
+        self.hash = file_hash(path)
         where, file = (path.parent, {"gguf_file": path.name}) if path.is_file() else (path, {})
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(where, local_files_only=True, **file)
-            self._model: Any = AutoModelForCausalLM.from_pretrained(where, local_files_only=True, **file).eval()
+            model: Any = AutoModelForCausalLM.from_pretrained(where, local_files_only=True, **file)
         except ImportError as error:
             raise FusionError(f"{path}: {error}; GGUF files need the packages gguf and accelerate") from error
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise FusionError(f"{path}: not a causal language model that transformers reads ({error})") from error
         self._torch: Any = torch
+        self._model: Any = model.eval()
         self.parameters = sum(p.numel() for p in self._model.parameters())
-        self.hash = file_hash(path)
         self._beginning: tuple[str, int, Any] = ("", 0, None)
 
     def ask(self, beginning: str, rest: str) -> str:

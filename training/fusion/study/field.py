@@ -3,6 +3,8 @@ recordings that nobody was trained on; several network seeds, intervals over wal
 filter."""
 
 import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -111,20 +113,38 @@ def rmse(walks: list[Floats]) -> Floats:
     return np.array([np.sqrt((e * e).mean()) for e in walks])
 
 
+class Together:
+    """Walks of several groups side by side: the filter's cost is per epoch, hardly per walk."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self.groups = groups
+        self.batch = prepare([w.walk for group in groups for w in group.walks])
+
+    def errors(self, settings: FilterSettings, student: IntegerStudent | None) -> list[list[Floats]]:
+        """Distances in m: group -> walk -> epochs."""
+        found = iter(walk_errors(self.batch, settings, student))
+        return [[next(found) for _ in group.walks] for group in self.groups]
+
+    def summary(self, settings: FilterSettings, student: IntegerStudent | None) -> list[list[tuple[float, float]]]:
+        """RMSE and greatest error in m: group -> walk."""
+        return [
+            [(round(float(np.sqrt((e * e).mean())), 4), round(float(e.max()), 4)) for e in walks]
+            for walks in self.errors(settings, student)
+        ]
+
+
 class Chooser:
     """Validation walks with the fixed filter's errors on them, and the search of the gate's settings."""
 
     def __init__(self, groups: list[Group], fixed: FilterSettings) -> None:
-        self.fixed = fixed
-        self.batches = [prepare([w.walk for w in group.walks]) for group in groups]
+        self.fixed, self.together = fixed, Together(groups)
         self.blocked = [np.array([w.blocked for w in group.walks]) for group in groups]
-        self.base = [walk_errors(batch, fixed, None) for batch in self.batches]
+        self.base = self.together.errors(fixed, None)
 
     def judge(self, settings: FilterSettings, student: IntegerStudent) -> dict[str, float]:
         """Means over groups, so that a group of many walks does not decide alone."""
         blocked, largest, free = [], [], []
-        for batch, which, base in zip(self.batches, self.blocked, self.base, strict=True):
-            found = walk_errors(batch, settings, student)
+        for found, which, base in zip(self.together.errors(settings, student), self.blocked, self.base, strict=True):
             ratio = rmse(found) / rmse(base)
             top = np.array([e.max() for e in found]) / np.array([e.max() for e in base])
             if which.any():
@@ -153,59 +173,106 @@ class Chooser:
         return best, {key: round(value, 4) for key, value in found.items()}
 
 
-def run_field(settings: FieldSettings, data: Path, out: Path, progress: Progress) -> FieldRecord:
-    """The whole study; writes field.json and field-student.json (the first seed's) into `out`."""
+@dataclass
+class Prepared:
+    """All that the seeds share."""
+
+    settings: FieldSettings
+    tuned: dict[str, FilterSettings]
+    """Of the filters without a student."""
+    chooser: Chooser
+    rollouts: list[Rollout]
+    test: Together
+    seen: Rollout
+    """What the fixed filter sees of the first test group."""
+
+
+@dataclass(frozen=True)
+class SeedOutcome:
+    """One network seed: its gate, and the errors of each method on each walk of each group."""
+
+    gate: FilterSettings
+    judged: dict[str, float]
+    forecast_rmse_m: dict[str, float]
+    student: IntegerStudent
+    errors_m: dict[str, list[list[tuple[float, float]]]]
+    """Method -> group -> walk -> RMSE and greatest error."""
+
+
+def prepare_field(settings: FieldSettings, data: Path, progress: Progress) -> Prepared:
+    """Simulate and read all walks, tune the filters without a student on the training walks."""
     torch.set_num_threads(1)
     progress("field: walks to train on")
     training = prepare([w.walk for w in training_group(settings).walks])
-    progress("field: fixed filters")
-    tuned = {m: [tune(training, m, None, settings.fixed_trials, 0)] for m in PLAIN}
-    fixed = tuned["fixed"][0]
-    chooser = Chooser(validation_groups(data, settings), fixed)
-    rollouts = histories(training, [fixed, tuned["gated"][0], LOOSE], settings)
+    progress("field: filters without a student")
+    tuned = {method: tune(training, method, None, settings.fixed_trials, 0) for method in PLAIN}
+    chooser = Chooser(validation_groups(data, settings), tuned["fixed"])
+    rollouts = histories(training, [tuned["fixed"], tuned["gated"], LOOSE], settings)
     progress("field: walks to test on")
-    groups = test_groups(data, settings)
-    batches = [prepare([w.walk for w in group.walks]) for group in groups]
+    test = Together(test_groups(data, settings))
+    new, fixed = prepare([w.walk for w in test.groups[0].walks]), tuned["fixed"]
+    return Prepared(settings, tuned, chooser, rollouts, test, roll_out(new, fixed, make_rule(fixed, None, len(new))))
+
+
+def run_seed(field: Prepared, seed: int, progress: Progress) -> SeedOutcome:
+    """Train students, choose the gate on the validation walks, judge on the test walks."""
+    settings, seen = field.settings, field.seen
+    students = train_students(field.rollouts, settings, seed, progress)
+    forecasts = {}
+    for name, student in students.items():
+        said = student(seen.history[seen.usable].astype(float)).position_m - seen.history[seen.usable][:, -1, :2]
+        apart = said - seen.target_m[seen.usable]
+        forecasts[name] = round(float(np.sqrt((apart**2).sum(axis=1).mean())), 4)
+    progress(f"field: seed {seed}, gate")
+    chosen, judged = field.chooser.choose(students["student"], settings.gate_trials, seed)
+    progress(f"field: seed {seed}, test")
+    methods = {
+        "guarded": (chosen, "student"),
+        "steered": (chosen.model_copy(update={"rule": "variance"}), "student"),
+        "guarded_few": (chosen, "few"),
+        "guarded_few_distilled": (chosen, "few_distilled"),
+    }
+    found = {name: field.test.summary(one, students[whose]) for name, (one, whose) in methods.items()}
+    return SeedOutcome(chosen, judged, forecasts, students["student"], found)
+
+
+def gather(field: Prepared, outcomes: Sequence[SeedOutcome]) -> FieldRecord:
+    """One record of the seeds, in the order of the settings."""
     rows = [
         GroupRow(
             name=group.name, kind=group.kind, what=group.what,
             walks=[WalkRow(name=w.walk.name, blocked=w.blocked, epochs=len(w.walk.time_s), rmse={}, maximum={})
                    for w in group.walks],
         )
-        for group in groups
+        for group in field.test.groups
     ]  # fmt: skip
-    for method in PLAIN:
-        _note(rows, batches, method, tuned[method][0], None)
-    forecasts: dict[str, list[float]] = {}
-    validation: list[dict[str, float]] = []
-    first: IntegerStudent | None = None
+    plain = {method: field.test.summary(field.tuned[method], None) for method in PLAIN}
+    for errors_m in (plain, *(outcome.errors_m for outcome in outcomes)):
+        for method, groups in errors_m.items():
+            for group, walks in zip(rows, groups, strict=True):
+                for row, (rmse_m, most_m) in zip(group.walks, walks, strict=True):
+                    row.rmse.setdefault(method, []).append(rmse_m)
+                    row.maximum.setdefault(method, []).append(most_m)
+    return FieldRecord(
+        settings=field.settings.model_copy(update={"seeds": field.settings.seeds[: len(outcomes)]}),
+        tuned={**{m: [one] for m, one in field.tuned.items()}, "guarded": [one.gate for one in outcomes]},
+        validation=[one.judged for one in outcomes],
+        student_bytes=outcomes[0].student.constant_bytes,
+        forecast_rmse_m={n: [one.forecast_rmse_m[n] for one in outcomes] for n in outcomes[0].forecast_rmse_m},
+        groups=rows,
+    )
+
+
+def run_field(settings: FieldSettings, data: Path, out: Path, progress: Progress) -> FieldRecord:
+    """The whole study; writes field.json after each seed, and field-student.json (the first seed's) into `out`."""
+    field = prepare_field(settings, data, progress)
+    outcomes: list[SeedOutcome] = []
     out.mkdir(parents=True, exist_ok=True)
-    seen = roll_out(batches[0], fixed, make_rule(fixed, None, len(batches[0])))
     for seed in settings.seeds:
-        students = train_students(rollouts, settings, seed, progress)
-        for name, student in students.items():
-            said = student(seen.history[seen.usable].astype(float)).position_m - seen.history[seen.usable][:, -1, :2]
-            apart = said - seen.target_m[seen.usable]
-            forecasts.setdefault(name, []).append(round(float(np.sqrt((apart**2).sum(axis=1).mean())), 4))
-        progress(f"field: seed {seed}, gate")
-        chosen, judged = chooser.choose(students["student"], settings.gate_trials, seed)
-        validation.append(judged)
-        tuned.setdefault("guarded", []).append(chosen)
-        open_gate = chosen.model_copy(update={"rule": "variance"})
-        for method, filter_settings, whose in (
-            ("guarded", chosen, "student"),
-            ("steered", open_gate, "student"),
-            ("guarded_few", chosen, "few"),
-            ("guarded_few_distilled", chosen, "few_distilled"),
-        ):
-            _note(rows, batches, method, filter_settings, students[whose])
-        first = first or students["student"]
-        record = FieldRecord(
-            settings=settings.model_copy(update={"seeds": settings.seeds[: len(validation)]}), tuned=tuned,
-            validation=validation, student_bytes=first.constant_bytes, forecast_rmse_m=forecasts, groups=rows,
-        )  # fmt: skip
-        save_student(first, out / "field-student.json")
-        write_whole(out / "field.json", record.model_dump_json(indent=1) + "\n")  # a run that stops keeps its seeds
+        outcomes.append(run_seed(field, seed, progress))
+        record = gather(field, outcomes)
+        save_student(outcomes[0].student, out / "field-student.json")
+        write_whole(out / "field.json", record.model_dump_json(indent=1) + "\n")
     return record
 
 
@@ -234,12 +301,3 @@ def train_students(
         "few_distilled": train_student(rollouts, lessons, ANYWHERE, taught, seed),
     }
     return {name: integer(network, rollouts[-1], ANYWHERE) for name, network in networks.items()}
-
-
-def _note(
-    rows: list[GroupRow], batches: list[Batch], method: str, settings: FilterSettings, student: IntegerStudent | None
-) -> None:
-    for group, batch in zip(rows, batches, strict=True):
-        for row, found in zip(group.walks, walk_errors(batch, settings, student), strict=True):
-            row.rmse.setdefault(method, []).append(round(float(np.sqrt((found * found).mean())), 4))
-            row.maximum.setdefault(method, []).append(round(float(found.max()), 4))

@@ -16,12 +16,14 @@ from tinyloc.training.fusion.simulation.buildings import building
 from tinyloc.training.fusion.simulation.field import FieldWalk, semi_real, simulate_field, with_imu
 from tinyloc.training.fusion.simulation.range_errors import RangeErrors, load_errors
 from tinyloc.training.fusion.simulation.simulate import Walk, simulate
-from tinyloc.training.fusion.simulation.sites import CORRIDOR, LOOP
-from tinyloc.training.fusion.study.record import DETOUR_SEED, TEST_SEED
+from tinyloc.training.fusion.simulation.sites import CORRIDOR, LOOP, ROOM
+from tinyloc.training.fusion.study.record import DETOUR_SEED, TEST_SEED, TUNE_SEED
 
 TRAIN, VALIDATION, TEST = 0, 100, 200
 """First buildings of the groups."""
 PIECE_S = 80.0
+ROOM_WALKS, ROOM_EPOCHS = 8, 600
+OLD_WALKS = 8
 
 
 class Sizes(BaseModel):
@@ -111,7 +113,18 @@ def validation_groups(folder: Path, sizes: Sizes) -> list[Group]:
         Group("validation", "simulated", "", simulated(VALIDATION, sizes.validation_buildings, sizes, errors)),
         Group("validation-trajectories", "semi-real", "", around(a, sizes, errors)),
         Group("validation-ranges", "semi-real", "", real_ranges(a)),
+        Group("validation-room", "simulated", "four anchors that nobody calibrated, no inertial sensor", _room()),
     ]
+
+
+def _room() -> tuple[FieldWalk, ...]:
+    """Walks of the older simulator's room, cut after ROOM_EPOCHS: a small room whose ranges have constant errors."""
+    found = []
+    for number in range(ROOM_WALKS):
+        walk, rows = simulate(ROOM, TUNE_SEED + number), slice(ROOM_EPOCHS)
+        cut = replace(walk, time_s=walk.time_s[rows], ranges_m=walk.ranges_m[rows], truth_m=walk.truth_m[rows])
+        found.append(FieldWalk(cut, ROOM.name, 0.0))
+    return tuple(found)
 
 
 def test_groups(folder: Path, sizes: Sizes) -> list[Group]:
@@ -126,7 +139,7 @@ def test_groups(folder: Path, sizes: Sizes) -> list[Group]:
     for place, route in ((CORRIDOR, "usual"), (CORRIDOR, "detour"), (LOOP, "usual"), (LOOP, "detour")):
         there = place if route == "usual" else replace(place, route_m=place.detour_m)
         first = TEST_SEED if route == "usual" else DETOUR_SEED
-        walks = tuple(FieldWalk(simulate(there, first + n), place.name, 1.0) for n in range(12))
+        walks = tuple(FieldWalk(simulate(there, first + n), place.name, 1.0) for n in range(OLD_WALKS))
         setting = 1 if place is CORRIDOR else 2
         old.append(Group(f"{place.name}-{route}", "simulated", f"setting {setting}, the older simulator", walks))
     return [

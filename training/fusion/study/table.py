@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.study.field import FieldRecord
 from tinyloc.training.fusion.study.field_table import field_table, forecast_table
@@ -114,7 +116,7 @@ def real_table(record: RealRecord) -> str:
 
 def load_field(results: Path) -> tuple[FieldRecord | None, ForecastRecord | None, RangeRecord | None]:
     """The field study, the forecasts, the range errors, where they were made. Raises FusionError."""
-    names = {"field": FieldRecord, "forecasts": ForecastRecord, "ranges": RangeRecord}
+    names: dict[str, type[BaseModel]] = {"field": FieldRecord, "forecasts": ForecastRecord, "ranges": RangeRecord}
     found: dict[str, Any] = {}
     for name, kind in names.items():
         path = results / f"{name}.json"
