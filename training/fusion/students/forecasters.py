@@ -53,6 +53,9 @@ class Fracast(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["fracast"] = "fracast"
+    windows: int = Field(
+        default=200, ge=20, description="how many windows of each set it forecasts: a fraction of a second each"
+    )
 
 
 class ConstantVelocity(BaseModel):
