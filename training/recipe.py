@@ -320,7 +320,12 @@ class Recipe(Strict):
     def deployed_model(self) -> ModelSettings:
         """`model`, with the hidden sizes that pruning leaves."""
         kept = self.compression.hidden_sizes
-        return self.model.model_copy(update={"hidden": kept}) if kept else self.model
+        if not kept:
+            return self.model
+        if self.model.architecture == "mlp":
+            return self.model.model_copy(update={"hidden": kept})
+        dense = self.model.hidden_sizes[0] if self.model.dense is None else self.model.dense
+        return self.model.model_copy(update={"hidden": kept[0], "dense": dense})
 
 
 def recipe_names() -> list[str]:

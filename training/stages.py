@@ -29,6 +29,7 @@ from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
 from tinyloc.training.models.mlp import MlpLocaliser
 from tinyloc.training.models.own import check_causal
+from tinyloc.training.models.recurrent import RecurrentLocaliser
 from tinyloc.training.models.settings import ModelSettings
 from tinyloc.training.recipe import Recipe
 from tinyloc.training.train import Fit, Progress, validate
@@ -164,8 +165,8 @@ def _compressed(
         fit = Fit(stage, student, data_set, preprocessing, recipe, epochs, learning_rate, guide=guide)
         fits.append(stages.run(fit))
 
-    if settings.hidden is not None and isinstance(model, MlpLocaliser):  # the settings ask for it with MLPs only
-        model = prune.pruned(model, settings.hidden_sizes, _readings(data_set, preprocessing, recipe.seed))
+    if settings.hidden is not None:
+        model = _pruned(model, settings.hidden_sizes, recipe, data_set, preprocessing)
         further("pruned", model, settings.fine_tune_epochs, recipe.training.learning_rate)
     aware = settings.quantisation_aware
     if aware is None and not settings.adaptive_rounding:
@@ -183,6 +184,16 @@ def _compressed(
     else:
         tuner.round_adaptively(twin, windows, torch.Generator().manual_seed(recipe.seed))
     return replace(outcome, model=twin.finished(), fits=fits)
+
+
+def _pruned(
+    model: Localiser, sizes: list[int], recipe: Recipe, data_set: DataSet, preprocessing: Preprocessing
+) -> Localiser:
+    if isinstance(model, MlpLocaliser):
+        return prune.pruned(model, sizes, _readings(data_set, preprocessing, recipe.seed))
+    assert isinstance(model, RecurrentLocaliser)  # as the settings check
+    windows, _ = calibration_windows(data_set, preprocessing, recipe.training.chunk, recipe.seed)
+    return prune.pruned_recurrent(model, sizes[0], torch.from_numpy(windows))
 
 
 def _readings(data_set: DataSet, preprocessing: Preprocessing, seed: int) -> Tensor:

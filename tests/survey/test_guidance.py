@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.png_files import png
 from tests.survey.homes import walked, write_recording
 from tests.survey.test_recorder import replay
 from tinyloc.survey.aliases import Aliases
@@ -95,12 +96,15 @@ def home(tmp_path: Path, rounds: list[tuple[str, str, float]], plan: Plan | None
 
 def test_a_second_round_by_another_person_becomes_the_test_set(tmp_path: Path) -> None:
     plan = Plan(
+        floors=[PlanFloor(name="flat", image="floor-0.png", metres_per_pixel=0.1, width_px=40, height_px=30)],
         rooms=[PlanRoom(name="hall", outline=[(0, 0), (2, 0), (2, 2)])],
         beacons=[Beacon(id="c0:00:00:00:00:01", x=1, y=1), Beacon(id="never heard", x=0, y=0)],
     )
     project = home(tmp_path, [("Anna", "2026-11-29", 3), ("Ben", "2026-11-30", 2)], plan)
+    (project.folder / "floor-0.png").write_bytes(png(40, 30))
     written = write_data(project)
     data = own.load(written.description)
+    assert (data.floor_pictures[0].width_m, data.floor_pictures[0].height_m) == (4.0, 3.0)
     assert "another person on another day" in written.notes[0]
     assert {one.name for one in data.test} == {"2026-11-30-Ben-1"} and data.rate_hz == 1.0
     assert sum(map(len, data.test)) == 120 and sum(map(len, (*data.train, *data.validation))) == 180

@@ -9,6 +9,7 @@ import pytest
 import torch
 from ai_edge_litert import schema_py_generated as schema
 
+from tests.tiny_recipe import tiny_recipe
 from tinyloc.bundle.schema import Preprocessing, load_bundle
 from tinyloc.codegen.graph import Quantisation, Tensor
 from tinyloc.export.flatbuffer import constant, graph, load, tensor_name
@@ -35,7 +36,8 @@ from tinyloc.training.data.dataset import Recording
 from tinyloc.training.errors import RecipeError, TrainingError
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.mlp import MlpLocaliser
-from tinyloc.training.models.settings import ModelSettings
+from tinyloc.training.models.recurrent import RecurrentLocaliser
+from tinyloc.training.models.settings import Architecture, ModelSettings
 from tinyloc.training.preprocess import model_input
 from tinyloc.training.recipe import Recipe, parse_recipe
 from tinyloc.training.run import TrainedRun, load_run, train
@@ -211,6 +213,36 @@ def test_pruning_keeps_the_units_that_matter_and_the_function_when_the_rest_is_d
     assert torch.allclose(smaller.network(x[None]), model.network(x[None]), atol=1e-6)
 
 
+@pytest.mark.parametrize(("kind", "dense", "layers"), [("lstm", None, 1), ("gru", 0, 2), ("lstm", 7, 2)])
+def test_pruning_recurrent_units_keeps_the_function_when_the_rest_is_unheard(
+    kind: Architecture, dense: int | None, layers: int
+) -> None:
+    torch.manual_seed(4)
+    settings = ModelSettings(architecture=kind, hidden=5, dense=dense, layers=layers, crf=True)
+    model = build_model(settings, 4, 3).eval()
+    assert isinstance(model, RecurrentLocaliser)
+    last = model.head if model.dense is None else model.dense
+    with torch.no_grad():
+        for layer in range(layers):  # nobody listens to unit 1
+            model.weights(layer)[1][:, 1] = 0.0
+            (model.weights(layer + 1)[0] if layer + 1 < layers else last.weight)[:, 1] = 0.0
+    x = torch.rand(6, 9, 4)
+    smaller = prune.pruned_recurrent(model, 4, x)
+    assert smaller.hidden == 4 and smaller.head.in_features == model.head.in_features - (dense == 0)
+    assert torch.allclose(smaller.network(x), model.network(x), atol=1e-6)
+    assert smaller.crf is not None and model.crf is not None
+    assert torch.equal(smaller.crf.transitions, model.crf.transitions)
+
+
+def test_a_pruned_lstm_trains_on_with_integers_and_is_read_back(tmp_path: Path) -> None:
+    compression = "[compression]\nhidden = 3\nfine_tune_epochs = 1\n[compression.quantisation_aware]\nepochs = 1\n"
+    run = train(
+        tiny_recipe(f'{compression}[model]\narchitecture = "lstm"\nhidden = 5\n'), tmp_path / "run", tuner=INTEGERS
+    )
+    assert isinstance(run.model, RecurrentLocaliser) and run.model.hidden == 3
+    assert run.model.dense is not None and run.model.dense.out_features == 5
+
+
 def recorded(x: np.ndarray, label: np.ndarray) -> Recording:
     zeros = np.zeros((len(x), 3), np.float32)
     return Recording("r", x.astype(np.float32), zeros, label.astype(np.int32), np.arange(len(x)) / 5)
@@ -348,10 +380,10 @@ def test_a_wrong_compression_is_told(text: str, message: str) -> None:
 
 
 def test_what_is_there_for_some_models_only_is_told() -> None:
-    other = RECIPE.replace('"mlp"', '"gru"').replace("[12, 8]", "8")
+    other = RECIPE.replace('"mlp"', '"mamba"').replace("[12, 8]", "8")
     with pytest.raises(RecipeError) as caught:
         parse_recipe(other + "[compression]\nhidden = 4\nadaptive_rounding = true\n", "compressed")
-    assert "compression.hidden works with model.architecture = 'mlp' only" in str(caught.value)
+    assert "compression.hidden works with mlp, lstm, gru models only" in str(caught.value)
     assert "adaptive_rounding" not in str(caught.value)
     window = RECIPE.replace('"mlp"', '"mdcsa"\nattention = "window"').replace("[12, 8]", "8")
     with pytest.raises(RecipeError, match=r"needs model\.attention = 'streaming'"):

@@ -7,6 +7,9 @@ from pydantic import Field
 from tinyloc.strict import Strict
 from tinyloc.training.models.settings import ModelSettings, Size
 
+PRUNED = ("mlp", "lstm", "gru")
+"""Architectures whose hidden units can be taken out."""
+
 
 class QuantisationAware(Strict):
     """[compression.quantisation_aware]: More epochs with the rounding of the exported integers in each pass: those of
@@ -24,7 +27,8 @@ class Compression(Strict):
     access_points: int | None = Field(default=None, ge=1, le=65_535)
     """Keep at most so many access points: those that a first model needs most on the validation split."""
     hidden: Size | list[Size] | None = None
-    """Prune the hidden layers to these sizes, then continue training. `model.hidden` is the size before."""
+    """Prune the hidden layers of an MLP, or the recurrent layers of an LSTM or GRU, to these sizes, then continue
+    training. `model.hidden` is the size before."""
     fine_tune_epochs: int = Field(default=20, ge=1, le=1_000_000)
     """Epochs after pruning."""
     quantisation_aware: QuantisationAware | None = None
@@ -37,8 +41,8 @@ class Compression(Strict):
         """What does not fit together with the model, one sentence each."""
         found = []
         kept, sizes = self.hidden_sizes, model.hidden_sizes
-        if self.hidden is not None and model.architecture != "mlp":
-            found.append("compression.hidden works with model.architecture = 'mlp' only")
+        if self.hidden is not None and model.architecture not in PRUNED:
+            found.append(f"compression.hidden works with {', '.join(PRUNED)} models only")
         elif kept and (len(kept) != len(sizes) or any(not 1 <= k <= n for k, n in zip(kept, sizes, strict=False))):
             found.append(f"compression.hidden = {kept} must be from 1 to model.hidden = {sizes}, layer by layer")
         if self.tuned and model.architecture == "mdcsa" and model.attention == "window":

@@ -19,6 +19,7 @@ from tinyloc.training.fusion.students.forecasters import (
     LOG_VARIANCE,
     ConstantVelocity,
     Convolutional,
+    Fracast,
     Language,
     Said,
     Teacher,
@@ -230,9 +231,9 @@ def _one_teacher(
     teachers: dict[str, TeacherRow], note: Any,
 ) -> None:  # fmt: skip
     training, labelled, testing = data
-    teacher = Teacher(one, labelled, seed)
-    language = isinstance(one, Language)
-    asked = evenly(testing, one.windows) if isinstance(one, Language) else testing
+    # a prompt's few worked examples may be of any training walk
+    teacher = Teacher(one, training if isinstance(one, Language) else labelled, seed)
+    asked = evenly(testing, one.windows) if isinstance(one, Language | Fracast) else testing
     judged = teacher.forecast(asked)
     row = teachers.setdefault(
         one.kind,
@@ -243,22 +244,20 @@ def _one_teacher(
     )  # fmt: skip
     row.parameters = teacher.parameters
     row.ate_m.append(round(ate(judged.next_m, asked), 4))
-    if isinstance(one, Language):
-        row.windows = len(asked) - judged.outcomes["unasked"]
+    if isinstance(one, Language | Fracast):
+        row.windows = len(asked) - judged.outcomes.get("unasked", 0)
         answered = asked.pick(np.isfinite(judged.next_m).all(axis=1))
         for rival in (ConstantVelocity(), Convolutional(steps=settings.steps)):
             there = Teacher(rival, labelled, seed).forecast(answered)
             row.same_windows_m[rival.kind] = round(ate(there.next_m, answered), 4)
-        if not one.students:
-            return
+    if isinstance(one, Language | Fracast) and not one.students:
+        return
     if isinstance(one, ConstantVelocity):
         return  # stands for what each must beat; it teaches nobody
-    lessons_of = evenly(training, one.windows) if isinstance(one, Language) else training
+    lessons_of = evenly(training, one.windows) if isinstance(one, Language | Fracast) else training
     said = teacher.forecast(lessons_of)
     if np.isnan(said.deviation_m).all():
-        own = teacher.forecast(
-            labelled if not language else lessons_of.pick(lessons_of.walk < settings.few_walks), True
-        )
+        own = teacher.forecast(lessons_of.pick(lessons_of.walk < settings.few_walks), True)
         said = Said(said.next_m, np.full(len(lessons_of), own.deviation_m[0]), said.outcomes)
     seeds = (seed,) if isinstance(one, Convolutional) else settings.seeds
     for number in seeds:
