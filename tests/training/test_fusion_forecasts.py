@@ -52,7 +52,7 @@ def test_windows_are_cut_from_known_positions() -> None:
 def test_teachers_have_one_interface() -> None:
     windows = straight(200)
     still = ate(windows.seen_m[:, -1], windows)
-    for settings in (ConstantVelocity(), Convolutional(hidden=8, steps=60)):
+    for settings in (ConstantVelocity(), Convolutional(hidden=16, steps=120)):
         said = Teacher(settings, windows, 0).forecast(windows)
         assert ate(said.next_m, windows) < 0.5 * still and said.outcomes["said"] == 200
     assert np.isfinite(Teacher(ConstantVelocity(), windows, 0).forecast(windows, True).deviation_m).all()
@@ -142,7 +142,7 @@ def test_a_student_learns_from_teacher_or_truth() -> None:
     said = replace(said, deviation_m=np.full(300, 0.1))
     still = ate(windows.seen_m[:, -1], windows)
     for lesson, kind in ((None, ""), (said, "published"), (said, "ours")):
-        network = train_student(windows, lesson, kind, 2, 100, 0)
+        network = train_student(windows, lesson, kind, 2, 150, 0)
         with torch.no_grad():
             from tinyloc.training.fusion.students.forecasters import inputs
 

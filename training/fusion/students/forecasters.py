@@ -53,9 +53,8 @@ class Fracast(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["fracast"] = "fracast"
-    windows: int = Field(
-        default=200, ge=20, description="how many windows of each set it forecasts: a fraction of a second each"
-    )
+    windows: int = Field(default=200, ge=20, description="how many windows of each set it forecasts")
+    students: bool = Field(default=True, description="also forecast training windows, and train students of them")
 
 
 class ConstantVelocity(BaseModel):

@@ -250,7 +250,7 @@ def _one_teacher(
         for rival in (ConstantVelocity(), Convolutional(steps=settings.steps)):
             there = Teacher(rival, labelled, seed).forecast(answered)
             row.same_windows_m[rival.kind] = round(ate(there.next_m, answered), 4)
-    if isinstance(one, Language) and not one.students:
+    if isinstance(one, Language | Fracast) and not one.students:
         return
     if isinstance(one, ConstantVelocity):
         return  # stands for what each must beat; it teaches nobody
