@@ -137,6 +137,16 @@ def test_scores_that_no_decision_asks_for_saturate() -> None:
     assert score_range(np.array([[1.0, 0.5]])) == (0.0, 1.0)  # 0 has to be held
 
 
+def test_a_scan_weaker_than_the_survey_keeps_its_order() -> None:
+    """On TUT 2 the best score of some test scans lay below all that saturated: their mean place was 60 m off."""
+    survey, weak = np.array([[9.0, 3.0, -20.0], [7.0, -30.0, 1.0]]), np.array([[0.5, -1.0, -40.0]])
+    low, high = score_range(survey, weak)
+    assert (low, high) == (0.5 - SCORE_MARGIN, 9.0)
+    step, zero = affine(low, high, "int8")
+    integers = np.clip(np.rint(weak / step) + zero, -128, 127)
+    assert (integers[0, 0] - integers[0, 2]) * step > 0.9 * SCORE_MARGIN
+
+
 def test_pruned_and_selected_sizes_are_what_is_deployed_and_read_back(aware: TrainedRun) -> None:
     again = load_run(aware.directory)
     assert [layer.weight.shape for layer in again.model.linear_layers()] == [(8, 7), (8, 8), (4, 8)]

@@ -18,7 +18,7 @@ HEADROOM: dict[Arithmetic, float] = {"int8": 1.0, "int16x8": 2.0}
 unlike the calibration, Mamba H16L2 erred by .082 of the scores' deviation with 1.15, .018 with 2."""
 SCORE_MARGIN = 6.0
 """How far below the best score another still counts: exp(-6) of its probability, and as squares, which weigh positions,
-less than one 65536th. Where scans are weaker than any that was measured, the best may lie lower, by as much."""
+less than one 65536th."""
 
 
 def affine(low: float, high: float, arithmetic: Arithmetic) -> tuple[float, int]:
@@ -29,7 +29,9 @@ def affine(low: float, high: float, arithmetic: Arithmetic) -> tuple[float, int]
     return scale, int(np.clip(round(-128 - low / scale), -128, 127))
 
 
-def score_range(scores: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
+def score_range(
+    scores: npt.NDArray[np.floating[Any]], weak: npt.NDArray[np.floating[Any]] | None = None
+) -> tuple[float, float]:
     """Choose the range that integer scores should hold when a decision is the best of each row.
 
     Scores that are more than SCORE_MARGIN below the best in every row saturate: no decision compares them. Not for
@@ -37,9 +39,12 @@ def score_range(scores: npt.NDArray[np.floating[Any]]) -> tuple[float, float]:
 
     Args:
         scores: (N, C).
+        weak: (N, C) of scans that hear less: their best may lie lower, and what saturates above it would weigh as much
+            as the best (a mean of places then goes to the middle of the map).
 
     Returns:
         Least and greatest.
     """
-    low = max(float(scores.min()), float(scores.max(axis=1).min()) - SCORE_MARGIN)
+    least = scores if weak is None else np.concatenate([scores, weak])
+    low = max(float(least.min()), float(least.max(axis=1).min()) - SCORE_MARGIN)
     return min(0.0, low), max(0.0, float(scores.max()))
