@@ -200,10 +200,18 @@ def _pairs(new: Evaluation, old: Evaluation) -> McNemar | None:
     return mcnemar(lost, won)
 
 
-def find_baseline(path: Path, evaluations: Sequence[Evaluation]) -> list[Comparison]:
-    """Compare each evaluation with the record at `path`. Raises ReportError when it is none."""
+def find_baseline(path: Path, evaluations: Sequence[Evaluation]) -> dict[int, Comparison]:
+    """Compare evaluations with the record at `path`: those of its board and back end; all where there is none of these.
+
+    Returns:
+        Place in `evaluations` -> its comparison.
+
+    Raises:
+        ReportError: The file is no record.
+    """
     old = load_evaluation(path)
-    return [compare(each, old) for each in evaluations]
+    like = [n for n, each in enumerate(evaluations) if (each.board, each.backend) == (old.board, old.backend)]
+    return {n: compare(evaluations[n], old) for n in like or range(len(evaluations))}
 
 
 def lines(found: Comparison) -> list[str]:

@@ -154,6 +154,18 @@ def test_the_report_fails_on_a_regression_and_shows_it_everywhere(
     assert main(["report", str(run), "--baseline", str(tmp_path / "no.json")]) == 2
 
 
+def test_a_baseline_stands_beside_its_own_board_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, _ = pair(lost=0, won=0)
+    slower = old.model_copy(update={"board": "aducm3029", "flash": old.flash.model_copy(update={"total": 10**6})})
+    run = tmp_path / "run"
+    for each in (old, slower):
+        save_evaluation(each, run / f"evaluation-{each.board}.json")
+    save_evaluation(old, tmp_path / "old.json")
+    assert main(["report", str(run), "--baseline", str(tmp_path / "old.json")]) == 0
+    assert capsys.readouterr().out.count("Beside the baseline") == 1
+    assert main(["report", str(run), "--board", "aducm3029", "--baseline", str(tmp_path / "old.json")]) == 1
+
+
 def test_other_test_sets_are_not_paired() -> None:
     old, new = pair(lost=5, won=5)
     assert new.timeline is not None

@@ -84,8 +84,8 @@ def report(
     found = [pair for run in runs for pair in _evaluations(find_run(run, runs_dir), board)]
     evaluations = [evaluation for _, evaluation in found]
     single = len(found) == 1
-    compared = [] if baseline is None else find_baseline(baseline, evaluations)
-    beside = dict(enumerate(compared))
+    beside = {} if baseline is None else find_baseline(baseline, evaluations)
+    compared = list(beside.values())
     for number, (path, evaluation) in enumerate(found):
         page = output if output is not None and single else _page(path)
         write_output(page, render_html(evaluation, load_sizes(path.parent, evaluation.model_id), beside.get(number)))

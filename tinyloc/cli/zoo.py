@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinyloc.api.run_layout import RunLayout
 from tinyloc.cli import complete
 from tinyloc.cli.console import output, say
-from tinyloc.cli.options import DEFAULT_BOARD, TABLE_WIDTH, ArithmeticOption
+from tinyloc.cli.options import DEFAULT_BOARD, RUNS_DIR, TABLE_WIDTH, ArithmeticOption
 from tinyloc.cli.outputs import JsonOption, write_json
+from tinyloc.cli.runs import find_run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -65,10 +65,10 @@ def _table(texts: Sequence[str], numbers: Sequence[str]) -> "Table":
 @app.command("pack")
 def pack(
     run: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="RUN",
-            help="Directory of an exported run, or of a run with a bundle of your own.",
+            help="Directory of an exported run, or of a run with a bundle of your own; or its name below runs.",
             autocompletion=complete.runs,
         ),
     ],
@@ -90,8 +90,11 @@ def pack(
     from tinyloc.device.zoo.pack import pack as pack_run
     from tinyloc.paths import ZOO_DIR, folder_of_clone
 
-    form = RunLayout(run).arithmetic(arithmetic)
-    card = pack_run(run, name, board or _parts(), form, to or folder_of_clone(ZOO_DIR, "name a folder with --to"))
+    layout = find_run(run, RUNS_DIR)
+    form = layout.arithmetic(arithmetic)
+    card = pack_run(
+        layout.path, name, board or _parts(), form, to or folder_of_clone(ZOO_DIR, "name a folder with --to")
+    )
     sizes = ", ".join(f"{image.flash_bytes:,} bytes of flash on {name}" for name, image in card.boards.items())
     say(f"zoo:{card.name}: macro F1 {card.macro_f1:.3f}; {sizes}")
 

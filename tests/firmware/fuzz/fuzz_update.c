@@ -172,7 +172,7 @@ void update_make(message_t *message) {
         make_data(message);
     } else if (kind < 200 || full) {
         message->type = TL_MESSAGE_UPDATE_COMMIT;
-    } else if (known.challenged && (back || kind < 204)) {
+    } else if ((known.challenged && (back || kind < 202)) || (back && kind == 255)) { /* 255: an old nonce */
         make_rollback(message);
     } else {
         message->type = kind < 230 ? TL_MESSAGE_CHALLENGE : TL_MESSAGE_UPDATE_STATUS;
