@@ -75,7 +75,7 @@ class Cost:
 
 
 def costs_by_entry(runs: list[RunCost]) -> dict[str, Cost]:
-    """Cycles of `tl_fusion_imu` and `tl_fusion_ranges` over the measured runs, with wait states where they were modelled."""
+    """Cycles of `tl_fusion_imu` and `tl_fusion_ranges` over the measured runs, with wait states where modelled."""
     found: dict[str, list[int]] = {}
     for one in runs:
         entry = next(iter(one.folded)).split(";")[0]
