@@ -75,9 +75,9 @@ class Cost:
 
 
 def costs_by_entry(runs: list[RunCost]) -> dict[str, Cost]:
-    """Cycles of `tl_fusion_imu` and `tl_fusion_ranges`, over the runs that the emulator measured."""
+    """Cycles of `tl_fusion_imu` and `tl_fusion_ranges` over the measured runs, with wait states where modelled."""
     found: dict[str, list[int]] = {}
     for one in runs:
         entry = next(iter(one.folded)).split(";")[0]
-        found.setdefault(entry, []).append(one.cycles)
+        found.setdefault(entry, []).append(one.waited_cycles)
     return {entry: Cost(round(float(np.mean(cycles))), max(cycles)) for entry, cycles in found.items()}

@@ -88,7 +88,8 @@ def seen(fix: tuple[float, float], batch: int = 1) -> Seen:
     state.p[:, 0, 0] = state.p[:, 1, 1] = 0.01
     state.started[:] = True
     return Seen(
-        state, np.full(batch, 0.2), np.array([fix] * batch), np.ones(batch, bool), np.zeros(batch),
+        state, np.full(batch, 0.2), np.array([fix] * batch), np.array([fix] * batch), np.ones(batch, bool),
+        np.zeros(batch),
         np.zeros((batch, 2)),
         np.zeros(batch, bool), np.zeros(batch, bool), np.zeros((batch, 2)), np.zeros(batch, bool),
     )  # fmt: skip
