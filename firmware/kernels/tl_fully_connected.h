@@ -57,8 +57,7 @@ static inline int32_t tl_fc_byte(int32_t sum, int32_t factor, int32_t down, int3
     return tl_sat8_half((((int32_t)(((int64_t)sum * factor) >> 32)) >> down) + moved);
 }
 
-/* Outputs of `count` channels from `channel` on, a multiple of four where all have one factor of TL_BYTE; sums: theirs,
- * with the bias. */
+/* Outputs of `count` channels from `channel` on; sums: theirs, with the bias. */
 TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, int32_t channel, int32_t count, const tl_scaling_t *s, int8_t *y)
 {
     y += channel;
@@ -69,14 +68,6 @@ TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, int32_t channel, int32_t co
     if (s->kind != TL_BYTE) {
         for (int32_t i = 0; i < count; i++) {
             y[i] = (int8_t)tl_fc_output(sums[i], channel + i, s);
-        }
-    } else if (step == 0) {
-        const int32_t factor = *multiplier, down = *shift;
-        for (; y < end; y += 4) {
-            y[0] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
-            y[1] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
-            y[2] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
-            y[3] = (int8_t)tl_fc_byte(*sums++, factor, down, moved);
         }
     } else {
         for (; y != end; multiplier += step, shift += step) {
