@@ -111,14 +111,14 @@ export class RecordTab {
     this.slowKey = key;
     const offers = [];
     if (state.passing.length) {
-      offers.push(el("p", {}, `${state.passing.length} ids look like phones that pass by: their addresses are random and will change. Is a beacon of yours among them? Name it first.`),
+      offers.push(el("p", {}, `${state.passing.length} ids look like phones that pass by: their addresses are private ones, which change. Is a beacon of yours among them? Name it first.`),
         el("div", { class: "row" }, button(`Ignore these ${state.passing.length}`, () => ask("ignore", { ids: state.passing }).catch(() => {})),
           button("Ignore these and later ones", () => ask("ignore random", { ignore: true }).catch(() => {}))));
     }
     if (state.shared.length) offers.push(el("p", { class: "bad" }, `${state.shared.length} ids are heard by two sources. A model learns one receiver: remove a source.`));
     if (state.vanished.length) offers.push(el("p", { class: "bad" }, `Silent: ${state.vanished.map((id) => state.ids.names[id] || id).join(", ")}`));
     if (state.ids.random_ignored) {
-      offers.push(el("p", { class: "soft" }, "Random addresses of phones are ignored. "), button("Hear phones again", () => ask("ignore random", { ignore: false }).catch(() => {})));
+      offers.push(el("p", { class: "soft" }, "Private addresses of phones are ignored. "), button("Hear phones again", () => ask("ignore random", { ignore: false }).catch(() => {})));
     }
     if (state.ids.ignored.length) {
       offers.push(el("details", {}, el("summary", {}, `${state.ids.ignored.length} ignored ids`),

@@ -173,6 +173,21 @@ def test_random_addresses_are_offered_to_ignore_from_their_first_reading_on() ->
     assert passing(steady) == [], "no phone keeps its address for an hour"
 
 
+def test_static_random_addresses_are_beacons_and_private_ones_are_phones(tmp_path: Path) -> None:
+    recorder = Recorder(Project(tmp_path))
+    desk = Desk(recorder.project, recorder, "cc2650")
+    static = [f"{top:02x}:11:22:33:44:55" for top in range(0b11_000000, 0b11_000100)]
+    resolvable = [f"{top:02x}:11:22:33:44:55" for top in range(0b01_000000, 0b01_000010)]
+    unresolvable = [f"{top:02x}:11:22:33:44:55" for top in range(0b00_000001, 0b00_000011)]
+    for name in (*static, *resolvable, *unresolvable):
+        recorder.take(Reading(None, name, -60))
+    assert recorder.snapshot()["passing"] == [*unresolvable, *resolvable]
+    obey(desk, "ignore random", b'{"ignore": true}')
+    recorder.take(Reading(None, "f0:aa:bb:cc:dd:ee", -60))
+    assert [one["id"] for one in recorder.snapshot()["levels"]] == [*static, "f0:aa:bb:cc:dd:ee"]
+    desk.close()
+
+
 def test_ids_of_phones_that_will_come_are_ignored_as_well_and_beacons_are_kept(tmp_path: Path) -> None:
     recorder = Recorder(Project(tmp_path))
     desk = Desk(recorder.project, recorder, "cc2650")
