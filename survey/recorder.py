@@ -31,6 +31,8 @@ EVENT_S = 30.0
 """For so long the page shows what happened once; what lasts is shown until its cause ends."""
 OVER: tuple[State, ...] = ("ended", "failed")
 """States of a source that delivers nothing any more."""
+SHOWN_S = 60.0
+"""For so long the page shows an id that is silent."""
 SHOWN_MARKS = 200
 """Marks of the session that the page draws."""
 
@@ -393,7 +395,8 @@ class Recorder:
         """What the page shows several times a second."""
         with self._lock:
             now, ids = self.now(), self.project.ids
-            session = self.session
+            session, hearing = self.session, self._hearing
+            looked = now if hearing else self._newest  # after the end what was heard last can still be named and placed
             sources = [
                 {
                     "name": name, "state": one.state, "text": one.text, "readings": one.readings,
@@ -408,13 +411,14 @@ class Recorder:
                     "hz": round(one.rate_hz, 1), "count": one.count,
                 }
                 for name, one in self.levels.ids.items()
-                if ids.resolve(name) == name and now - one.last_s < 60
+                if ids.resolve(name) == name and looked - one.last_s < SHOWN_S
             ]  # fmt: skip
             levels.sort(key=lambda one: str(one["id"]))
             return {
                 "now_s": round(now, 2),
                 "sources": sources,
                 "levels": levels,
+                "hearing": hearing,
                 "passing": self.levels.passing(ids, {beacon.id for beacon in self.project.plan.beacons}),
                 "heard_ids": len(self.levels.ids),
                 "beyond": self.levels.beyond,

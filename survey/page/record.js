@@ -31,7 +31,7 @@ export class RecordTab {
       el("h2", {}, "I am in"), this.rooms,
       el("label", { class: "check" }, this.path, "Taps are steps of a path that I walk straight"),
       el("h2", {}, "Sources"), this.sources, this.makeAdd(),
-      el("div", { class: "sort" }, el("h2", {}, "Heard now"), this.sort), this.offers, this.levels, this.phones);
+      el("div", { class: "sort" }, this.heard = el("h2", {}, "Heard now"), this.sort), this.silent = el("p", { class: "soft", hidden: true }, "Nothing is heard any more: no source delivers."), this.offers, this.levels, this.phones);
   }
 
   makeStart() {
@@ -86,6 +86,9 @@ export class RecordTab {
   // Beacons in an order that changes every few seconds only; phones folded below.
   showLevels(state) {
     const phones = new Set(state.passing || []);
+    const over = !state.hearing && state.levels.length > 0;
+    this.heard.textContent = over ? "Heard last" : "Heard now";
+    this.silent.hidden = !over;
     const named = state.levels.map((one) => ({ ...one, name: state.ids.names[one.id] || one.id }));
     const beacons = named.filter((one) => !phones.has(one.id));
     const now = performance.now();

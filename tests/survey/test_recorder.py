@@ -227,6 +227,20 @@ def test_a_note_ends_with_its_cause_and_an_ended_replay_says_so_and_can_be_playe
     recorder.close()
 
 
+def test_after_a_replay_nothing_is_heard_and_what_was_heard_last_can_still_be_named(tmp_path: Path) -> None:
+    clock = Clock()
+    recorder = Recorder(Project(tmp_path / "home"), clock)
+    replay(recorder, write_recording(tmp_path / "a.csv", minutes=0.2))
+    heard = [one["id"] for one in recorder.snapshot()["levels"]]
+    clock.now += 3600.0
+    shown = recorder.snapshot()
+    assert not shown["hearing"] and heard and [one["id"] for one in shown["levels"]] == heard
+    assert min(one["ago_s"] for one in shown["levels"]) >= 3600.0
+    with_source(recorder, Silent("port"))
+    assert recorder.snapshot()["hearing"] and recorder.snapshot()["levels"] == []
+    recorder.close()
+
+
 def test_a_flood_of_ids_is_recorded_and_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinyloc.survey.levels.MOST_IDS", 20)
     recorder = Recorder(Project(tmp_path))
