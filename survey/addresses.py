@@ -1,7 +1,8 @@
-"""Random Bluetooth addresses: phones change theirs about every 15 minutes, so a radio map of them is worthless.
+"""Private Bluetooth addresses: phones change theirs about every 15 minutes, so a radio map of them is worthless.
 
 Source: Bluetooth Core 5.4, volume 6, part B, 1.3.2: the two top bits of a random address are 11 (static), 01
-(resolvable private) or 00 (non-resolvable private). Addresses that a company owns may have the same bits, and a line
+(resolvable private) or 00 (non-resolvable private). A static one is kept until the power is switched off, and many
+beacons have one: it is no phone's here. Addresses that a company owns may have the same bits, and a line
 does not say which kind it is. So the bits alone are no proof. Beacons of one batch share the three bytes of their
 maker, random addresses share them with nobody; and no phone keeps its address for long.
 """
@@ -17,7 +18,7 @@ _MAKER = 8
 LONGEST_LIFE_S = 20 * 60.0
 """The specification recommends a new address every 15 minutes."""
 FEW = 3
-"""So many ids that look random are phones; one or two may be beacons of other makers."""
+"""So many ids that look private are phones; one or two may be beacons of other makers."""
 
 
 def is_address(name: str) -> bool:

@@ -191,7 +191,12 @@ def description(content: SurveyFile, file: str, rows: Sequence[Labelled], learn:
         "missing": [], "time_unit": "s", "scan_s": content.scan_s, "rate_hz": round(1 / content.scan_s, 6),
         "unlabelled": "drop", "coordinates": "m", "columns": columns, "rooms": rooms,
         "access_point_positions": places,
-        "floors": [floor.model_dump(exclude_none=True, exclude_defaults=True) for floor in plan.floors],
+        "floors": [
+            floor.model_dump(exclude_none=True, exclude_defaults=True)
+            | ({"floor": f"F{number}"} if len(floors) > 1 else {})
+            for number, floor in enumerate(plan.floors)
+            if number in floors
+        ],
     }  # fmt: skip
     top |= {"place_m": grid_m(rows)} if learn == "positions" else {}
     return (

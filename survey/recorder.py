@@ -19,6 +19,7 @@ from tinyloc.survey.scans import Scan, ScanBook, ScanCutter, Track, enter_sessio
 from tinyloc.survey.session import About, Mark, Session, new_session, read_session, resume_session, session_names
 from tinyloc.survey.source_clock import SourceClock
 from tinyloc.survey.sources.source import Place, Source, State
+from tinyloc.survey.timeline import Timeline
 
 DISK, CLOCK = "the disk", "clock of "
 """What notes are about, beside sources."""
@@ -28,6 +29,10 @@ RESUME_GAP_S = 120.0
 """Between two parts of a resumed session; training cuts recordings at pauses longer than 60 s."""
 EVENT_S = 30.0
 """For so long the page shows what happened once; what lasts is shown until its cause ends."""
+OVER: tuple[State, ...] = ("ended", "failed")
+"""States of a source that delivers nothing any more."""
+SHOWN_S = 60.0
+"""For so long the page shows an id that is silent."""
 SHOWN_MARKS = 200
 """Marks of the session that the page draws."""
 
@@ -81,10 +86,10 @@ class Recorder:
         self.where = Mark(time_s=0.0)
         self.listeners: list[Callable[[Scan, Mark], None]] = []
         self._clock = clock
-        self._began = clock()
+        self._timeline = Timeline(clock)
         self._newest = 0.0
-        self._start_s = 0.0
-        """On the recorder's clock: when the session began."""
+        self._start_s = self._opened_s = 0.0
+        """On the recorder's clock: when the session began, and when it was opened or resumed; no reading is earlier."""
         self._lock = threading.RLock()
         self._sources: dict[str, Running] = {}
         self._notes: dict[str, Note] = {}
@@ -106,6 +111,7 @@ class Recorder:
             known = self._sources.get(source.name)
             if known is not None and known.thread.is_alive():
                 raise SurveyError(f"{source.name} is a source already")
+            self.now()  # up to here the clock ran without this source
             stop = threading.Event()
             thread = threading.Thread(target=self._run, args=(source, stop), name=source.name, daemon=True)
             self._sources[source.name] = Running(source, thread, stop, SourceClock(source.real_time))
@@ -114,6 +120,7 @@ class Recorder:
     def remove_source(self, name: str) -> None:
         """Stop a source and forget it."""
         with self._lock:
+            self.now()
             running = self._sources.pop(name, None)
         if running is None:
             raise SurveyError(f"there is no source {printable(name)!r}")
@@ -150,10 +157,10 @@ class Recorder:
         with self._lock:
             self.counts.taken += 1
             running = self._sources.get(reading.source)
-            at = self._place_in_time(reading, running)
+            at = self._place_in_time(reading.time_s, running)
             if self.session is not None:
                 try:
-                    self.session.add(at - self._start_s, reading)
+                    self.session.add(self._in_session(at), reading)
                 except OSError as error:
                     self.counts.lost += 1
                     self._say(DISK, f"{error.filename}: {error.strerror}; readings are NOT recorded. Free some space")
@@ -173,7 +180,7 @@ class Recorder:
         """A replayed file says where the person was."""
         with self._lock:
             running = self._sources.get(source)
-            at = running.clock.at(place.time_s, self.now())[0] if running is not None else self.now()
+            at = self._place_in_time(place.time_s, running)
             self._newest = max(self._newest, at)
             room = place.room
             if room is None and place.x is not None and place.y is not None:
@@ -193,7 +200,10 @@ class Recorder:
         with self._lock:
             running = self._sources.get(source)
             if running is not None:
+                self.now()
                 running.state, running.text = state, printable(text, 300)
+                if state in OVER and not running.source.real_time and not self._hearing:
+                    self._enter(self._cutter.end())
                 if state in ("waiting", "failed"):
                     self._say(source, text)
                 elif state == "ended":
@@ -209,7 +219,7 @@ class Recorder:
             if self.session is not None:
                 raise SurveyError(f"session {self.session.name} is open; end it first")
             self.session = new_session(self.project.sessions, about)
-            self._start_s = self.now()
+            self._start_s = self._opened_s = self.now()
             self._begin_track()
             return self.session.name
 
@@ -219,7 +229,8 @@ class Recorder:
             if self.session is not None:
                 raise SurveyError(f"session {self.session.name} is open; end it first")
             self.session, last = resume_session(self.project.sessions, name)
-            self._start_s = self.now() - (last + RESUME_GAP_S if self.session.count else 0.0)
+            self._opened_s = self.now()
+            self._start_s = self._opened_s - (last + RESUME_GAP_S if self.session.count else 0.0)
             self._begin_track()
 
     def end_session(self) -> None:
@@ -251,7 +262,7 @@ class Recorder:
     def _mark(self, mark: Mark) -> Mark:
         self._enter(self._cutter.advance(mark.time_s))
         if self.session is not None:
-            in_session = mark.model_copy(update={"time_s": mark.time_s - self._start_s})
+            in_session = mark.model_copy(update={"time_s": self._in_session(mark.time_s)})
             try:
                 self.session.mark(in_session)
             except OSError as error:
@@ -265,11 +276,19 @@ class Recorder:
     # --- time and scans ----------------------------------------------------------------------------------------------
 
     def now(self) -> float:
-        """Seconds on the recorder's clock: real time, or that of the replay while nothing else delivers."""
-        real = any(running.source.real_time for running in self._sources.values())
-        replays = any(not running.source.real_time for running in self._sources.values())
-        elapsed = self._clock() - self._began
-        return max(elapsed, self._newest) if real or not replays else self._newest
+        """Seconds on the recorder's clock: real time, or that of a replay while nothing else delivers. Never back."""
+        with self._lock:
+            replays = any(not one.source.real_time and one.state not in OVER for one in self._sources.values())
+            return self._timeline.now(replaying=replays and not self._beside_scanner)
+
+    @property
+    def _beside_scanner(self) -> bool:
+        return any(one.source.real_time for one in self._sources.values())
+
+    @property
+    def _hearing(self) -> bool:
+        """Whether a source may deliver more."""
+        return any(one.state not in OVER for one in self._sources.values())
 
     def tick(self) -> None:
         """End scans in which nothing was heard; a live model needs those too."""
@@ -277,14 +296,27 @@ class Recorder:
             if any(one.source.real_time and one.state == "running" for one in self._sources.values()):
                 self._enter(self._cutter.advance(self.now() - 0.5 * self._scan_s))
 
-    def _place_in_time(self, reading: Reading, running: Running | None) -> float:
+    def _place_in_time(self, time_s: float | None, running: Running | None) -> float:
+        """Where on the recorder's clock something of a source lies; of a replay not before now."""
+        now = self.now()
         if running is None:
-            return self.now()
-        at, jumped = running.clock.at(reading.time_s, self.now())
-        if jumped and running.source.real_time:
-            text = f"{reading.source}: its clock jumped by {jumped:+.1f} s; times continue from the arrival"
-            self._say(CLOCK + reading.source, text, until_s=self._clock() + EVENT_S)
+            return now
+        if not running.source.real_time and self._beside_scanner:
+            running.clock.restart()  # a scanner keeps real time: what is replayed beside it gets its arrival
+        at, jumped = running.clock.at(time_s, now)
+        if running.source.real_time:
+            if jumped:
+                name = running.source.name
+                text = f"{name}: its clock jumped by {jumped:+.1f} s; times continue from the arrival"
+                self._say(CLOCK + name, text, until_s=self._clock() + EVENT_S)
+            return at
+        at = max(at, now)
+        self._timeline.reach(at)
         return at
+
+    def _in_session(self, at: float) -> float:
+        """Seconds since the session began, in whole milliseconds: files have no finer ones, and order must last."""
+        return round(max(at, self._opened_s) - self._start_s, 3)
 
     def _begin_track(self) -> None:
         self._marks = []
@@ -363,7 +395,8 @@ class Recorder:
         """What the page shows several times a second."""
         with self._lock:
             now, ids = self.now(), self.project.ids
-            session = self.session
+            session, hearing = self.session, self._hearing
+            looked = now if hearing else self._newest  # after the end what was heard last can still be named and placed
             sources = [
                 {
                     "name": name, "state": one.state, "text": one.text, "readings": one.readings,
@@ -378,13 +411,14 @@ class Recorder:
                     "hz": round(one.rate_hz, 1), "count": one.count,
                 }
                 for name, one in self.levels.ids.items()
-                if ids.resolve(name) == name and now - one.last_s < 60
+                if ids.resolve(name) == name and looked - one.last_s < SHOWN_S
             ]  # fmt: skip
             levels.sort(key=lambda one: str(one["id"]))
             return {
                 "now_s": round(now, 2),
                 "sources": sources,
                 "levels": levels,
+                "hearing": hearing,
                 "passing": self.levels.passing(ids, {beacon.id for beacon in self.project.plan.beacons}),
                 "heard_ids": len(self.levels.ids),
                 "beyond": self.levels.beyond,

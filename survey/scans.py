@@ -61,6 +61,12 @@ class ScanCutter:
             self._start, self._heard = self._start + self.scan_s, {}
         return done
 
+    def end(self) -> list[Scan]:
+        """Give the scan that has begun; the next reading begins one of its own."""
+        done = [] if self._start is None else [Scan(self._start, self._heard)]
+        self._start, self._heard = None, {}
+        return done
+
 
 @dataclass
 class RoomScans:

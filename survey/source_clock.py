@@ -41,6 +41,10 @@ class SourceClock:
             return arrival_s, 0.0
         return self._checked(time_s, arrival_s) if self.real_time else self._replayed(time_s)
 
+    def restart(self) -> None:
+        """Place the next reading at its arrival."""
+        self._offset = None
+
     def _checked(self, time_s: float, arrival_s: float) -> tuple[float, float]:
         assert self._offset is not None
         late = arrival_s - (time_s + self._offset)

@@ -118,6 +118,7 @@ def render_html(
                 evaluation.device.errors_m,
                 pictures_of(evaluation.site),
                 evaluation.position_floors,
+                [floor.name for floor in evaluation.site.floors],
             ),
             rooms=room_figure(evaluation.site, evaluation.classes, evaluation.confusion),
             timeline=timeline_figure(evaluation),

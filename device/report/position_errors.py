@@ -195,6 +195,7 @@ def error_figure(
     known: Mapping[str, float] | None = None,
     pictures: Mapping[int, FloorPicture] | None = None,
     class_floors: Sequence[int] = (),
+    names: Sequence[str] = (),
 ) -> ErrorFigure | None:
     """Maps and distribution, None without positions.
 
@@ -205,6 +206,7 @@ def error_figure(
         known: p50, p75 and p90 as the tables have them; computed here without.
         pictures: index of a floor -> its picture.
         class_floors: index of the true class's floor of each decision, -1 where unknown; empty: heights tell.
+        names: of the floors, by index; a floor without one gets its number.
     """
     pictures = pictures or {}
     table = np.asarray(positions or np.empty((0, 6)), dtype=np.float64)
@@ -227,7 +229,8 @@ def error_figure(
         here = floor_of == number
         index = plan_floors[number] if plan_floors else 0
         rooms = [room_shape(room) for room in floor_plan if room.floor == index]
-        title = f"Floor {number}" if len(levels) > 1 else "Floor plan" if plan_floors else "True positions"
+        number_or_kind = f"Floor {number}" if len(levels) > 1 else "Floor plan" if plan_floors else "True positions"
+        title = names[index] if plan_floors and index < len(names) else number_or_kind
         mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
         caption = f"{title}: {int(here.sum()):,} decisions{mean}"
         drawn = _floor_map(caption, rooms, table[here, :2], errors[here], extent, bounds)

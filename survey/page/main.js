@@ -93,7 +93,7 @@ function status() {
   const parts = [session ? `Recording ${clock(session.seconds)}` : "Not recording"];
   const phones = new Set(passing || []);
   const beacons = state.levels.filter((one) => !phones.has(one.id)).length;
-  if (state.sources.length) parts.push(`${beacons} ${beacons === 1 ? "beacon" : "beacons"}`);
+  if (state.sources.length) parts.push(state.hearing ? `${beacons} ${beacons === 1 ? "beacon" : "beacons"}` : "nothing is heard any more");
   if (pages > 1) parts.push(`${pages} pages open`);
   node.textContent = parts.join(" · ");
   const missing = lost ? [{ about: "lost", text: `${lost.toLocaleString("en")} readings were NOT recorded.`, kind: "bad" }] : [];

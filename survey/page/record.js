@@ -31,7 +31,7 @@ export class RecordTab {
       el("h2", {}, "I am in"), this.rooms,
       el("label", { class: "check" }, this.path, "Taps are steps of a path that I walk straight"),
       el("h2", {}, "Sources"), this.sources, this.makeAdd(),
-      el("div", { class: "sort" }, el("h2", {}, "Heard now"), this.sort), this.offers, this.levels, this.phones);
+      el("div", { class: "sort" }, this.heard = el("h2", {}, "Heard now"), this.sort), this.silent = el("p", { class: "soft", hidden: true }, "Nothing is heard any more: no source delivers."), this.offers, this.levels, this.phones);
   }
 
   makeStart() {
@@ -86,6 +86,9 @@ export class RecordTab {
   // Beacons in an order that changes every few seconds only; phones folded below.
   showLevels(state) {
     const phones = new Set(state.passing || []);
+    const over = !state.hearing && state.levels.length > 0;
+    this.heard.textContent = over ? "Heard last" : "Heard now";
+    this.silent.hidden = !over;
     const named = state.levels.map((one) => ({ ...one, name: state.ids.names[one.id] || one.id }));
     const beacons = named.filter((one) => !phones.has(one.id));
     const now = performance.now();
@@ -111,14 +114,14 @@ export class RecordTab {
     this.slowKey = key;
     const offers = [];
     if (state.passing.length) {
-      offers.push(el("p", {}, `${state.passing.length} ids look like phones that pass by: their addresses are random and will change. Is a beacon of yours among them? Name it first.`),
+      offers.push(el("p", {}, `${state.passing.length} ids look like phones that pass by: their addresses are private ones, which change. Is a beacon of yours among them? Name it first.`),
         el("div", { class: "row" }, button(`Ignore these ${state.passing.length}`, () => ask("ignore", { ids: state.passing }).catch(() => {})),
           button("Ignore these and later ones", () => ask("ignore random", { ignore: true }).catch(() => {}))));
     }
     if (state.shared.length) offers.push(el("p", { class: "bad" }, `${state.shared.length} ids are heard by two sources. A model learns one receiver: remove a source.`));
     if (state.vanished.length) offers.push(el("p", { class: "bad" }, `Silent: ${state.vanished.map((id) => state.ids.names[id] || id).join(", ")}`));
     if (state.ids.random_ignored) {
-      offers.push(el("p", { class: "soft" }, "Random addresses of phones are ignored. "), button("Hear phones again", () => ask("ignore random", { ignore: false }).catch(() => {})));
+      offers.push(el("p", { class: "soft" }, "Private addresses of phones are ignored. "), button("Hear phones again", () => ask("ignore random", { ignore: false }).catch(() => {})));
     }
     if (state.ids.ignored.length) {
       offers.push(el("details", {}, el("summary", {}, `${state.ids.ignored.length} ignored ids`),

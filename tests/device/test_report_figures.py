@@ -148,6 +148,16 @@ def test_a_floor_of_the_class_counts_where_heights_do_not_tell() -> None:
     assert [floor.title.split(",")[0] for floor in figure.floors] == ["Floor 0: 1 decisions", "Floor 1: 2 decisions"]
 
 
+def test_a_floor_is_captioned_with_its_name() -> None:
+    plan = [Room.rectangle(f"room {floor}", 0, 0, 4, 4, floor) for floor in (1, 2)]
+    positions = [[1.0, 1.0, 0.0, 1.0, 1.0, 0.0]] * 3
+    names = ["cellar", "ground floor", "attic"]
+    figure = error_figure(positions, plan, class_floors=[1, 2, 2], names=names)
+    assert figure is not None
+    titles = [floor.title.split(",")[0] for floor in figure.floors]
+    assert titles == ["ground floor: 1 decisions", "attic: 2 decisions"]
+
+
 def test_the_picture_lies_where_scale_and_origin_say() -> None:
     picture = FloorPicture.of_file(png(40, 30), 0.1, -1.0, 2.0)
     figure = error_figure([[0.0, 3.0, 0.0, 1.0, 3.0, 0.0]], [], pictures={0: picture})

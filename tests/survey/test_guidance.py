@@ -179,6 +179,10 @@ def test_a_floor_without_recordings_does_not_stop_training_and_rooms_keep_their_
     written = write_data(home(tmp_path, [("Anna", "2026-11-29", 3)], Plan(floors=floors, rooms=rooms)))
     data = own.load(written.description)
     assert dict(zip(data.classes, data.class_group, strict=True)) == {"bed": "F2", "hall": "F1", "kitchen": "F1"}
+    names = [floor.name for floor in data.site().floors]
+    assert {room.name: names[room.floor] for room in data.floor_plan} == {
+        "bed": "attic", "hall": "ground floor", "kitchen": "ground floor"
+    }  # fmt: skip
     assert {room.name for room in data.floor_plan} == {"hall", "kitchen", "bed"} and "on 2 floors" in written.notes[-1]
 
 

@@ -94,6 +94,8 @@ def test_a_survey_is_drawn_recorded_labelled_and_checked(tmp_path: Path, browser
         page.wait_for_selector("#status.on")
         add_replay(page, recording)
         until(page, "document.body.innerText.includes('walk.csv (ended)')")
+        until(page, "document.querySelector('#status').innerText.includes('nothing is heard any more')")
+        assert "Heard last" in page.inner_text("#panel") and "Heard now" not in page.inner_text("#panel")
         tap(page, 0.3, 0.5)
         until(page, "document.querySelector('.room.here')?.dataset.room === 'hall'")
         page.keyboard.press("2")

@@ -173,6 +173,21 @@ def test_random_addresses_are_offered_to_ignore_from_their_first_reading_on() ->
     assert passing(steady) == [], "no phone keeps its address for an hour"
 
 
+def test_static_random_addresses_are_beacons_and_private_ones_are_phones(tmp_path: Path) -> None:
+    recorder = Recorder(Project(tmp_path))
+    desk = Desk(recorder.project, recorder, "cc2650")
+    static = [f"{top:02x}:11:22:33:44:55" for top in range(0b11_000000, 0b11_000100)]
+    resolvable = [f"{top:02x}:11:22:33:44:55" for top in range(0b01_000000, 0b01_000010)]
+    unresolvable = [f"{top:02x}:11:22:33:44:55" for top in range(0b00_000001, 0b00_000011)]
+    for name in (*static, *resolvable, *unresolvable):
+        recorder.take(Reading(None, name, -60))
+    assert recorder.snapshot()["passing"] == [*unresolvable, *resolvable]
+    obey(desk, "ignore random", b'{"ignore": true}')
+    recorder.take(Reading(None, "f0:aa:bb:cc:dd:ee", -60))
+    assert [one["id"] for one in recorder.snapshot()["levels"]] == [*static, "f0:aa:bb:cc:dd:ee"]
+    desk.close()
+
+
 def test_ids_of_phones_that_will_come_are_ignored_as_well_and_beacons_are_kept(tmp_path: Path) -> None:
     recorder = Recorder(Project(tmp_path))
     desk = Desk(recorder.project, recorder, "cc2650")
@@ -212,6 +227,20 @@ def test_a_note_ends_with_its_cause_and_an_ended_replay_says_so_and_can_be_playe
     recorder.close()
 
 
+def test_after_a_replay_nothing_is_heard_and_what_was_heard_last_can_still_be_named(tmp_path: Path) -> None:
+    clock = Clock()
+    recorder = Recorder(Project(tmp_path / "home"), clock)
+    replay(recorder, write_recording(tmp_path / "a.csv", minutes=0.2))
+    heard = [one["id"] for one in recorder.snapshot()["levels"]]
+    clock.now += 3600.0
+    shown = recorder.snapshot()
+    assert not shown["hearing"] and heard and [one["id"] for one in shown["levels"]] == heard
+    assert min(one["ago_s"] for one in shown["levels"]) >= 3600.0
+    with_source(recorder, Silent("port"))
+    assert recorder.snapshot()["hearing"] and recorder.snapshot()["levels"] == []
+    recorder.close()
+
+
 def test_a_flood_of_ids_is_recorded_and_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinyloc.survey.levels.MOST_IDS", 20)
     recorder = Recorder(Project(tmp_path))
@@ -247,13 +276,54 @@ def test_a_replay_with_rooms_is_labelled_by_itself(tmp_path: Path) -> None:
     recorder = Recorder(Project(tmp_path / "home"))
     recorder.start_session(ANNA)
     replay(recorder, write_recording(tmp_path / "a.csv", minutes=2, stay_s=20))
-    assert recorder.snapshot()["scans"] == {"hall": 40, "kitchen": 40, "bed": 39}
+    assert recorder.snapshot()["scans"] == {"hall": 40, "kitchen": 40, "bed": 40}, "the replay's end ends its last scan"
     recorder.close()
     before = {name: (room.count, room.stays) for name, room in recorder.book.rooms.items()}
     recorder.reload()
     after = {name: (room.count, room.stays) for name, room in recorder.book.rooms.items()}
     assert {name: count for name, (count, _) in after.items()} == {"hall": 40, "kitchen": 40, "bed": 40}
     assert before.keys() == after.keys()
+
+
+def test_a_replay_that_is_added_to_a_running_session_begins_now_and_no_time_runs_back(
+    tmp_path: Path, monkeypatch
+) -> None:
+    clock = Clock()
+    recorder = Recorder(Project(tmp_path / "home"), clock)
+    clock.now = 90.0
+    recorder.start_session(ANNA)
+    clock.now = 93.0
+    recorder.mark(room="hall")
+    clock.now = 95.0
+    (tmp_path / "walk.csv").write_text("time,id,dBm\n" + "".join(f"{1000 + n},a,-60\n" for n in range(41)))
+    take = recorder.take
+
+    def faster(reading: Reading) -> None:
+        clock.now += 0.05  # 20 times as fast as it was recorded
+        take(reading)
+        if reading.time_s == 1020.0:
+            recorder.mark(room="kitchen")
+
+    monkeypatch.setattr(recorder, "take", faster)
+    replay(recorder, tmp_path / "walk.csv")
+    clock.now += 3.0
+    assert recorder.mark(room="bed").time_s == pytest.approx(95.0 + 40.0 + 3.0), "after the replay the clock is real"
+    recorder.close()
+    found = read_session(tmp_path / "home" / "sessions" / "2026-11-30-Anna-1")
+    assert found.cut_lines == 0 and found.time_s == [5.0 + number for number in range(41)]
+    marks = [(mark.room, mark.time_s) for mark in found.marks]
+    assert marks == [("hall", 3.0), ("kitchen", pytest.approx(25.0)), ("bed", pytest.approx(48.0))]
+
+
+def test_what_is_replayed_beside_a_scanner_gets_its_arrival(tmp_path: Path) -> None:
+    clock = Clock()
+    recorder = with_source(Recorder(Project(tmp_path / "home"), clock), Silent("port"))
+    recorder.start_session(ANNA)
+    clock.now = 5.0
+    replay(recorder, write_recording(tmp_path / "a.csv", minutes=0.2))
+    recorder.take(Reading(1.0, "beacon", -60, "port"))
+    recorder.close()
+    assert {*read_session(tmp_path / "home" / "sessions" / "2026-11-30-Anna-1").time_s} == {5.0}
 
 
 def test_taps_name_the_room_and_steps_are_joined(tmp_path: Path) -> None:

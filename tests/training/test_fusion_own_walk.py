@@ -1,5 +1,6 @@
 """A user's own recording: read, checked, and every bad input named."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinyloc.main import main
 from tinyloc.training.fusion.errors import FusionError
 from tinyloc.training.fusion.recordings.clocks import compare_clocks
 from tinyloc.training.fusion.recordings.epochs import gather, usual_period
@@ -32,6 +34,12 @@ def walk() -> Walk:
 @pytest.fixture(scope="module")
 def long_walk() -> Walk:
     return simulate(YARD, 3)
+
+
+def test_the_command_that_record_names_checks_the_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fusion", "record", str(tmp_path / "my walk")]) == 0
+    command = shlex.split(capsys.readouterr().out.strip().rpartition("check it: ")[2])
+    assert command[:3] == ["tinyloc", "fusion", "check"] and main(command[1:]) == 0
 
 
 def test_a_walk_survives_its_files(walk: Walk, tmp_path: Path) -> None:

@@ -390,6 +390,7 @@ def test_the_picture_of_a_floor_travels_with_scale_and_origin(tmp_path: Path) ->
     about = ABOUT.replace("[columns]", 'coordinates = "cm"\n[columns]') + PLAN
     (tmp_path / "plan.png").write_bytes(png(40, 30))
     site = catalogue.load("csv", {}, write(tmp_path, about)).site()
+    assert [floor.name for floor in site.floors] == ["ground floor"]
     picture = site.floors[0].picture
     assert picture is not None and picture.file == png(40, 30)
     assert (picture.left_m, picture.bottom_m) == (-1.0, 0.5)

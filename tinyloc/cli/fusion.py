@@ -1,5 +1,6 @@
 """`tinyloc fusion`: UWB ranges and dead reckoning, a filter whose covariance a small network steers."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -253,7 +254,8 @@ def record(
     if out.exists() and not (out / "ranges.csv").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} holds other files than a recording; give another directory")
     save_walk(simulate(place(site), TEST_SEED + seed), out)
-    say(f"{out}: anchors.csv, ranges.csv, imu.csv, truth.csv and walk.toml of a simulated walk; check it with check")
+    say(f"{out}: anchors.csv, ranges.csv, imu.csv, truth.csv and walk.toml of a simulated walk")
+    say(f"check it: tinyloc fusion check {shlex.quote(str(out))}")
 
 
 @app.command("check")

@@ -73,6 +73,8 @@ class DataSet:
     """(P, 3) x, y, z in metres, NaN where unknown."""
     floor_pictures: Mapping[int, FloorPicture] = field(default_factory=dict)
     """Index of a floor in `site` -> its picture."""
+    floor_names: Mapping[int, str] = field(default_factory=dict)
+    """Index of a floor in `site` -> its name for people; without it that of the classes' group."""
     simulator: int | None = None
     """Version of the simulator that made it."""
     combine: Combine = "mean"
@@ -108,7 +110,7 @@ class DataSet:
         known = None if places is None else [None if np.isnan(row).any() else tuple(row.tolist()) for row in places]
         return Site(
             floors=[
-                Floor(name=name, building=of, picture=self.floor_pictures.get(number))
+                Floor(name=self.floor_names.get(number, name), building=of, picture=self.floor_pictures.get(number))
                 for number, (name, of) in enumerate(zip(names, buildings, strict=True))
             ],
             rooms=list(self.floor_plan),

@@ -35,8 +35,9 @@ def with_site(data_set: DataSet, about: OwnData, frame: Frame, folder: Path) -> 
         )
     findings.stop()
     found = replace(
-        data_set, floor_plan=tuple(rooms), floor_pictures=pictures, notes=(*data_set.notes, *findings.notes)
-    )
+        data_set, floor_plan=tuple(rooms), floor_pictures=pictures, floor_names=_names(about, groups),
+        notes=(*data_set.notes, *findings.notes),
+    )  # fmt: skip
     if not about.access_point_positions:
         return found
     places = np.full((len(data_set.access_points), 3), np.nan)
@@ -62,6 +63,18 @@ def _rooms(about: OwnData, frame: Frame, groups: Sequence[str], findings: Findin
     return rooms
 
 
+def _group(about: OwnData, number: int, groups: Sequence[str]) -> str | None:
+    """The classes' group that a floor of the description is; None where it is told by its place."""
+    return about.floors[number].floor or (f"F{number}" if groups and len(about.floors) > 1 else None)
+
+
+def _names(about: OwnData, groups: Sequence[str]) -> dict[int, str]:
+    """Index of a floor -> its name for people."""
+    named = [(_group(about, number, groups), number, floor.name) for number, floor in enumerate(about.floors)]
+    return {number if group is None else groups.index(group): name
+            for group, number, name in named if group is None or group in groups}  # fmt: skip
+
+
 def _pictures(
     about: OwnData, frame: Frame, groups: Sequence[str], folder: Path, findings: Findings
 ) -> dict[int, FloorPicture]:
@@ -71,7 +84,7 @@ def _pictures(
         if floor.image is None:
             continue
         where = f"floor {printable(floor.name)}: image {printable(floor.image)}"
-        group = floor.floor or (f"F{number}" if groups and len(about.floors) > 1 else None)
+        group = _group(about, number, groups)
         if group is not None and group not in groups:
             known = some(groups) if groups else "no floors"
             said = f"{where}: no class is on floor {group!r}; there are {known}"
