@@ -26,6 +26,7 @@ from tinyloc.device.link.frames import Result
 from tinyloc.device.link.key import SharedKey
 from tinyloc.device.link.transport import LinkError, Transport
 from tinyloc.device.report.record import ReportError, load_evaluation
+from tinyloc.device.zoo.models import card_of
 from tinyloc.survey.plan import plan_of_site
 from tinyloc.survey.room_probabilities import room_probabilities
 from tinyloc.survey.scans import Scan
@@ -341,7 +342,7 @@ def class_places(bundle: Bundle) -> npt.NDArray[np.float64]:
 
 
 def report_lines(run: Path, board: Board, bundle: Bundle, arithmetic: str) -> list[str]:
-    """The figures of the report beside which the live ones stand: errors of a position model, else scores."""
+    """The figures beside which the live ones stand: of float model, zoo's card and report, where there are such."""
     figures, places = bundle.float_metrics, bundle.outputs.position == "mean"
     told = []
     if places and "error_p50_m" in figures:
@@ -350,6 +351,7 @@ def report_lines(run: Path, board: Board, bundle: Bundle, arithmetic: str) -> li
         told.append(
             f"Float model on its test set: macro F1 {figures['macro_f1']:.3f}, accuracy {figures['accuracy']:.3f}."
         )
+    told += card_lines(run, board, places)
     try:
         found = load_evaluation(run / f"evaluation-{board.name}.json")
     except (OSError, ReportError):
@@ -359,6 +361,24 @@ def report_lines(run: Path, board: Board, bundle: Bundle, arithmetic: str) -> li
     errors = found.device.errors_m
     quality = _errors(errors["p50"], errors["p90"]) if places and errors else f"accuracy {found.device.accuracy:.3f}"
     return [*told, f"Report, {arithmetic} on {board.name}, {whose}: {quality}{cycles}."]
+
+
+def card_lines(run: Path, board: Board, places: bool) -> list[str]:
+    """What the card of a zoo model says of its integers: quality on the test set, and the cost on the board."""
+    card = card_of(run)
+    if card is None:
+        return []
+    quality = f"macro F1 {card.macro_f1:.3f}, accuracy {card.accuracy:.3f}"
+    if places and card.errors_m:
+        quality = _errors(card.errors_m["p50"], card.errors_m["p90"])
+    told = [f"Card of the zoo, {card.arithmetic}, test set of {card.test_samples:,} samples: {quality}."]
+    on = card.boards.get(board.name)
+    if on is not None:
+        told.append(
+            f"Card of the zoo, {card.arithmetic} on {board.name}: {on.cycles:,.0f} cycles (modelled) and "
+            f"{on.energy_uj:.2f} µJ per answer, {on.flash_bytes:,} B of flash, {on.ram_bytes:,} B of RAM."
+        )
+    return told
 
 
 def _errors(median_m: float, p90_m: float) -> str:

@@ -173,6 +173,15 @@ def unpack(name: str, run: Path, data_path: Path | None = None, folder: Path = Z
     return told
 
 
+def card_of(run: Path, folder: Path = ZOO_DIR) -> Card | None:
+    """The card of the zoo's model that `unpack` made a run of; None for another run, or a model of another version."""
+    mark = _read_mark(run)
+    name = mark.get("zoo") if isinstance(mark, dict) else None
+    if name not in names(folder) or mark.get("model") != sha256(folder / name / BUNDLE):
+        return None
+    return load_card(name, folder)
+
+
 def _read_mark(run: Path) -> Any:
     try:
         return json.loads((run / MARK).read_text(encoding="utf-8"))

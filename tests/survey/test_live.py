@@ -25,7 +25,7 @@ from tinyloc.device.emulator import EmulatedDevice
 from tinyloc.device.link.persistent_port import PersistentPort
 from tinyloc.device.link.serial_port import SerialPort
 from tinyloc.device.link.transport import LinkError
-from tinyloc.device.zoo.models import WALK, unpack
+from tinyloc.device.zoo.models import WALK, load_card, unpack
 from tinyloc.errors import UserError
 from tinyloc.paths import ZOO_DIR
 from tinyloc.survey.aliases import Aliases
@@ -109,6 +109,19 @@ def test_the_report_s_figures_are_errors_for_a_position_model_and_scores_for_roo
     board = load_board(BOARD)
     for name, told in (("uji-position", "median error 4.75 m, 90 % within 15.44 m"), ("ble-flat", "macro F1 0.810")):
         assert told in report_lines(tmp_path, board, load_bundle(ZOO_DIR / name), "int8")[0]
+
+
+def test_a_zoo_model_shows_its_card_s_figures_for_the_integers_to_compare(tmp_path: Path) -> None:
+    for name in ("ble-flat", "uji-position"):
+        unpack(name, tmp_path / name)
+        card, bundle = load_card(name), load_bundle(ZOO_DIR / name)
+        quality, cost = report_lines(tmp_path / name, load_board(card.board), bundle, "int8")[1:3]
+        assert f"{card.arithmetic}, test set of {card.test_samples:,} samples" in quality
+        error = f"median error {card.errors_m['p50']:.2f} m"
+        assert (error if bundle.outputs.position == "mean" else f"accuracy {card.accuracy:.3f}") in quality
+        assert f"{card.boards[card.board].cycles:,.0f} cycles" in cost and card.board in cost
+    (tmp_path / "ble-flat" / "zoo.json").write_text('{"zoo": "../x", "model": ""}')
+    assert len(report_lines(tmp_path / "ble-flat", load_board(BOARD), load_bundle(ZOO_DIR / "ble-flat"), "int8")) == 1
 
 
 def test_the_accuracy_counts_decisions_and_unknown_apart() -> None:
