@@ -230,7 +230,8 @@ def error_figure(
         index = plan_floors[number] if plan_floors else 0
         rooms = [room_shape(room) for room in floor_plan if room.floor == index]
         number_or_kind = f"Floor {number}" if len(levels) > 1 else "Floor plan" if plan_floors else "True positions"
-        title = names[index] if plan_floors and index < len(names) else number_or_kind
+        named = plan_floors and index < len(names) and names[index] != f"floor {index}"  # what none is called
+        title = names[index] if named else number_or_kind
         mean = f", mean error {metres(float(errors[here].mean()))}" if here.any() else ""
         caption = f"{title}: {int(here.sum()):,} decisions{mean}"
         drawn = _floor_map(caption, rooms, table[here, :2], errors[here], extent, bounds)

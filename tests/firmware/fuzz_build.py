@@ -38,6 +38,7 @@ FUSIONS = {
     "steered": FilterSettings(rule="variance", pull=0.1),
     "adaptive": FilterSettings(rule="adaptive", k1=1.0, k2=2.5, persistence=2, r=0.3),
     "gated": FilterSettings(rule="gated", gate=2.0),
+    "guarded": FilterSettings(rule="guarded", pull=0.1, r=0.5, engage=1e-6, doubt_limit=1e6, doubt_memory=0.2),
 }
 TAGGED = {"tagged-votes": "votes", "tagged-adaptive": "adaptive"}
 """Targets that ask for tags, and the one that each is without."""
