@@ -40,7 +40,7 @@ def masked(text: str) -> list[str]:
 
 def test_the_verdict_is_what_the_command_prints(shell: Shell, tmp_path: Path) -> None:
     shown = next(block.text for block in blocks(PAGE) if block.language == "text" and "Passed" in block.text)
-    done = shell("tinyloc emulate zoo:uji", tmp_path)
+    done = shell("COLUMNS=120 tinyloc emulate zoo:uji", tmp_path)
     assert done.returncode == 0, done.stderr
     printed = masked(done.stdout)  # where the real test set is at hand, its rows have positions too
     assert [line for line in masked(shown) if not any(found.startswith(line) for found in printed)] == []
