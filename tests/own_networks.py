@@ -134,3 +134,32 @@ def taught(kind: type[nn.Module], window: int = 1, steps: int = 150) -> nn.Modul
         loss.backward()
         optimiser.step()
     return model.eval()
+
+
+class _Erfinv(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.erfinv(torch.tanh(x) * 0.5)
+
+
+class Inverse(nn.Module):
+    """An operator that the exporter names without its `special_`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.Sequential(_Erfinv(), nn.Linear(6, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.parts(x)
+        return scores
+
+
+class TwoInputs(nn.Module):
+    """A second input that is no state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        scores: Tensor = self.head(x * mask)
+        return scores

@@ -1,5 +1,6 @@
 """A PyTorch module of your own as ONNX, with what PyTorch would let pass met by name."""
 
+import inspect
 import io
 import json
 import re
@@ -20,6 +21,7 @@ from tinyloc.names import printable
 from tinyloc.training.models.own_class import build_own
 
 SHOWN = 5
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 TRACER_WARNING: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
 
 
@@ -183,8 +185,8 @@ def _check_run(model: nn.Module, plain: Plain, arguments: tuple[Tensor, ...], na
     except Exception as error:  # a stranger's forward
         shapes = ", ".join(str(list(a.shape)) for a in arguments)
         raise ExportError(
-            f"{type(model).__name__} does not take {shapes}: {_first_line(error)}. Set input.samples and input.order "
-            "for a window, network.states for a step"
+            f"{type(model).__name__} does not take {shapes}: {_first_line(error)}. {_several(model, len(arguments))}"
+            "Set input.samples and input.order for a window, network.states for a step"
         ) from error
     changed = [name for name, value in _kept(model).items() if before.get(name) != value]
     problems = []
@@ -219,6 +221,16 @@ def _kept(model: nn.Module) -> dict[str, tuple[int, int]]:
     return found
 
 
+def _several(model: nn.Module, given: int) -> str:
+    """Say that a forward wants more inputs than it gets, empty where it does not."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    wanted = [each.name for each in parameters if each.default is each.empty and each.kind in POSITIONAL]
+    if len(wanted) <= given:
+        return ""
+    names = ", ".join(wanted)
+    return f"Its forward has {len(wanted)} inputs ({names}): the first is the scan, the others must be states. "
+
+
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:400]
@@ -237,7 +249,7 @@ def _unsupported(plain: Plain, arguments: tuple[Tensor, ...], error: Exception) 
     paths = {
         ".".join(part.split(".", 1)[-1] for part in [node.scopeName().rpartition("/")[2]]) or "the network itself"
         for node in traced.inlined_graph.nodes()
-        if node.kind() == kind
+        if node.kind().replace("::special_", "::") == kind.replace("::special_", "::")  # its message leaves that away
     }
     where = ", ".join(sorted(path.removeprefix("__module.").removeprefix("inner.") for path in paths)) or "the network"
     return (

@@ -166,6 +166,8 @@ def test_a_window_that_looks_ahead_runs_whole_and_says_so(tmp_path: Path) -> Non
         ("KeepsItsState", {}, "h changed while it ran: a state that the graph does not return"),
         ("Branches", {}, r"decides by values of tensors \(.*own_networks.py, line \d+\)"),
         ("Unsupported", {}, r"operator special_bessel_j0 in parts\.odd has no form in ONNX"),
+        ("Inverse", {}, r"operator erfinv in parts\.0 has no form in ONNX"),
+        ("TwoInputs", {}, r"Its forward has 2 inputs \(x, mask\): the first is the scan, the others must be states"),
         ("TwoOutputs", {}, r"returns 2 tensors \(\[1, 4\], \[1, 6\]\); 1 is expected: scores"),
         ("Gru", {}, r"does not take \[1, 6\].*network\.states for a step"),
         ("Gru", {"network": {"states": [{"name": "h"}]}}, "state h of a PyTorch module needs its shape"),
