@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
 from tinyloc.export.errors import ExportError
@@ -13,7 +14,7 @@ from tinyloc.export.to_tflite import SUFFIX, to_tflite
 @pytest.fixture
 def model(tmp_path):
     path = tmp_path / "model.onnx"
-    path.write_bytes(b"onnx")
+    path.write_bytes(onnx.ModelProto(producer_name="test").SerializeToString())
     return path
 
 
@@ -67,4 +68,4 @@ def test_the_onnx_file_stays_as_it_is(model, onnx2tf):
         f"(out / 'model{SUFFIX}').write_bytes(b'float')"
     )
     assert to_tflite(model) == b"float"
-    assert Path(model).read_bytes() == b"onnx"
+    assert Path(model).read_bytes() == onnx.ModelProto(producer_name="test").SerializeToString()
