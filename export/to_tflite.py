@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tinyloc.environment import missing_module
 from tinyloc.export.errors import ExportError
+from tinyloc.export.flatbuffer import graph, load, operator_name, tensor_name
 from tinyloc.export.onnx_groups import split_groups
 
 SUFFIX = "_float32.tflite"
@@ -53,7 +54,24 @@ def to_tflite(onnx: Path, as_they_are: bool = False) -> bytes:
             raise ExportError(
                 f"onnx2tf made no usable file of {onnx.name} (exit code {done.returncode}); its last words:\n  {tail}"
             )
-        return made.read_bytes()
+        content = made.read_bytes()
+        if left := _left(content):
+            raise ExportError(
+                f"onnx2tf has no TFLite form of {', '.join(left)} in {onnx.name}; write it with operators of "
+                "docs/reference/operators.md"
+            )
+        return content
+
+
+def _left(content: bytes) -> list[str]:
+    """Operators that onnx2tf left as custom ones, each with its tensor."""
+    model = load(content)
+    found = []
+    for operator in model.subgraphs[0].operators:
+        name = operator_name(model, operator)
+        if name.startswith("ONNX_"):
+            found.append(f"{name.removeprefix('ONNX_')} at {tensor_name(graph(model).tensors[operator.outputs[0]])}")
+    return found
 
 
 def _input_names(path: Path) -> list[str]:
