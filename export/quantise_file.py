@@ -1,5 +1,7 @@
 """A stranger's float .tflite or ONNX file becomes an integer .tflite file, with calibration data of its own."""
 
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ from tinyloc.export.to_tflite import to_tflite
 
 MARK = b"TFL3"
 NAMED_AT_ONCE = 5
+ROOT = "wa/"
+"""What onnx2tf puts before a name that begins with a slash."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,11 @@ def _float_graph(model: Path) -> Any:
 
 
 def name_uniquely(model: Any) -> None:
-    """Names as in the file without TensorFlow's wrapping; the second of one name gets #2."""
+    """Names as in the file without TensorFlow's and onnx2tf's wrapping; the second of one name gets #2."""
     seen: dict[str, int] = {}
     for tensor in graph(model).tensors:
-        name = tensor_name(tensor).removeprefix("serving_default_").removesuffix(":0") or "unnamed"
+        name = tensor_name(tensor).removeprefix("serving_default_").removesuffix(":0")
+        name = name.removeprefix(ROOT) or "unnamed"
         seen[name] = seen.get(name, 0) + 1
         tensor.name = name if seen[name] == 1 else f"{name}#{seen[name]}"
 
@@ -106,15 +111,23 @@ def _unknown_states(model: Any, states: Sequence[tuple[str, str]]) -> list[str]:
 
 def _samples(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ExportError(f"{path} holds one array without a name (.npy); write it with numpy.savez")
+        with file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ExportError(f"{path} is no .npz file with plain arrays ({error}); write it with numpy.savez") from error
     if len(arrays) == len(inputs) == 1:
         arrays = {next(iter(inputs)): next(iter(arrays.values()))}  # one input: any name
     problems = []
     if missing := inputs.keys() - arrays.keys():
-        problems.append(f"no array {_some(sorted(missing))}; the model's inputs are {_some(list(inputs))}")
+        problems.append(
+            f"no array {_some(sorted(missing))}; the model's inputs are {_some(list(inputs))}, "
+            f"the file has {_some(list(arrays)) or 'none'}"
+        )
     samples = {}
     for name in inputs.keys() & arrays.keys():
         values, shape = arrays[name], inputs[name]
@@ -126,7 +139,7 @@ def _samples(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Arr
             continue
         samples[name] = values.reshape(len(values), *shape).astype(np.float32)
         if bad := int((~np.isfinite(samples[name])).sum()):
-            problems.append(f"array {name} holds {counted(bad, 'value')} that are NaN or infinite")
+            problems.append(f"array {name} holds NaN or infinity in {counted(bad, 'value')}")
     if len({len(rows) for rows in samples.values()} | ({0} if not samples else set())) > 1:
         problems.append(f"arrays differ in length: {', '.join(f'{n} {len(rows)}' for n, rows in samples.items())}")
     if not problems and len(next(iter(samples.values()))) == 0:
