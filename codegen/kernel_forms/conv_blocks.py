@@ -58,7 +58,7 @@ def lower_blocks(prefix: str, taps: Array, bias: Array | None, g: Geometry, x: T
     macs, suffix = g.output[0] * g.output[1] * taps.size, suffix_of(x)
     if groups == 1:
         layer = f"static const tl_conv_blocks_t layer = {_fields(g, made, x)};"
-        call = f"tl_conv_blocks_{suffix}(&layer, x0, scratch, y);"
+        call = f"tl_conv_blocks_{made.suffix}(&layer, x0, scratch, y);"
         return Lowered((layer, call), made.constants, ("tl_conv.h",), macs)
     strides = (g.output[1] * channels, channels)
     statements = (*_part("layer", g, made, x, strides, groups, depth, "y"), *_limits(g.output, r, suffix))
@@ -73,7 +73,7 @@ def _part(
         f"static const tl_conv_parts_t {name} = {{\n.conv = {_fields(g, made, x)},\n.out_row = {row}, "
         f".out_pixel = {pixel}, .groups = {groups}, .depth = {depth},\n}};"
     )
-    return layer, f"tl_conv_parts_{suffix_of(x)}(&{name}, x0, scratch, {y});"
+    return layer, f"tl_conv_parts_{made.suffix}(&{name}, x0, scratch, {y});"
 
 
 def _limits(output: tuple[int, int, int], r: Requantisation, suffix: str) -> tuple[str, ...]:

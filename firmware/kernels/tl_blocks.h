@@ -6,7 +6,7 @@
  *
  * pairs (Cortex-M4): for each two products the pair of pixel 0, of pixel 1, 2, 3, so that a word of weights, split by
  *   SXTB16 into the pairs of its two channels, meets four words of pixels: 5 loads + 2 SXTB16 + 8 SMLAD for 16
- * products. lanes (elsewhere): for each product the four pixels. One 32-bit multiplication makes two products, weight *
+ * products; tl_block_pairs.h does int8 with one SXTB16. lanes (elsewhere): for each product the four pixels. One 32-bit multiplication makes two products, weight *
  * (pixel 0 + pixel 1 * 2^16): the sum of whole words and the sum of upper halves are kept, 3 cycles for 2 products on a
  * Cortex-M3. An upper half is one too small where the lower product is negative, which, pixels being positive, is where
  * the weight is: `negatives` counts them. Weights are -127 at least, so that nothing overflows.
@@ -322,11 +322,6 @@ TL_INLINE void tl_block_body(const tl_block_t *block, const int16_t *x, tl_block
             shift += 2 * each;
         }
     }
-}
-
-TL_SHARED void tl_block_outputs_s8(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *y)
-{
-    tl_block_body(block, x, at, y, 0);
 }
 
 TL_SHARED void tl_block_outputs_s16(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *y)

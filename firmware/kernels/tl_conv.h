@@ -4,7 +4,7 @@
 #ifndef TL_CONV_H
 #define TL_CONV_H
 
-#include "tl_blocks.h"
+#include "tl_block_pairs.h"
 #include "tl_depthwise.h"
 
 /* Output channels `which` of a layer, or with NULL the first `count`, from weights, biases and scales of these alone.
@@ -79,8 +79,10 @@ TL_INLINE void tl_gather_window(const tl_conv_blocks_t *layer, const void *x, in
 }
 
 /* Four output places at a time; gathered[8 * words]. Filters of one tap and stride 1 walk over the image's pixels. */
-TL_INLINE void tl_conv_blocks(const tl_conv_blocks_t *layer, const void *x, int16_t *gathered, uint8_t *y, int32_t wide)
+TL_INLINE void tl_conv_blocks(const tl_conv_blocks_t *layer, const void *x, int16_t *gathered, uint8_t *y,
+                              int32_t element)
 {
+    const int32_t wide = element == TL_S16;
     const tl_conv_shape_t *const s = &layer->shape;
     const int32_t one = s->kernel_height * s->kernel_width * s->stride_height * s->stride_width == 1;
     const int32_t places = s->out_height * s->out_width, pixel = s->out_channels * (wide ? 2 : 1);
@@ -102,25 +104,28 @@ TL_INLINE void tl_conv_blocks(const tl_conv_blocks_t *layer, const void *x, int1
             }
         }
         const tl_block_places_t at = {count > 1 ? pixel : 0, count > 2 ? 2 * pixel : 0, count > 3 ? 3 * pixel : 0};
-        if (wide) {
-            tl_block_outputs_s16(&layer->block, gathered, at, y);
-        } else {
-            tl_block_outputs_s8(&layer->block, gathered, at, y);
-        }
+        tl_block_outputs(&layer->block, gathered, at, y, element);
         y += count * pixel;
     }
 }
 
 TL_SHARED void tl_conv_blocks_s8(const tl_conv_blocks_t *layer, const int8_t *x, int16_t *gathered, int8_t *y)
 {
-    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, 0);
+    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, TL_S8);
+    const int32_t size = layer->shape.out_height * layer->shape.out_width * layer->shape.out_channels;
+    tl_limits_s8(y, size, layer->block.low, layer->block.high);
+}
+
+TL_SHARED void tl_conv_blocks_deep(const tl_conv_blocks_t *layer, const int8_t *x, int16_t *gathered, int8_t *y)
+{
+    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, TL_DEEP);
     const int32_t size = layer->shape.out_height * layer->shape.out_width * layer->shape.out_channels;
     tl_limits_s8(y, size, layer->block.low, layer->block.high);
 }
 
 TL_SHARED void tl_conv_blocks_s16(const tl_conv_blocks_t *layer, const int16_t *x, int16_t *gathered, int16_t *y)
 {
-    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, 1);
+    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, TL_S16);
     const int32_t size = layer->shape.out_height * layer->shape.out_width * layer->shape.out_channels;
     tl_limits_s16(y, size, layer->block.low, layer->block.high);
 }

@@ -168,10 +168,12 @@ MODELS = {
 FAST = (
     "tl_conv_pixel_s",
     "tl_conv_blocks_s",
+    "tl_conv_blocks_deep",
     "tl_depthwise_rows_s",
     "tl_depthwise_taps_s",
     "tl_depthwise_lines_s",
     "tl_conv_parts_s",
+    "tl_conv_parts_deep",
 )
 
 
