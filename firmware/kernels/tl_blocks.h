@@ -454,24 +454,63 @@ TL_INLINE void tl_gather_part(int16_t *to, const void *x, int32_t from, int32_t 
     }
 }
 
-/* limits of an activation on outputs that are saturated already */
+#if TL_DSP
+/* four outputs; SSUB8 marks the bytes that are not less, SEL takes those */
+static inline uint32_t tl_not_below(uint32_t four, uint32_t lows)
+{
+    uint32_t differences;
+    __asm__("ssub8 %1, %0, %2\n\tsel %0, %0, %2" : "+r"(four), "=&r"(differences) : "r"(lows));
+    return four;
+}
+
+static inline uint32_t tl_within(uint32_t four, uint32_t lows, uint32_t highs)
+{
+    uint32_t differences;
+    four = tl_not_below(four, lows);
+    __asm__("ssub8 %1, %2, %0\n\tsel %0, %0, %2" : "+r"(four), "=&r"(differences) : "r"(highs));
+    return four;
+}
+#endif
+
+/* limits of an activation on outputs that are saturated already; mostly there is no upper one */
+TL_SHARED void tl_within_limits_s8(int8_t *y, int32_t size, int32_t low, int32_t high)
+{
+    int32_t left = size;
+#if TL_DSP
+    const uint32_t lows = ((uint32_t)low & 0xFFu) * 0x01010101u, highs = ((uint32_t)high & 0xFFu) * 0x01010101u;
+    for (; left >= 16 && high == INT8_MAX; left -= 16, y += 16) {
+        uint32_t a = tl_load4(y), b = tl_load4(y + 4), c = tl_load4(y + 8), d = tl_load4(y + 12);
+        a = tl_not_below(a, lows);
+        b = tl_not_below(b, lows);
+        c = tl_not_below(c, lows);
+        d = tl_not_below(d, lows);
+        __builtin_memcpy(y, &a, sizeof a);
+        __builtin_memcpy(y + 4, &b, sizeof b);
+        __builtin_memcpy(y + 8, &c, sizeof c);
+        __builtin_memcpy(y + 12, &d, sizeof d);
+    }
+    for (; left >= 4; left -= 4, y += 4) {
+        const uint32_t four = tl_within(tl_load4(y), lows, highs);
+        __builtin_memcpy(y, &four, sizeof four);
+    }
+#else
+    for (; left >= 4 && high == INT8_MAX; left -= 4, y += 4) {
+        const int32_t a = y[0], b = y[1], c = y[2], d = y[3];
+        y[0] = (int8_t)(a < low ? low : a);
+        y[1] = (int8_t)(b < low ? low : b);
+        y[2] = (int8_t)(c < low ? low : c);
+        y[3] = (int8_t)(d < low ? low : d);
+    }
+#endif
+    for (; left > 0; left--, y++) {
+        *y = (int8_t)tl_clamp(*y, low, high);
+    }
+}
+
 static inline void tl_limits_s8(int8_t *y, int32_t size, int32_t low, int32_t high)
 {
     if (low > INT8_MIN || high < INT8_MAX) {
-        int32_t left = size;
-#if TL_DSP
-        const uint32_t lows = ((uint32_t)low & 0xFFu) * 0x01010101u, highs = ((uint32_t)high & 0xFFu) * 0x01010101u;
-        for (; left >= 4; left -= 4, y += 4) { /* SSUB8 marks the bytes that are not less, SEL takes those */
-            uint32_t four = tl_load4(y), differences;
-            __asm__("ssub8 %1, %0, %2\n\tsel %0, %0, %2\n\tssub8 %1, %3, %0\n\tsel %0, %0, %3"
-                    : "+r"(four), "=&r"(differences)
-                    : "r"(lows), "r"(highs));
-            __builtin_memcpy(y, &four, sizeof four);
-        }
-#endif
-        for (; left > 0; left--, y++) {
-            *y = (int8_t)tl_clamp(*y, low, high);
-        }
+        tl_within_limits_s8(y, size, low, high);
     }
 }
 
