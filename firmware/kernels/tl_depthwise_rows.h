@@ -98,20 +98,27 @@ TL_SHARED void tl_depthwise_row3(const int16_t *top, const int16_t *middle, cons
                                  int32_t apart, uint8_t *out)
 {
 #if TL_ROW_LINES
+    const int32_t step = own->step, along = width / 4 * (apart ? 8 : 4), left = width % 4;
     if (width >= 4) {
-        tl_row_lines(top, middle, bottom, own, channels, plane, width / 4, apart, out);
-        const int32_t along = width / 4 * (apart ? 8 : 4);
-        top += along;
-        middle += along;
-        bottom += along;
-        out += width / 4 * 4 * own->step;
-        width %= 4;
+        tl_row_lines(top, middle, bottom, own, channels, plane, width / 4, apart, step, out);
     }
-    if (width == 0) {
-        return;
+    if (left > 0) { /* of four more, the first ones */
+        uint8_t four[16];
+        tl_row_lines(top + along, middle + along, bottom + along, own, channels, plane, 1, apart, 4, four);
+        out += (width - left) * step;
+        for (const uint8_t *from = four; from < four + 4 * left; from += 4, out += step) {
+            if (channels == 4) {
+                __builtin_memcpy(out, from, 4);
+                continue;
+            }
+            for (int32_t k = 0; k < channels; k++) {
+                out[k] = from[k];
+            }
+        }
     }
-#endif
+#else
     tl_depthwise_three(top, middle, bottom, own, channels, plane, width, apart, out, 0);
+#endif
 }
 
 TL_SHARED void tl_depthwise_row3_s16(const int16_t *top, const int16_t *middle, const int16_t *bottom,

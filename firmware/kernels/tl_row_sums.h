@@ -334,7 +334,7 @@ TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, 
 #define TL_LINE(SUMS, BYTES)                                                                                           \
     __asm__ volatile(                                                                                                  \
         "1:\n\t" SUMS "ldr %[x01], [%[taps], #-16]\n\tldr %[x23], [%[taps], #-12]\n\tldr %[x45], [%[taps], #-8]\n\t"   \
-        "ldr %[" TL_LINE_STEP "], [%[taps], #-4]\n\tldr %[" TL_LINE_LAST "], %[end]\n\t" TL_LINE_OUTPUT("s0")          \
+        "ldr %[" TL_LINE_STEP "], %[step]\n\tldr %[" TL_LINE_LAST "], %[end]\n\t" TL_LINE_OUTPUT("s0")          \
             TL_LINE_OUTPUT("s1") TL_LINE_OUTPUT("s2") TL_LINE_OUTPUT("s3") TL_LINE_END(                                \
                 BYTES) "cmp %[top], %[" TL_LINE_LAST "]\n\tbne.w 1b\n\t"                                               \
                        "ldr %[s0], %[plane]\n\tldr %[s1], %[next]\n\tldr %[s2], %[back]\n\tldr %[s3], %[last]\n\t"     \
@@ -346,21 +346,21 @@ TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, 
           [x45] "=&r"(x45),                                                                                            \
           TL_LINE_TEMPORARIES, [top] "+r"(top), [middle] "+r"(middle), [bottom] "+r"(bottom), [y] "+r"(out),           \
           [taps] "+r"(taps), [end] "+m"(end)                                                                           \
-        : [plane] "m"(plane_bytes), [next] "m"(next), [back] "m"(back), [last] "m"(last),                              \
+        : [plane] "m"(plane_bytes), [next] "m"(next), [back] "m"(back), [last] "m"(last), [step] "m"(step),            \
           [size] "i"(sizeof(tl_depthwise_channel_t))                                                                   \
         : "cc", "memory")
 
-/* Of up to four channels, whose planes lie `plane` apart and whose outputs lie side by side; `fours` is one at least;
- * where outputs are `apart`, they are two columns apart */
+/* Of up to four channels, whose planes lie `plane` apart and whose outputs lie side by side, those of the next pixel
+ * `step` bytes on; `fours` is one at least; where outputs are `apart`, they are two columns apart */
 TL_SHARED void tl_row_lines(const int16_t *top, const int16_t *middle, const int16_t *bottom,
                             const tl_depthwise_channel_t *own, int32_t channels, int32_t plane, int32_t fours,
-                            int32_t apart, uint8_t *out)
+                            int32_t apart, int32_t step, uint8_t *out)
 {
     const int32_t along = (apart ? 8 : 4) * fours;
     const int16_t *end = top + along;
     const void *taps = own->taps, *const last = own[channels].taps;
     /* from the end of a channel's line to the beginning of the next one's */
-    const int32_t plane_bytes = 2 * plane, next = 2 * (plane - along), back = 1 - 4 * fours * own->step;
+    const int32_t plane_bytes = 2 * plane, next = 2 * (plane - along), back = 1 - 4 * fours * step;
     int32_t s0, s1, s2, s3;
     uint32_t x01, x23, x45, t0, t1;
     if (apart) {
