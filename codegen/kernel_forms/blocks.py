@@ -155,10 +155,9 @@ def block(
     values |= rounding_fields(r, rounding)
     if x.element == "int8":
         negatives = (rows < 0).sum(axis=1)
-        width = 1 if negatives.max() < 256 else 2
         comment = f"[{len(filters)}], negative weights"
-        constants.append(Constant(f"{prefix}_negatives", "uint8_t", little_endian(negatives, width), comment))
-        values |= {"negatives": f"TL_LANES_ONLY({constants[-1].name})", "negatives_bytes": width}
+        constants.append(Constant(f"{prefix}_negatives", "uint8_t", little_endian(negatives, 2), comment))
+        values |= {"negatives": f"TL_LANES_ONLY({constants[-1].name})"}
     words = packed[0].size // (channels + channels % 2) // 2
     text = fields({**values, "channels": channels, "words": words, **limits(r)})
     return Block(text, tuple(constants), "s16" if x.element == "int16" else "deep" if deep else "s8")

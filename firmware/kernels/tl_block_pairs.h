@@ -1,25 +1,31 @@
-/* Four pixels x two channels of int8 at a time on the Cortex-M4: both channels' products in one multiplication.
+/* Four pixels x two channels of int8 at a time, sums and scaling in one piece: GCC would keep half of the sums in memory.
  *
- * A half-word of weights is a + 256 * b, of channel a and b (TL_CHANNELS). One SMLAD of two such halves as they lie
+ * On the Cortex-M4 a half-word of weights is a + 256 * b, of channel a and b (TL_CHANNELS). One SMLAD of two such halves as they lie
  * there adds up the sums low + 256 * high, another after SXTB16 adds up low alone; the difference is 256 * high, exact
  * as long as high keeps within 24 bits, which the compiler has proved. 5 loads, 1 SXTB16 and 8 SMLAD make 16 products.
- * Sums are doubled for SMMULR. SMMLSR shifts right, rounds and adds the zero point in one.
+ * Sums are doubled for SMMULR. SMMLSR shifts right, rounds and adds the zero point in one. The Cortex-M3 has the lanes of
+ * tl_blocks.h; tl_block_lanes.h.
  */
 #ifndef TL_BLOCK_PAIRS_H
 #define TL_BLOCK_PAIRS_H
 
 #include "tl_blocks.h"
 
-#if TL_DSP
+#if TL_DSP || TL_BLOCK_ASSEMBLY
 /* pairs of channels that lie side by side in the arrays, and where their outputs go */
 typedef struct {
     const int8_t *weights, *shift;
     const int32_t *bias, *multiplier;
     int8_t *y;
-    int32_t pairs, words, zero;
+#if !TL_DSP
+    const uint8_t *negatives;
+#endif
+    int32_t pairs, words, zero; /* zero: as in tl_block_t */
 } tl_pairs_t;
 
-#if TL_BLOCK_ASSEMBLY
+#if !TL_DSP
+#include "tl_block_lanes.h"
+#elif TL_BLOCK_ASSEMBLY
 /* The instructions are all of four bytes: the loop is entered in its midst where words - 1 is no multiple of 8. All
  * fourteen registers are taken; what is needed once a pair stays in memory. */
 #define TL_PAIRS_LOADS                                                                                                 \
@@ -53,7 +59,7 @@ TL_INLINE void tl_pairs_run(const tl_pairs_t *p, const int16_t *x, tl_block_plac
 {
     const int8_t *w = p->weights, *const last = w + 4 * p->pairs * p->words;
     const int16_t *const end = x + 8 * p->words;
-    const int32_t zero = p->zero;
+    const int32_t zero = p->zero >> 1;
     /* volatile in place of operands that are read and written: GCC takes 30 of them, and those count twice */
     const int32_t *volatile bias = p->bias, *volatile multiplier = p->multiplier;
     const int8_t *volatile shift = p->shift;
@@ -122,7 +128,7 @@ TL_INLINE void tl_pairs_run(const tl_pairs_t *p, const int16_t *x, tl_block_plac
 #else
 TL_INLINE int8_t tl_pairs_output(int32_t sum, int32_t multiplier, int32_t shift, int32_t zero)
 {
-    return (int8_t)tl_requantise_twice(sum, multiplier, shift, 2 * zero + 1);
+    return (int8_t)tl_requantise_twice(sum, multiplier, shift, zero);
 }
 
 TL_INLINE void tl_pairs_run(const tl_pairs_t *p, const int16_t *x, tl_block_places_t at)
@@ -154,12 +160,18 @@ TL_SHARED void tl_block_outputs_s8(const tl_block_t *block, const int16_t *x, tl
     const int32_t each = block->per_channel;
     int32_t bias[2], multiplier[2];
     int8_t shift[2], alone[8];
+#if !TL_DSP
+    uint8_t negatives[4];
+#endif
     for (int32_t channel = 0, count; channel < block->channels; channel += count) {
         const int32_t left = block->channels - channel;
         const tl_block_places_t apart = {2, 4, 6};
         tl_pairs_t p = {block->weights + 2 * channel * block->words, block->shift + each * channel,
-                        block->bias + channel, block->multiplier + each * channel, y + channel, left / 2, block->words,
-                        block->zero >> 1};
+                        block->bias + channel, block->multiplier + each * channel, y + channel,
+#if !TL_DSP
+                        block->negatives + 2 * channel,
+#endif
+                        left / 2, block->words, block->zero};
         count = left & ~1;
         if (left == 1 || !each) {
             const int32_t next = left > 1;
@@ -171,6 +183,12 @@ TL_SHARED void tl_block_outputs_s8(const tl_block_t *block, const int16_t *x, tl
             p.bias = bias;
             p.multiplier = multiplier;
             p.shift = shift;
+#if !TL_DSP
+            for (int32_t i = 0; i < 4; i++) {
+                negatives[i] = p.negatives[next ? i : i % 2];
+            }
+            p.negatives = negatives;
+#endif
             p.pairs = 1;
             p.y = left == 1 ? alone : p.y;
         }
@@ -190,11 +208,15 @@ TL_SHARED void tl_block_outputs_s8(const tl_block_t *block, const int16_t *x, tl
 }
 #endif
 
+#if TL_DSP
 /* the same of layers whose sums may pass 24 bits: weights as they are */
 TL_SHARED void tl_block_outputs_deep(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *outputs)
 {
     tl_block_body(block, x, at, outputs, 0);
 }
+#else
+#define tl_block_outputs_deep tl_block_outputs_s8
+#endif
 
 /* int8, int8 whose sums may pass 24 bits, int16 */
 enum { TL_S8, TL_DEEP, TL_S16 };

@@ -34,11 +34,10 @@ typedef struct {
     const int32_t *bias; /* of int8 with input zero point and TL_RAISE folded in */
     const int32_t *multiplier;
     const int8_t *shift;      /* int8 */
-    const uint8_t *negatives; /* TL_LANES_ONLY: negative weights of a channel, in one byte or two */
+    const uint8_t *negatives; /* TL_LANES_ONLY: negative weights of a channel, in two bytes */
     int32_t words;            /* words of weights for two channels: half of the gathered products */
     uint16_t channels;
     uint8_t per_channel;     /* entries of multiplier and shift: 1 a channel, 0 one for all */
-    uint8_t negatives_bytes; /* 1 or 2 */
     int16_t zero, low, high; /* zero: 2 * zero point + 1 */
 } tl_block_t;
 
@@ -243,8 +242,7 @@ TL_INLINE tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_
 #if !TL_DSP
 static inline int32_t tl_negatives(const tl_block_t *b, int32_t channel)
 {
-    return b->negatives_bytes == 1 ? b->negatives[channel]
-                                   : b->negatives[2 * channel] | b->negatives[2 * channel + 1] << 8;
+    return b->negatives[2 * channel] | b->negatives[2 * channel + 1] << 8;
 }
 
 /* what the sum of whole words is, whose lower halves are wanted */

@@ -22,7 +22,7 @@ static inline void tl_next_group(tl_block_t *block, int32_t wide)
     if (!wide) {
         block->shift += scales;
 #if !TL_DSP
-        block->negatives += channels * block->negatives_bytes;
+        block->negatives += 2 * channels;
 #endif
     }
 }
