@@ -12,21 +12,20 @@
 #define TL_LANES_PRODUCT(W0, W1, X0, X1, MORE)                                                                         \
     "ldr.w %[x0], [%[xp], #" X0 "]\n\t"                                                                                \
     "ldr.w %[x1], [%[xp], #" X1 "]\n\t"                                                                                \
-    "ldrsb.w %[w], [%[wp], #" W0 "]\n\t"                                                                               \
-    TL_LANES_PIXELS("w", "t", "x0", "a0", "a1")                                                                        \
-    TL_LANES_PIXELS("w", "w", "x1", "a2", "a3")                                                                        \
-    "ldrsb.w %[w], [%[wp], #" W1 "]\n\t" MORE                                                                          \
-    TL_LANES_PIXELS("w", "x0", "x0", "b0", "b1")                                                                       \
-    TL_LANES_PIXELS("w", "x1", "x1", "b2", "b3")
+    "ldrsb.w %[w], [%[wp], #" W0 "]\n\t" TL_LANES_PIXELS("w", "t", "x0", "a0", "a1")                                   \
+        TL_LANES_PIXELS("w", "w", "x1", "a2", "a3") "ldrsb.w %[w], [%[wp], #" W1                                       \
+                                                    "]\n\t" MORE TL_LANES_PIXELS("w", "x0", "x0", "b0", "b1")          \
+                                                        TL_LANES_PIXELS("w", "x1", "x1", "b2", "b3")
 #define TL_LANES_WORD(W, X, MORE)                                                                                      \
     TL_LANES_PRODUCT(W "+0", W "+1", X "+0", X "+4", "")                                                               \
     TL_LANES_PRODUCT(W "+2", W "+3", X "+8", X "+12", MORE)
 #define TL_LANES_AT_ONCE 8
 #define TL_LANES_WORD_BYTES (2 * 16 * 4)
 #define TL_LANES_WORDS                                                                                                 \
-    TL_LANES_WORD("0", "0", "") TL_LANES_WORD("4", "16", "") TL_LANES_WORD("8", "32", "")                              \
-    TL_LANES_WORD("12", "48", "") TL_LANES_WORD("16", "64", "") TL_LANES_WORD("20", "80", "")                          \
-    TL_LANES_WORD("24", "96", "") TL_LANES_WORD("28", "112", "ldr.w %[t], %[end]\n\t")
+    TL_LANES_WORD("0", "0", "")                                                                                        \
+    TL_LANES_WORD("4", "16", "") TL_LANES_WORD("8", "32", "") TL_LANES_WORD("12", "48", "")                            \
+        TL_LANES_WORD("16", "64", "") TL_LANES_WORD("20", "80", "") TL_LANES_WORD("24", "96", "")                      \
+            TL_LANES_WORD("28", "112", "ldr.w %[t], %[end]\n\t")
 /* as tl_requantise_twice; t: multiplier, x0: shift, xp: zero */
 #define TL_LANES_OUTPUT(S)                                                                                             \
     "lsl %[" S "], %[" S "], #1\n\tsmull %[w], %[" S "], %[" S "], %[t]\n\tadd %[" S "], %[" S "], %[w], lsr #31\n\t"  \
@@ -90,31 +89,31 @@ TL_INLINE void tl_pairs_run(const tl_pairs_t *p, const int16_t *x, tl_block_plac
         "sub %[b0], %[b0], %[b1], lsl #16\n\t"
         "sub %[b2], %[b2], %[b3], lsl #16\n\t" TL_LANES_OUTPUT("a0") TL_LANES_OUTPUT("a1") TL_LANES_OUTPUT("a2")
             TL_LANES_OUTPUT("a3") "ldr %[x0], %[shift]\n\t"
-        "ldr %[t], [%[x1], #4]\n\t"
-        "add %[x1], #8\n\t"
-        "str %[x1], %[multiplier]\n\t"
-        "add %[x1], %[x0], #2\n\t"
-        "str %[x1], %[shift]\n\t"
-        "ldrsb %[x0], [%[x0], #1]\n\t" TL_LANES_OUTPUT("b0") TL_LANES_OUTPUT("b1") TL_LANES_OUTPUT("b2")
-            TL_LANES_OUTPUT("b3") "ldr %[t], %[y]\n\t"
-        "ldr %[x0], %[at1]\n\t"
-        "ldr %[x1], %[at2]\n\t"
-        "ldr %[xp], %[at3]\n\t"
-        "ldr %[w], %[last]\n\t"
-        "add %[xp], %[t]\n\t"
-        "add %[x1], %[t]\n\t"
-        "add %[x0], %[t]\n\t"
-        "strb %[a3], [%[xp]]\n\t"
-        "strb %[b3], [%[xp], #1]\n\t"
-        "strb %[a2], [%[x1]]\n\t"
-        "strb %[b2], [%[x1], #1]\n\t"
-        "strb %[a1], [%[x0]]\n\t"
-        "strb %[b1], [%[x0], #1]\n\t"
-        "strb %[b0], [%[t], #1]\n\t"
-        "strb %[a0], [%[t]], #2\n\t"
-        "str %[t], %[y]\n\t"
-        "cmp %[wp], %[w]\n\t"
-        "bne.w 1b\n\t"
+                                  "ldr %[t], [%[x1], #4]\n\t"
+                                  "add %[x1], #8\n\t"
+                                  "str %[x1], %[multiplier]\n\t"
+                                  "add %[x1], %[x0], #2\n\t"
+                                  "str %[x1], %[shift]\n\t"
+                                  "ldrsb %[x0], [%[x0], #1]\n\t" TL_LANES_OUTPUT("b0") TL_LANES_OUTPUT("b1")
+                                      TL_LANES_OUTPUT("b2") TL_LANES_OUTPUT("b3") "ldr %[t], %[y]\n\t"
+                                                                                  "ldr %[x0], %[at1]\n\t"
+                                                                                  "ldr %[x1], %[at2]\n\t"
+                                                                                  "ldr %[xp], %[at3]\n\t"
+                                                                                  "ldr %[w], %[last]\n\t"
+                                                                                  "add %[xp], %[t]\n\t"
+                                                                                  "add %[x1], %[t]\n\t"
+                                                                                  "add %[x0], %[t]\n\t"
+                                                                                  "strb %[a3], [%[xp]]\n\t"
+                                                                                  "strb %[b3], [%[xp], #1]\n\t"
+                                                                                  "strb %[a2], [%[x1]]\n\t"
+                                                                                  "strb %[b2], [%[x1], #1]\n\t"
+                                                                                  "strb %[a1], [%[x0]]\n\t"
+                                                                                  "strb %[b1], [%[x0], #1]\n\t"
+                                                                                  "strb %[b0], [%[t], #1]\n\t"
+                                                                                  "strb %[a0], [%[t]], #2\n\t"
+                                                                                  "str %[t], %[y]\n\t"
+                                                                                  "cmp %[wp], %[w]\n\t"
+                                                                                  "bne.w 1b\n\t"
         : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3), [b0] "=&r"(b0), [b1] "=&r"(b1),
           [b2] "=&r"(b2), [b3] "=&r"(b3), [xp] "=&r"(x_), [wp] "+r"(w), [w] "=&r"(w_), [t] "=&r"(t_), [x0] "=&r"(x0_),
           [x1] "=&r"(x1_)

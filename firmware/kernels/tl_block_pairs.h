@@ -1,10 +1,11 @@
-/* Four pixels x two channels of int8 at a time, sums and scaling in one piece: GCC would keep half of the sums in memory.
+/* Four pixels x two channels of int8 at a time, sums and scaling in one piece: GCC would keep half of the sums in
+ * memory.
  *
- * On the Cortex-M4 a half-word of weights is a + 256 * b, of channel a and b (TL_CHANNELS). One SMLAD of two such halves as they lie
- * there adds up the sums low + 256 * high, another after SXTB16 adds up low alone; the difference is 256 * high, exact
- * as long as high keeps within 24 bits, which the compiler has proved. 5 loads, 1 SXTB16 and 8 SMLAD make 16 products.
- * Sums are doubled for SMMULR. SMMLSR shifts right, rounds and adds the zero point in one. The Cortex-M3 has the lanes of
- * tl_blocks.h; tl_block_lanes.h.
+ * On the Cortex-M4 a half-word of weights is a + 256 * b, of channel a and b (TL_CHANNELS). One SMLAD of two such
+ * halves as they lie there adds up the sums low + 256 * high, another after SXTB16 adds up low alone; the difference is
+ * 256 * high, exact as long as high keeps within 24 bits, which the compiler has proved. 5 loads, 1 SXTB16 and 8 SMLAD
+ * make 16 products. Sums are doubled for SMMULR. SMMLSR shifts right, rounds and adds the zero point in one. The
+ * Cortex-M3 has the lanes of tl_blocks.h; tl_block_lanes.h.
  */
 #ifndef TL_BLOCK_PAIRS_H
 #define TL_BLOCK_PAIRS_H
@@ -38,9 +39,9 @@ typedef struct {
     PRODUCT("b" J, "w", "x1")                                                                                          \
     PRODUCT("a" J, "t", "x1")
 #define TL_PAIRS_PRODUCTS(PRODUCT)                                                                                     \
-    "sxtb16.w %[t], %[w]\n\t" TL_PAIRS_TWO(PRODUCT, "0", "1", ) "ldr.w %[x0], [%[xp], #-8]\n\t"                        \
-                                                                "ldr.w %[x1], [%[xp], #-4]\n\t" TL_PAIRS_TWO(          \
-                                                                    PRODUCT, "2", "3", )
+    "sxtb16.w %[t], %[w]\n\t" TL_PAIRS_TWO(PRODUCT, "0",                                                               \
+                                           "1", ) "ldr.w %[x0], [%[xp], #-8]\n\t"                                      \
+                                                  "ldr.w %[x1], [%[xp], #-4]\n\t" TL_PAIRS_TWO(PRODUCT, "2", "3", )
 #define TL_PAIRS_FIRST(SUM, W, X) "smuad %[" SUM "], %[" W "], %[" X "]\n\t"
 #define TL_PAIRS_ADD(SUM, W, X) "smlad %[" SUM "], %[" W "], %[" X "], %[" SUM "]\n\t"
 #define TL_PAIRS_WORD TL_PAIRS_LOADS TL_PAIRS_PRODUCTS(TL_PAIRS_ADD)
@@ -75,54 +76,58 @@ TL_INLINE void tl_pairs_run(const tl_pairs_t *p, const int16_t *x, tl_block_plac
         "ldr %[xp], %[x]\n\t"
         "ldr %[w], [%[wp]], #4\n\t"
         "ldr %[x0], [%[xp]], #16\n\t"
-        "ldr %[x1], [%[xp], #-12]\n\t" TL_PAIRS_PRODUCTS(TL_PAIRS_FIRST) "ldr %[w], %[entry]\n\t"
-        "mov pc, %[w]\n\t"
-        ".p2align 3\n"
-        "2:\n\t" TL_PAIRS_WORD TL_PAIRS_WORD TL_PAIRS_WORD TL_PAIRS_WORD TL_PAIRS_WORD TL_PAIRS_WORD TL_PAIRS_WORD
-            TL_PAIRS_LOADS "ldr.w %[t], %[end]\n\t"
-        "cmp.w %[xp], %[t]\n\t" TL_PAIRS_PRODUCTS(TL_PAIRS_ADD) "bne.w 2b\n\t"
-        "ldr %[t], %[bias]\n\t"
-        "ldr %[x1], %[multiplier]\n\t"
-        "ldr %[xp], %[shift]\n\t"
-        "ldr %[x0], [%[t]], #4\n\t"
-        "ldr %[w], [%[t]], #4\n\t"
-        "str %[t], %[bias]\n\t"
-        "lsl %[x0], %[x0], #1\n\t"
-        "lsl %[w], %[w], #1\n\t" TL_PAIRS_HIGH("0") TL_PAIRS_HIGH("1") TL_PAIRS_HIGH("2") TL_PAIRS_HIGH("3")
-        "ldr %[t], [%[x1]], #4\n\t"
-        "ldr %[w], [%[x1]], #4\n\t"
-        "ldrsb %[x0], [%[xp]], #1\n\t"
-        "str %[x1], %[multiplier]\n\t"
-        "ldrsb %[x1], [%[xp]], #1\n\t"
-        "str %[xp], %[shift]\n\t"
-        "mov %[xp], #0x80000000\n\t"
-        "asr %[x0], %[xp], %[x0]\n\t"
-        "asr %[x1], %[xp], %[x1]\n\t"
-        "ldr %[xp], %[zero]\n\t" TL_PAIRS_OUTPUTS("0") TL_PAIRS_OUTPUTS("1") TL_PAIRS_OUTPUTS("2") TL_PAIRS_OUTPUTS("3")
-        "ldr %[t], %[y]\n\t"
-        "ldr %[x0], %[at1]\n\t"
-        "ldr %[x1], %[at2]\n\t"
-        "ldr %[xp], %[at3]\n\t"
-        "ldr %[w], %[last]\n\t"
-        "add %[xp], %[t]\n\t"
-        "add %[x1], %[t]\n\t"
-        "add %[x0], %[t]\n\t"
-        "strb %[a3], [%[xp]]\n\t"
-        "strb %[b3], [%[xp], #1]\n\t"
-        "strb %[a2], [%[x1]]\n\t"
-        "strb %[b2], [%[x1], #1]\n\t"
-        "strb %[a1], [%[x0]]\n\t"
-        "strb %[b1], [%[x0], #1]\n\t"
-        "strb %[b0], [%[t], #1]\n\t"
-        "strb %[a0], [%[t]], #2\n\t"
-        "str %[t], %[y]\n\t"
-        "cmp %[wp], %[w]\n\t"
-        "bne.w 1b\n\t"
+        "ldr %[x1], [%[xp], #-12]\n\t" TL_PAIRS_PRODUCTS(
+            TL_PAIRS_FIRST) "ldr %[w], %[entry]\n\t"
+                            "mov pc, %[w]\n\t"
+                            ".p2align 3\n"
+                            "2:\n\t" TL_PAIRS_WORD TL_PAIRS_WORD TL_PAIRS_WORD TL_PAIRS_WORD TL_PAIRS_WORD TL_PAIRS_WORD
+                                TL_PAIRS_WORD TL_PAIRS_LOADS "ldr.w %[t], %[end]\n\t"
+                            "cmp.w %[xp], %[t]\n\t" TL_PAIRS_PRODUCTS(
+                                TL_PAIRS_ADD) "bne.w 2b\n\t"
+                                              "ldr %[t], %[bias]\n\t"
+                                              "ldr %[x1], %[multiplier]\n\t"
+                                              "ldr %[xp], %[shift]\n\t"
+                                              "ldr %[x0], [%[t]], #4\n\t"
+                                              "ldr %[w], [%[t]], #4\n\t"
+                                              "str %[t], %[bias]\n\t"
+                                              "lsl %[x0], %[x0], #1\n\t"
+                                              "lsl %[w], %[w], #1\n\t" TL_PAIRS_HIGH("0") TL_PAIRS_HIGH("1")
+                                                  TL_PAIRS_HIGH("2") TL_PAIRS_HIGH(
+                                                      "3") "ldr %[t], [%[x1]], #4\n\t"
+                                                           "ldr %[w], [%[x1]], #4\n\t"
+                                                           "ldrsb %[x0], [%[xp]], #1\n\t"
+                                                           "str %[x1], %[multiplier]\n\t"
+                                                           "ldrsb %[x1], [%[xp]], #1\n\t"
+                                                           "str %[xp], %[shift]\n\t"
+                                                           "mov %[xp], #0x80000000\n\t"
+                                                           "asr %[x0], %[xp], %[x0]\n\t"
+                                                           "asr %[x1], %[xp], %[x1]\n\t"
+                                                           "ldr %[xp], %[zero]\n\t" TL_PAIRS_OUTPUTS("0")
+                                                               TL_PAIRS_OUTPUTS("1") TL_PAIRS_OUTPUTS("2")
+                                                                   TL_PAIRS_OUTPUTS("3") "ldr %[t], %[y]\n\t"
+                                                                                         "ldr %[x0], %[at1]\n\t"
+                                                                                         "ldr %[x1], %[at2]\n\t"
+                                                                                         "ldr %[xp], %[at3]\n\t"
+                                                                                         "ldr %[w], %[last]\n\t"
+                                                                                         "add %[xp], %[t]\n\t"
+                                                                                         "add %[x1], %[t]\n\t"
+                                                                                         "add %[x0], %[t]\n\t"
+                                                                                         "strb %[a3], [%[xp]]\n\t"
+                                                                                         "strb %[b3], [%[xp], #1]\n\t"
+                                                                                         "strb %[a2], [%[x1]]\n\t"
+                                                                                         "strb %[b2], [%[x1], #1]\n\t"
+                                                                                         "strb %[a1], [%[x0]]\n\t"
+                                                                                         "strb %[b1], [%[x0], #1]\n\t"
+                                                                                         "strb %[b0], [%[t], #1]\n\t"
+                                                                                         "strb %[a0], [%[t]], #2\n\t"
+                                                                                         "str %[t], %[y]\n\t"
+                                                                                         "cmp %[wp], %[w]\n\t"
+                                                                                         "bne.w 1b\n\t"
         : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3), [b0] "=&r"(b0), [b1] "=&r"(b1),
           [b2] "=&r"(b2), [b3] "=&r"(b3), [xp] "=&r"(x_), [wp] "+r"(w), [w] "=&r"(w_), [t] "+r"(t), [x0] "=&r"(x0_),
           [x1] "=&r"(x1_), [entry] "=m"(entry)
-        : [bias] "m"(bias), [multiplier] "m"(multiplier), [shift] "m"(shift), [y] "m"(y), [x] "m"(x), [end] "m"(end), [last] "m"(last), [zero] "m"(zero), [at1] "m"(at.at1), [at2] "m"(at.at2),
-          [at3] "m"(at.at3)
+        : [bias] "m"(bias), [multiplier] "m"(multiplier), [shift] "m"(shift), [y] "m"(y), [x] "m"(x), [end] "m"(end),
+          [last] "m"(last), [zero] "m"(zero), [at1] "m"(at.at1), [at2] "m"(at.at2), [at3] "m"(at.at3)
         : "cc", "memory");
 }
 #else
@@ -166,12 +171,19 @@ TL_SHARED void tl_block_outputs_s8(const tl_block_t *block, const int16_t *x, tl
     for (int32_t channel = 0, count; channel < block->channels; channel += count) {
         const int32_t left = block->channels - channel;
         const tl_block_places_t apart = {2, 4, 6};
-        tl_pairs_t p = {block->weights + 2 * channel * block->words, block->shift + each * channel,
-                        block->bias + channel, block->multiplier + each * channel, y + channel,
+        tl_pairs_t p = {
+            block->weights + 2 * channel * block->words,
+            block->shift + each * channel,
+            block->bias + channel,
+            block->multiplier + each * channel,
+            y + channel,
 #if !TL_DSP
-                        block->negatives + 2 * channel,
+            block->negatives + 2 * channel,
 #endif
-                        left / 2, block->words, block->zero};
+            left / 2,
+            block->words,
+            block->zero
+        };
         count = left & ~1;
         if (left == 1 || !each) {
             const int32_t next = left > 1;

@@ -27,7 +27,8 @@ static inline void tl_next_group(tl_block_t *block, int32_t wide)
     }
 }
 
-TL_INLINE void tl_conv_parts(const tl_conv_parts_t *layer, const void *x, int16_t *gathered, uint8_t *y, int32_t element)
+TL_INLINE void tl_conv_parts(const tl_conv_parts_t *layer, const void *x, int16_t *gathered, uint8_t *y,
+                             int32_t element)
 {
     const tl_conv_shape_t *const s = &layer->conv.shape;
     const int32_t wide = element == TL_S16, bytes = wide ? 2 : 1, depth = layer->depth;

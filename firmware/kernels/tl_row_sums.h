@@ -313,8 +313,8 @@ TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, 
 #else
 #define TL_LINE_ONE                                                                                                    \
     "ldr %[s0], [%[taps], #-20]\n\tldr %[s1], [%[taps], #-24]\n\tadd %[s0], %[s0], %[s0], lsl #16\n\t"                 \
-    "mov %[s2], %[s0]\n\tmov %[s3], %[s1]\n\t" TL_ROW_FOUR("top", "0") TL_ROW_FOUR("middle", "3") TL_ROW_FOUR(         \
-        "bottom", "6") "sub %[s0], %[s0], %[s1], lsl #16\n\tsub %[s2], %[s2], %[s3], lsl #16\n\t"
+    "mov %[s2], %[s0]\n\tmov %[s3], %[s1]\n\t" TL_ROW_FOUR("top", "0") TL_ROW_FOUR("middle", "3")                      \
+        TL_ROW_FOUR("bottom", "6") "sub %[s0], %[s0], %[s1], lsl #16\n\tsub %[s2], %[s2], %[s3], lsl #16\n\t"
 #define TL_LINE_APART                                                                                                  \
     "ldr %[s0], [%[taps], #-20]\n\tmov %[s1], %[s0]\n\tmov %[s2], %[s0]\n\tmov %[s3], %[s0]\n\t" TL_ROW_FOUR_APART(    \
         "top", "0") TL_ROW_FOUR_APART("middle", "3") TL_ROW_FOUR_APART("bottom", "6")
@@ -334,7 +334,7 @@ TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, 
 #define TL_LINE(SUMS, BYTES)                                                                                           \
     __asm__ volatile(                                                                                                  \
         "1:\n\t" SUMS "ldr %[x01], [%[taps], #-16]\n\tldr %[x23], [%[taps], #-12]\n\tldr %[x45], [%[taps], #-8]\n\t"   \
-        "ldr %[" TL_LINE_STEP "], %[step]\n\tldr %[" TL_LINE_LAST "], %[end]\n\t" TL_LINE_OUTPUT("s0")          \
+        "ldr %[" TL_LINE_STEP "], %[step]\n\tldr %[" TL_LINE_LAST "], %[end]\n\t" TL_LINE_OUTPUT("s0")                 \
             TL_LINE_OUTPUT("s1") TL_LINE_OUTPUT("s2") TL_LINE_OUTPUT("s3") TL_LINE_END(                                \
                 BYTES) "cmp %[top], %[" TL_LINE_LAST "]\n\tbne.w 1b\n\t"                                               \
                        "ldr %[s0], %[plane]\n\tldr %[s1], %[next]\n\tldr %[s2], %[back]\n\tldr %[s3], %[last]\n\t"     \
@@ -343,9 +343,8 @@ TL_INLINE tl_row_sums_t tl_rows_wide(const int16_t *top, const int16_t *middle, 
                        "add %[y], %[y], %[s2]\n\tadd %[taps], %[taps], %[size]\n\tcmp %[taps], %[s3]\n\t"              \
                        "bne.w 1b\n\t"                                                                                  \
         : [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2), [s3] "=&r"(s3), [x01] "=&r"(x01), [x23] "=&r"(x23),          \
-          [x45] "=&r"(x45),                                                                                            \
-          TL_LINE_TEMPORARIES, [top] "+r"(top), [middle] "+r"(middle), [bottom] "+r"(bottom), [y] "+r"(out),           \
-          [taps] "+r"(taps), [end] "+m"(end)                                                                           \
+          [x45] "=&r"(x45), TL_LINE_TEMPORARIES, [top] "+r"(top), [middle] "+r"(middle), [bottom] "+r"(bottom),        \
+          [y] "+r"(out), [taps] "+r"(taps), [end] "+m"(end)                                                            \
         : [plane] "m"(plane_bytes), [next] "m"(next), [back] "m"(back), [last] "m"(last), [step] "m"(step),            \
           [size] "i"(sizeof(tl_depthwise_channel_t))                                                                   \
         : "cc", "memory")
