@@ -29,11 +29,14 @@ static inline uint32_t tl_fc_biased_sum(const int8_t *x, int32_t depth)
 {
     uint32_t sum = 0;
     int32_t left = depth;
-#if TL_DSP
     for (; left >= 4; left -= 4, x += 4) {
-        __asm__("usada8 %0, %1, %2, %0" : "+r"(sum) : "r"(tl_load4(x) ^ 0x80808080u), "r"(0));
-    }
+        const uint32_t four = tl_load4(x) ^ 0x80808080u;
+#if TL_DSP
+        __asm__("usada8 %0, %1, %2, %0" : "+r"(sum) : "r"(four), "r"(0));
+#else
+        sum += ((four & 0x00FF00FFu) + (four >> 8 & 0x00FF00FFu)) * 0x10001u >> 16;
 #endif
+    }
     for (; left > 0; left--) {
         sum += (uint32_t)(*x++ + 128);
     }
