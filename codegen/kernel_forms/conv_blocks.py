@@ -17,6 +17,9 @@ from tinyloc.codegen.kernel_forms.blocks import Block, block, gathered_bytes, ro
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
 
 
+DEEP = "sums of a channel may pass 24 bits: on a Cortex-M4 a multiplication does one channel, not two"
+
+
 def suffix_of(x: Tensor) -> str:
     """Of kernels by element type."""
     return "s16" if x.element == "int16" else "s8"
@@ -59,7 +62,8 @@ def lower_blocks(prefix: str, taps: Array, bias: Array | None, g: Geometry, x: T
     if groups == 1:
         layer = f"static const tl_conv_blocks_t layer = {_fields(g, made, x)};"
         call = f"tl_conv_blocks_{made.suffix}(&layer, x0, scratch, y);"
-        return Lowered((layer, call), made.constants, ("tl_conv.h",), macs)
+        note = DEEP if made.suffix == "deep" else ""
+        return Lowered((layer, call), made.constants, ("tl_conv.h",), macs, note)
     strides = (g.output[1] * channels, channels)
     statements = (*_part("layer", g, made, x, strides, groups, depth, "y"), *_limits(g.output, r, suffix))
     return Lowered(statements, made.constants, ("tl_conv_parts.h",), macs, f"{groups} groups, one after the other")

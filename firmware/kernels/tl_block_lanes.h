@@ -23,8 +23,9 @@
 #define TL_LANES_WORD_BYTES (2 * 16 * 4)
 #define TL_LANES_WORDS                                                                                                 \
     TL_LANES_WORD("0", "0", "")                                                                                        \
-    TL_LANES_WORD("4", "16", "") TL_LANES_WORD("8", "32", "") TL_LANES_WORD("12", "48", "")                            \
-        TL_LANES_WORD("16", "64", "") TL_LANES_WORD("20", "80", "") TL_LANES_WORD("24", "96", "")                      \
+    TL_LANES_WORD("4", "16", "")                                                                                       \
+    TL_LANES_WORD("8", "32", "") TL_LANES_WORD("12", "48", "") TL_LANES_WORD("16", "64", "")                           \
+        TL_LANES_WORD("20", "80", "") TL_LANES_WORD("24", "96", "")                                                    \
             TL_LANES_WORD("28", "112", "ldr.w %[t], %[end]\n\t")
 /* as tl_requantise_twice; t: multiplier, x0: shift, xp: zero */
 #define TL_LANES_OUTPUT(S)                                                                                             \
@@ -115,7 +116,7 @@ TL_INLINE void tl_pairs_run(const tl_pairs_t *p, const int16_t *x, tl_block_plac
                                                                                   "cmp %[wp], %[w]\n\t"
                                                                                   "bne.w 1b\n\t"
         : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3), [b0] "=&r"(b0), [b1] "=&r"(b1),
-          [b2] "=&r"(b2), [b3] "=&r"(b3), [xp] "=&r"(x_), [wp] "+r"(w), [w] "=&r"(w_), [t] "=&r"(t_), [x0] "=&r"(x0_),
+          [b2] "=&r"(b2), [b3] "=&r"(b3), [xp] "=&r"(x_), [wp] "+r"(w), [w] "=&r"(w_), [t] "=&l"(t_), [x0] "=&r"(x0_),
           [x1] "=&r"(x1_)
         : [bias] "m"(bias), [multiplier] "m"(multiplier), [shift] "m"(shift), [negatives] "m"(negatives), [y] "m"(y),
           [entry] "m"(entry), [begin] "m"(begin), [end] "m"(end), [last] "m"(last), [zero] "m"(zero),

@@ -27,7 +27,8 @@ typedef struct {
 #if !TL_DSP
 #include "tl_block_lanes.h"
 #elif TL_BLOCK_ASSEMBLY
-/* The instructions are all of four bytes: the loop is entered in its midst where words - 1 is no multiple of 8. All
+/* The instructions are all of four bytes: the loop is entered in its midst where words - 1 is no multiple of 8, by a
+ * low register: `mov pc, lr` would look like a return. Eight words: sixteen leave the 1,024 bytes of a code cache. All
  * fourteen registers are taken; what is needed once a pair stays in memory. */
 #define TL_PAIRS_LOADS                                                                                                 \
     "ldr.w %[x0], [%[xp]], #16\n\t"                                                                                    \
@@ -124,7 +125,7 @@ TL_INLINE void tl_pairs_run(const tl_pairs_t *p, const int16_t *x, tl_block_plac
                                                                                          "cmp %[wp], %[w]\n\t"
                                                                                          "bne.w 1b\n\t"
         : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3), [b0] "=&r"(b0), [b1] "=&r"(b1),
-          [b2] "=&r"(b2), [b3] "=&r"(b3), [xp] "=&r"(x_), [wp] "+r"(w), [w] "=&r"(w_), [t] "+r"(t), [x0] "=&r"(x0_),
+          [b2] "=&r"(b2), [b3] "=&r"(b3), [xp] "=&r"(x_), [wp] "+r"(w), [w] "=&l"(w_), [t] "+r"(t), [x0] "=&r"(x0_),
           [x1] "=&r"(x1_), [entry] "=m"(entry)
         : [bias] "m"(bias), [multiplier] "m"(multiplier), [shift] "m"(shift), [y] "m"(y), [x] "m"(x), [end] "m"(end),
           [last] "m"(last), [zero] "m"(zero), [at1] "m"(at.at1), [at2] "m"(at.at2), [at3] "m"(at.at3)

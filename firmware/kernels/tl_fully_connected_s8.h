@@ -124,7 +124,7 @@ TL_SHARED void tl_fc_groups_s8(int32_t *sums, const int32_t *end, const int32_t 
         "cmp %[sums], %[d]\n\t"
         "bne.w 1b\n\t"
         : [x] "=&r"(at), [w] "+r"(w), [sums] "+r"(sums), [low0] "=&r"(low0), [both0] "=&r"(both0), [low1] "=&r"(low1),
-          [both1] "=&r"(both1), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [e] "=&r"(e), [f] "=&r"(f)
+          [both1] "=&r"(both1), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&l"(d), [e] "=&r"(e), [f] "=&r"(f)
         : [last] "r"(last), [entry] "m"(entry), [begin] "m"(x), [apart] "m"(apart), [start] "m"(start),
           [more] "m"(more), [end] "m"(end)
         : "cc", "memory");
@@ -278,7 +278,7 @@ TL_SHARED void tl_fc_groups_s8(int32_t *sums, const int32_t *end, const int32_t 
                                "cmp %[sums], %[b]\n\t"
                                "bne.w 1b\n\t"
         : [x] "=&r"(at), [w] "+r"(w), [sums] "+r"(sums), [even] "=&r"(even), [row2] "=&r"(row2), [odd] "=&r"(odd),
-          [row3] "=&r"(row3), [in] "=&r"(in), [a] "=&r"(a), [b] "=&r"(b), [t] "=&r"(t), [p] "=&r"(p)
+          [row3] "=&r"(row3), [in] "=&r"(in), [a] "=&r"(a), [b] "=&r"(b), [t] "=&l"(t), [p] "=&r"(p)
         : [last] "r"(last), [mask] "r"(0x00FF00FFu), [entry] "m"(entry), [begin] "m"(begin), [apart] "m"(apart),
           [start] "m"(start), [back] "m"(back), [more] "m"(more), [end] "m"(end)
         : "cc", "memory");
