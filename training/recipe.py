@@ -222,7 +222,7 @@ class BuildSettings(Build):
 
 
 SCORES_OF_8_BITS = {"int8", "mixed"}
-"""Arithmetics that positions can have; `mixed` as far as its widths leave the scores 8 bits, which the export checks."""
+"""Arithmetics of positions; `mixed` as far as its widths leave the scores 8 bits, which the compiler checks."""
 CANDIDATE_TABLES = ("input", "output", "training", "augmentation")
 """What candidates may change: nothing that changes the size of the network."""
 

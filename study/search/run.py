@@ -281,7 +281,7 @@ def record_of(one: FrozenTrial) -> TrialRecord:
 
 def smallest(search: Search, base: Mapping[str, Any]) -> list[Recipe]:
     """The corners of the space with the fewest weights, fewest first; those that are no recipe are left out."""
-    from tinyloc.training.compress.footprint import least_constant_bytes
+    from tinyloc.training.compress.footprint import least_constant_bytes, least_weight_bits
     from tinyloc.training.data import catalogue
 
     found: list[tuple[int, int, Recipe]] = []
@@ -298,5 +298,6 @@ def smallest(search: Search, base: Mapping[str, Any]) -> list[Recipe]:
             sizes[source] = len(data_set.access_points), len(data_set.classes)
         inputs, classes = sizes[source]
         inputs = min(inputs, recipe.compression.access_points or inputs)
-        found.append((least_constant_bytes(recipe.deployed_model, inputs, classes), number, recipe))
+        bits = least_weight_bits(recipe.export)
+        found.append((least_constant_bytes(recipe.deployed_model, inputs, classes, bits), number, recipe))
     return [recipe for *_, recipe in sorted(found, key=lambda one: one[:2])[:PROBES]]
