@@ -13,9 +13,7 @@ from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.float_file import simplify
 from tinyloc.export.quantise import check
 from tinyloc.export.quantise.file_runner import Array, FileRunner
-from tinyloc.export.quantise.graph import quantise
-from tinyloc.export.quantise.lstm import CellRanges
-from tinyloc.export.quantise.ranges import Range
+from tinyloc.export.quantise.refine import refine
 from tinyloc.export.quantise.signal import Agreement, LayerSignal, compare
 from tinyloc.export.quantise.widths import Widths, dotted, layer_name
 from tinyloc.export.to_tflite import to_tflite
@@ -33,6 +31,8 @@ class QuantisedFile:
     outputs: list[Agreement]
     constant: list[str]
     """Values that never changed along the calibration data."""
+    refined: str = ""
+    """What was done beside rounding, and what it brought on calibration samples kept apart; empty where nothing was."""
 
 
 def quantise_file(
@@ -57,15 +57,12 @@ def quantise_file(
         problems.append(f"widths of {', '.join(unused)}: no such layer; there are {_some(sorted(map(dotted, layers)))}")
     if problems:
         raise ExportError(f"{model}: {counted(len(problems), 'problem')}:\n  " + "\n  ".join(problems))
-    content = dump(exact)
-    runner = FileRunner(content, states)
-    samples = _samples(calibration, runner.inputs)
-    found = _ranges(runner, samples, CellRanges(exact))
-    made = quantise(exact, found, table, states)
-    integer = dump(made)
-    signals, outputs = compare(content, made, integer, samples, states)
-    constant = [name for name, (low, high) in found.items() if low == high]
-    return QuantisedFile(integer, signals, outputs, constant)
+    samples = _samples(calibration, FileRunner(dump(exact), states).inputs)
+    refined = refine(exact, samples, table, states)
+    integer = dump(refined.model)
+    signals, outputs = compare(refined.exact, refined.model, integer, samples, states)
+    constant = [name for name, (low, high) in refined.ranges.items() if low == high]
+    return QuantisedFile(integer, signals, outputs, constant, refined.note)
 
 
 def _float_graph(model: Path) -> Any:
@@ -137,16 +134,6 @@ def _samples(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Arr
     if problems:
         raise ExportError(f"{path}: " + "; ".join(problems))
     return samples
-
-
-def _ranges(runner: FileRunner, samples: Mapping[str, Array], cells: CellRanges) -> dict[str, Range]:
-    found: dict[str, Range] = {}
-    for values in runner.along(samples):
-        cells.add(values)
-        for name, value in values.items():
-            low, high = found.get(name, (np.inf, -np.inf))
-            found[name] = (min(low, float(value.min())), max(high, float(value.max())))
-    return {**found, **cells.found}
 
 
 def _some(names: Sequence[str]) -> str:

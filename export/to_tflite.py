@@ -13,24 +13,30 @@ from pathlib import Path
 
 from tinyloc.environment import missing_module
 from tinyloc.export.errors import ExportError
+from tinyloc.export.flatbuffer import graph, load, operator_name, tensor_name
+from tinyloc.export.onnx_groups import split_groups
 
 SUFFIX = "_float32.tflite"
 TIMEOUT_S = 600
 
 
 def to_tflite(onnx: Path, as_they_are: bool = False) -> bytes:
-    """The float32 file, tensor names still onnx2tf's own. as_they_are: inputs keep their shape, images too.
+    """The float32 file, tensor names still onnx2tf's own, grouped convolutions split.
+
+    as_they_are: inputs keep their shape, images too.
 
     Raises ExportError with onnx2tf's own words when it is missing, fails, or makes no file.
     """
     if importlib.util.find_spec("onnx2tf") is None:
         raise ExportError(missing_module("onnx2tf") or "")
+    input_names = _input_names(onnx)
     with tempfile.TemporaryDirectory(prefix="tinyloc-onnx2tf-") as name:
         work = Path(name)
         source = str(shutil.copy(onnx, work))  # it simplifies the file that it is given, in place
+        split_groups(Path(source))
         command = [sys.executable, "-m", "onnx2tf", "-i", source, "-o", str(work / "out"), "-n"]
         if as_they_are:
-            command += ["-kat", *_input_names(onnx)]
+            command += ["-kat", *input_names]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # for onnxsim
         environment = {**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         try:
@@ -48,7 +54,24 @@ def to_tflite(onnx: Path, as_they_are: bool = False) -> bytes:
             raise ExportError(
                 f"onnx2tf made no usable file of {onnx.name} (exit code {done.returncode}); its last words:\n  {tail}"
             )
-        return made.read_bytes()
+        content = made.read_bytes()
+        if left := _left(content):
+            raise ExportError(
+                f"onnx2tf has no TFLite form of {', '.join(left)} in {onnx.name}; write it with operators of "
+                "docs/reference/operators.md"
+            )
+        return content
+
+
+def _left(content: bytes) -> list[str]:
+    """Operators that onnx2tf left as custom ones, each with its tensor."""
+    model = load(content)
+    found = []
+    for operator in model.subgraphs[0].operators:
+        name = operator_name(model, operator)
+        if name.startswith("ONNX_"):
+            found.append(f"{name.removeprefix('ONNX_')} at {tensor_name(graph(model).tensors[operator.outputs[0]])}")
+    return found
 
 
 def _input_names(path: Path) -> list[str]:
