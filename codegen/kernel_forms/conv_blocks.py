@@ -16,7 +16,6 @@ from tinyloc.codegen.graph import Tensor
 from tinyloc.codegen.kernel_forms.blocks import Block, block, gathered_bytes, rounding_constants
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
 
-
 DEEP = "sums of a channel may pass 24 bits: on a Cortex-M4 a multiplication does one channel, not two"
 
 

@@ -210,7 +210,8 @@ def test_on_each_core(kind: str, variant: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("core", ["dsp", "m3"])
 def test_every_place_where_an_unrolled_loop_is_entered(core: str, tmp_path: Path) -> None:
     """Windows of 1 to 17 words: assembly jumps into the midst of eight. An even and an odd number of channels."""
-    graph = load(all_of("CONV_2D", [(2, 3, 2 * n, 4 + n % 2, (1, 1), (1, 1), (1, 1), 1, True) for n in range(1, 18)], 3))
+    shapes = [(2, 3, 2 * n, 4 + n % 2, (1, 1), (1, 1), (1, 1), 1, True) for n in range(1, 18)]
+    graph = load(all_of("CONV_2D", shapes, 3))
     compile_graph(graph, tmp_path / "generated")
     network = ArmNetwork(tmp_path / "generated", *VARIANTS[core])
     for inputs in random_inputs(graph, seed=8, count=2):
