@@ -24,9 +24,10 @@
 #define TL_LANES_WORDS                                                                                                 \
     TL_LANES_WORD("0", "0", "")                                                                                        \
     TL_LANES_WORD("4", "16", "")                                                                                       \
-    TL_LANES_WORD("8", "32", "") TL_LANES_WORD("12", "48", "") TL_LANES_WORD("16", "64", "")                           \
-        TL_LANES_WORD("20", "80", "") TL_LANES_WORD("24", "96", "")                                                    \
-            TL_LANES_WORD("28", "112", "ldr.w %[t], %[end]\n\t")
+    TL_LANES_WORD("8", "32", "")                                                                                       \
+    TL_LANES_WORD("12", "48", "")                                                                                      \
+    TL_LANES_WORD("16", "64", "")                                                                                      \
+    TL_LANES_WORD("20", "80", "") TL_LANES_WORD("24", "96", "") TL_LANES_WORD("28", "112", "ldr.w %[t], %[end]\n\t")
 /* as tl_requantise_twice; t: multiplier, x0: shift, xp: zero */
 #define TL_LANES_OUTPUT(S)                                                                                             \
     "lsl %[" S "], %[" S "], #1\n\tsmull %[w], %[" S "], %[" S "], %[t]\n\tadd %[" S "], %[" S "], %[w], lsr #31\n\t"  \

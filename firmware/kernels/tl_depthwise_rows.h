@@ -102,10 +102,24 @@ TL_SHARED void tl_depthwise_row3(const int16_t *top, const int16_t *middle, cons
     if (width >= 4) {
         tl_row_lines(top, middle, bottom, own, channels, plane, width / 4, apart, step, out);
     }
-    if (left > 0) { /* of four more, the first ones */
+    if (left == 0) {
+        return;
+    }
+    top += along;
+    middle += along;
+    bottom += along;
+    out += (width - left) * step;
+    if (left <= 2 && !apart) {
+        for (const tl_depthwise_channel_t *c = own; c < own + channels; c++, out++) {
+            const tl_row_sums_t sums = tl_rows_two(tl_depthwise_start(c), top, middle, bottom, c);
+            tl_depthwise_two(out, tl_depthwise_end(sums), c, left, 0);
+            top += plane;
+            middle += plane;
+            bottom += plane;
+        }
+    } else { /* of four more, the first ones */
         uint8_t four[16];
-        tl_row_lines(top + along, middle + along, bottom + along, own, channels, plane, 1, apart, 4, four);
-        out += (width - left) * step;
+        tl_row_lines(top, middle, bottom, own, channels, plane, 1, apart, 4, four);
         for (const uint8_t *from = four; from < four + 4 * left; from += 4, out += step) {
             if (channels == 4) {
                 __builtin_memcpy(out, from, 4);
