@@ -9,16 +9,24 @@
 
 #include "tl_fully_connected.h"
 
-/* row r += value * w[r]; value fits 16 bits */
-static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const int8_t *w)
-{
 #if TL_DSP
-    const uint32_t word = tl_load4(w);
+/* row r += value * signed byte r of the word; value fits 16 bits */
+static inline tl_sums_t tl_scaled_bytes4(tl_sums_t sum, int32_t value, uint32_t word)
+{
     const uint32_t even = tl_sxtb16(word), odd = tl_sxtb16_ror8(word);
     sum.row0 = tl_smlabb(even, value, sum.row0);
     sum.row1 = tl_smlabb(odd, value, sum.row1);
     sum.row2 = tl_smlatb(even, value, sum.row2);
     sum.row3 = tl_smlatb(odd, value, sum.row3);
+    return sum;
+}
+#endif
+
+/* row r += value * w[r]; value fits 16 bits */
+static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const int8_t *w)
+{
+#if TL_DSP
+    sum = tl_scaled_bytes4(sum, value, tl_load4(w));
 #else
     sum.row0 += value * w[0];
     sum.row1 += value * w[1];
