@@ -13,9 +13,17 @@ from tinyloc.errors import counted
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.float_file import simplify
+from tinyloc.export.loops import write_loops_out
 from tinyloc.export.quantise import check
 from tinyloc.export.quantise.file_runner import Array, FileRunner
+<<<<<<< HEAD
+from tinyloc.export.quantise.graph import quantise
+from tinyloc.export.quantise.lstm import CellRanges
+from tinyloc.export.quantise.ranges import Range
+from tinyloc.export.quantise.rules import HELP
+=======
 from tinyloc.export.quantise.refine import refine
+>>>>>>> main
 from tinyloc.export.quantise.signal import Agreement, LayerSignal, compare
 from tinyloc.export.quantise.widths import Widths, dotted, layer_name
 from tinyloc.export.to_tflite import to_tflite
@@ -78,6 +86,7 @@ def _float_graph(model: Path) -> Any:
         raise ExportError(f"{model} is no TFLite file (no TFL3 mark) and has no ending .onnx")
     try:
         exact = load(content)
+        loops = write_loops_out(exact)
         if len(exact.subgraphs) == 1:
             name_uniquely(exact)
             simplify(exact)
@@ -85,6 +94,8 @@ def _float_graph(model: Path) -> Any:
         raise
     except Exception as error:  # a damaged flatbuffer fails anywhere
         raise ExportError(f"{model} is damaged ({type(error).__name__}: {error}); export the model again") from error
+    if loops:
+        raise ExportError(f"{model}: {'; '.join(loops)}; {HELP['WHILE']}")
     return exact
 
 

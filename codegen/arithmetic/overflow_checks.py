@@ -44,4 +44,4 @@ def wrapping_problems(factor: float, y: Tensor) -> list[str]:
     limit = 30 if y.zero_point == 0 else 14  # |product| <= 2**16 of int8
     if shift <= limit:
         return []
-    return [f"values are scaled by {factor:.3g}: {y.name} has too small a scale; calibrate the model again"]
+    return [f"values are scaled by {factor:.3g}, which overflows 32 bits; calibrate the model again"]
