@@ -12,12 +12,23 @@ import tempfile
 from pathlib import Path
 
 from tinyloc.environment import missing_module
+from tinyloc.errors import counted
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import graph, load, operator_name, tensor_name
 from tinyloc.export.onnx_groups import split_groups
 
 SUFFIX = "_float32.tflite"
 TIMEOUT_S = 600
+REFUSED = {
+    (
+        "If",
+        "Loop",
+        "Scan",
+    ): "control flow has no integer form; unroll the loop, or export the branch or the one time step that devices run",
+    ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"): "the file "
+    "holds integers already; give the float32 file",
+}
+"""Operators of ONNX that onnx2tf does not convert to a float graph, and what to do."""
 
 
 def to_tflite(onnx: Path, as_they_are: bool = False) -> bytes:
@@ -75,11 +86,23 @@ def _left(content: bytes) -> list[str]:
 
 
 def _input_names(path: Path) -> list[str]:
-    """Of an ONNX file."""
+    """Of an ONNX file. Raises ExportError where it is none, or is no float32 network without control flow."""
     import onnx
 
     try:
         graph = onnx.load(str(path)).graph
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # protobuf's own errors
         raise ExportError(f"{path} is no ONNX file ({error})") from error
+    halves = [one.name for one in graph.initializer if one.data_type == onnx.TensorProto.FLOAT16]
+    halves += [one.name for one in graph.input if one.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16]
+    problems = [f"{counted(len(halves), 'tensor')} of float16 ({', '.join(halves[:3])}): export it in float32"] * bool(
+        halves
+    )
+    for kinds, advice in REFUSED.items():
+        found = [f"{node.op_type} at {node.output[0]}" for node in graph.node if node.op_type in kinds]
+        problems += [f"{', '.join(found[:3])}: {advice}"] * bool(found)
+    if problems:
+        raise ExportError(f"{path}: {counted(len(problems), 'problem')}:\n  " + "\n  ".join(problems))
     return [value.name for value in graph.input]

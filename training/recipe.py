@@ -222,7 +222,7 @@ class BuildSettings(Build):
 
 
 SCORES_OF_8_BITS = {"int8", "mixed"}
-"""Arithmetics that positions can have; `mixed` as far as its widths leave the scores 8 bits, which the export checks."""
+"""Arithmetics of positions; `mixed` as far as its widths leave the scores 8 bits, which the compiler checks."""
 CANDIDATE_TABLES = ("input", "output", "training", "augmentation")
 """What candidates may change: nothing that changes the size of the network."""
 
@@ -289,13 +289,6 @@ class Recipe(Strict):
             problems.append("output.spread_m works without model.crf and label_smoothing only")
         problems += self.distillation.problems(self.model) if self.distillation else []
         problems += self.compression.problems(self.model)
-        taught = self.distillation
-        matched = taught is not None and (taught.hidden_weight > 0 or taught.relation_weight > 0)
-        if matched and self.compression.quantisation_aware and self.model.own:
-            problems.append(
-                "compression.quantisation_aware with distillation.hidden_weight or relation_weight works with "
-                "tinyloc's architectures only"
-            )
         if self.training.position_loss and steps > 1:
             problems.append("training.position_loss works with models of one sample only (window.steps = 1)")
         if problems:

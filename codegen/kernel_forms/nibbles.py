@@ -40,7 +40,7 @@ def pack_nibbles(prefix: str, weights: npt.NDArray[np.int64]) -> Constant:
 
 
 def pack_nibble_columns(prefix: str, weights: npt.NDArray[np.int64]) -> Constant:
-    """A column an input, of words of eight channels: byte j holds channels j (low half) and j + 4; filled with zeros."""
+    """A column an input, of words of eight channels: byte j holds channels j (low half) and j + 4, zeros at the end."""
     channels, depth = weights.shape
     whole = np.zeros((depth, -(-channels // WORD) * WORD), np.int64)
     whole[:, :channels] = weights.T

@@ -51,8 +51,7 @@ TL_OWN void tl_sparse_fully_connected_nibbles_s8(const void *entries, uint16_t c
             low = tl_scaled_low4(low, value, word);
             high = tl_scaled_high4(high, value, word);
         }
-        const int32_t sums[8] = {low.row0,  low.row1,  low.row2,  low.row3,
-                                 high.row0, high.row1, high.row2, high.row3};
+        const int32_t sums[8] = {low.row0, low.row1, low.row2, low.row3, high.row0, high.row1, high.row2, high.row3};
         for (int32_t i = 0; i < 8 && channel + i < channels; i++) {
             const int32_t total = (sums[i] >> TL_NIBBLE_SHIFT) + bias[channel + i];
             y[channel + i] = (int8_t)tl_fc_output(total, channel + i, scaling);

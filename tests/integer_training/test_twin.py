@@ -21,6 +21,7 @@ from tinyloc.integer_training.rounding import RoundingSettings, round_adaptively
 from tinyloc.integer_training.surrogates import surrogate
 from tinyloc.integer_training.twin import IntegerTwin
 from tinyloc.training.distil.guide import Guide
+from tinyloc.training.distil.hidden import watch
 from tinyloc.training.distil.settings import Distillation, Teacher
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
@@ -306,6 +307,18 @@ def test_convolutions_of_the_user_train_with_their_integers(widths: dict[str, st
     real = {name: value.detach().numpy() for name, value in twin.float_step.constants().items()}
     for name, values in twin.snapped().items():
         assert np.allclose(values, real[name], rtol=2e-6, atol=1e-9), name
+
+
+def test_hidden_states_of_a_class_of_the_user_are_those_before_its_head() -> None:
+    torch.manual_seed(2)
+    inner = Windowed(INPUTS, CLASSES)
+    model = OwnLocaliser(ModelSettings(architecture=f"{__name__}:Windowed"), inner, INPUTS, CLASSES)
+    twin, x = IntegerTwin(model, CALIBRATION, False, WIDTHS["w8a16"]), readings(3, seed=1)
+    seen = watch(twin)
+    scores = twin.network(x)
+    (state,) = seen.states
+    assert state.shape == (3, STEPS, 6) and state.requires_grad
+    torch.testing.assert_close(inner.head(state), scores, atol=0.01, rtol=0.01)
 
 
 class Pooled(torch.nn.Module):
