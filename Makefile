@@ -11,6 +11,8 @@ BOARD ?= stm32l4
 RUN ?= $(notdir $(basename $(RECIPE)))
 RUNS ?= runs
 PYTHON ?=
+KEY ?=
+LINK_KEY ?=
 SUPPORTED := 3.13 3.12 3.11
 BASE_TESTS ?= tests/boards tests/renode tests/codegen/test_reader.py tests/codegen/operators tests/device/test_zoo.py \
   tests/device/test_zoo_bytes.py tests/device/test_evaluate.py tests/tinyloc/test_portable.py tests/tinyloc/test_cli_boards.py
@@ -19,6 +21,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TINYLOC := $(BIN)/tinyloc
 WHERE := --runs-dir $(RUNS)
+KEYS = $(if $(KEY),--key $(KEY)) $(if $(LINK_KEY),--link-key $(LINK_KEY))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: help demo train export codegen firmware emulate report renode flash evaluate bench test test-base test-slow lint misra docs wheel lock audit clean distclean
@@ -138,7 +141,7 @@ demo: $(VENV)/.tools compiler ## the whole path on the simulated house, from tra
 	stage train $(TINYLOC) train $(RECIPE) --run $(RUN)
 	stage export $(TINYLOC) export $(RUN)
 	stage codegen $(TINYLOC) codegen $(RUN)
-	stage build $(TINYLOC) build $(RUN) --board $(BOARD)
+	stage build $(TINYLOC) build $(RUN) --board $(BOARD) $(KEYS)
 	stage emulate $(TINYLOC) emulate $(RUN) --board $(BOARD)
 
 train: $(VENV)/.tools ## train RECIPE into runs/RUN (goes on where it was interrupted)
@@ -152,7 +155,7 @@ codegen: $(VENV)/.base ## generate C from the bundle
 
 firmware: $(VENV)/.base compiler ## generate C and build the image for BOARD
 	$(TINYLOC) codegen $(RUN) $(WHERE)
-	$(TINYLOC) build $(RUN) --board $(BOARD) $(WHERE)
+	$(TINYLOC) build $(RUN) --board $(BOARD) $(KEYS) $(WHERE)
 
 emulate: $(VENV)/.base ## run the image in the emulator over the whole test set
 	$(TINYLOC) emulate $(RUN) --board $(BOARD) $(WHERE)

@@ -1,7 +1,7 @@
 """A LOOP as C: nested for loops around scalar expressions, each as far out as its operands allow."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from tinyloc.codegen.arithmetic import fixedpoint
@@ -10,7 +10,7 @@ from tinyloc.codegen.arithmetic.data_mode import number as data_number
 from tinyloc.codegen.arithmetic.scalar import clamped, offset, scaled
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.layer_code import Constant, Lowered
-from tinyloc.codegen.operators.base import ElementWise
+from tinyloc.codegen.operators.base import ElementWise, Parts
 from tinyloc.codegen.operators.batch_matmul import requantisation
 from tinyloc.codegen.operators.loop import Loop
 from tinyloc.codegen.passes.loops import VIEWS, extent, is_reduction
@@ -32,6 +32,8 @@ class _LoopText:
         self.constants: dict[str, Constant] = {}
         self.lines: list[str] = []
         self.done: set[int] = set()
+        self.parts: dict[int, Parts | None] = {}  # by number in the body
+        self.prepared: dict[int, dict[int, str]] = {}  # the same -> operand -> C variable
         self.written = {t for inner in self.body for t in inner.outputs}
 
     def level(self, tensor: int) -> int:
@@ -110,6 +112,41 @@ class _LoopText:
                 self.emit(depth, number, inner)
                 progress = True
 
+    def prepare(self, depth: int, number: int, inner: Operator, wanted: Sequence[int]) -> None:
+        """Statements that prepare operands as the rule's `parts` say."""
+        parts, names = self.parts[number], self.prepared.setdefault(number, {})
+        wanted = [i for i in wanted if i not in names]
+        if parts is None or not wanted:
+            return
+        for i in wanted:
+            names[i] = f"v{inner.outputs[0]}{'pq'[i]}"
+            self.put(depth, f"int32_t {names[i]};")
+        operands = {i: self.operand(inner.inputs[i]) for i in wanted}
+        for opening, texts in ((f"if ({parts.condition}) {{", parts.chosen), ("} else {", parts.otherwise)):
+            self.put(depth, opening)
+            for i in wanted:
+                self.put(depth + 1, f"{names[i]} = {texts[i].format(operands[i])};")
+        self.put(depth, "}")
+
+    def prepare_ahead(self, depth: int) -> None:
+        """Prepare operands that are known here, outside of the loops of their operators."""
+        for number, inner in enumerate(self.body):
+            if number in self.done or inner.kind in VIEWS or is_reduction(self.graph, inner):
+                continue
+            if self.parts_of(number, inner) is not None and self.operator_level(inner) > depth:
+                self.prepare(depth, number, inner, [i for i, t in enumerate(inner.inputs) if self.known(t)])
+
+    def known(self, tensor: int) -> bool:
+        data = self.graph.tensors[tensor].data
+        return tensor in self.scalar or (data is not None and data.size == 1)
+
+    def parts_of(self, number: int, inner: Operator) -> Parts | None:
+        if number not in self.parts:
+            rule = self.rule.rule(self.graph, inner)
+            assert isinstance(rule, ElementWise)
+            self.parts[number] = rule.parts(self.graph, inner)
+        return self.parts[number]
+
     def emit(self, depth: int, number: int, inner: Operator) -> None:
         y = inner.outputs[0]
         self.done.add(number)
@@ -118,9 +155,12 @@ class _LoopText:
         else:
             rule = self.rule.rule(self.graph, inner)
             assert isinstance(rule, ElementWise)
-            expression = rule.expression(
-                self.graph, inner, [self.operand(t) for t in inner.inputs], f"{self.prefix}_{number}"
-            )
+            if self.parts_of(number, inner) is None:
+                operands = [self.operand(t) for t in inner.inputs]
+            else:
+                self.prepare(depth, number, inner, range(len(inner.inputs)))
+                operands = [self.prepared[number][i] for i in range(len(inner.inputs))]
+            expression = rule.expression(self.graph, inner, operands, f"{self.prefix}_{number}")
             self.constants.update({c.name: c for c in expression.constants})
             self.scalar[y] = f"v{y}"
             self.put(depth, f"const int32_t v{y} = {expression.text}; /* {inner.origin[0]} */")
@@ -136,6 +176,7 @@ class _LoopText:
         self.compute(depth)
         if depth == len(self.axes):
             return
+        self.prepare_ahead(depth)
         innermost = depth == len(self.axes) - 1
         sums = [n for n, inner in enumerate(self.body) if is_reduction(self.graph, inner)] if innermost else []
         for n in sums:
@@ -176,21 +217,21 @@ class _LoopText:
 def side_by_side(lines: list[str], axis: str, lanes: int) -> list[str]:
     """The statements of a loop's body for several elements, statement by statement.
 
-    Values of the body get a letter an element; its loads all come first, so no element's store precedes them.
-    lanes: 1 to 4.
+    Values of the body get a letter an element; its loads all come first, so no element's store precedes them. A
+    statement that chooses is written once. lanes: 1 to 4.
     """
     if lanes == 1:
         return lines
-    own = set(re.findall(r"const int32_t (v\d+) =", "\n".join(lines)))
+    own = set(re.findall(r"int32_t (v\d+[pq]?)(?: =|;)", "\n".join(lines)))
 
     def lane(line: str, number: int) -> str:
         text, mark, comment = line.partition(" /*")  # the operator's name, which the first element keeps
-        text = re.sub(r"\bv\d+\b", lambda found: found[0] + "abcd"[number] * (found[0] in own), text)
+        text = re.sub(r"\bv\d+[pq]?\b", lambda found: found[0] + "abcd"[number] * (found[0] in own), text)
         if number == 0:
             return text + mark + comment
         return re.sub(rf"(?<=\[){axis}(?=\])|\b{axis}\b(?= \*)|(?<=\+ ){axis}(?=\])", f"({axis} + {number})", text)
 
-    return [lane(line, number) for line in lines for number in range(lanes)]
+    return [lane(line, number) for line in lines for number in range(1 if line.endswith(("{", "}")) else lanes)]
 
 
 def lower_loop(graph: Graph, op: Operator, rule: Loop, prefix: str, names: Mapping[int, str]) -> Lowered:

@@ -15,7 +15,7 @@ from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number, require
 from tinyloc.codegen.arithmetic.scalar import clamped, offset, scaled_doubled
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.layer_code import Array, Expression
-from tinyloc.codegen.operators.base import ElementWise, broadcast, clamp, quantised_problems
+from tinyloc.codegen.operators.base import ElementWise, Parts, broadcast, clamp, quantised_problems
 
 
 @dataclass(frozen=True)
@@ -74,43 +74,39 @@ class Add(ElementWise):
         total = fixedpoint.scale_twice_rounded(left + self.sign * right, *f.output) + ty.zero_point
         return [clamp(total, *activation_range(ty, op.attributes.get("activation", 0)), ty.element)]
 
+    def parts(self, graph: Graph, op: Operator) -> Parts | None:
+        """Twice each operand where it is data which has the larger scale, and is only shifted.
+
+        The other is scaled; where both scales are the same, 2**31 - 1 and a shift by 1 halve it exactly: its lowest
+        bits are zeros.
+        """
+        if not in_data_mode():
+            return None
+        f, zeros = factors(graph, op), [graph.tensors[t].zero_point for t in op.inputs]
+        swap = f.a == (1 << 30, 0)  # else b is the larger
+        small, (multiplier, shift) = (1, f.b) if swap else (0, f.a)
+        if (multiplier, shift) == (1 << 30, 0):
+            multiplier, shift = 2**31 - 1, -1
+        shift = shift if multiplier else -1
+        require(-30 <= shift < 0, f"an operand is scaled by {multiplier * 2.0 ** (shift - 31):.3g}")
+        bits = f.left_shift
+        factor = f"{number(multiplier)}, {number(1 << (-shift - 1))}, {number(-shift)}"
+        scaled = f"tl_scaled_of_data({{}}, {number(-zeros[small] * (2 << bits))}, {factor}, {bits})"
+        shifted = f"tl_shifted_of_data({{}}, {number(-zeros[1 - small] * (1 << bits))}, {bits})"
+        return Parts(f"{number(int(swap))} != 0", (shifted, scaled), (scaled, shifted))
+
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         ta, tb, ty = (graph.tensors[t] for t in (*op.inputs, op.outputs[0]))
         f = factors(graph, op)
         activation = op.attributes.get("activation", 0)
-        if in_data_mode():
-            twice = _doubled_data(operands, (ta.zero_point, tb.zero_point), f, self.sign)
-            total = scaled_doubled(twice, "", *f.output)
+        if in_data_mode():  # the operands are those of `parts`
+            total = scaled_doubled(f"{operands[0]} {'+' if self.sign > 0 else '-'} {operands[1]}", "", *f.output)
             return Expression(clamped(total, ty.zero_point, *activation_range(ty, activation), activation != 0))
         left = _doubled_operand(offset(operands[0], -ta.zero_point), f.left_shift, f.a)
         right = _doubled_operand(offset(operands[1], -tb.zero_point), f.left_shift, f.b)
         twice = f"{left} {'+' if self.sign > 0 else '-'} {right}"
         total = scaled_doubled(twice, f"({twice}) / 2", *f.output)
         return Expression(clamped(total, ty.zero_point, *activation_range(ty, activation)))
-
-
-def _doubled_data(operands: Sequence[str], zeros: tuple[int, int], f: Factors, sign: int) -> str:
-    """Twice the sum where it is data which operand has the larger scale, and is only shifted.
-
-    The other is scaled; where both scales are the same, 2**31 - 1 and a shift by 1 halve it exactly: its lowest bits
-    are zeros.
-    """
-    swap = f.a == (1 << 30, 0)  # else b is the larger
-    small, (multiplier, shift) = (1, f.b) if swap else (0, f.a)
-    if (multiplier, shift) == (1 << 30, 0):
-        multiplier, shift = 2**31 - 1, -1
-    shift = shift if multiplier else -1
-    require(-30 <= shift < 0, f"an operand is scaled by {multiplier * 2.0 ** (shift - 31):.3g}")
-    signs = (1, sign)
-    bits = f.left_shift
-    numbers = [
-        number(-1 if swap else 0), number(-zeros[small] * (2 << bits)), number(multiplier), number(1 << (-shift - 1)),
-        number(-shift), number(-zeros[1 - small] * (1 << bits)),
-    ]  # fmt: skip
-    arguments = f"{operands[0]}, {operands[1]}, {', '.join(numbers)}, {bits}"
-    if sign > 0:
-        return f"tl_sum_of_data({arguments})"
-    return f"tl_difference_of_data({arguments}, {number(signs[small])}, {number(signs[1 - small])})"
 
 
 def _doubled_operand(text: str, left_shift: int, factor: tuple[int, int]) -> str:

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyloc.codegen.arithmetic import fixedpoint
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number
 from tinyloc.codegen.arithmetic.overflow_checks import reach, scale_problems
 from tinyloc.codegen.arithmetic.scalar import clamped, offset, scaled
 from tinyloc.codegen.graph import RANGE, Graph, Operator
 from tinyloc.codegen.layer_code import Array, Expression
-from tinyloc.codegen.operators.base import ElementWise, clamp, quantised_problems
+from tinyloc.codegen.operators.base import ElementWise, Parts, clamp, quantised_problems
 
 
 class Rescale(ElementWise):
@@ -62,12 +63,25 @@ class Rescale(ElementWise):
         result = fixedpoint.scale_twice_rounded(centred, *self._factor(graph, op)) + ty.zero_point
         return [clamp(result, *self._bounds(graph, op), ty.element)]
 
+    def parts(self, graph: Graph, op: Operator) -> Parts | None:
+        """The operand at the output's scale; where both scales are one, as data may have it, nothing is scaled."""
+        if not in_data_mode():
+            return None
+        factor, centred = self._factor(graph, op), self._centred(graph, op, "{}")
+        return Parts(f"{number(int(factor == (1 << 30, 1)))} != 0", (centred,), (scaled(centred, *factor),))
+
+    def _centred(self, graph: Graph, op: Operator, operand: str) -> str:
+        tx = graph.tensors[op.inputs[0]]
+        centred = offset(operand, -tx.zero_point, tx.element)
+        return f"tl_abs({centred})" if self.magnitude else centred
+
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
-        tx, ty = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
-        centred = offset(operands[0], -tx.zero_point, tx.element)
-        if self.magnitude:
-            centred = f"tl_abs({centred})"
-        rescaled, limited = scaled(centred, *self._factor(graph, op)), self.low is not None or self.high is not None
+        ty = graph.tensors[op.outputs[0]]
+        limited = self.low is not None or self.high is not None
+        if in_data_mode():
+            rescaled = operands[0]  # by `parts`
+        else:
+            rescaled = scaled(self._centred(graph, op, operands[0]), *self._factor(graph, op))
         return Expression(clamped(rescaled, ty.zero_point, *self._bounds(graph, op), limited=limited))
 
 

@@ -6,6 +6,7 @@ call of a kernel in firmware/kernels.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,27 @@ class Rule(ABC):
         return ()
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Two ways to prepare the operands of an operator, between which a number of the model chooses."""
+
+    condition: str
+    """C of the choice."""
+    chosen: tuple[str, ...]
+    """Of each operand the C where the condition holds; "{}" stands for the operand."""
+    otherwise: tuple[str, ...]
+
+
 class ElementWise(Rule):
     """Output element i depends on the (broadcast) input elements i only."""
 
     @abstractmethod
     def expression(self, graph: Graph, op: Operator, operands: Sequence[str], prefix: str) -> Expression:
         """The scalar as C; `operands` are int32_t expressions, `prefix` starts the names of tables."""
+
+    def parts(self, graph: Graph, op: Operator) -> Parts | None:
+        """What becomes of the operands first where data choose how; None: they go into `expression` as they are."""
+        return None
 
 
 class KernelRule(Rule):

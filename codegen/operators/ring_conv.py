@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyloc.codegen.arithmetic.data_mode import number
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number
 from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.kernel_forms.blocks import fits_blocks, rounding_constants
@@ -57,7 +57,7 @@ class RingConv(KernelRule):
         slots, channels = taps.shape
         bias, names = bias_of(graph, op), operand_names(graph, op)
         start = (np.zeros(channels, np.int64) if bias is None else bias) - x.zero_point * taps.sum(axis=0)
-        rounding = rounding_constants(prefix, r)
+        rounding, limited = rounding_constants(prefix, r), op.attributes.get("activation", 0) != 0
         twice = np.concatenate([taps, taps])[: 2 * slots - 1]
         constants = (
             Constant(f"{prefix}_weights", "int8_t", twice.ravel(), f"[{slots}][{channels}] twice, oldest first"),
@@ -71,11 +71,11 @@ class RingConv(KernelRule):
             "slots": slots,
             "channels": channels,
             "per_channel": int(len(r.factor) > 1),
-            "zero": number(2 * r.zero_point + 1),
-            "low": number(r.low),
-            "high": number(r.high),
+            "zero": 1 if x.element == "int16" else number(2 * r.zero_point + 1),
+            "low": number(r.low) if limited else r.low,
+            "high": number(r.high) if limited else r.high,
         }
         layer = f"static const tl_ring_conv_t layer = {{{', '.join(f'.{k} = {v}' for k, v in fields.items())}}};"
-        suffix = "s16" if x.element == "int16" else "s8"
+        suffix = ("s16" if x.element == "int16" else "s8") + ("_here" if in_data_mode() else "")
         call = f"tl_ring_conv_{suffix}(&layer, {names[op.inputs[0]]}, {names[op.inputs[3]]}[0], y);"
         return Lowered((layer, call), constants, ("tl_ring_conv.h",), int(taps.size))

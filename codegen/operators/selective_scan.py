@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.arithmetic.data_mode import number
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, number, require
 from tinyloc.codegen.arithmetic.fixedpoint import quantise_multiplier
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.codegen.layer_code import Array, Constant, Lowered
@@ -193,6 +193,8 @@ class SelectiveScan(KernelRule):
         s, rates, names = settings(graph, op), graph.tensors[op.inputs[7]], operand_names(graph, op)
         channels, states = rates.shape
         assert rates.data is not None
+        least = f"the sum of the scan loses {s.sum_shift} bits; a program whose numbers are data needs 2 to 31"
+        require(not in_data_mode() or 2 <= s.sum_shift < 32, least)
         constants = (
             Constant(f"{prefix}_rates", "int16_t", rates.data.ravel(), f"{list(rates.shape)} -A: {rates.name}"),
             Constant(f"{prefix}_skip", "int32_t", s.skip, f"D, [{channels}]"),

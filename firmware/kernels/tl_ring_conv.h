@@ -83,8 +83,9 @@ static inline int8_t tl_ring_output_s8(const tl_ring_conv_t *layer, int32_t sum,
     return (int8_t)tl_clamp(output, layer->low, layer->high);
 }
 
-#define TL_RING_CONV(NAME, VALUE, SUMS, OUTPUT)                                                                        \
-    TL_SHARED void NAME(const tl_ring_conv_t *layer, const VALUE *x, int32_t head, VALUE *y)                           \
+/* ..._here: for a layer whose numbers are data, which the compiler keeps in registers there */
+#define TL_RING_CONV(LINKAGE, NAME, VALUE, SUMS, OUTPUT)                                                               \
+    LINKAGE void NAME(const tl_ring_conv_t *layer, const VALUE *x, int32_t head, VALUE *y)                             \
     {                                                                                                                  \
         const int32_t channels = layer->channels, whole = channels - channels % 4;                                     \
         const int8_t *weights = layer->weights + (layer->slots - 1 - head) * channels;                                 \
@@ -105,7 +106,9 @@ static inline int8_t tl_ring_output_s8(const tl_ring_conv_t *layer, int32_t sum,
             y[c] = OUTPUT(layer, sum, c);                                                                              \
         }                                                                                                              \
     }
-TL_RING_CONV(tl_ring_conv_s16, int16_t, tl_ring_sums_s16, tl_ring_output_s16)
-TL_RING_CONV(tl_ring_conv_s8, int8_t, tl_ring_sums_s8, tl_ring_output_s8)
+TL_RING_CONV(TL_SHARED, tl_ring_conv_s16, int16_t, tl_ring_sums_s16, tl_ring_output_s16)
+TL_RING_CONV(TL_SHARED, tl_ring_conv_s8, int8_t, tl_ring_sums_s8, tl_ring_output_s8)
+TL_RING_CONV(TL_INLINE, tl_ring_conv_s16_here, int16_t, tl_ring_sums_s16, tl_ring_output_s16)
+TL_RING_CONV(TL_INLINE, tl_ring_conv_s8_here, int8_t, tl_ring_sums_s8, tl_ring_output_s8)
 
 #endif

@@ -215,6 +215,18 @@ TL_INLINE int64_t tl_scan_read(const int16_t *c, const int16_t *h, int32_t state
 }
 
 /* sum >> shift within 31 bits */
+#ifdef TL_UPDATABLE /* the shift is data, from 2 to 31: the upper word says whether the result fits */
+TL_INLINE int32_t tl_scan_narrowed(int64_t sum, int32_t shift)
+{
+    const int32_t limit = (1 << 30) - 1;
+    const int32_t high = (int32_t)(sum >> 32), most = (int32_t)(1u << (shift - 2));
+    const int32_t low = (int32_t)((uint32_t)high << (32 - shift) | (uint32_t)sum >> shift);
+    if ((uint32_t)high + (uint32_t)most >= 2u * (uint32_t)most) {
+        return high < 0 ? -limit : limit;
+    }
+    return low < -limit ? -limit : low;
+}
+#else
 static inline int32_t tl_scan_narrowed(int64_t sum, int32_t shift)
 {
     const int32_t limit = (1 << 30) - 1;
@@ -226,6 +238,7 @@ static inline int32_t tl_scan_narrowed(int64_t sum, int32_t shift)
     const int64_t narrowed = sum >> shift;
     return narrowed > limit ? limit : narrowed < -limit ? -limit : (int32_t)narrowed;
 }
+#endif
 
 typedef struct {
     int32_t rate, drive;

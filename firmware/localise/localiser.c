@@ -21,8 +21,9 @@ static tl_input_t quantise(int8_t dbm) {
 
 #if !TL_SPARSE || TL_HOLD > 0
 static void clear(tl_localiser_t *localiser) {
+    const tl_input_t silent = TL_INPUT_ZERO;
     for (uint16_t i = 0; i < TL_INPUTS; i++) {
-        localiser->input[i] = TL_INPUT_ZERO;
+        localiser->input[i] = silent;
     }
 }
 #endif
@@ -77,8 +78,9 @@ static uint16_t fill(tl_localiser_t *localiser, uint16_t heard) {
 
 #if !TL_CRF
 static uint16_t best_class(const tl_score_t *scores) {
+    const int32_t classes = TL_CLASS_COUNT;
     uint16_t best = 0;
-    for (uint16_t c = 1; c < TL_CLASS_COUNT; c++) {
+    for (uint16_t c = 1; c < classes; c++) {
         if (scores[c] > scores[best]) {
             best = c;
         }
@@ -92,7 +94,8 @@ static void remember(tl_localiser_t *localiser, const tl_score_t *scores) {
 #if TL_ONLINE
     tl_online_add(&localiser->online, scores);
 #elif TL_CRF
-    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
+    const int32_t classes = TL_CLASS_COUNT;
+    for (uint16_t c = 0; c < classes; c++) {
         localiser->scores[localiser->head][c] = scores[c];
     }
 #elif TL_WINDOW > 1
@@ -163,10 +166,11 @@ void tl_localiser_init(tl_localiser_t *localiser) {
 }
 
 tl_status_t tl_localiser_check(const tl_reading_t *readings, uint16_t count, uint16_t *position) {
+    const int32_t inputs = TL_INPUT_COUNT;
     int32_t last = -1;
     for (uint16_t i = 0; i < count; i++) {
         *position = i;
-        if (readings[i].index >= TL_INPUT_COUNT) {
+        if (readings[i].index >= inputs) {
             return TL_ERR_INDEX;
         }
         if (readings[i].index <= last) {
@@ -198,8 +202,9 @@ tl_status_t tl_localiser_sample(tl_localiser_t *localiser, tl_model_arena_t *are
 void tl_localiser_sample_dense(tl_localiser_t *localiser, tl_model_arena_t *arena, const int8_t *dbm,
                                tl_estimate_t *out) {
     begin(localiser);
+    const int32_t inputs = TL_INPUT_COUNT;
     uint16_t heard = 0;
-    for (uint16_t i = 0; i < TL_INPUT_COUNT; i++) {
+    for (uint16_t i = 0; i < inputs; i++) {
         if (dbm[i] != TL_MISSING_DBM) {
             hear(localiser, heard, i, dbm[i]);
             heard++;

@@ -41,20 +41,21 @@ void tl_online_init(tl_online_t *online) {
 }
 
 void tl_online_add(tl_online_t *online, const tl_score_t *scores) {
+    const int32_t classes = TL_CLASS_COUNT;
     int32_t *paths = online->paths;
     if (!online->started) {
         online->started = 1;
-        for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
+        for (uint16_t c = 0; c < classes; c++) {
             paths[c] = tl_crf_start[c] + scores[c];
         }
         return;
     }
     int32_t from[TL_CLASSES];
     int32_t largest = paths[0];
-    for (uint16_t c = 1; c < TL_CLASS_COUNT; c++) {
+    for (uint16_t c = 1; c < classes; c++) {
         largest = paths[c] > largest ? paths[c] : largest;
     }
-    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
+    for (uint16_t c = 0; c < classes; c++) {
         from[c] = paths[c] - largest;
     }
     extend(from, paths, online->back[online->head], scores);
@@ -62,8 +63,9 @@ void tl_online_add(tl_online_t *online, const tl_score_t *scores) {
 }
 
 uint16_t tl_online_decide(const tl_online_t *online) {
+    const int32_t classes = TL_CLASS_COUNT;
     uint16_t best = 0;
-    for (uint16_t c = 1; c < TL_CLASS_COUNT; c++) {
+    for (uint16_t c = 1; c < classes; c++) {
         if (online->paths[c] > online->paths[best]) {
             best = c;
         }
@@ -91,13 +93,14 @@ static int32_t ahead(const int32_t *values, uint16_t best) {
 }
 
 uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest, int32_t *margin) {
+    const int32_t classes = TL_CLASS_COUNT;
     int32_t paths[2][TL_CLASSES];
     tl_origin_t back[TL_WINDOW][TL_CLASSES]; /* row 0 is not used */
     uint16_t votes[TL_CLASSES] = {0};
 
     const tl_score_t *scores = ring + (uint32_t)oldest * TL_CLASSES;
     const tl_score_t *ring_end = ring + (uint32_t)TL_WINDOW * TL_CLASSES;
-    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
+    for (uint16_t c = 0; c < classes; c++) {
         paths[0][c] = tl_crf_start[c] + scores[c];
     }
     uint16_t now = 0;
@@ -111,7 +114,7 @@ uint16_t tl_viterbi_mode(const tl_score_t *ring, uint16_t oldest, int32_t *margi
     }
 
     uint16_t best = 0;
-    for (uint16_t c = 0; c < TL_CLASS_COUNT; c++) {
+    for (uint16_t c = 0; c < classes; c++) {
         paths[now][c] += tl_crf_end[c];
         if (paths[now][c] > paths[now][best]) {
             best = c;

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_bundle import small_bundle
 from tinyloc.boards import load_board
+from tinyloc.codegen.compile import compile_bundle
 from tinyloc.device.image import build as building
 from tinyloc.device.image.build import BuildError, board_header, build_firmware, load_build, memory_script
 from tinyloc.device.image.footprint import flash_bytes, static_ram_bytes
+from tinyloc.device.link.key import SharedKey
+from tinyloc.device.update.image import updatable_image
 
 FIXTURES = Path(__file__).parent.parent / "firmware" / "fixtures"
 BOARD = load_board("stm32l4")
@@ -55,6 +59,21 @@ def test_the_same_image_on_another_day(generated, tmp_path, monkeypatch):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", str(day * 86_400))  # gcc's date
         images.append(build_firmware(generated, BOARD, tmp_path / str(day)).elf.read_bytes())
     assert images[0] == images[1]
+
+
+@needs_compiler
+def test_the_same_image_with_keys_elsewhere_on_another_day(tmp_path, monkeypatch):
+    images = []
+    for day, place in ((1, "a"), (20_000, "some other/place")):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", str(day * 86_400))
+        folder = tmp_path / place
+        compile_bundle(small_bundle(folder / "bundle", recurrent=False), folder / "generated", updatable=True)
+        key = SharedKey(bytes(range(32)))
+        update = updatable_image(folder / "generated", BOARD, key, 3)
+        built = build_firmware(folder / "generated", BOARD, folder / "out", update=update, link_key=key)
+        images.append((built.elf.read_bytes(), built.bin.read_bytes()))
+    assert images[0] == images[1]
+    assert str(tmp_path).encode() not in images[0][0]
 
 
 @needs_compiler

@@ -167,3 +167,28 @@ def test_answers_without_a_tag_or_of_another_request_are_not_believed(generated:
 def test_a_part_without_a_random_generator_is_refused(generated: Path, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="random generator"):
         build_firmware(generated, load_board("cortex-m4"), tmp_path / "out", link_key=KEY)
+
+
+def test_a_recipe_that_asks_for_a_key_builds_no_image_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from tinyloc.bundle.schema import read_bundle, write_bundle
+    from tinyloc.main import app
+
+    run = tmp_path / "runs" / "hall"
+    bundle = small_bundle(run / "bundle", recurrent=False)
+    asked = read_bundle(bundle)
+    write_bundle(asked.model_copy(update={"build": asked.build.model_copy(update={"link_key": True})}), bundle)
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["codegen", "hall"]).exit_code == 0
+    monkeypatch.delenv("TINYLOC_LINK_KEY", raising=False)
+    refused = CliRunner().invoke(app, ["build", "hall", "--board", "stm32l4"])
+    assert refused.exit_code != 0 and "TINYLOC_LINK_KEY" in str(refused.exception)
+    key = bytes(range(200, 232))
+    (tmp_path / "link.key").write_bytes(key)
+    monkeypatch.setenv("TINYLOC_LINK_KEY", "link.key")
+    built = CliRunner().invoke(app, ["build", "hall", "--board", "stm32l4"])
+    assert built.exit_code == 0, built.output
+    kept = [path for path in run.rglob("*") if path.is_file() and path.suffix not in (".elf", ".bin")]
+    assert kept and not any(key in path.read_bytes() or key.hex().encode() in path.read_bytes() for path in kept)
+    assert key.hex() not in built.output and key in next(run.rglob("firmware.bin")).read_bytes()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyloc.api.run_layout import NATIVE, RunLayout
-from tinyloc.errors import counted
+from tinyloc.errors import UserError, counted
 
 if TYPE_CHECKING:
     from tinyloc.boards import Board
@@ -78,7 +78,11 @@ def build_image(
 
     Returns:
         The image, and how its flash is used.
+
+    Raises:
+        UserError: the recipe asks for a key of the link, and none is given.
     """
+    from tinyloc.bundle.schema import read_bundle
     from tinyloc.codegen.backend_names import backend_named
     from tinyloc.codegen.manifest import read_manifest
     from tinyloc.device.image.backends import extras_of
@@ -86,6 +90,12 @@ def build_image(
     from tinyloc.device.image.footprint import measure_flash
     from tinyloc.device.link.key import read_key
 
+    if link_key is None and read_bundle(layout.need(layout.bundle, "export")).build.link_key:
+        raise UserError(
+            f"{layout.path.name}: the recipe asks for tags on the link ([build] link_key = true) and there is no key; "
+            "run `tinyloc build` with --link-key FILE, or set TINYLOC_LINK_KEY=FILE. "
+            "`head -c 32 /dev/urandom > link.key` makes a key"
+        )
     kernels = backend_named(backend)
     generated = layout.need_generated(arithmetic, kernels)
     out = layout.firmware(board.name, kernels, debug_layers)

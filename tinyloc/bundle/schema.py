@@ -292,6 +292,8 @@ class Build(Strict):
     """Access points that a later model of an updatable device may have; null: as many as this one."""
     most_classes: Annotated[int, Field(ge=2, le=32767)] | None = None
     """Classes that a later model of an updatable device may have; null: as many as this one."""
+    link_key: bool = False
+    """Whether an image must have a key of the link (docs/reference/link.md); the key itself is never in a bundle."""
 
 
 SamplesFrom = Literal["test set", "golden scans"]

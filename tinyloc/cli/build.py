@@ -44,7 +44,7 @@ def build(
     if board == ALL_BOARDS:
         options = {
             "--arithmetic": arithmetic, "--optimise": optimise, "--backend": backend, "--debug-layers": debug_layers,
-            "--key": key, "--model-version": model_version, "--runs-dir": runs_dir,
+            "--key": key, "--link-key": link_key, "--model-version": model_version, "--runs-dir": runs_dir,
         }  # fmt: skip
         on_every_board("build", run, options, part_names(), json)
         return

@@ -116,6 +116,7 @@ LinkKeyOption = Annotated[
     Path | None,
     typer.Option(
         "--link-key",
+        envvar="TINYLOC_LINK_KEY",
         help="File with the key of the link: requests that change the device need a tag. Default: no tags.",
     ),
 ]
