@@ -104,7 +104,7 @@ EIGHTS = """
 #include "kernels/tl_sparse.h"
 extern const int8_t weights[];
 extern const int32_t bias[], high[];
-extern const  low[];
+extern const int32_t low[];
 extern const int8_t shift[];
 void layer(const void *entries, uint16_t count, int16_t *y);
 void layer(const void *entries, uint16_t count, int16_t *y)
