@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, short_number
 from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, sum_bounds
 from tinyloc.codegen.graph import Tensor
 from tinyloc.codegen.layer_code import Array, Constant
@@ -103,9 +104,10 @@ def rounding_fields(r: Requantisation, constants: tuple[Constant, ...]) -> dict[
     return {**names, "per_channel": int(len(r.factor) > 1)}
 
 
-def limits(r: Requantisation) -> dict[str, int]:
+def limits(r: Requantisation) -> dict[str, str]:
     """How a rounded sum becomes an output; int16 has no zero point."""
-    return {**({} if r.element == "int16" else {"zero": 2 * r.zero_point + 1}), "low": r.low, "high": r.high}
+    zero = {} if r.element == "int16" else {"zero": short_number(2 * r.zero_point + 1)}
+    return {**zero, "low": short_number(r.low), "high": short_number(r.high)}
 
 
 def fields(values: dict[str, object]) -> str:
@@ -143,7 +145,7 @@ def block(
     values |= rounding_fields(r, rounding)
     if x.element == "int8":
         negatives = (rows < 0).sum(axis=1)
-        width = 1 if negatives.max() < 256 else 2
+        width = 1 if (rows.shape[1] if in_data_mode() else negatives.max()) < 256 else 2
         comment = f"[{len(filters)}], negative weights"
         constants.append(Constant(f"{prefix}_negatives", "uint8_t", little_endian(negatives, width), comment))
         values |= {"negatives": f"TL_LANES_ONLY({constants[-1].name})", "negatives_bytes": width}
