@@ -16,14 +16,8 @@ from tinyloc.export.float_file import simplify
 from tinyloc.export.loops import write_loops_out
 from tinyloc.export.quantise import check
 from tinyloc.export.quantise.file_runner import Array, FileRunner
-<<<<<<< HEAD
-from tinyloc.export.quantise.graph import quantise
-from tinyloc.export.quantise.lstm import CellRanges
-from tinyloc.export.quantise.ranges import Range
-from tinyloc.export.quantise.rules import HELP
-=======
 from tinyloc.export.quantise.refine import refine
->>>>>>> main
+from tinyloc.export.quantise.rules import HELP
 from tinyloc.export.quantise.signal import Agreement, LayerSignal, compare
 from tinyloc.export.quantise.widths import Widths, dotted, layer_name
 from tinyloc.export.to_tflite import to_tflite

@@ -12,8 +12,8 @@ import numpy as np
 from tinyloc.codegen.c_text import c_comment
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.frontend import schema
-from tinyloc.codegen.frontend.operator_codes import operator_name
 from tinyloc.codegen.frontend.loops import FileTensor, step_of, written_out
+from tinyloc.codegen.frontend.operator_codes import operator_name
 from tinyloc.codegen.frontend.refusals import WAYS_OUT, grouped, some, unsupported
 from tinyloc.codegen.frontend.signatures import several
 from tinyloc.codegen.frontend.variables import CALL_ONCE, bind_variables, initial_values
@@ -494,9 +494,7 @@ class _Reader:
             op.origin[0]
             for op in operators
             if op.kind not in _UNSIGNED_KINDS
-            and any(
-                t != -1 and sources[t].Type() == schema.TensorType.UINT8 for t in (*op.inputs, *op.outputs)
-            )
+            and any(t != -1 and sources[t].Type() == schema.TensorType.UINT8 for t in (*op.inputs, *op.outputs))
         ]
         if unsigned:
             self.problems.append(
