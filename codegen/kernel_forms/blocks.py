@@ -22,7 +22,7 @@ from tinyloc.codegen.layer_code import Array, Constant, Macro
 RAISE = 129
 """TL_RAISE: gathered values are x + 129, from 1 to 256."""
 PIXELS, CHANNELS = 4, 2
-TWO_CHANNELS = Macro("TL_CHANNELS", CHANNELS, CHANNELS)
+TWO_CHANNELS = Macro("TL_TWO_CHANNELS", CHANNELS, CHANNELS)
 LARGEST_VALUE, HIGH_SUM = 256, 1 << 23
 """Of raised values; sums of a second channel that tl_block_pairs.h finds in 24 bits are less."""
 

@@ -1,7 +1,7 @@
 /* Four pixels x two channels of int8 at a time, sums and scaling in one piece: GCC would keep half of the sums in
  * memory.
  *
- * On the Cortex-M4 a half-word of weights is a + 256 * b, of channel a and b (TL_CHANNELS). One SMLAD of two such
+ * On the Cortex-M4 a half-word of weights is a + 256 * b, of channel a and b (TL_TWO_CHANNELS). One SMLAD of two such
  * halves as they lie there adds up the sums low + 256 * high, another after SXTB16 adds up low alone; the difference is
  * 256 * high, exact as long as high keeps within 24 bits, which the compiler has proved. 5 loads, 1 SXTB16 and 8 SMLAD
  * make 16 products. Sums are doubled for SMMULR. SMMLSR shifts right, rounds and adds the zero point in one. The

@@ -19,7 +19,7 @@
 #define TL_COLUMN(a, b, c, d) TL_WORD(TL_BIASED(a), TL_PLAIN(b), TL_BIASED(c), TL_PLAIN(d))
 #define TL_BIAS(bias, weights) (bias)
 /* of two channels of a convolution: the half-word a + 256 * b, tl_block_pairs.h */
-#define TL_CHANNELS(a, b) (a), ((b) - ((a) < 0))
+#define TL_TWO_CHANNELS(a, b) (a), ((b) - ((a) < 0))
 #else
 /* a word: four rows of one depth, all biased */
 #define TL_COLUMN(a, b, c, d) TL_WORD(TL_BIASED(a), TL_BIASED(b), TL_BIASED(c), TL_BIASED(d))
@@ -27,7 +27,7 @@
     TL_COLUMN(a0, b0, c0, d0), TL_COLUMN(a1, b1, c1, d1), TL_COLUMN(a2, b2, c2, d2), TL_COLUMN(a3, b3, c3, d3)
 /* `weights`: their sum in the row, which the bias of 128 of the inputs meets */
 #define TL_BIAS(bias, weights) ((int32_t)((uint32_t)(bias)-128u * (uint32_t)(weights)))
-#define TL_CHANNELS(a, b) (a), (b)
+#define TL_TWO_CHANNELS(a, b) (a), (b)
 #endif
 
 #endif
