@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 T = TypeVar("T")
 
 WHILE = "WHILE"
-MOST_OPERATORS = 20_000
+MOST_OPERATORS = 10_000
 """Operators that loops may be written out to."""
 DEEPEST = 8
 """Loops in loops."""
@@ -135,9 +135,11 @@ class _Writer(Generic[T]):
         steps, tensors = len(self.steps), len(self.tensors)
         (end,) = self._inlined(step, condition, step.loop[0], inputs, -1, depth)
         value = self.value(end)
+        for t in range(tensors, len(self.tensors)):
+            self.values.pop(t, None)
+        while self.shared and next(reversed(self.shared.values())) >= tensors:
+            self.shared.popitem()
         del self.steps[steps:], self.tensors[tensors:]
-        self.values = {t: known for t, known in self.values.items() if t < tensors}
-        self.shared = {place: t for place, t in self.shared.items() if t < tensors}
         if value is None or value.size != 1:
             raise _StillOpen("how often it runs depends on what is computed")
         return bool(value.ravel()[0])

@@ -11,12 +11,14 @@ from tests.bench.sweep_models import Case
 from tests.bench.sweep_models import model as layer
 from tests.codegen.arm_cores import COMPILER, ArmNetwork
 from tests.codegen.equality import assert_same, load, random_inputs, reference_outputs
-from tests.codegen.operators.element_wise_models import add_function, add_two_operands
+from tests.codegen.looping_models import recurrent
+from tests.codegen.operators.element_wise_models import add_function, add_large_factors, add_two_operands
 from tests.codegen.operators.product_models import (
     add_batch_matmul,
     add_convolutions,
     add_depthwise,
     add_fully_connected,
+    add_transpose_convolutions,
 )
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
@@ -33,6 +35,8 @@ def everything(element: str) -> TFLiteModel:
     add_depthwise(model, element, chance)
     add_batch_matmul(model, element, chance)
     add_convolutions(model, element, chance)
+    add_transpose_convolutions(model, element, chance)
+    add_large_factors(model, element)
     for kind in ("ADD", "SUB", "MUL"):
         add_two_operands(model, kind, element)
     for kind in ("EXP", "LOGISTIC", "TANH"):
@@ -40,9 +44,9 @@ def everything(element: str) -> TFLiteModel:
     return model
 
 
-@pytest.mark.parametrize("element", ["int8", "int16"])
+@pytest.mark.parametrize("element", ["int8", "int16", "a loop"])
 def test_every_core_gives_the_reference(element: str, tmp_path: Path) -> None:
-    graph = load(everything(element))
+    graph = load(recurrent(2) if element == "a loop" else everything(element))
     compile_graph(graph, tmp_path / "generated")
     samples = random_inputs(graph, seed=5, count=3)
     expected = [reference_outputs(graph, inputs) for inputs in samples]

@@ -46,6 +46,25 @@ def add_two_operands(model: TFLiteModel, kind: str, element: str) -> None:
         model.output(y)
 
 
+def add_large_factors(model: TFLiteModel, element: str) -> None:
+    """MUL whose products leave 32 bits when they are shifted left: upper bits are lost, as in LiteRT."""
+    for number, factor in enumerate([0.5, 0.999, 1.0, 1.5, 4.27, 300.0]):
+        operands = [model.input((1, 40), element, 0.5, 0 if element == "int16" else -7 * number) for _ in range(2)]
+        if number % 2:
+            operands[1] = model.unary(
+                "LOGISTIC",
+                operands[1:],
+                (1, 40),
+                element,
+                2.0 ** (-8 if element == "int8" else -15),
+                -128 * (element == "int8"),
+            )
+        scales = [float(model.graph.tensors[t].quantization.scale[0]) for t in operands]
+        y = model.tensor((1, 40), element, scales[0] * scales[1] / factor, 0 if element == "int16" else 5)
+        model.operator("MUL", operands, [y])
+        model.output(y)
+
+
 def add_function(model: TFLiteModel, kind: str, element: str, values: int) -> None:
     """A function at six scales on many values at once."""
     chance = np.random.default_rng(17)

@@ -108,6 +108,33 @@ def convolution_sizes(h: int, w: int, kernel: Any, stride: Any, dilation: Any, p
     return valid_size(h, kernel[0], stride[0], dilation[0]), valid_size(w, kernel[1], stride[1], dilation[1])
 
 
+def add_transpose_convolutions(model: TFLiteModel, element: str, chance: np.random.Generator) -> None:
+    for number, (h, w, c, out, kernel, stride, padding, more) in enumerate(
+        [
+            (3, 3, 2, 3, (3, 3), (2, 2), 0, 0),
+            (4, 2, 3, 1, (2, 4), (1, 3), 1, 0),
+            (2, 5, 1, 4, (5, 1), (2, 1), 0, 0),
+            (3, 3, 4, 2, (1, 1), (1, 1), 1, 0),
+            (4, 4, 3, 2, (3, 3), (2, 2), 1, 1),  # what else than the usual size a file says
+            (4, 3, 3, 2, (3, 3), (2, 2), 1, 3),
+            (4, 4, 3, 2, (3, 3), (2, 2), 1, -2),
+            (3, 4, 2, 2, (3, 2), (2, 2), 0, 2),
+            (4, 4, 2, 3, (3, 3), (2, 2), 0, -2),
+        ]
+    ):
+        x = scaled(model, (1, h, w, c), element, chance)
+        filters, scales = weights_of(model, (out, *kernel, c), out, 0, chance, per_channel=True)
+        size = [n * s if padding == 0 else (n - 1) * s + k for n, s, k in zip((h, w), stride, kernel, strict=True)]
+        shape = (1, *(n + more for n in size), out)
+        scale = output_scale(model, x, scales, kernel[0] * kernel[1] * c, element, chance)
+        y = model.tensor(shape, element, scale, output_zero(element, chance))
+        operands = [model.constant(shape), filters, x]
+        if number % 2 == 0:
+            operands.append(bias_of(model, x, scales, out, element, chance))
+        model.operator("TRANSPOSE_CONV", operands, [y], padding=padding, strideH=stride[0], strideW=stride[1])
+        model.output(y)
+
+
 def add_depthwise(model: TFLiteModel, element: str, chance: np.random.Generator) -> None:
     for number, (h, w, c, _, kernel, stride, dilation, padding, per_channel) in enumerate(CONVOLUTIONS):
         multiplier = 1 if number % 3 else (2, 3, 8)[number // 3]
