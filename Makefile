@@ -51,9 +51,11 @@ define find_python
 	fi
 endef
 
-# onnx2tf runs on Python 3.11 and asks for 3.12; pyproject.toml lists what it needs there.
-ONNX2TF_ON_3_11 = if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
-	    $(PIP) --no-deps --ignore-requires-python onnx2tf==2.6.9; fi
+# onnx2tf runs on Python 3.11 and asks for 3.12; pyproject.toml lists what it needs there. From 3.12 on it brings opencv-python
+# (200 MB), which no conversion here uses.
+ADJUST_ONNX2TF = if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))'; then \
+	    $(PIP) --no-deps --ignore-requires-python onnx2tf==2.6.9; \
+	  else $(BIN)/python -m pip uninstall --quiet --yes opencv-python; fi
 
 define install
 	$(find_python)
@@ -74,7 +76,7 @@ define install
 	else
 	  sed -nE 's/^([A-Za-z0-9._-]+==[^ ;+\\]+).*/\1/p' $$lock >$(VENV)/versions.txt
 	  $(PIP) -c $(VENV)/versions.txt -e '.$(EXTRAS)'
-	  case '$(EXTRAS)' in *export*) $(ONNX2TF_ON_3_11) ;; esac
+	  case '$(EXTRAS)' in *export*) $(ADJUST_ONNX2TF) ;; esac
 	fi
 	touch $(STAMPS)
 endef

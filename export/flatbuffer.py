@@ -15,6 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 Array = npt.NDArray[Any]
 
 DTYPES: dict[int, type[np.generic]] = {
+    schema.TensorType.BOOL: np.bool_,
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.INT4: np.int8,
     schema.TensorType.INT8: np.int8,

@@ -1,5 +1,7 @@
 """A stranger's float .tflite or ONNX file becomes an integer .tflite file, with calibration data of its own."""
 
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +13,19 @@ from tinyloc.errors import counted
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import dump, graph, load, tensor_name
 from tinyloc.export.float_file import simplify
+from tinyloc.export.loops import write_loops_out
 from tinyloc.export.quantise import check
 from tinyloc.export.quantise.file_runner import Array, FileRunner
-from tinyloc.export.quantise.graph import quantise
-from tinyloc.export.quantise.lstm import CellRanges
-from tinyloc.export.quantise.ranges import Range
+from tinyloc.export.quantise.refine import refine
+from tinyloc.export.quantise.rules import HELP
 from tinyloc.export.quantise.signal import Agreement, LayerSignal, compare
 from tinyloc.export.quantise.widths import Widths, dotted, layer_name
 from tinyloc.export.to_tflite import to_tflite
 
 MARK = b"TFL3"
 NAMED_AT_ONCE = 5
+ROOT = "wa/"
+"""What onnx2tf puts before a name that begins with a slash."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class QuantisedFile:
     outputs: list[Agreement]
     constant: list[str]
     """Values that never changed along the calibration data."""
+    refined: str = ""
+    """What was done beside rounding, and what it brought on calibration samples kept apart; empty where nothing was."""
 
 
 def quantise_file(
@@ -57,15 +63,12 @@ def quantise_file(
         problems.append(f"widths of {', '.join(unused)}: no such layer; there are {_some(sorted(map(dotted, layers)))}")
     if problems:
         raise ExportError(f"{model}: {counted(len(problems), 'problem')}:\n  " + "\n  ".join(problems))
-    content = dump(exact)
-    runner = FileRunner(content, states)
-    samples = _samples(calibration, runner.inputs)
-    found = _ranges(runner, samples, CellRanges(exact))
-    made = quantise(exact, found, table, states)
-    integer = dump(made)
-    signals, outputs = compare(content, made, integer, samples, states)
-    constant = [name for name, (low, high) in found.items() if low == high]
-    return QuantisedFile(integer, signals, outputs, constant)
+    samples = _samples(calibration, FileRunner(dump(exact), states).inputs)
+    refined = refine(exact, samples, table, states)
+    integer = dump(refined.model)
+    signals, outputs = compare(refined.exact, refined.model, integer, samples, states)
+    constant = [name for name, (low, high) in refined.ranges.items() if low == high]
+    return QuantisedFile(integer, signals, outputs, constant, refined.note)
 
 
 def _float_graph(model: Path) -> Any:
@@ -77,6 +80,7 @@ def _float_graph(model: Path) -> Any:
         raise ExportError(f"{model} is no TFLite file (no TFL3 mark) and has no ending .onnx")
     try:
         exact = load(content)
+        loops = write_loops_out(exact)
         if len(exact.subgraphs) == 1:
             name_uniquely(exact)
             simplify(exact)
@@ -84,14 +88,17 @@ def _float_graph(model: Path) -> Any:
         raise
     except Exception as error:  # a damaged flatbuffer fails anywhere
         raise ExportError(f"{model} is damaged ({type(error).__name__}: {error}); export the model again") from error
+    if loops:
+        raise ExportError(f"{model}: {'; '.join(loops)}; {HELP['WHILE']}")
     return exact
 
 
 def name_uniquely(model: Any) -> None:
-    """Names as in the file without TensorFlow's wrapping; the second of one name gets #2."""
+    """Names as in the file without TensorFlow's and onnx2tf's wrapping; the second of one name gets #2."""
     seen: dict[str, int] = {}
     for tensor in graph(model).tensors:
-        name = tensor_name(tensor).removeprefix("serving_default_").removesuffix(":0") or "unnamed"
+        name = tensor_name(tensor).removeprefix("serving_default_").removesuffix(":0")
+        name = name.removeprefix(ROOT) or "unnamed"
         seen[name] = seen.get(name, 0) + 1
         tensor.name = name if seen[name] == 1 else f"{name}#{seen[name]}"
 
@@ -109,15 +116,23 @@ def _unknown_states(model: Any, states: Sequence[tuple[str, str]]) -> list[str]:
 
 def _samples(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ExportError(f"{path} holds one array without a name (.npy); write it with numpy.savez")
+        with file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ExportError(f"{path} is no .npz file with plain arrays ({error}); write it with numpy.savez") from error
     if len(arrays) == len(inputs) == 1:
         arrays = {next(iter(inputs)): next(iter(arrays.values()))}  # one input: any name
     problems = []
     if missing := inputs.keys() - arrays.keys():
-        problems.append(f"no array {_some(sorted(missing))}; the model's inputs are {_some(list(inputs))}")
+        problems.append(
+            f"no array {_some(sorted(missing))}; the model's inputs are {_some(list(inputs))}, "
+            f"the file has {_some(list(arrays)) or 'none'}"
+        )
     samples = {}
     for name in inputs.keys() & arrays.keys():
         values, shape = arrays[name], inputs[name]
@@ -129,7 +144,7 @@ def _samples(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Arr
             continue
         samples[name] = values.reshape(len(values), *shape).astype(np.float32)
         if bad := int((~np.isfinite(samples[name])).sum()):
-            problems.append(f"array {name} holds {counted(bad, 'value')} that are NaN or infinite")
+            problems.append(f"array {name} holds NaN or infinity in {counted(bad, 'value')}")
     if len({len(rows) for rows in samples.values()} | ({0} if not samples else set())) > 1:
         problems.append(f"arrays differ in length: {', '.join(f'{n} {len(rows)}' for n, rows in samples.items())}")
     if not problems and len(next(iter(samples.values()))) == 0:
@@ -137,16 +152,6 @@ def _samples(path: Path, inputs: Mapping[str, tuple[int, ...]]) -> dict[str, Arr
     if problems:
         raise ExportError(f"{path}: " + "; ".join(problems))
     return samples
-
-
-def _ranges(runner: FileRunner, samples: Mapping[str, Array], cells: CellRanges) -> dict[str, Range]:
-    found: dict[str, Range] = {}
-    for values in runner.along(samples):
-        cells.add(values)
-        for name, value in values.items():
-            low, high = found.get(name, (np.inf, -np.inf))
-            found[name] = (min(low, float(value.min())), max(high, float(value.max())))
-    return {**found, **cells.found}
 
 
 def _some(names: Sequence[str]) -> str:

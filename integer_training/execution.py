@@ -20,6 +20,7 @@ from tinyloc.codegen.semantics.operator_table import rule_of
 from tinyloc.export.errors import ExportError
 from tinyloc.integer_training.convolution import KINDS as CONVOLUTIONS
 from tinyloc.integer_training.convolution import convolved_integers
+from tinyloc.integer_training.pooling import POOLS, REDUCTIONS, apart, beside, reduced_axes
 from tinyloc.integer_training.program import Block, blocks
 from tinyloc.integer_training.surrogates import ELEMENTWISE, MOVES, missing, surrogate
 
@@ -266,11 +267,16 @@ class Execution:
         if self.graph.operators[number].kind in CONVOLUTIONS:
             assert operands[0] is not None
             return convolved_integers(self.graph, self.graph.operators[number], operands[0])
+        pool = self.graph.operators[number].kind in POOLS
+        if pool:
+            operands = [beside(x) for x in operands if x is not None]
         small, op = self._small_graph(number, operands, samples)
         rule = rule_of(small, op)
         assert rule is not None
         arrays = [None if x is None else x.numpy() for x in operands]
         (result,) = rule.reference(small, op, arrays)
+        if pool:
+            return apart(torch.from_numpy(result), samples)
         (output,) = self.graph.operators[number].outputs
         return torch.from_numpy(result.reshape(samples, *self.graph.tensors[output].shape))
 
@@ -326,6 +332,11 @@ class Execution:
             inputs.append(len(tensors) - 1)
         result = self.graph.tensors[op.outputs[0]]
         shape: tuple[int, ...] = (samples, *result.shape)
+        if op.kind in POOLS:
+            shape = (*result.shape[:3], samples * result.shape[3])
+        if op.kind in REDUCTIONS:
+            axes = np.array(reduced_axes(self.graph, op), np.int32)
+            tensors[1] = dataclasses.replace(tensors[1], data=axes, shape=axes.shape)
         tensors.append(dataclasses.replace(result, shape=shape))
         alone = dataclasses.replace(op, inputs=tuple(inputs), outputs=(len(tensors) - 1,))
         made = Graph("one operator", tuple(tensors), (alone,), (), ()), alone

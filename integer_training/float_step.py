@@ -75,6 +75,10 @@ class FloatStep:
         tensors = _tensors(step_form(self.model))
         return {name: source.read(tensors) for name, source in self.sources.items()}
 
+    def parameter(self, name: str) -> Tensor:
+        """The parameter or buffer that a constant follows from."""
+        return _tensors(step_form(self.model))[self.sources[name].tensor]
+
     def with_constants(self, values: Mapping[str, Array]) -> Any:
         """The float graph with these constants, as a ModelT."""
         model = copy.copy(self.file)

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from tinyloc.codegen.graph import Graph, Operator
 from tinyloc.integer_training.convolution import convolved
+from tinyloc.integer_training.pooling import POOLS, REDUCTIONS, pooled, reduced
 
 Operands = Sequence[Tensor | None]
 RELUS: dict[int, tuple[float, float]] = {1: (0.0, float("inf")), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
@@ -145,7 +146,12 @@ ELEMENTWISE: dict[str, Meaning] = {
     "ABS": _unary(torch.abs),
     "ADD": _binary(torch.add),
     "CAST": _unary(lambda x: x),
+    "ELU": _unary(functional.elu),
     "EXP": _unary(torch.exp),
+    "GELU": lambda _graph, op, values: functional.gelu(
+        _given(values, 1)[0], approximate="tanh" if op.attributes.get("approximate") else "none"
+    ),
+    "HARD_SWISH": _unary(functional.hardswish),
     "LOG": lambda graph, op, values: _given(values, 1)[0].clamp(min=_least(graph, op)).log(),
     "LEAKY_RELU": lambda _graph, op, values: functional.leaky_relu(_given(values, 1)[0], float(op.attributes["alpha"])),
     "LOGISTIC": _unary(torch.sigmoid),
@@ -155,7 +161,10 @@ ELEMENTWISE: dict[str, Meaning] = {
     "QUANTIZE": _unary(lambda x: x),
     "RELU": _unary(torch.relu),
     "RELU6": _unary(functional.relu6),
+    "RELU_0_TO_1": _unary(lambda x: x.clamp(0, 1)),
+    "RELU_N1_TO_1": _unary(lambda x: x.clamp(-1, 1)),
     "RSQRT": lambda graph, op, values: _given(values, 1)[0].clamp(min=_least(graph, op)).rsqrt(),
+    "SQUARED_DIFFERENCE": _binary(lambda a, b: (a - b).square()),
     "SUB": _binary(torch.sub),
     "TANH": _unary(torch.tanh),
 }
@@ -165,6 +174,10 @@ MEANINGS: dict[str, Meaning] = {
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
     "FULLY_CONNECTED": _fully_connected,
+    "L2_NORMALIZATION": lambda _graph, _op, values: functional.normalize(_given(values, 1)[0], dim=-1),
+    "LOG_SOFTMAX": lambda _graph, _op, values: torch.log_softmax(_given(values, 1)[0], dim=-1),
+    **{kind: lambda graph, op, values: pooled(graph, op, _given(values, 1)[0]) for kind in POOLS},
+    **{kind: lambda graph, op, values: reduced(graph, op, _given(values, 1)[0]) for kind in REDUCTIONS},
     "SOFTMAX": lambda _graph, op, values: torch.softmax(_given(values, 1)[0] * op.attributes["beta"], dim=-1),
 }
 

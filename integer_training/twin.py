@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tinyloc.codegen.frontend.reader import read_tflite
-from tinyloc.codegen.graph import Graph, Quantisation
+from tinyloc.codegen.graph import Graph, Operator, Quantisation
 from tinyloc.codegen.graph import Tensor as GraphTensor
 from tinyloc.export.flatbuffer import constant, dump, graph, scales, tensor_name
 from tinyloc.export.integer_file import integer_model
@@ -171,12 +171,16 @@ class IntegerTwin(Twin):
         """Let hooks on the model's layers, and dropout of an MLP's, see the values of the graph."""
         watched: dict[str, Callable[[Tensor], Tensor]] = {}
 
+        head = self._head_operator() if tracked and self.head._forward_pre_hooks else None
+
         def before_head(x: Tensor) -> Tensor:
-            self.head(x.reshape(batch, -1, x.shape[1]))
+            newest = x if head is None else self._newest_row(head, x)
+            self.head(newest.reshape(batch, -1, newest.shape[1]))
             return x
 
         if tracked and self.head._forward_pre_hooks:
-            watched[f"before {OUTPUT}"] = before_head
+            tensors = self._execution.graph.tensors
+            watched[f"before {OUTPUT if head is None else tensors[head.outputs[0]].name}"] = before_head
         if tracked:
             for number, drop in enumerate(getattr(self.model, "drops", [])):
 
@@ -186,6 +190,24 @@ class IntegerTwin(Twin):
 
                 watched[f"behind hidden.{number}"] = dropped
         self._execution.watched = watched
+
+    def _head_operator(self) -> Operator | None:
+        """The operator that multiplies by the head's weights, where the head is one matrix."""
+        weight = self.head.weight if isinstance(self.head, nn.Linear) else None
+        tensors = self._execution.graph.tensors
+        for op in self._execution.graph.operators:
+            names = [tensors[t].name for t in op.inputs if t >= 0 and tensors[t].name in self.float_step.sources]
+            if any(self.float_step.parameter(name) is weight for name in names):
+                return op
+        return None
+
+    def _newest_row(self, op: Operator, x: Tensor) -> Tensor:
+        """(N, values of the head's operand) -> (N, H): a class of the user's may hold a window of rows, newest last."""
+        assert isinstance(self.head, nn.Linear)
+        (source,) = (t for t in op.inputs if t >= 0 and not self._execution.graph.is_constant(t))
+        rows = x.reshape(len(x), *self._execution.graph.tensors[source].shape)
+        rows = rows.transpose(-1, -2) if op.attributes.get("adj_x") else rows
+        return rows.reshape(len(x), -1, self.head.in_features)[:, -1]
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Not offered: a device's step is the integer file's."""

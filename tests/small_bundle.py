@@ -31,17 +31,19 @@ def small_bundle(
     samples: int = 24,
     kind: str = "TANH",
     seed: int = 7,
+    bits: int = 8,
 ) -> Path:
     """hidden = kind(W x + b + hidden before), scores = V hidden + c; without the hidden before if not `recurrent`.
 
-    `kind` is a unary operator of int8 whose result lies within -1..1.
+    `kind` is a unary operator of int8 whose result lies within -1..1. `bits`: of the weights W.
     """
     from tests.codegen.tflite_models import TFLiteModel
 
     chance = np.random.default_rng(seed)
     model = TFLiteModel()
     x = model.input((1, inputs), "int8", 1 / 255, -128, name="reading")
-    w = model.constant(chance.integers(-127, 128, (hidden, inputs)), "int8", 0.02)
+    weights = chance.integers(-127 if bits == 8 else -8, 128 if bits == 8 else 8, (hidden, inputs))
+    w = model.constant(weights, f"int{bits}", 0.02 * 2 ** (8 - bits))
     b = model.constant(chance.integers(-900, 900, hidden), "int32", 0.02 / 255)
     state = model.input((1, hidden), "int8", 1 / 128, 0, name="h_in") if recurrent else None
     value = model.unary("FULLY_CONNECTED", [x, w, b], (1, hidden), "int8", 0.03)

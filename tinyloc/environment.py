@@ -16,7 +16,7 @@ this, the same seed gives other weights on another machine. On processors other 
 EXTRA_OF_MODULE = {
     "torch": "train",
     "torchcrf": "train",
-    "matplotlib": "train",
+    "matplotlib": "study",
     "onnx": "export",
     "onnx2tf": "export",
     "onnxscript": "export",

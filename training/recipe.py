@@ -221,6 +221,8 @@ class BuildSettings(Build):
         return value
 
 
+SCORES_OF_8_BITS = {"int8", "mixed"}
+"""Arithmetics of positions; `mixed` as far as its widths leave the scores 8 bits, which the compiler checks."""
 CANDIDATE_TABLES = ("input", "output", "training", "augmentation")
 """What candidates may change: nothing that changes the size of the network."""
 
@@ -277,19 +279,16 @@ class Recipe(Strict):
             problems.append("output.unknown works with classes of single samples only (window.steps = 1)")
         if self.training.input_bound and self.model.architecture != "mlp":
             problems.append("training.input_bound works with model.architecture = 'mlp' only")
-        if self.output.position == "mean" and self.export.arithmetics != ["int8"]:
-            problems.append("output.position = 'mean' needs export.arithmetics = ['int8']")
+        wide = sorted(set(self.export.arithmetics) - SCORES_OF_8_BITS)
+        if self.output.position == "mean" and wide:
+            problems.append(
+                f"output.position = 'mean' needs scores of 8 bits: take {', '.join(wide)} out of export.arithmetics "
+                '(leave int8, or mixed with widths such as "*" = "w4a8")'
+            )
         if self.output.spread_m and (self.model.crf or self.training.label_smoothing):
             problems.append("output.spread_m works without model.crf and label_smoothing only")
         problems += self.distillation.problems(self.model) if self.distillation else []
         problems += self.compression.problems(self.model)
-        taught = self.distillation
-        matched = taught is not None and (taught.hidden_weight > 0 or taught.relation_weight > 0)
-        if matched and self.compression.quantisation_aware and self.model.own:
-            problems.append(
-                "compression.quantisation_aware with distillation.hidden_weight or relation_weight works with "
-                "tinyloc's architectures only"
-            )
         if self.training.position_loss and steps > 1:
             problems.append("training.position_loss works with models of one sample only (window.steps = 1)")
         if problems:

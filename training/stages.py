@@ -123,7 +123,8 @@ def fit_model(
     if distillation is not None and (distillation.hidden_weight or distillation.relation_weight):
         trained = [one.model for one in (*distillation.teachers, distillation.assistant) if one and one.model]
         for settings in (recipe.model, *trained):  # before anything trains
-            check_watched(build_model(settings, len(data_set.access_points), len(data_set.classes)))
+            own = compression.quantisation_aware is not None and settings is recipe.model
+            check_watched(build_model(settings, len(data_set.access_points), len(data_set.classes)), integers=own)
     finished = finished_teachers(recipe, data_set, find)
     if compression.access_points is not None:
         data_set = _selected(recipe, data_set, compression.access_points, stages)

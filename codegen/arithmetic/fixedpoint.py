@@ -50,9 +50,13 @@ def doubling_high_multiply(x: Int64s, multiplier: int | Int64s) -> Int64s:
 
 
 def scale_twice_rounded(x: Ints, multiplier: int | Int64s, shift: int | Int64s) -> Int64s:
-    """x * factor with two roundings, x of 32 bits. TFLite: MultiplyByQuantizedMultiplier(int32)."""
+    """x * factor with two roundings, x of 32 bits. TFLite: MultiplyByQuantizedMultiplier(int32).
+
+    x * 2**shift keeps its lower 32 bits, as in LiteRT.
+    """
     left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
-    return rounding_shift_right(doubling_high_multiply(x.astype(np.int64) << left, multiplier), right)
+    shifted = (x.astype(np.int64) << left).astype(np.int32).astype(np.int64)
+    return rounding_shift_right(doubling_high_multiply(shifted, multiplier), right)
 
 
 def reduced_multiplier(multiplier: int) -> int:

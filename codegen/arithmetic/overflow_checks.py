@@ -32,3 +32,16 @@ def scale_problems(factors: Sequence[float], bounds: int | npt.NDArray[np.int64]
                 f"values up to {bound} are scaled by {factor:.3g}, which overflows 32 bits; calibrate the model again"
             ]
     return []
+
+
+def wrapping_problems(factor: float, y: Tensor) -> list[str]:
+    """What stands against scaling a product of one element each by a factor.
+
+    Beyond 32 bits the upper bits of what is shifted left are lost, as in LiteRT; only the zero point must not be added
+    to such a value.
+    """
+    _, shift = fixedpoint.quantise_multiplier(factor)
+    limit = 30 if y.zero_point == 0 else 14  # |product| <= 2**16 of int8
+    if shift <= limit:
+        return []
+    return [f"values are scaled by {factor:.3g}, which overflows 32 bits; calibrate the model again"]

@@ -1,6 +1,8 @@
 """Bounds of values that are known at compile time. A narrower bound allows a cheaper instruction, never another
 result."""
 
+import math
+
 import numpy as np
 
 from tinyloc.codegen.arithmetic.data_mode import in_data_mode
@@ -38,8 +40,16 @@ def value_range(graph: Graph, tensor: int) -> tuple[int, int]:
         return (low, high) if np.abs(np.diff(entries)).max() >= 1 << 15 else (int(entries.min()), int(entries.max()))
     if op.kind == "MUL":  # the sign alone
         products = [a * b for a in value_range(graph, op.inputs[0]) for b in value_range(graph, op.inputs[1])]
+        if _loses_bits(graph, op, max(abs(product) for product in products)):
+            return low, high
         return (0 if min(products) >= 0 else low), (0 if max(products) <= 0 else high)
     return low, high
+
+
+def _loses_bits(graph: Graph, op: Operator, product: int) -> bool:
+    """Whether a product of this size may leave 32 bits before it is scaled."""
+    a, b, y = (graph.tensors[t].scale for t in (*op.inputs, op.outputs[0]))
+    return math.ldexp(product * max(a * b / y, 0.0), 1) >= 2**31
 
 
 def moved_range(graph: Graph, tensor: int) -> tuple[int, int]:

@@ -40,6 +40,8 @@ def scaled_product(a: tuple[str, Bounds], b: tuple[str, Bounds], multiplier: int
     plain = f"{a[0]} * {b[0]}"
     if in_data_mode():
         return _product_of_data(a, b, multiplier, shift)
+    if shift > 0 and max(-low, high) << shift >= 1 << 31:
+        return f"tl_scale_up({plain}, {multiplier}, {shift})"  # loses upper bits, a factor of 1 too
     if shift >= 0 or shift < -30 or low < -(1 << 30) or high > 1 << 30:
         return scaled(plain, multiplier, shift, max(-low, high))
     if high < 1 << 30:

@@ -12,8 +12,9 @@ import numpy as np
 from tinyloc.codegen.c_text import c_comment
 from tinyloc.codegen.errors import CompileError
 from tinyloc.codegen.frontend import schema
+from tinyloc.codegen.frontend.loops import FileTensor, step_of, written_out
 from tinyloc.codegen.frontend.operator_codes import operator_name
-from tinyloc.codegen.frontend.refusals import grouped, some, unsupported
+from tinyloc.codegen.frontend.refusals import WAYS_OUT, grouped, some, unsupported
 from tinyloc.codegen.frontend.signatures import several
 from tinyloc.codegen.frontend.variables import CALL_ONCE, bind_variables, initial_values
 from tinyloc.codegen.frontend.whole import is_whole
@@ -27,6 +28,7 @@ from tinyloc.codegen.passes.zeros import scale_zeros
 from tinyloc.codegen.semantics.operator_table import supported
 from tinyloc.codegen.semantics.result_shapes import REDUCTIONS
 from tinyloc.errors import counted
+from tinyloc.while_loops import WHILE, Part
 
 FOLDED_AT_READING = (*FOLDED, "DEQUANTIZE")
 
@@ -139,6 +141,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "SVDF": ("SVDFOptions", {"activation": "FusedActivationFunction", "rank": "Rank"}),
     "VAR_HANDLE": ("VarHandleOptions", {"container": "Container", "shared_name": "SharedName"}),
     "CALL_ONCE": ("CallOnceOptions", {"subgraph": "InitSubgraphIndex"}),
+    WHILE: ("WhileOptions", {"condition": "CondSubgraphIndex", "body": "BodySubgraphIndex"}),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (
         "UnidirectionalSequenceLSTMOptions",
         {
@@ -246,14 +249,13 @@ class _Reader:
         self.subgraph = model.Subgraphs(number)
         self.problems: list[str] = []
         self.signatures: dict[int, list[int]] = {}  # of tensors with open sizes
+        self.sources = [self.subgraph.Tensors(i) for i in range(self.subgraph.TensorsLength())]  # in the file
 
     def graph(self, states: Sequence[tuple[str, str]]) -> Graph:
-        tensors, operators = self._parts()
-        flow = sorted({op.kind for op in operators} & set(_CONTROL_FLOW))
+        tensors, operators, inputs, outputs = self._without_loops()
+        flow = sorted({op.kind for op in operators} & (set(_CONTROL_FLOW) - {WHILE}))
         if flow:
             self.problems += [unsupported(kind) for kind in flow]
-        inputs = [int(i) for i in self.subgraph.InputsAsNumpy()]
-        outputs = [int(i) for i in self.subgraph.OutputsAsNumpy()]
         named = dict(zip((*inputs, *outputs), (n for names in end_names(self.subgraph) for n in names), strict=True))
         tensors = tuple(dataclasses.replace(t, name=named.get(i, t.name)) for i, t in enumerate(tensors))
         operators = self._without_empty(tensors, operators, [*inputs, *outputs])
@@ -291,6 +293,35 @@ class _Reader:
         tensors = tuple(self._tensor(subgraph.Tensors(i), i) for i in range(subgraph.TensorsLength()))
         operators = (self._operator(subgraph.Operators(i), i, tensors) for i in range(subgraph.OperatorsLength()))
         return tensors, tuple(operators)
+
+    def _without_loops(self) -> tuple[tuple[Tensor, ...], tuple[Operator, ...], list[int], list[int]]:
+        """Tensors, operators, inputs and outputs, with loops of constant trips written out.
+
+        Changes `signatures` and `sources`.
+        """
+        part, problems = written_out(self._part(), self._part_of)
+        self.problems += [f"{problem}; {WAYS_OUT[WHILE]}" for problem in problems]
+        self.sources = [kept.source for kept in part.tensors]
+        self.signatures = {i: list(kept.signature) for i, kept in enumerate(part.tensors) if kept.signature}
+        operators = (dataclasses.replace(s.source, inputs=s.inputs, outputs=s.outputs) for s in part.steps)
+        return tuple(kept.tensor for kept in part.tensors), tuple(operators), [*part.inputs], [*part.outputs]
+
+    def _part(self) -> Part[FileTensor]:
+        tensors, operators = self._parts()
+        kept = [FileTensor(t, self.sources[i], tuple(self.signatures.get(i, ()))) for i, t in enumerate(tensors)]
+        ends = (tuple(int(t) for t in ends) for ends in (self.subgraph.InputsAsNumpy(), self.subgraph.OutputsAsNumpy()))
+        return Part(kept, [step_of(op) for op in operators], *ends)
+
+    def _part_of(self, number: int) -> Part[FileTensor]:
+        """The subgraph of a condition or a body. Raises IndexError."""
+        if not 0 < number < self.model.SubgraphsLength():
+            raise IndexError(number)
+        reader = _Reader(self.model, self.path, number)
+        part = reader._part()
+        inside = [s.kind for s in part.steps if "intermediates" in s.source.attributes]
+        self.problems += reader.problems
+        self.problems += [f"{kind} in a loop is not supported; {WAYS_OUT[WHILE]}" for kind in inside]
+        return part
 
     def _initial(self, operators: Sequence[Operator]) -> dict[str, "np.ndarray[Any, Any]"]:
         """Values of variables by their names, from the subgraphs that CALL_ONCE runs."""
@@ -400,21 +431,21 @@ class _Reader:
         That is so for float32, and for uint8 of the same scale. The device works in integers; its caller quantises with
         the scale in model.h, or takes 128 off. Changes `inputs` and `outputs`.
         """
-        subgraph = self.subgraph
+        sources = self.sources
         names: dict[int, str] = {}
         kept = []
         for op in operators:
             if op.kind in ("QUANTIZE", "DEQUANTIZE") and len(op.inputs) == 1 and len(op.outputs) == 1:
                 (x,), (y,) = op.inputs, op.outputs
                 readers = {t: sum(t in other.inputs for other in operators) for t in (x, y)}
-                real = subgraph.Tensors(x).Type() == schema.TensorType.FLOAT32
-                if op.kind == "QUANTIZE" and (real or _offset_by_128(subgraph.Tensors(x), subgraph.Tensors(y))):
+                real = sources[x].Type() == schema.TensorType.FLOAT32
+                if op.kind == "QUANTIZE" and (real or _offset_by_128(sources[x], sources[y])):
                     if inputs.count(x) == 1 and readers[x] == 1 and x not in outputs:
                         inputs[inputs.index(x)] = y
                         names[y] = tensors[x].name
                         continue
                 elif (
-                    (op.kind == "DEQUANTIZE" or _offset_by_128(subgraph.Tensors(y), subgraph.Tensors(x)))
+                    (op.kind == "DEQUANTIZE" or _offset_by_128(sources[y], sources[x]))
                     and outputs.count(y) == 1
                     and readers[y] == 0
                 ):
@@ -432,7 +463,7 @@ class _Reader:
         subgraph_inputs: Sequence[int],
         subgraph_outputs: Sequence[int],
     ) -> None:
-        subgraph = self.subgraph
+        sources = self.sources
         kinds: dict[int, str] = {}
         for op in operators:
             for tensor in (*op.inputs, *op.outputs):
@@ -443,11 +474,11 @@ class _Reader:
                 kinds.setdefault(tensor, f"{role} of the model")
         by_type: dict[str, list[str]] = {}
         for tensor, user in sorted(kinds.items()):
-            number = subgraph.Tensors(tensor).Type()
+            number = sources[tensor].Type()
             if number not in _ELEMENTS and number != schema.TensorType.UINT8:
                 name = _TYPE_NAMES.get(number, str(number))
                 by_type.setdefault(name, []).append(f"{tensors[tensor].name} ({user})")
-        hybrid = _hybrid(subgraph, operators)
+        hybrid = _hybrid(sources, operators)
         if hybrid:
             by_type.pop("FLOAT32", None)
             self.problems.append(
@@ -463,9 +494,7 @@ class _Reader:
             op.origin[0]
             for op in operators
             if op.kind not in _UNSIGNED_KINDS
-            and any(
-                t != -1 and subgraph.Tensors(t).Type() == schema.TensorType.UINT8 for t in (*op.inputs, *op.outputs)
-            )
+            and any(t != -1 and sources[t].Type() == schema.TensorType.UINT8 for t in (*op.inputs, *op.outputs))
         ]
         if unsigned:
             self.problems.append(
@@ -481,11 +510,11 @@ class _Reader:
         self.problems += grouped(tensors, found)
 
 
-def _hybrid(subgraph: Any, operators: Sequence[Operator]) -> list[str]:
+def _hybrid(sources: Sequence[Any], operators: Sequence[Operator]) -> list[str]:
     """Names of operators with weights of int8 and activations of float32."""
 
     def types(ends: Sequence[int]) -> list[int]:
-        return [subgraph.Tensors(t).Type() for t in ends if t != -1]
+        return [sources[t].Type() for t in ends if t != -1]
 
     return [
         op.origin[0]

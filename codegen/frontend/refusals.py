@@ -16,7 +16,7 @@ WAYS_OUT = {
     "RNN": "use an LSTM, or unroll=True",
     "UNIDIRECTIONAL_SEQUENCE_RNN": "use an LSTM, or unroll=True",
     "BIDIRECTIONAL_SEQUENCE_LSTM": "use two LSTMs, one over the reversed sequence",
-    "WHILE": "Keras: GRU with unroll=True; LSTM with a batch of 1, which becomes one operator, or with unroll=True",
+    "WHILE": "fix the number of trips: a sequence of fixed length, without masks (Keras: unroll=True)",
 }
 """By kind of operator."""
 

@@ -15,14 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.arithmetic.data_mode import in_data_mode, short_number
+from tinyloc.codegen.arithmetic.data_mode import short_number
 from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, sum_bounds
 from tinyloc.codegen.graph import Tensor
-from tinyloc.codegen.layer_code import Array, Constant
+from tinyloc.codegen.layer_code import Array, Constant, Macro
 
 RAISE = 129
 """TL_RAISE: gathered values are x + 129, from 1 to 256."""
 PIXELS, CHANNELS = 4, 2
+TWO_CHANNELS = Macro("TL_TWO_CHANNELS", CHANNELS, CHANNELS)
+LARGEST_VALUE, HIGH_SUM = 256, 1 << 23
+"""Of raised values; sums of a second channel that tl_block_pairs.h finds in 24 bits are less."""
 
 
 def reading_order(size: int) -> list[int]:
@@ -77,12 +80,19 @@ def folded_bias(rows: Int64s, bias: Int64s | None, x: Tensor, raised: int = RAIS
     return start if x.element == "int16" else start - (x.zero_point + raised) * rows.sum(axis=1)
 
 
+def is_deep(rows: Int64s, x: Tensor) -> bool:
+    """Whether products of int8 (channels, products) may add up to more than tl_block_pairs.h takes."""
+    reach = np.maximum(rows.clip(min=0).sum(axis=1), -rows.clip(max=0).sum(axis=1))
+    return x.element == "int8" and int(reach.max()) * LARGEST_VALUE >= HIGH_SUM
+
+
 @dataclass(frozen=True)
 class Block:
-    """The fields of a tl_block_t in C, and the arrays that they name."""
+    """The fields of a tl_block_t in C, the arrays that they name, and the ending of the kernel that takes them."""
 
     text: str
     constants: tuple[Constant, ...]
+    suffix: str
 
 
 def rounding_constants(prefix: str, r: Requantisation) -> tuple[Constant, ...]:
@@ -135,9 +145,11 @@ def block(
     packed = [pack_filters(part, x.element) for part in np.split(filters, groups)]
     weights = np.concatenate(packed)
     rounding = rounding or rounding_constants(prefix, r)
+    deep = is_deep(rows, x)
+    macro = TWO_CHANNELS if x.element == "int8" and not deep else None
     told = "" if x.element == "int16" else ", input zero point folded in"
     constants = [
-        Constant(f"{prefix}_weights", "int8_t", weights, f"{layout}, packed two channels at a time"),
+        Constant(f"{prefix}_weights", "int8_t", weights, f"{layout}, packed two channels at a time", macro),
         Constant(f"{prefix}_bias", "int32_t", folded, f"[{len(filters)}]{told}"),
         *rounding,
     ]
@@ -145,12 +157,12 @@ def block(
     values |= rounding_fields(r, rounding)
     if x.element == "int8":
         negatives = (rows < 0).sum(axis=1)
-        width = 1 if (rows.shape[1] if in_data_mode() else negatives.max()) < 256 else 2
         comment = f"[{len(filters)}], negative weights"
-        constants.append(Constant(f"{prefix}_negatives", "uint8_t", little_endian(negatives, width), comment))
-        values |= {"negatives": f"TL_LANES_ONLY({constants[-1].name})", "negatives_bytes": width}
+        constants.append(Constant(f"{prefix}_negatives", "uint8_t", little_endian(negatives, 2), comment))
+        values |= {"negatives": f"TL_LANES_ONLY({constants[-1].name})"}
     words = packed[0].size // (channels + channels % 2) // 2
-    return Block(fields({**values, "channels": channels, "words": words, **limits(r)}), tuple(constants))
+    text = fields({**values, "channels": channels, "words": words, **limits(r)})
+    return Block(text, tuple(constants), "s16" if x.element == "int16" else "deep" if deep else "s8")
 
 
 def little_endian(values: Array, width: int) -> Array:

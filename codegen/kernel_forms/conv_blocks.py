@@ -18,6 +18,8 @@ from tinyloc.codegen.graph import Tensor
 from tinyloc.codegen.kernel_forms.blocks import Block, block, gathered_bytes, rounding_constants
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
 
+DEEP = "sums of a channel may pass 24 bits: on a Cortex-M4 a multiplication does one channel, not two"
+
 
 def suffix_of(x: Tensor) -> str:
     """Of kernels by element type."""
@@ -60,8 +62,9 @@ def lower_blocks(prefix: str, taps: Array, bias: Array | None, g: Geometry, x: T
     macs, suffix = g.output[0] * g.output[1] * taps.size, suffix_of(x)
     if groups == 1:
         layer = f"static const tl_conv_blocks_t layer = {_fields(g, made, x)};"
-        call = f"tl_conv_blocks_{suffix}(&layer, x0, scratch, y);"
-        return Lowered((layer, call), made.constants, ("tl_conv.h",), macs)
+        call = f"tl_conv_blocks_{made.suffix}(&layer, x0, scratch, y);"
+        note = DEEP if made.suffix == "deep" else ""
+        return Lowered((layer, call), made.constants, ("tl_conv.h",), macs, note)
     strides = (g.output[1] * channels, channels)
     statements = (*_part("layer", g, made, x, strides, groups, depth, "y"), *_limits(g.output, r, suffix))
     return Lowered(statements, made.constants, ("tl_conv_parts.h",), macs, f"{groups} groups, one after the other")
@@ -75,7 +78,7 @@ def _part(
         f"static const tl_conv_parts_t {name} = {{\n.conv = {_fields(g, made, x)},\n.out_row = {row}, "
         f".out_pixel = {pixel}, .groups = {groups}, .depth = {depth},\n}};"
     )
-    return layer, f"tl_conv_parts_{suffix_of(x)}(&{name}, x0, scratch, {y});"
+    return layer, f"tl_conv_parts_{made.suffix}(&{name}, x0, scratch, {y});"
 
 
 def _limits(output: tuple[int, int, int], r: Requantisation, suffix: str) -> tuple[str, ...]:

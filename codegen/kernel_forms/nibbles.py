@@ -37,3 +37,14 @@ def pack_nibbles(prefix: str, weights: npt.NDArray[np.int64]) -> Constant:
     packed = (halves[:, :, :, 0] | halves[:, :, :, 1] << 4).transpose(0, 2, 1, 3).astype(np.uint8)
     comment = f"[{rows}][{depth}] of four bits, four rows and eight inputs a block"
     return Constant(f"{prefix}_weights", "int8_t", packed.ravel().view(np.int8), comment)
+
+
+def pack_nibble_columns(prefix: str, weights: npt.NDArray[np.int64]) -> Constant:
+    """A column an input, of words of eight channels: byte j holds channels j (low half) and j + 4, zeros at the end."""
+    channels, depth = weights.shape
+    whole = np.zeros((depth, -(-channels // WORD) * WORD), np.int64)
+    whole[:, :channels] = weights.T
+    halves = whole.reshape(depth, -1, 2, WORD // 2) & 15
+    packed = (halves[:, :, 0] | halves[:, :, 1] << 4).astype(np.uint8)
+    comment = f"[{depth}][{channels}] of four bits, a column an input, eight channels a word"
+    return Constant(f"{prefix}_weights", "int8_t", packed.ravel().view(np.int8), comment)

@@ -23,12 +23,14 @@ from tinyloc.codegen.arithmetic.requantise import (
     sum_bounds,
 )
 from tinyloc.codegen.graph import Graph, Operator, Tensor
-from tinyloc.codegen.kernel_forms.nibbles import fits_nibbles, pack_nibbles
+from tinyloc.codegen.kernel_forms.nibbles import WORD, fits_nibbles, pack_nibble_columns, pack_nibbles
 from tinyloc.codegen.kernel_forms.packing import pack_blocks, pack_rows
 from tinyloc.codegen.layer_code import Array, Constant, FormCost, Lowered
 from tinyloc.codegen.operators.base import KernelRule, is_small, quantised_problems
 
 RELU = 1
+FARTHEST = 255
+"""Magnitude of an int8 less its zero point."""
 
 
 def _weights(graph: Graph, op: Operator) -> Int64s:
@@ -62,12 +64,12 @@ def channel_problems(graph: Graph, op: Operator, channels: int) -> list[str]:
     return problems
 
 
-def _in_nibbles(x: Tensor, weights: Int64s) -> bool:
-    """Whether weights of four bits do."""
+def _in_nibbles(x: Tensor, weights: Int64s, largest: int = 128) -> bool:
+    """Whether weights of four bits do. largest: magnitude of what they are multiplied with."""
     return (
         not in_data_mode()
         and x.element == "int8"
-        and fits_nibbles(weights, 128 * int(np.abs(weights).sum(axis=1).max()))
+        and fits_nibbles(weights, largest * int(np.abs(weights).sum(axis=1).max()))
     )
 
 
@@ -214,15 +216,21 @@ class FullyConnected(KernelRule):
         x: Tensor, weights: Int64s, bias: Int64s, prefix: str, how: str, arrays: tuple[Constant, ...]
     ) -> Lowered:
         channels, depth = weights.shape
-        columns = weights.T.astype(np.int8).ravel()
+        nibbles = channels > WORD // 2 and _in_nibbles(x, weights, FARTHEST)
+        suffix = ("nibbles_" if nibbles else "") + ("s8" if x.element == "int8" else "s16")
         call = (
-            f"tl_sparse_fully_connected_{'s8' if x.element == 'int8' else 's16'}(entries, count, {prefix}_weights, "
-            f"{prefix}_bias, &scaling, {number(x.zero_point)}, {channels}, y);"
+            f"tl_sparse_fully_connected_{suffix}(entries, count, {prefix}_weights, {prefix}_bias, &scaling, "
+            f"{number(x.zero_point)}, {channels}, y);"
         )
+        columns = weights.T.astype(np.int8).ravel()
         constants = (
-            Constant(f"{prefix}_weights", "int8_t", columns, f"[{depth}][{channels}], a column an input"),
+            pack_nibble_columns(prefix, weights)
+            if nibbles
+            else Constant(f"{prefix}_weights", "int8_t", columns, f"[{depth}][{channels}], a column an input"),
             Constant(f"{prefix}_bias", "int32_t", bias, f"[{channels}]"),
             *arrays,
         )
         note = "walks the heard inputs only: a silent one equals the zero point"
-        return Lowered((how, call), constants, ("tl_sparse.h",), channels * depth, note)
+        note += "; its weights fit four bits: two a byte" if nibbles else ""
+        header = "tl_sparse_nibbles.h" if nibbles else "tl_sparse.h"
+        return Lowered((how, call), constants, (header,), channels * depth, note)

@@ -5,6 +5,7 @@ multiples of the stride. Rounding as in CONV_2D. conv_blocks.py says how its pha
 Operands: shape, filter, image, bias.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,8 +35,6 @@ class TransposeConv(Convolution):
         x, w, y = (graph.tensors[t] for t in (op.inputs[2], op.inputs[1], op.outputs[0]))
         if len(y.shape) != 4 or (y.shape[0], y.shape[3]) != (1, w.shape[0]) or x.shape[3] != w.shape[3]:
             return [f"a filter of shape {w.shape} does not lead from {x.shape} to {y.shape}"]
-        if output_size(op, y.shape, w.shape) != x.shape[1:3]:
-            return [f"an output of shape {y.shape} does not come from an image of shape {x.shape}"]
         return []
 
     def _rows(self, graph: Graph, op: Operator) -> Array:
@@ -43,8 +42,13 @@ class TransposeConv(Convolution):
         return taps.reshape(len(taps), -1)
 
     def geometry(self, graph: Graph, op: Operator) -> Geometry:
-        """That of the convolution which this one is the transpose of: its input is our output."""
-        return geometry(op, *(graph.tensors[t].shape for t in (op.outputs[0], op.inputs[1], op.inputs[2])))
+        """That of the convolution which this one is the transpose of: its input is our output.
+
+        An output may have any size, as in LiteRT: what lies beyond the patches is the bias, patches are cut off.
+        """
+        y, w, x = (graph.tensors[t].shape for t in (op.outputs[0], op.inputs[1], op.inputs[2]))
+        padded = geometry(op, y, w, (1, *output_size(op, y, w), x[3]))
+        return dataclasses.replace(padded, output=(x[1], x[2], x[3]))
 
     def reference(self, graph: Graph, op: Operator, values: Sequence[Array | None]) -> list[Array]:
         x, y = graph.tensors[op.inputs[2]], graph.tensors[op.outputs[0]]

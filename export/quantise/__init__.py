@@ -8,4 +8,5 @@ edges       QUANTIZE where widths meet, or a prescribed scale meets another
 groups      tensors that must share a scale
 constants   weights, biases and other constants as integers
 graph       the quantiser itself
+refine      of a file without states: equalised layers and compensated biases, where they help
 """

@@ -6,10 +6,11 @@
  *
  * pairs (Cortex-M4): for each two products the pair of pixel 0, of pixel 1, 2, 3, so that a word of weights, split by
  *   SXTB16 into the pairs of its two channels, meets four words of pixels: 5 loads + 2 SXTB16 + 8 SMLAD for 16
- * products. lanes (elsewhere): for each product the four pixels. One 32-bit multiplication makes two products, weight *
- * (pixel 0 + pixel 1 * 2^16): the sum of whole words and the sum of upper halves are kept, 3 cycles for 2 products on a
- * Cortex-M3. An upper half is one too small where the lower product is negative, which, pixels being positive, is where
- * the weight is: `negatives` counts them. Weights are -127 at least, so that nothing overflows.
+ * products; tl_block_pairs.h does int8 with one SXTB16. lanes (elsewhere): for each product the four pixels. One 32-bit
+ * multiplication makes two products, weight * (pixel 0 + pixel 1 * 2^16): the sum of whole words and the sum of upper
+ * halves are kept, 3 cycles for 2 products on a Cortex-M3. An upper half is one too small where the lower product is
+ * negative, which, pixels being positive, is where the weight is: `negatives` counts them. Weights are -127 at least,
+ * so that nothing overflows.
  *
  * Of int16 ("wide") a gathered value is x itself, products are added up one by one where there are no pairs, and sums
  * are scaled once: the compiler has proved that they fit 32 bits.
@@ -34,11 +35,10 @@ typedef struct {
     const int32_t *bias; /* of int8 with input zero point and TL_RAISE folded in */
     const int32_t *multiplier;
     const int8_t *shift;      /* int8 */
-    const uint8_t *negatives; /* TL_LANES_ONLY: negative weights of a channel, in one byte or two */
+    const uint8_t *negatives; /* TL_LANES_ONLY: negative weights of a channel, in two bytes */
     int32_t words;            /* words of weights for two channels: half of the gathered products */
     uint16_t channels;
     uint8_t per_channel;     /* entries of multiplier and shift: 1 a channel, 0 one for all */
-    uint8_t negatives_bytes; /* 1 or 2 */
     int16_t zero, low, high; /* zero: 2 * zero point + 1 */
 } tl_block_t;
 
@@ -243,8 +243,7 @@ TL_INLINE tl_block_sums_t tl_block_products_wide(tl_block_sums_t s, const int16_
 #if !TL_DSP
 static inline int32_t tl_negatives(const tl_block_t *b, int32_t channel)
 {
-    return b->negatives_bytes == 1 ? b->negatives[channel]
-                                   : b->negatives[2 * channel] | b->negatives[2 * channel + 1] << 8;
+    return b->negatives[2 * channel] | b->negatives[2 * channel + 1] << 8;
 }
 
 /* what the sum of whole words is, whose lower halves are wanted */
@@ -324,11 +323,6 @@ TL_INLINE void tl_block_body(const tl_block_t *block, const int16_t *x, tl_block
     }
 }
 
-TL_SHARED void tl_block_outputs_s8(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *y)
-{
-    tl_block_body(block, x, at, y, 0);
-}
-
 TL_SHARED void tl_block_outputs_s16(const tl_block_t *block, const int16_t *x, tl_block_places_t at, void *y)
 {
     tl_block_body(block, x, at, y, 1);
@@ -371,62 +365,91 @@ static inline void tl_gather_word(int16_t *to, const int8_t *x)
 #endif
 }
 
-/* a run that lies in the image as a whole */
-static inline void tl_gather_whole(int16_t *to, const int8_t *x, int32_t size)
+/* runs that lie in the image as a whole, each `apart` values after the one before it */
+TL_SHARED void tl_gather_whole(int16_t *to, const int8_t *from, int32_t size, int32_t runs, int32_t apart)
 {
-    int32_t left = size;
-    for (; left >= 16; left -= 16, x += 16, to += 64) {
-        tl_gather_word(to, x);
-        tl_gather_word(to + 16, x + 4);
-        tl_gather_word(to + 32, x + 8);
-        tl_gather_word(to + 48, x + 12);
-    }
-    for (; left >= 4; left -= 4, x += 4, to += 16) {
-        tl_gather_word(to, x);
-    }
-    for (int32_t i = 0; i < left; i++) {
-        to[tl_gathered(i, left)] = (int16_t)(x[i] + TL_RAISE);
+    for (int16_t *next = to; runs > 0; runs--, from += apart) {
+        const int8_t *x = from;
+        int32_t left = size;
+        to = next;
+        next += (size + 1) / 2 * 8;
+#if TL_DSP
+        for (; left >= 16; left -= 16, to += 64) {
+            uint32_t a, b, c, d, t;
+            __asm__(
+                "ldr %[a], [%[x]], #16\n\tldr %[b], [%[x], #-12]\n\tldr %[c], [%[x], #-8]\n\tldr %[d], [%[x], #-4]\n\t"
+                "sxtab16 %[t], %[r], %[a]\n\tsxtab16 %[a], %[r], %[a], ror #8\n\t"
+                "str %[t], [%[to]]\n\tstr %[a], [%[to], #16]\n\t"
+                "sxtab16 %[t], %[r], %[b]\n\tsxtab16 %[b], %[r], %[b], ror #8\n\t"
+                "str %[t], [%[to], #32]\n\tstr %[b], [%[to], #48]\n\t"
+                "sxtab16 %[t], %[r], %[c]\n\tsxtab16 %[c], %[r], %[c], ror #8\n\t"
+                "str %[t], [%[to], #64]\n\tstr %[c], [%[to], #80]\n\t"
+                "sxtab16 %[t], %[r], %[d]\n\tsxtab16 %[d], %[r], %[d], ror #8\n\t"
+                "str %[t], [%[to], #96]\n\tstr %[d], [%[to], #112]"
+                : [x] "+r"(x), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [t] "=&r"(t)
+                : [to] "r"(to), [r] "r"(TL_RAISE * 0x10001)
+                : "memory");
+        }
+#endif
+        for (; left >= 4; left -= 4, x += 4, to += 16) {
+            tl_gather_word(to, x);
+        }
+        if (left > 0) {
+            to[0] = (int16_t)(x[0] + TL_RAISE);
+        }
+        if (left > 1) {
+            to[TL_DSP ? 1 : 4] = (int16_t)(x[1] + TL_RAISE);
+        }
+        if (left > 2) {
+            to[8] = (int16_t)(x[2] + TL_RAISE);
+        }
     }
 }
 
 /* the same of int16, which lie in order */
-static inline void tl_gather_whole_s16(int16_t *to, const int16_t *x, int32_t size)
+TL_SHARED void tl_gather_whole_s16(int16_t *to, const int16_t *from, int32_t size, int32_t runs, int32_t apart)
 {
+    for (int16_t *next = to; runs > 0; runs--, from += apart) {
+        const int16_t *x = from;
+        to = next;
+        next += (size + 1) / 2 * 8;
 #if TL_DSP
-    int32_t left = size;
-    for (; left >= 8; left -= 8, x += 8, to += 32) {
-        const uint32_t x01 = tl_load4(x), x23 = tl_load4(x + 2), x45 = tl_load4(x + 4), x67 = tl_load4(x + 6);
-        __builtin_memcpy(to, &x01, sizeof x01);
-        __builtin_memcpy(to + 8, &x23, sizeof x23);
-        __builtin_memcpy(to + 16, &x45, sizeof x45);
-        __builtin_memcpy(to + 24, &x67, sizeof x67);
-    }
-    for (; left >= 2; left -= 2, x += 2, to += 8) {
-        const uint32_t pair = tl_load4(x);
-        __builtin_memcpy(to, &pair, sizeof pair);
-    }
-    if (left > 0) {
-        *to = *x;
-    }
+        int32_t left = size;
+        for (; left >= 8; left -= 8, x += 8, to += 32) {
+            const uint32_t x01 = tl_load4(x), x23 = tl_load4(x + 2), x45 = tl_load4(x + 4), x67 = tl_load4(x + 6);
+            __builtin_memcpy(to, &x01, sizeof x01);
+            __builtin_memcpy(to + 8, &x23, sizeof x23);
+            __builtin_memcpy(to + 16, &x45, sizeof x45);
+            __builtin_memcpy(to + 24, &x67, sizeof x67);
+        }
+        for (; left >= 2; left -= 2, x += 2, to += 8) {
+            const uint32_t pair = tl_load4(x);
+            __builtin_memcpy(to, &pair, sizeof pair);
+        }
+        if (left > 0) {
+            *to = *x;
+        }
 #else
-    for (int32_t i = 0; i < size; i++) {
-        to[4 * i] = x[i];
-    }
+        for (int32_t i = 0; i < size; i++) {
+            to[4 * i] = x[i];
+        }
 #endif
+    }
 }
 
-/* values from..from + size of an image of int8, or of int16 where `wide` */
-TL_INLINE void tl_gather_run(int16_t *to, const void *x, int32_t from, int32_t size, int32_t wide)
+/* the same from value `from` of an image of int8, or of int16 where `wide` */
+TL_INLINE void tl_gather_runs(int16_t *to, const void *x, int32_t from, int32_t size, int32_t runs, int32_t apart,
+                              int32_t wide)
 {
     if (wide) {
-        tl_gather_whole_s16(to, (const int16_t *)x + from, size);
+        tl_gather_whole_s16(to, (const int16_t *)x + from, size, runs, apart);
     } else {
-        tl_gather_whole(to, (const int8_t *)x + from, size);
+        tl_gather_whole(to, (const int8_t *)x + from, size, runs, apart);
     }
 }
 
 /* an even number of values that are all `value` */
-static inline void tl_gather_fill(int16_t *to, int32_t size, int32_t value)
+TL_SHARED void tl_gather_fill(int16_t *to, int32_t size, int32_t value)
 {
     const uint32_t two = (uint32_t)value * 0x10001u;
     for (; size > 0; size -= 2, to += 8) {
@@ -445,38 +468,77 @@ TL_INLINE void tl_gather_part(int16_t *to, const void *x, int32_t from, int32_t 
     const int32_t step = wide ? 2 : 4; /* where a run may begin in another */
     if (first % step == 0 && (last % step == 0 || last == size)) {
         tl_gather_fill(to, first, outside);
-        tl_gather_run(to + 4 * first, x, from + first, last - first, wide);
+        tl_gather_runs(to + 4 * first, x, from + first, last - first, 1, 0, wide);
         tl_gather_fill(to + 4 * last, size - last, outside);
         return;
     }
-    for (int32_t i = 0; i < size; i++) {
-        const int32_t seen = i >= first && i < last;
+    tl_gather_fill(to, size, outside);
+    for (int32_t i = first; i < last; i++) {
         if (wide) {
-            to[TL_DSP ? (i >> 1) * 8 + (i & 1) : 4 * i] = (int16_t)(seen ? ((const int16_t *)x)[from + i] : outside);
+            to[TL_DSP ? (i >> 1) * 8 + (i & 1) : 4 * i] = ((const int16_t *)x)[from + i];
         } else {
-            to[tl_gathered(i, size)] = (int16_t)(seen ? ((const int8_t *)x)[from + i] + TL_RAISE : outside);
+            to[tl_gathered(i, size)] = (int16_t)(((const int8_t *)x)[from + i] + TL_RAISE);
         }
     }
 }
 
-/* limits of an activation on outputs that are saturated already */
+#if TL_DSP
+/* four outputs; SSUB8 marks the bytes that are not less, SEL takes those */
+static inline uint32_t tl_not_below(uint32_t four, uint32_t lows)
+{
+    uint32_t differences;
+    __asm__("ssub8 %1, %0, %2\n\tsel %0, %0, %2" : "+r"(four), "=&r"(differences) : "r"(lows));
+    return four;
+}
+
+static inline uint32_t tl_within(uint32_t four, uint32_t lows, uint32_t highs)
+{
+    uint32_t differences;
+    four = tl_not_below(four, lows);
+    __asm__("ssub8 %1, %2, %0\n\tsel %0, %0, %2" : "+r"(four), "=&r"(differences) : "r"(highs));
+    return four;
+}
+#endif
+
+/* limits of an activation on outputs that are saturated already; mostly there is no upper one */
+TL_SHARED void tl_within_limits_s8(int8_t *y, int32_t size, int32_t low, int32_t high)
+{
+    int32_t left = size;
+#if TL_DSP
+    const uint32_t lows = ((uint32_t)low & 0xFFu) * 0x01010101u, highs = ((uint32_t)high & 0xFFu) * 0x01010101u;
+    for (; left >= 16 && high == INT8_MAX; left -= 16, y += 16) {
+        uint32_t a = tl_load4(y), b = tl_load4(y + 4), c = tl_load4(y + 8), d = tl_load4(y + 12);
+        a = tl_not_below(a, lows);
+        b = tl_not_below(b, lows);
+        c = tl_not_below(c, lows);
+        d = tl_not_below(d, lows);
+        __builtin_memcpy(y, &a, sizeof a);
+        __builtin_memcpy(y + 4, &b, sizeof b);
+        __builtin_memcpy(y + 8, &c, sizeof c);
+        __builtin_memcpy(y + 12, &d, sizeof d);
+    }
+    for (; left >= 4; left -= 4, y += 4) {
+        const uint32_t four = tl_within(tl_load4(y), lows, highs);
+        __builtin_memcpy(y, &four, sizeof four);
+    }
+#else
+    for (; left >= 4 && high == INT8_MAX; left -= 4, y += 4) {
+        const int32_t a = y[0], b = y[1], c = y[2], d = y[3];
+        y[0] = (int8_t)(a < low ? low : a);
+        y[1] = (int8_t)(b < low ? low : b);
+        y[2] = (int8_t)(c < low ? low : c);
+        y[3] = (int8_t)(d < low ? low : d);
+    }
+#endif
+    for (; left > 0; left--, y++) {
+        *y = (int8_t)tl_clamp(*y, low, high);
+    }
+}
+
 static inline void tl_limits_s8(int8_t *y, int32_t size, int32_t low, int32_t high)
 {
     if (low > INT8_MIN || high < INT8_MAX) {
-        int32_t left = size;
-#if TL_DSP
-        const uint32_t lows = ((uint32_t)low & 0xFFu) * 0x01010101u, highs = ((uint32_t)high & 0xFFu) * 0x01010101u;
-        for (; left >= 4; left -= 4, y += 4) { /* SSUB8 marks the bytes that are not less, SEL takes those */
-            uint32_t four = tl_load4(y), differences;
-            __asm__("ssub8 %1, %0, %2\n\tsel %0, %0, %2\n\tssub8 %1, %3, %0\n\tsel %0, %0, %3"
-                    : "+r"(four), "=&r"(differences)
-                    : "r"(lows), "r"(highs));
-            __builtin_memcpy(y, &four, sizeof four);
-        }
-#endif
-        for (; left > 0; left--, y++) {
-            *y = (int8_t)tl_clamp(*y, low, high);
-        }
+        tl_within_limits_s8(y, size, low, high);
     }
 }
 

@@ -4,7 +4,7 @@
 #ifndef TL_CONV_H
 #define TL_CONV_H
 
-#include "tl_blocks.h"
+#include "tl_block_pairs.h"
 #include "tl_depthwise.h"
 
 /* Output channels `which` of a layer, or with NULL the first `count`, from weights, biases and scales of these alone.
@@ -56,31 +56,61 @@ typedef struct {
 
 /* What the output place whose window begins at (top, left) sees, row by row or, where columns are apart, tap by tap.
  * `depth` channels of each pixel from `channel` on; `wide`: of int16. */
-TL_INLINE void tl_gather_window(const tl_conv_blocks_t *layer, const void *x, int32_t channel, int32_t depth,
-                                int32_t top, int32_t left, int16_t *to, int32_t wide)
+TL_INLINE void tl_gather_taps(const tl_conv_blocks_t *layer, const void *x, int32_t channel, int32_t depth, int32_t top,
+                              int32_t left, int16_t *to, int32_t wide)
 {
     const tl_conv_shape_t *const s = &layer->shape;
-    const int32_t span = s->dilation_width == 1 && depth == s->channels ? s->kernel_width : 1, size = span * depth;
-    const int32_t outside = wide ? 0 : layer->input_zero + TL_RAISE;
-    for (int32_t i = 0, h = top; i < s->kernel_height; i++, h += s->dilation_height) {
-        for (int32_t j = 0, w = left; j < s->kernel_width; j += span, w += span * s->dilation_width) {
-            const int32_t from = (h * s->width + w) * s->channels + channel;
-            if (h < 0 || h >= s->height) {
+    const int32_t height = s->height, width = s->width, channels = s->channels, taps = s->kernel_width;
+    const int32_t below = s->dilation_height, beside = s->dilation_width, row = width * channels;
+    const int32_t span = beside == 1 && depth == channels ? taps : 1, size = span * depth;
+    int32_t from = top * row + left * channels + channel, rows = s->kernel_height;
+    if (span == taps && top >= 0 && top + (rows - 1) * below < height && left >= 0 && left + span <= width) {
+        tl_gather_runs(to, x, from, size, rows, below * row, wide);
+        return;
+    }
+    const int32_t outside = wide ? 0 : layer->input_zero + TL_RAISE, along = (size + 1) / 2 * 8;
+    for (int32_t h = top; rows > 0; rows--, h += below, from += below * row) {
+        for (int32_t j = 0, w = left, at = from; j < taps;
+             j += span, w += beside, at += beside * channels, to += along) {
+            if (h < 0 || h >= height) {
                 tl_gather_fill(to, size, outside);
-            } else if (w >= 0 && w + span <= s->width) {
-                tl_gather_run(to, x, from, size, wide);
+            } else if (w >= 0 && w + span <= width) {
+                tl_gather_runs(to, x, at, size, 1, 0, wide);
             } else {
-                const int32_t first = tl_clamp(-w, 0, span), last = tl_clamp(s->width - w, first, span);
-                tl_gather_part(to, x, from, first * depth, last * depth, size, outside, wide);
+                const int32_t first = tl_clamp(-w, 0, span), last = tl_clamp(width - w, first, span);
+                tl_gather_part(to, x, at, first * depth, last * depth, size, outside, wide);
             }
-            to += (size + 1) / 2 * 8;
         }
     }
 }
 
-/* Four output places at a time; gathered[8 * words]. Filters of one tap and stride 1 walk over the image's pixels. */
-TL_INLINE void tl_conv_blocks(const tl_conv_blocks_t *layer, const void *x, int16_t *gathered, uint8_t *y, int32_t wide)
+TL_SHARED void tl_gather_window_s8(const tl_conv_blocks_t *layer, const void *x, int32_t channel, int32_t depth,
+                                   int32_t top, int32_t left, int16_t *to)
 {
+    tl_gather_taps(layer, x, channel, depth, top, left, to, 0);
+}
+
+TL_SHARED void tl_gather_window_s16(const tl_conv_blocks_t *layer, const void *x, int32_t channel, int32_t depth,
+                                    int32_t top, int32_t left, int16_t *to)
+{
+    tl_gather_taps(layer, x, channel, depth, top, left, to, 1);
+}
+
+TL_INLINE void tl_gather_window(const tl_conv_blocks_t *layer, const void *x, int32_t channel, int32_t depth,
+                                int32_t top, int32_t left, int16_t *to, int32_t wide)
+{
+    if (wide) {
+        tl_gather_window_s16(layer, x, channel, depth, top, left, to);
+    } else {
+        tl_gather_window_s8(layer, x, channel, depth, top, left, to);
+    }
+}
+
+/* Four output places at a time; gathered[8 * words]. Filters of one tap and stride 1 walk over the image's pixels. */
+TL_INLINE void tl_conv_blocks(const tl_conv_blocks_t *layer, const void *x, int16_t *gathered, uint8_t *y,
+                              int32_t element)
+{
+    const int32_t wide = element == TL_S16;
     const tl_conv_shape_t *const s = &layer->shape;
     const int32_t one = s->kernel_height * s->kernel_width * s->stride_height * s->stride_width == 1;
     const int32_t places = s->out_height * s->out_width, pixel = s->out_channels * (wide ? 2 : 1);
@@ -89,7 +119,7 @@ TL_INLINE void tl_conv_blocks(const tl_conv_blocks_t *layer, const void *x, int1
         const int32_t count = rest < 4 ? rest : 4;
         for (int32_t i = 0; i < count; i++) {
             if (one) {
-                tl_gather_run(tl_pixel_place(gathered, i), x, from, s->channels, wide);
+                tl_gather_runs(tl_pixel_place(gathered, i), x, from, s->channels, 1, 0, wide);
                 from += s->channels;
                 continue;
             }
@@ -102,25 +132,28 @@ TL_INLINE void tl_conv_blocks(const tl_conv_blocks_t *layer, const void *x, int1
             }
         }
         const tl_block_places_t at = {count > 1 ? pixel : 0, count > 2 ? 2 * pixel : 0, count > 3 ? 3 * pixel : 0};
-        if (wide) {
-            tl_block_outputs_s16(&layer->block, gathered, at, y);
-        } else {
-            tl_block_outputs_s8(&layer->block, gathered, at, y);
-        }
+        tl_block_outputs(&layer->block, gathered, at, y, element);
         y += count * pixel;
     }
 }
 
 TL_SHARED void tl_conv_blocks_s8(const tl_conv_blocks_t *layer, const int8_t *x, int16_t *gathered, int8_t *y)
 {
-    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, 0);
+    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, TL_S8);
+    const int32_t size = layer->shape.out_height * layer->shape.out_width * layer->shape.out_channels;
+    tl_limits_s8(y, size, layer->block.low, layer->block.high);
+}
+
+TL_SHARED void tl_conv_blocks_deep(const tl_conv_blocks_t *layer, const int8_t *x, int16_t *gathered, int8_t *y)
+{
+    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, TL_DEEP);
     const int32_t size = layer->shape.out_height * layer->shape.out_width * layer->shape.out_channels;
     tl_limits_s8(y, size, layer->block.low, layer->block.high);
 }
 
 TL_SHARED void tl_conv_blocks_s16(const tl_conv_blocks_t *layer, const int16_t *x, int16_t *gathered, int16_t *y)
 {
-    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, 1);
+    tl_conv_blocks(layer, x, gathered, (uint8_t *)y, TL_S16);
     const int32_t size = layer->shape.out_height * layer->shape.out_width * layer->shape.out_channels;
     tl_limits_s16(y, size, layer->block.low, layer->block.high);
 }

@@ -22,15 +22,16 @@ static inline void tl_next_group(tl_block_t *block, int32_t wide)
     if (!wide) {
         block->shift += scales;
 #if !TL_DSP
-        block->negatives += channels * block->negatives_bytes;
+        block->negatives += 2 * channels;
 #endif
     }
 }
 
-TL_INLINE void tl_conv_parts(const tl_conv_parts_t *layer, const void *x, int16_t *gathered, uint8_t *y, int32_t wide)
+TL_INLINE void tl_conv_parts(const tl_conv_parts_t *layer, const void *x, int16_t *gathered, uint8_t *y,
+                             int32_t element)
 {
     const tl_conv_shape_t *const s = &layer->conv.shape;
-    const int32_t bytes = wide ? 2 : 1, depth = layer->depth;
+    const int32_t wide = element == TL_S16, bytes = wide ? 2 : 1, depth = layer->depth;
     int32_t row = 0, column = 0;
     for (int32_t rest = s->out_height * s->out_width; rest > 0; rest -= 4) {
         const int32_t count = rest < 4 ? rest : 4;
@@ -54,11 +55,7 @@ TL_INLINE void tl_conv_parts(const tl_conv_parts_t *layer, const void *x, int16_
             }
             const tl_block_places_t at = {place[1] - place[0], place[2] - place[0], place[3] - place[0]};
             uint8_t *const out = y + place[0] + group * block.channels * bytes;
-            if (wide) {
-                tl_block_outputs_s16(&block, gathered, at, out);
-            } else {
-                tl_block_outputs_s8(&block, gathered, at, out);
-            }
+            tl_block_outputs(&block, gathered, at, out, element);
             tl_next_group(&block, wide);
         }
         row = h;
@@ -69,12 +66,17 @@ TL_INLINE void tl_conv_parts(const tl_conv_parts_t *layer, const void *x, int16_
 /* The limits of an activation are left to the caller: tl_limits_s8 and _s16 on the whole output. */
 TL_SHARED void tl_conv_parts_s8(const tl_conv_parts_t *layer, const int8_t *x, int16_t *gathered, int8_t *y)
 {
-    tl_conv_parts(layer, x, gathered, (uint8_t *)y, 0);
+    tl_conv_parts(layer, x, gathered, (uint8_t *)y, TL_S8);
+}
+
+TL_SHARED void tl_conv_parts_deep(const tl_conv_parts_t *layer, const int8_t *x, int16_t *gathered, int8_t *y)
+{
+    tl_conv_parts(layer, x, gathered, (uint8_t *)y, TL_DEEP);
 }
 
 TL_SHARED void tl_conv_parts_s16(const tl_conv_parts_t *layer, const int16_t *x, int16_t *gathered, int16_t *y)
 {
-    tl_conv_parts(layer, x, gathered, (uint8_t *)y, 1);
+    tl_conv_parts(layer, x, gathered, (uint8_t *)y, TL_S16);
 }
 
 #endif

@@ -27,26 +27,35 @@ typedef struct {
     int16_t zero, low, high, input_zero;
 } tl_depthwise_rows_t;
 
+TL_INLINE void tl_depthwise_put(uint8_t *y, int32_t sum, const tl_depthwise_channel_t *c, int32_t wide)
+{
+    if (wide) {
+        tl_put_output(y, sum, c->multiplier, 0, 0, 1);
+    } else {
+        *(int8_t *)y = (int8_t)tl_depthwise_output(sum, c);
+    }
+}
+
 /* writes `count` outputs: one or two of two, three or more of four */
 TL_INLINE void tl_depthwise_two(uint8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count,
                                 int32_t wide)
 {
     if (count > 1) {
-        tl_put_output(y + c->step, s.s1, c->multiplier, c->shift, c->zero, wide);
+        tl_depthwise_put(y + c->step, s.s1, c, wide);
     }
-    tl_put_output(y, s.s0, c->multiplier, c->shift, c->zero, wide);
+    tl_depthwise_put(y, s.s0, c, wide);
 }
 
 TL_INLINE void tl_depthwise_four(uint8_t *y, tl_row_sums_t s, const tl_depthwise_channel_t *c, int32_t count,
                                  int32_t wide)
 {
-    const int32_t multiplier = c->multiplier, shift = c->shift, zero = c->zero, step = c->step;
+    const int32_t step = c->step;
     if (count > 3) {
-        tl_put_output(y + 3 * step, s.s3, multiplier, shift, zero, wide);
+        tl_depthwise_put(y + 3 * step, s.s3, c, wide);
     }
-    tl_put_output(y + 2 * step, s.s2, multiplier, shift, zero, wide);
-    tl_put_output(y + step, s.s1, multiplier, shift, zero, wide);
-    tl_put_output(y, s.s0, multiplier, shift, zero, wide);
+    tl_depthwise_put(y + 2 * step, s.s2, c, wide);
+    tl_depthwise_put(y + step, s.s1, c, wide);
+    tl_depthwise_put(y, s.s0, c, wide);
 }
 
 /* one output row of up to four channels, whose planes lie `plane` apart, from three rows of the ring */
@@ -89,20 +98,41 @@ TL_SHARED void tl_depthwise_row3(const int16_t *top, const int16_t *middle, cons
                                  int32_t apart, uint8_t *out)
 {
 #if TL_ROW_LINES
+    const int32_t step = own->step, along = width / 4 * (apart ? 8 : 4), left = width % 4;
     if (width >= 4) {
-        tl_row_lines(top, middle, bottom, own, channels, plane, width / 4, apart, out);
-        const int32_t along = width / 4 * (apart ? 8 : 4);
-        top += along;
-        middle += along;
-        bottom += along;
-        out += width / 4 * 4 * own->step;
-        width %= 4;
+        tl_row_lines(top, middle, bottom, own, channels, plane, width / 4, apart, step, out);
     }
-    if (width == 0) {
+    if (left == 0) {
         return;
     }
-#endif
+    top += along;
+    middle += along;
+    bottom += along;
+    out += (width - left) * step;
+    if (left <= 2 && !apart) {
+        for (const tl_depthwise_channel_t *c = own; c < own + channels; c++, out++) {
+            const tl_row_sums_t sums = tl_rows_two(tl_depthwise_start(c), top, middle, bottom, c);
+            tl_depthwise_two(out, tl_depthwise_end(sums), c, left, 0);
+            top += plane;
+            middle += plane;
+            bottom += plane;
+        }
+    } else { /* of four more, the first ones */
+        uint8_t four[16];
+        tl_row_lines(top, middle, bottom, own, channels, plane, 1, apart, 4, four);
+        for (const uint8_t *from = four; from < four + 4 * left; from += 4, out += step) {
+            if (channels == 4) {
+                __builtin_memcpy(out, from, 4);
+                continue;
+            }
+            for (int32_t k = 0; k < channels; k++) {
+                out[k] = from[k];
+            }
+        }
+    }
+#else
     tl_depthwise_three(top, middle, bottom, own, channels, plane, width, apart, out, 0);
+#endif
 }
 
 TL_SHARED void tl_depthwise_row3_s16(const int16_t *top, const int16_t *middle, const int16_t *bottom,
@@ -112,16 +142,30 @@ TL_SHARED void tl_depthwise_row3_s16(const int16_t *top, const int16_t *middle, 
     tl_depthwise_three(top, middle, bottom, own, channels, plane, width, apart, out, 1);
 }
 
+#if TL_DSP
+/* a pixel of four values, one into each channel's plane */
+static inline void tl_widen_one(int16_t *to, int32_t plane, const int8_t *x)
+{
+    const uint32_t word = tl_load4(x);
+    uint32_t even, odd;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(even) : "r"(TL_RAISE * 0x10001), "r"(word));
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(odd) : "r"(TL_RAISE * 0x10001), "r"(word));
+    to[0] = (int16_t)even;
+    to[plane] = (int16_t)odd;
+    to[2 * plane] = (int16_t)(even >> 16);
+    to[3 * plane] = (int16_t)(odd >> 16);
+}
+#endif
+
 /* `width` pixels of `channels` (1 to 4) values each, `step` apart, into one row of each channel's plane */
 TL_SHARED void tl_widen_row(int16_t *to, int32_t plane, const int8_t *x, int32_t step, int32_t channels, int32_t width)
 {
 #if TL_DSP
     if (channels == 4) {
-        for (; width > 0 && ((uintptr_t)to & 2u) != 0; width--, x += step, to++) { /* words begin at even places */
-            to[0] = (int16_t)(x[0] + TL_RAISE);
-            to[plane] = (int16_t)(x[1] + TL_RAISE);
-            to[2 * plane] = (int16_t)(x[2] + TL_RAISE);
-            to[3 * plane] = (int16_t)(x[3] + TL_RAISE);
+        if (width > 0 && ((uintptr_t)to & 2u) != 0) { /* words begin at even places */
+            tl_widen_one(to++, plane, x);
+            width--;
+            x += step;
         }
         for (; width > 1; width -= 2, to += 2) {
             const uint32_t first = tl_load4(x), second = tl_load4(x + step);
@@ -140,6 +184,10 @@ TL_SHARED void tl_widen_row(int16_t *to, int32_t plane, const int8_t *x, int32_t
             __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pair) : "r"(odd_2), "r"(odd));
             __builtin_memcpy(to + 3 * plane, &pair, sizeof pair);
         }
+        if (width > 0) {
+            tl_widen_one(to, plane, x);
+        }
+        return;
     }
 #else
     if (channels == 4) {
@@ -232,13 +280,7 @@ TL_INLINE void tl_depthwise_rows(const tl_depthwise_rows_t *layer, const void *x
         tl_depthwise_channel_t own[4];
         for (int32_t k = 0; k < channels; k++) {
             own[k] = tl_depthwise_channel(layer, channel + k, bytes);
-#if TL_DSP
-            tl_depthwise_prepare(&own[k]);
-#else
-            if (!wide) {
-                tl_depthwise_prepare(&own[k]);
-            }
-#endif
+            tl_depthwise_prepare(&own[k], wide);
         }
         int32_t next = -s->pad_height, slot = 0; /* the image's row to be read next, and its row in the ring */
         uint8_t *out = y + channel * bytes;

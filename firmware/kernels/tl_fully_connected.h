@@ -39,25 +39,56 @@ TL_SHARED int32_t tl_fc_output(int32_t sum, int32_t channel, const tl_scaling_t 
     return tl_clamp(scaled + s->zero_point, s->low, s->high);
 }
 
-/* loads side by side take a cycle each; GCC would spread them. The two last differ in size. */
-#if defined(__thumb2__) && !defined(TL_PORTABLE)
-#define TL_LOAD_OUTPUT(SUM, SUMS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                                     \
-    __asm__("ldr %[sum], [%[sums]], #4\n\tldr %[factor], [%[multiplier]]\n\tldrsb %[down], [%[shift]]"                 \
-            : [sum] "=&r"(SUM), [factor] "=&r"(FACTOR), [down] "=&r"(DOWN), [sums] "+r"(SUMS)                          \
-            : [multiplier] "r"(MULTIPLIER), [shift] "r"(SHIFT)                                                         \
-            : "memory")
-#else
-#define TL_LOAD_OUTPUT(SUM, SUMS, FACTOR, MULTIPLIER, DOWN, SHIFT)                                                     \
-    ((SUM) = *(SUMS)++, (FACTOR) = *(MULTIPLIER), (DOWN) = *(SHIFT))
-#endif
-
 /* TL_BYTE; moved: 2 * zero point + 1 */
 static inline int32_t tl_fc_byte(int32_t sum, int32_t factor, int32_t down, int32_t moved)
 {
     return tl_sat8_half((((int32_t)(((int64_t)sum * factor) >> 32)) >> down) + moved);
 }
 
-/* Outputs of `count` channels from `channel` on; sums: theirs, with the bias. */
+/* Outputs of an even number of channels, up to `end`, as tl_fc_byte. Loads side by side take a cycle each; GCC would
+ * spread them. */
+static inline void tl_fc_bytes(const int32_t *sums, const int32_t *multiplier, const int8_t *shift, int32_t step,
+                               int32_t moved, int8_t *y, const int8_t *end)
+{
+#if defined(__thumb2__) && TL_ALL_REGISTERS && !defined(TL_PORTABLE)
+#if TL_DSP
+#define TL_FC_HIGH(S, M) "smmul %[" S "], %[" S "], %[" M "]\n\t"
+#else
+#define TL_FC_HIGH(S, M) "smull %[" M "], %[" S "], %[" S "], %[" M "]\n\t"
+#endif
+    int32_t s0, s1, m0, m1, d0, d1;
+    __asm__ volatile("1:\n\t"
+                     "ldr %[s0], [%[sums]]\n\t"
+                     "ldr %[s1], [%[sums], #4]\n\t"
+                     "ldr %[m0], [%[multiplier]]\n\t"
+                     "ldr %[m1], [%[multiplier], %[step], lsl #2]\n\t"
+                     "ldrsb %[d0], [%[shift]]\n\t"
+                     "ldrsb %[d1], [%[shift], %[step]]\n\t"
+                     "add %[sums], %[sums], #8\n\t"
+                     "add %[multiplier], %[multiplier], %[step], lsl #3\n\t"
+                     "add %[shift], %[shift], %[step], lsl #1\n\t" TL_FC_HIGH("s0", "m0")
+                         TL_FC_HIGH("s1", "m1") "asr %[s0], %[s0], %[d0]\n\t"
+                                                "asr %[s1], %[s1], %[d1]\n\t"
+                                                "add %[s0], %[s0], %[moved]\n\t"
+                                                "add %[s1], %[s1], %[moved]\n\t"
+                                                "ssat %[s0], #8, %[s0], asr #1\n\t"
+                                                "ssat %[s1], #8, %[s1], asr #1\n\t"
+                                                "strb %[s1], [%[y], #1]\n\t"
+                                                "strb %[s0], [%[y]], #2\n\t"
+                                                "cmp %[y], %[end]\n\t"
+                                                "bne 1b\n\t"
+                     : [s0] "=&r"(s0), [s1] "=&r"(s1), [m0] "=&r"(m0), [m1] "=&r"(m1), [d0] "=&r"(d0), [d1] "=&r"(d1),
+                       [sums] "+r"(sums), [multiplier] "+r"(multiplier), [shift] "+r"(shift), [y] "+r"(y)
+                     : [step] "r"(step), [moved] "r"(moved), [end] "r"(end)
+                     : "cc", "memory");
+#else
+    for (; y != end; multiplier += step, shift += step) {
+        *y++ = (int8_t)tl_fc_byte(*sums++, *multiplier, *shift, moved);
+    }
+#endif
+}
+
+/* Outputs of `count` channels, an even number, from `channel` on; sums: theirs, with the bias. */
 TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, int32_t channel, int32_t count, const tl_scaling_t *s, int8_t *y)
 {
     y += channel;
@@ -70,11 +101,7 @@ TL_SHARED void tl_fc_outputs_s8(const int32_t *sums, int32_t channel, int32_t co
             y[i] = (int8_t)tl_fc_output(sums[i], channel + i, s);
         }
     } else {
-        for (; y != end; multiplier += step, shift += step) {
-            int32_t sum, factor, down;
-            TL_LOAD_OUTPUT(sum, sums, factor, multiplier, down, shift);
-            *y++ = (int8_t)tl_fc_byte(sum, factor, down, moved);
-        }
+        tl_fc_bytes(sums, multiplier, shift, step, moved, y, end);
     }
 }
 

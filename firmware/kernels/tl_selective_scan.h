@@ -118,7 +118,9 @@ static inline int32_t tl_scan_state(int32_t rate, int32_t drive, int32_t r, int3
              "asr #8\n\t"                                                                                              \
              "pkhbt %[p], %[p], %[q], lsl #16\n\tstr %[p], [%[h], #" AT "]\n\t"
 
-/* eight states */
+#define TL_SCAN_AT_ONCE 8
+
+/* as many states */
 TL_INLINE void tl_scan_states(const int16_t *r, const int16_t *b, int16_t *h, int32_t rate, int32_t drive)
 {
     int32_t x, y, p, q;
@@ -130,13 +132,43 @@ TL_INLINE void tl_scan_states(const int16_t *r, const int16_t *b, int16_t *h, in
 }
 #endif
 
+#if defined(__ARM_ARCH_7M__) && TL_ALL_REGISTERS && !defined(TL_PORTABLE)
+#define TL_SCAN_ASSEMBLY 1
+/* One state, at AT. rate and drive are in halves that all states share: GCC splits them anew for each, and takes twice
+ * the cycles. */
+#define TL_SCAN_ONE(AT)                                                                                                \
+    "ldrsh %[x], [%[r], #" AT "]\n\tmul %[t], %[rate_low], %[x]\n\tmul %[x], %[rate_high], %[x]\n\t"                   \
+    "add %[x], %[x], %[t], asr #16\n\tsxth %[p], %[x]\n\tmul %[t], %[k2], %[p]\n\tadd %[t], %[k1], %[t], asr #16\n\t"  \
+    "mul %[t], %[t], %[p]\n\tadd %[t], %[k0], %[t], asr #16\n\tmla %[p], %[t], %[p], %[one]\n\t"                       \
+    "add %[x], %[x], #0x68000\n\tusat %[x], #5, %[x], asr #16\n\tasr %[p], %[p], %[x]\n\t"                             \
+    "ldrsh %[x], [%[h], #" AT "]\n\tuxth %[t], %[p]\n\tasr %[p], %[p], #16\n\tmul %[t], %[t], %[x]\n\t"                \
+    "mul %[p], %[p], %[x]\n\tadd %[p], %[p], %[t], asr #16\n\t"                                                        \
+    "ldrsh %[x], [%[b], #" AT "]\n\tadd %[p], %[p], #128\n\tmul %[t], %[drive_low], %[x]\n\t"                          \
+    "mul %[x], %[drive_high], %[x]\n\tadd %[p], %[p], %[t], asr #16\n\tadd %[p], %[p], %[x]\n\t"                       \
+    "ssat %[p], #16, %[p], asr #8\n\tstrh %[p], [%[h], #" AT "]\n\t"
+
+#define TL_SCAN_AT_ONCE 4
+
+/* as many states */
+TL_INLINE void tl_scan_states(const int16_t *r, const int16_t *b, int16_t *h, int32_t rate, int32_t drive)
+{
+    int32_t x, p, t;
+    __asm__ volatile(TL_SCAN_ONE("0") TL_SCAN_ONE("2") TL_SCAN_ONE("4") TL_SCAN_ONE("6")
+                     : [x] "=&r"(x), [p] "=&r"(p), [t] "=&r"(t)
+                     : [r] "r"(r), [b] "r"(b), [h] "r"(h), [rate_high] "r"(rate >> 16), [rate_low] "r"(rate & 0xFFFF),
+                       [drive_high] "r"(drive >> 16), [drive_low] "r"(drive & 0xFFFF), [k0] "r"(TL_POWER_0),
+                       [k1] "r"(TL_POWER_1), [k2] "r"(TL_POWER_2), [one] "r"(TL_POWER_ONE)
+                     : "memory");
+}
+#endif
+
 /* All states of one channel. */
 TL_INLINE void tl_scan_channel(const int16_t *r, const int16_t *b, int16_t *h, int32_t states, int32_t rate,
                                int32_t drive)
 {
     int32_t left = states;
 #ifdef TL_SCAN_ASSEMBLY
-    for (; left >= 8; left -= 8, r += 8, b += 8, h += 8) {
+    for (const int32_t n = TL_SCAN_AT_ONCE; left >= n; left -= n, r += n, b += n, h += n) {
         tl_scan_states(r, b, h, rate, drive);
     }
 #endif
@@ -168,6 +200,11 @@ TL_INLINE int64_t tl_scan_read(const int16_t *c, const int16_t *h, int32_t state
     /* products of 31 bits in two sums, modulo 2^32 and of the upper halves, which tell the whole */
     uint32_t lower = 0;
     int32_t upper = 0;
+    for (; left >= 4; left -= 4, c += 4, h += 4) {
+        const int32_t first = c[0] * h[0], second = c[1] * h[1], third = c[2] * h[2], fourth = c[3] * h[3];
+        lower += (uint32_t)first + (uint32_t)second + (uint32_t)third + (uint32_t)fourth;
+        upper += (first >> 16) + (second >> 16) + (third >> 16) + (fourth >> 16);
+    }
     for (; left > 0; left--) {
         const int32_t product = *c++ * *h++;
         lower += (uint32_t)product;

@@ -9,16 +9,24 @@
 
 #include "tl_fully_connected.h"
 
-/* row r += value * w[r]; value fits 16 bits */
-static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const int8_t *w)
-{
 #if TL_DSP
-    const uint32_t word = tl_load4(w);
+/* row r += value * signed byte r of the word; value fits 16 bits */
+static inline tl_sums_t tl_scaled_bytes4(tl_sums_t sum, int32_t value, uint32_t word)
+{
     const uint32_t even = tl_sxtb16(word), odd = tl_sxtb16_ror8(word);
     sum.row0 = tl_smlabb(even, value, sum.row0);
     sum.row1 = tl_smlabb(odd, value, sum.row1);
     sum.row2 = tl_smlatb(even, value, sum.row2);
     sum.row3 = tl_smlatb(odd, value, sum.row3);
+    return sum;
+}
+#endif
+
+/* row r += value * w[r]; value fits 16 bits */
+static inline tl_sums_t tl_scaled_column4(tl_sums_t sum, int32_t value, const int8_t *w)
+{
+#if TL_DSP
+    sum = tl_scaled_bytes4(sum, value, tl_load4(w));
 #else
     sum.row0 += value * w[0];
     sum.row1 += value * w[1];
@@ -57,8 +65,9 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
     {                                                                                                                  \
         const uint8_t *const end = (const uint8_t *)entries + TL_ENTRY * (int32_t)count;                               \
         const int32_t *from = bias;                                                                                    \
+        const int32_t eights = channels - channels % 8;                                                                \
         int32_t channel = 0;                                                                                           \
-        for (; channel + 8 <= channels; channel += 8, from += 8) {                                                     \
+        for (; channel < eights; channel += 8, from += 8) {                                                            \
             tl_sums_t first = {from[0], from[1], from[2], from[3]}, second = {from[4], from[5], from[6], from[7]};     \
             const int8_t *const columns = weights + channel;                                                           \
             for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \

@@ -8,8 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from tinyloc.boards import Board
+from tinyloc.bundle.schema import Arithmetic
 from tinyloc.device.evaluation.form_record import OnBoard
 from tinyloc.device.evaluation.measure_bundle import measure_on_board
+from tinyloc.device.image.build import Optimise, OverflowingImage
 from tinyloc.study.search.settings import Limits, Objective
 from tinyloc.study.tasks import Tell
 from tinyloc.training.recipe import Recipe
@@ -32,6 +34,15 @@ class Cost(BaseModel):
     def of(image: OnBoard) -> "Cost":
         """The costs among a board's figures."""
         return Cost(flash=image.flash_bytes, ram=image.ram_bytes, cycles=image.cycles, energy=image.energy_uj)
+
+
+class TooLarge(BaseModel):
+    """An image that is larger than the board's memories, so that nothing can be run and measured."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    why: str
+    """Which memory, and by how many bytes."""
 
 
 def limits_of(budget: Limits, board: Board) -> dict[str, float]:
@@ -69,7 +80,15 @@ def cost_key(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def untrained_cost(recipe: Recipe, board: str, tell: Tell) -> Cost:
+def on_board(bundle: Path, form: Arithmetic, board: str, optimise: Optimise) -> Cost | TooLarge:
+    """Build and emulate a bundle. Raises UserError."""
+    try:
+        return Cost.of(measure_on_board(bundle, form, board, optimise))
+    except OverflowingImage as overflow:
+        return TooLarge(why="; ".join(overflow.regions))
+
+
+def untrained_cost(recipe: Recipe, board: str, tell: Tell) -> Cost | TooLarge:
     """Export, compile, build and emulate a candidate with its first weights. Raises UserError."""
     from tinyloc.export.pipeline import export_run
     from tinyloc.training.run import write_untrained
@@ -81,4 +100,4 @@ def untrained_cost(recipe: Recipe, board: str, tell: Tell) -> Cost:
         tell("export")
         export_run(run, [recipe.export.default], bounded=False)
         tell(f"build and emulate on {board}")
-        return Cost.of(measure_on_board(run / "bundle", recipe.export.default, board, recipe.build.optimise))
+        return on_board(run / "bundle", recipe.export.default, board, recipe.build.optimise)

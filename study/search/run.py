@@ -15,7 +15,7 @@ from tinyloc.files import write_whole
 from tinyloc.study import cluster
 from tinyloc.study.needs import needs_of
 from tinyloc.study.search import space, trial
-from tinyloc.study.search.cost import Cost, above, cost_key, excess, limits_of, untrained_cost
+from tinyloc.study.search.cost import Cost, TooLarge, above, cost_key, excess, limits_of, untrained_cost
 from tinyloc.study.search.settings import Search, SearchError
 from tinyloc.study.search.trial import Measured, TrialRecord
 from tinyloc.study.tasks import Engine, Event, Work
@@ -38,11 +38,11 @@ class SearchWork:
     """The tasks of a trial; tests put quick ones in their place."""
 
     cost: Work = untrained_cost
-    """(Recipe, board, Tell) -> Cost."""
+    """(Recipe, board, Tell) -> Cost, or TooLarge."""
     rung: Work = trial.train_to_rung
     """(Recipe, run, share of the training, Tell) -> merit on validation."""
     finish: Work = trial.finish
-    """(Recipe, run, board, Tell) -> Measured."""
+    """(Recipe, run, board, Tell) -> Measured, or TooLarge."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ class Searching:
         for recipe in smallest(self.search, self.base):
             self.engine.submit("corner", self.work.cost, recipe, self.search.board)
             (event,) = [event for event in self.engine.events() if event.ended]
-            if event.error is not None:
-                refused.append(event.error)
+            if event.error is not None or isinstance(event.result, TooLarge):
+                refused.append(event.error or event.result.why)
                 continue
             self._learn(recipe, event.result)
             over = {name: share for name, share in excess(event.result, self.limits).items() if share > 0}
@@ -162,6 +162,9 @@ class Searching:
     def _after(self, state: _AtWork, what: str, event: Event) -> Iterator[Step]:
         if event.error is not None:
             state.keep(status="failed", why=event.error)
+            yield self._tell(state)
+        elif isinstance(event.result, TooLarge):
+            state.keep(status="too large", why=event.result.why)
             yield self._tell(state)
         elif what == "cost":
             self._learn(state.recipe, event.result)
@@ -221,7 +224,7 @@ class Searching:
         return better
 
     def _tell(self, state: _AtWork) -> Step:
-        """End a trial in Optuna's store."""
+        """End a trial in Optuna's store. One without costs (it failed, or its image does not link) teaches nothing."""
         record, number = state.record, state.handle.number
         cost = record.cost or record.untrained
         if cost is None:
@@ -278,7 +281,7 @@ def record_of(one: FrozenTrial) -> TrialRecord:
 
 def smallest(search: Search, base: Mapping[str, Any]) -> list[Recipe]:
     """The corners of the space with the fewest weights, fewest first; those that are no recipe are left out."""
-    from tinyloc.training.compress.footprint import least_constant_bytes
+    from tinyloc.training.compress.footprint import least_constant_bytes, least_weight_bits
     from tinyloc.training.data import catalogue
 
     found: list[tuple[int, int, Recipe]] = []
@@ -295,5 +298,6 @@ def smallest(search: Search, base: Mapping[str, Any]) -> list[Recipe]:
             sizes[source] = len(data_set.access_points), len(data_set.classes)
         inputs, classes = sizes[source]
         inputs = min(inputs, recipe.compression.access_points or inputs)
-        found.append((least_constant_bytes(recipe.deployed_model, inputs, classes), number, recipe))
+        bits = least_weight_bits(recipe.export)
+        found.append((least_constant_bytes(recipe.deployed_model, inputs, classes, bits), number, recipe))
     return [recipe for *_, recipe in sorted(found, key=lambda one: one[:2])[:PROBES]]

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tinyloc.device.evaluation.measure_bundle import measure_on_board, measure_quality
-from tinyloc.study.search.cost import Cost
+from tinyloc.device.evaluation.measure_bundle import measure_quality
+from tinyloc.study.search.cost import Cost, TooLarge, on_board
 from tinyloc.study.tasks import Tell
 from tinyloc.training.recipe import Recipe
 
@@ -84,7 +84,7 @@ def _merit(validation: dict[str, float]) -> float:
     return validation["macro_f1"] if error is None else -error
 
 
-def finish(recipe: Recipe, run: Path, board: str, tell: Tell) -> Measured:
+def finish(recipe: Recipe, run: Path, board: str, tell: Tell) -> Measured | TooLarge:
     """Train to the end, export, and measure the generated C: quality on the validation split, costs on the board."""
     from tinyloc.export.pipeline import export_run
     from tinyloc.integer_training.tuner import INTEGERS
@@ -106,5 +106,7 @@ def finish(recipe: Recipe, run: Path, board: str, tell: Tell) -> Measured:
     found = measure_quality(run / "bundle", form)
     quality = found.macro_f1 if found.errors_m is None or recipe.output.position != "mean" else -found.errors_m["mean"]
     tell(f"build and emulate on {board}")
-    image = measure_on_board(run / "bundle", form, board, recipe.build.optimise)
-    return Measured(quality=quality, cost=Cost.of(image), seconds=trained.record.seconds)
+    cost = on_board(run / "bundle", form, board, recipe.build.optimise)
+    if isinstance(cost, TooLarge):
+        return cost
+    return Measured(quality=quality, cost=cost, seconds=trained.record.seconds)

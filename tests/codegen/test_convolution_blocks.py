@@ -168,10 +168,12 @@ MODELS = {
 FAST = (
     "tl_conv_pixel_s",
     "tl_conv_blocks_s",
+    "tl_conv_blocks_deep",
     "tl_depthwise_rows_s",
     "tl_depthwise_taps_s",
     "tl_depthwise_lines_s",
     "tl_conv_parts_s",
+    "tl_conv_parts_deep",
 )
 
 
@@ -202,6 +204,42 @@ def test_on_each_core(kind: str, variant: str, tmp_path: Path) -> None:
     network = ArmNetwork(tmp_path / "generated", core, [*flags, *level])
     for inputs in random_inputs(graph, seed=6, count=5):
         assert_same(f"NumPy and C on {variant}", reference_outputs(graph, inputs), network.run(*inputs), graph)
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
+@pytest.mark.parametrize("core", ["dsp", "m3"])
+def test_every_place_where_an_unrolled_loop_is_entered(core: str, tmp_path: Path) -> None:
+    """Windows of 1 to 17 words: assembly jumps into the midst of eight. An even and an odd number of channels."""
+    shapes = [(2, 3, 2 * n, 4 + n % 2, (1, 1), (1, 1), (1, 1), 1, True) for n in range(1, 18)]
+    graph = load(all_of("CONV_2D", shapes, 3))
+    compile_graph(graph, tmp_path / "generated")
+    network = ArmNetwork(tmp_path / "generated", *VARIANTS[core])
+    for inputs in random_inputs(graph, seed=8, count=2):
+        assert_same(f"NumPy and C on {core}", reference_outputs(graph, inputs), network.run(*inputs), graph)
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
+@pytest.mark.parametrize("extra", [0, 1])
+def test_the_largest_sum_of_a_second_channel(extra: int, tmp_path: Path) -> None:
+    """32,767 times 256 is the most that 24 bits hold; with 1 more the layer takes the kernel without that bound."""
+    weights = np.zeros((2, 1, 1, 262), np.int64)
+    weights[1, ..., :258], weights[1, ..., 258] = 127, 1 + extra
+    weights[0] = -100
+    model = TFLiteModel()
+    x = model.input((1, 1, 4, 262), "int8", 0.5, 0)
+    w = model.constant(weights, "int8", [0.01, 0.01])
+    y = model.unary(
+        "CONV_2D", [x, w, model.constant(np.array([7, -9]), "int32", [0.005] * 2)], (1, 1, 4, 2), "int8", 200.0, 0,
+        padding=1, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1,
+    )  # fmt: skip
+    model.output(y)
+    graph = load(model)
+    assert ("tl_conv_blocks_deep" in layers(graph)[0]) == bool(extra)
+    compile_graph(graph, tmp_path / "generated")
+    network = ArmNetwork(tmp_path / "generated", *VARIANTS["dsp"])
+    for value in (127, -128):
+        inputs = [np.full((1, 1, 4, 262), value, np.int8)]
+        assert_same("NumPy and C", reference_outputs(graph, inputs), network.run(*inputs), graph)
 
 
 @pytest.mark.parametrize("reason", ["weight -128", "factor above 1/2"])

@@ -283,7 +283,7 @@ def test_scales_that_overflow(tmp_path: Path) -> None:
     model = TFLiteModel()
     x, y = model.input((1, 4), scale=1.0), model.input((1, 4), "int16", scale=1.0)
     model.output(model.unary("RELU", [x], (1, 4), "int8", 1e-8))
-    model.output(model.unary("MUL", [y, y], (1, 4), "int16", 0.1))
+    model.output(model.unary("MUL", [y, y], (1, 4), "int16", 1e-10))
     model.output(model.unary("QUANTIZE", [y], (1, 4), "int16", 1e-6))
     a, b = model.input((1, 2, 600)), model.input((1, 600, 2))
     model.output(model.unary("BATCH_MATMUL", [a, b], (1, 2, 2), "int8", 1e-5))

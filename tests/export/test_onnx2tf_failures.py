@@ -4,16 +4,20 @@ import os
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
+from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.export.errors import ExportError
+from tinyloc.export.flatbuffer import dump, load
 from tinyloc.export.to_tflite import SUFFIX, to_tflite
 
 
 @pytest.fixture
 def model(tmp_path):
     path = tmp_path / "model.onnx"
-    path.write_bytes(b"onnx")
+    path.write_bytes(onnx.ModelProto(producer_name="test").SerializeToString())
     return path
 
 
@@ -59,12 +63,36 @@ def test_a_hang_ends(model, onnx2tf, monkeypatch):
         to_tflite(model)
 
 
-def test_the_onnx_file_stays_as_it_is(model, onnx2tf):
+def made_file(folder, custom=None):
+    """A file of one RELU, or of a custom operator in its place."""
+    made = TFLiteModel()
+    x = made.input((1, 3), "float32", None, name="x")
+    y = made.tensor((1, 3), "float32", None, name="activation")
+    made.operator("RELU", [x], [y])
+    made.output(y)
+    file = load(made.write(folder / "made.tflite").read_bytes())
+    if custom is not None:
+        code = file.operatorCodes[0]
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+        code.customCode = custom
+    return dump(file)
+
+
+def test_an_operator_that_it_leaves_as_it_is_is_named(model, onnx2tf, tmp_path):
+    onnx2tf(
+        "out = pathlib.Path(sys.argv[4]); out.mkdir()\n"
+        f"(out / 'model{SUFFIX}').write_bytes({made_file(tmp_path, 'ONNX_PRELU')!r})"
+    )
+    with pytest.raises(ExportError, match=r"no TFLite form of PRELU at activation in model\.onnx; write it with"):
+        to_tflite(model)
+
+
+def test_the_onnx_file_stays_as_it_is(model, onnx2tf, tmp_path):
     """onnx2tf simplifies its input in place."""
     onnx2tf(
         "given, out = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[4])\n"
         "given.write_text('simplified'); out.mkdir()\n"
-        f"(out / 'model{SUFFIX}').write_bytes(b'float')"
+        f"(out / 'model{SUFFIX}').write_bytes({made_file(tmp_path)!r})"
     )
-    assert to_tflite(model) == b"float"
-    assert Path(model).read_bytes() == b"onnx"
+    assert to_tflite(model) == made_file(tmp_path)
+    assert Path(model).read_bytes() == onnx.ModelProto(producer_name="test").SerializeToString()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.codegen.tflite_models import TFLiteModel
@@ -99,7 +100,7 @@ def test_noise_is_told_of_the_layer_that_makes_it(tmp_path: Path) -> None:
     [
         ({"image": np.zeros((4, 3, 3))}, r"array image is float64 of shape \(4, 3, 3\).*\(samples, 1, 8, 8, 2\)"),
         ({"image": np.array([["a"]])}, "array image is <U1"),
-        ({"image": np.full((2, 8, 8, 2), np.inf)}, "array image holds 256 values that are NaN or infinite"),
+        ({"image": np.full((2, 8, 8, 2), np.inf)}, "array image holds NaN or infinity in 256 values"),
         ({"image": np.zeros((0, 8, 8, 2))}, "array image is float64 of shape|no sample"),
     ],
 )
@@ -110,8 +111,41 @@ def test_calibration_data_that_does_not_fit(changes: dict[str, Any], words: str,
 
 def test_a_missing_array_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "c.npz", y=np.zeros((3, 3)), z=np.zeros((3, 3)))
-    with pytest.raises(ExportError, match=r"no array before, x; the model's inputs are x, before"):
+    with pytest.raises(ExportError, match=r"no array before, x; the model's inputs are x, before, the file has y, z"):
         quantise_file(counter(tmp_path), tmp_path / "c.npz", W8A8)
+
+
+def test_calibration_files_of_another_kind(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 3)))
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04" + b"\0" * 40)
+    for name, words in (
+        ("a.npy", "one array without a name"),
+        ("no.npz", "cannot be read: No such file"),
+        ("cut.npz", ""),
+    ):
+        with pytest.raises(ExportError, match=rf"{name}.*{words}"):
+            quantise_file(counter(tmp_path), tmp_path / name, W8A8)
+
+
+def onnx_file(folder: Path, *nodes: Any, half: bool = False) -> Path:
+    element = onnx.TensorProto.FLOAT16 if half else onnx.TensorProto.FLOAT
+    ends = [onnx.helper.make_tensor_value_info(name, element, (1, 3)) for name in ("x", "y")]
+    made = onnx.helper.make_graph(list(nodes), "g", ends[:1], ends[1:])
+    onnx.save(onnx.helper.make_model(made), str(folder / "m.onnx"))
+    return folder / "m.onnx"
+
+
+def test_onnx_files_without_a_float_graph_are_refused_with_all_problems(tmp_path: Path) -> None:
+    node = onnx.helper.make_node
+    branch = onnx.helper.make_graph([], "b", [], [])
+    nodes = [
+        node("If", ["x"], ["y"], then_branch=branch, else_branch=branch), node("QuantizeLinear", ["x", "s"], ["q"]),
+    ]  # fmt: skip
+    words = r"(?s)3 problems.*float16 \(x\): export it in float32.*If at y: control flow.*QuantizeLinear at q: the file"
+    with pytest.raises(ExportError, match=words):
+        quantise_file(onnx_file(tmp_path, *nodes, half=True), images(tmp_path), W8A8)
+    with pytest.raises(ExportError, match=r"none\.onnx cannot be read: No such file"):
+        quantise_file(tmp_path / "none.onnx", images(tmp_path), W8A8)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"\x1c\0\0\0TFL3" + b"\xff" * 40])

@@ -8,15 +8,20 @@ import torch
 from ai_edge_litert import schema_py_generated as schema
 from torch import Tensor
 
+from tinyloc.codegen.graph import Graph, Operator, Quantisation
+from tinyloc.codegen.graph import Tensor as GraphTensor
 from tinyloc.export.errors import ExportError
 from tinyloc.export.flatbuffer import constant, graph, load, scales, tensor_name
 from tinyloc.export.parity import tflite_scores
 from tinyloc.export.pipeline import export_model
 from tinyloc.export.quantise.widths import Widths
 from tinyloc.integer_training.absorbed import absorb
+from tinyloc.integer_training.execution import Execution, Value, real_of
 from tinyloc.integer_training.rounding import RoundingSettings, round_adaptively
+from tinyloc.integer_training.surrogates import surrogate
 from tinyloc.integer_training.twin import IntegerTwin
 from tinyloc.training.distil.guide import Guide
+from tinyloc.training.distil.hidden import watch
 from tinyloc.training.distil.settings import Distillation, Teacher
 from tinyloc.training.models.build import build_model
 from tinyloc.training.models.localiser import Localiser
@@ -304,12 +309,87 @@ def test_convolutions_of_the_user_train_with_their_integers(widths: dict[str, st
         assert np.allclose(values, real[name], rtol=2e-6, atol=1e-9), name
 
 
-def test_an_operator_without_a_gradient_is_named() -> None:
-    from tinyloc.codegen.graph import Graph, Operator, Quantisation
-    from tinyloc.codegen.graph import Tensor as GraphTensor
-    from tinyloc.integer_training.execution import Execution
+def test_hidden_states_of_a_class_of_the_user_are_those_before_its_head() -> None:
+    torch.manual_seed(2)
+    inner = Windowed(INPUTS, CLASSES)
+    model = OwnLocaliser(ModelSettings(architecture=f"{__name__}:Windowed"), inner, INPUTS, CLASSES)
+    twin, x = IntegerTwin(model, CALIBRATION, False, WIDTHS["w8a16"]), readings(3, seed=1)
+    seen = watch(twin)
+    scores = twin.network(x)
+    (state,) = seen.states
+    assert state.shape == (3, STEPS, 6) and state.requires_grad
+    torch.testing.assert_close(inner.head(state), scores, atol=0.01, rtol=0.01)
 
+
+class Pooled(torch.nn.Module):
+    """Pools, means, and activations with kernels of their own, over a window of the last six samples."""
+
+    state_names = ("window",)
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.first = torch.nn.Conv1d(inputs, 8, 3)
+        self.norm, self.head = torch.nn.LayerNorm(8), torch.nn.Linear(16, classes)
+        self.inputs = inputs
+
+    def initial_state(self, batch: int = 1) -> tuple[Tensor, ...]:
+        return (torch.zeros(batch, 5 * self.inputs),)
+
+    def step(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        window = torch.cat([state[0], x], dim=1)
+        y = torch.nn.functional.hardswish(self.first(window.reshape(len(x), 6, self.inputs).transpose(1, 2)))
+        most = torch.nn.functional.max_pool1d(y, 2, 1).mean(2)
+        mean = torch.nn.functional.avg_pool1d(y, 2, 1).amax(2)
+        both = torch.cat([torch.nn.functional.relu6(self.norm(most)), mean], dim=-1)
+        return self.head(both), (window[:, self.inputs :],)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state, scores = self.initial_state(len(x)), []
+        for sample in x.unbind(1):
+            one, state = self.step(sample, state)
+            scores.append(one)
+        return torch.stack(scores, dim=1)
+
+
+@pytest.mark.parametrize("widths", [WIDTHS["w8a8"], WIDTHS["w4a8"]], ids=["w8a8", "w4a8"])
+def test_pools_means_and_their_activations_train_with_their_integers(widths: dict[str, str]) -> None:
+    torch.manual_seed(2)
+    model = OwnLocaliser(ModelSettings(architecture=f"{__name__}:Pooled"), Pooled(INPUTS, CLASSES), INPUTS, CLASSES)
+    twin, x = IntegerTwin(model, CALIBRATION, False, widths), readings(3, seed=1)
+    kinds = {op.kind for op in twin._execution.graph.operators}
+    assert kinds >= {"HARD_SWISH", "MAX_POOL_2D", "AVERAGE_POOL_2D", "MEAN"}
+    for _ in range(2):
+        tracked = twin.network(x).detach().numpy()
+        file = tflite_scores(twin.content(), twin.names, list(x.numpy())).reshape(tracked.shape)
+        assert np.array_equal(tracked, file) and len(np.unique(file)) > 8
+        losses = trained(twin, 10)
+    assert losses[-1] < losses[0]
+    round_adaptively(twin, readings(6, seed=7), torch.Generator().manual_seed(1), RoundingSettings(iterations=20))
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"),
+    [("ELU", (0.02, -77)), ("GELU", (0.015, -118)), ("HARD_SWISH", (0.015, -102)), ("RELU_0_TO_1", (1 / 255, -128)),
+     ("RELU_N1_TO_1", (2 / 255, 0)), ("LOG_SOFTMAX", (1 / 16, 127)), ("L2_NORMALIZATION", (1 / 128, 0))],
+)  # fmt: skip
+def test_what_gradients_come_from_is_what_the_integers_stand_for(kind: str, output: tuple[float, int]) -> None:
+    tensors = (
+        GraphTensor("x", (1, 16), "int8", Quantisation((0.025,), (5,))),
+        GraphTensor("y", (1, 16), "int8", Quantisation((output[0],), (output[1],))),
+    )
+    op = Operator(kind, (0,), (1,), {"approximate": False, "activation": 0})
+    execution = Execution(Graph("g", tensors, (op,), (0,), (1,)))
+    whole = (37 * torch.arange(256) % 256 - 128).to(torch.int8).reshape(16, 1, 16)
+    given = Value(real_of(tensors[0], whole).requires_grad_(), whole)
+    found = execution.run(given, 1, {})[1]
+    assert found.whole is not None and found.real is not None
+    near = surrogate(execution.graph, op, [given.real])
+    assert (real_of(tensors[1], found.whole) - near).abs().max() < 2 * output[0]
+    assert found.whole.unique().numel() > 30
+
+
+def test_an_operator_without_a_gradient_is_named() -> None:
     tensors = tuple(GraphTensor(name, (1, 4), "int8", Quantisation((0.1,), (0,))) for name in "xy")
-    graph = Graph("g", tensors, (Operator("HARD_SWISH", (0,), (1,)),), (0,), (1,))
-    with pytest.raises(ExportError, match="HARD_SWISH: no training with integers"):
+    graph = Graph("g", tensors, (Operator("ARG_MAX", (0,), (1,)),), (0,), (1,))
+    with pytest.raises(ExportError, match="ARG_MAX: no training with integers"):
         Execution(graph)

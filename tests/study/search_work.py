@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from tinyloc.study.search.cost import Cost
+from tinyloc.study.search.cost import Cost, TooLarge
 from tinyloc.study.search.run import SearchWork
 from tinyloc.study.search.trial import Measured
 from tinyloc.study.tasks import Tell
 from tinyloc.training.recipe import Recipe
 
 BYTES_PER_UNIT = 1_000
+LINKS = 13
+"""Units up to which an image links."""
 
 
 def units(recipe: Recipe) -> int:
@@ -16,8 +18,9 @@ def units(recipe: Recipe) -> int:
     return size
 
 
-def cost(recipe: Recipe, board: str, tell: Tell) -> Cost:
-    return cost_of(recipe)
+def cost(recipe: Recipe, board: str, tell: Tell) -> Cost | TooLarge:
+    size = units(recipe)
+    return TooLarge(why=f"flash is exceeded by {size} bytes") if size > LINKS else cost_of(recipe)
 
 
 def cost_of(recipe: Recipe) -> Cost:

@@ -33,6 +33,11 @@ def explained(runs: Path, flash: int, capsys) -> str:
     return capsys.readouterr().out
 
 
+def test_a_budget_without_explain_is_refused(capsys) -> None:
+    assert main(["export", "any", "--budget", "flash=16K"]) == 2
+    assert "--budget needs --explain" in capsys.readouterr().err
+
+
 def test_widths_are_proposed_for_a_budget_and_the_export_takes_them(tmp_path, capsys) -> None:
     told = explained(tmp_path, 20_000, capsys)
     assert re.search(r"^hidden\.0 +w8a16 +0\.\d+ +0\.\d+ +[+-][\d,]+ B +[+-][\d,]+ B +[+-][\d,]+$", told, re.M)

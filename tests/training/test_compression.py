@@ -20,7 +20,7 @@ from tinyloc.integer_training.execution import limits, real_of, rounded, whole_o
 from tinyloc.integer_training.tuner import INTEGERS
 from tinyloc.training.calibration import calibration_stream
 from tinyloc.training.compress import prune, select
-from tinyloc.training.compress.footprint import least_constant_bytes
+from tinyloc.training.compress.footprint import least_constant_bytes, least_weight_bits
 from tinyloc.training.compress.forms import (
     Int8Linear,
     dynamic,
@@ -39,7 +39,7 @@ from tinyloc.training.models.mlp import MlpLocaliser
 from tinyloc.training.models.recurrent import RecurrentLocaliser
 from tinyloc.training.models.settings import Architecture, ModelSettings
 from tinyloc.training.preprocess import model_input
-from tinyloc.training.recipe import Recipe, parse_recipe
+from tinyloc.training.recipe import ExportSettings, Recipe, parse_recipe
 from tinyloc.training.run import TrainedRun, load_run, train
 
 RECIPE = """
@@ -371,6 +371,15 @@ def test_a_model_that_cannot_fit_is_told_before_training(tmp_path: Path) -> None
     with pytest.raises(TrainingError, match=rf"at least {least} bytes of flash \(8 access points, 4 classes") as caught:
         train(recipe(f"[budget]\nflash_bytes = {least - 1}"), tmp_path / "run", lambda done: pytest.fail("trained"))
     assert "compression.access_points" in str(caught.value) and not (tmp_path / "run").exists()
+
+
+def test_weights_of_four_bits_take_half_of_the_least() -> None:
+    widths = {"*": "w8a8", "head": "w4a8"}
+    mixed = ExportSettings.model_validate({"arithmetics": ["int8", "mixed"], "default": "mixed", "widths": widths})
+    bits = least_weight_bits(mixed)
+    settings = ModelSettings(architecture="mlp", hidden=[12, 8])
+    assert least_constant_bytes(settings, 8, 4, bits) == (8 * 12 + 12 * 8 + 8 * 4) // 2 + 4 * (12 + 8 + 4)
+    assert least_weight_bits(mixed.model_copy(update={"default": "int8"})) == 8  # the form that is built counts
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,18 @@ def test_a_class_with_a_step_is_trained_with_integers(tmp_path: Path) -> None:
 def test_hidden_states_teach_from_class_to_class(tmp_path: Path) -> None:
     weights = "[distillation]\nhidden_weight = 0.5\nrelation_weight = 0.1\n[[distillation.teachers]]"
     changes = CHANGES.replace("[[distillation.teachers]]", weights).replace("epochs = 4", "epochs = 1")
-    recipe = Recipe(tiny_recipe(changes))
-    assert recipe.train(tmp_path / "own").parameters > 0
+    recipe = Recipe(tiny_recipe(changes + "[compression.quantisation_aware]\nepochs = 1\n"))
+    stages: list[str] = []
+    run = recipe.train(tmp_path / "own", progress=lambda stage, done, total: stages.append(stage))
+    assert run.parameters > 0 and "quantisation aware" in stages
+
+
+def test_a_head_that_is_no_matrix_is_named_before_training_with_integers() -> None:
+    model = build_model(settings("Causal"), 7, 3)
+    model.inner.head = torch.nn.Sequential(model.inner.head)
+    check_watched(model)
+    with pytest.raises(TrainingError, match=r"to be one nn\.Linear; it is Sequential"):
+        check_watched(model, integers=True)
 
 
 @pytest.mark.parametrize(

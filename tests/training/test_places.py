@@ -133,7 +133,7 @@ def test_a_run_decides_positions_between_places(scans: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('["int8"]', '["int8", "int16x8"]', "needs export.arithmetics"),
+        ('["int8"]', '["int8", "int16x8"]', "needs scores of 8 bits"),
         ("hidden = [16]", "hidden = [16]\ncrf = true", "models of one sample only"),
         ("epochs = 40", "epochs = 40\nlabel_smoothing = 0.1", "without model.crf and label_smoothing"),
     ],

@@ -13,6 +13,7 @@ from tinyloc.cli.console import say
 from tinyloc.cli.options import RUNS_DIR, RunArgument, RunsDirOption, board_within
 from tinyloc.cli.outputs import JsonOption, write_json
 from tinyloc.cli.runs import find_run
+from tinyloc.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,8 @@ def export(
     json: JsonOption = None,
 ) -> None:
     """Export a trained run as ONNX and quantised TFLite, check both, and write the bundle."""
+    if budget is not None and not explain:
+        raise UserError("--budget needs --explain: it proposes widths; `tinyloc evaluate --budget` checks an image")
     layout = find_run(run, runs_dir)
     target, asked = board_within(board, budget)
 

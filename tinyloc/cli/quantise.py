@@ -46,6 +46,8 @@ def quantise(
     say(table(done.layers))
     for output in done.outputs:
         say(f"output {output.name}: {output.decibels:.1f} dB; the largest value agrees in {output.same_largest:.2%}")
+    if done.refined:
+        say(f"note: {done.refined} on calibration samples kept apart")
     if done.constant:
         say(f"note: constant over the calibration data, so their scales may not fit: {', '.join(done.constant)}")
     say(f"{out}: {len(done.content):,} bytes")
@@ -56,6 +58,7 @@ def quantise(
             "layers": [_finite(asdict(layer)) for layer in done.layers],
             "outputs": [_finite(asdict(output)) for output in done.outputs],
             "constant": done.constant,
+            "refined": done.refined,
         },
     )
 

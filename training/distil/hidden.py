@@ -54,11 +54,15 @@ def watch(model: Localiser) -> Watch:
 
 
 @torch.no_grad()
-def check_watched(model: Localiser) -> None:
+def check_watched(model: Localiser, integers: bool = False) -> None:
     """Run a class of the user's once and look at its head.
 
+    Args:
+        model: with first weights.
+        integers: it will be watched in training with integers, where only a matrix is found again.
+
     Raises:
-        TrainingError: it has no head, or the head does not take (B, T, H) in one call.
+        TrainingError: it has no head, the head does not take (B, T, H) in one call, or is no matrix.
     """
     if not isinstance(model, OwnLocaliser):
         return
@@ -67,6 +71,11 @@ def check_watched(model: Localiser) -> None:
         raise TrainingError(
             f"{name}: distillation.hidden_weight and relation_weight look at what feeds the last layer; call that "
             "layer self.head"
+        )
+    if integers and not isinstance(model.inner.head, nn.Linear):
+        raise TrainingError(
+            f"{name}: distillation.hidden_weight and relation_weight with compression.quantisation_aware need "
+            f"self.head to be one nn.Linear; it is {type(model.inner.head).__name__}"
         )
     calls: list[tuple[int, ...]] = []
     head = model.get_submodule("head")

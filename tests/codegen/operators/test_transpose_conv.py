@@ -23,18 +23,23 @@ from tinyloc.codegen.errors import CompileError
 def test_transpose_conv(element: str) -> None:
     chance = np.random.default_rng(10)
     model = TFLiteModel()
-    for number, (h, w, c, out, kernel, stride, padding) in enumerate(
+    for number, (h, w, c, out, kernel, stride, padding, more) in enumerate(
         [
-            (3, 3, 2, 3, (3, 3), (2, 2), 0),
-            (4, 2, 3, 1, (2, 4), (1, 3), 1),
-            (2, 5, 1, 4, (5, 1), (2, 1), 0),
-            (3, 3, 4, 2, (1, 1), (1, 1), 1),
+            (3, 3, 2, 3, (3, 3), (2, 2), 0, 0),
+            (4, 2, 3, 1, (2, 4), (1, 3), 1, 0),
+            (2, 5, 1, 4, (5, 1), (2, 1), 0, 0),
+            (3, 3, 4, 2, (1, 1), (1, 1), 1, 0),
+            (4, 4, 3, 2, (3, 3), (2, 2), 1, 1),  # what else than the usual size a file says
+            (4, 3, 3, 2, (3, 3), (2, 2), 1, 3),
+            (4, 4, 3, 2, (3, 3), (2, 2), 1, -2),
+            (3, 4, 2, 2, (3, 2), (2, 2), 0, 2),
+            (4, 4, 2, 3, (3, 3), (2, 2), 0, -2),
         ]
     ):
         x = scaled(model, (1, h, w, c), element, chance)
         filters, scales = weights_of(model, (out, *kernel, c), out, 0, chance, per_channel=True)
         size = [n * s if padding == 0 else (n - 1) * s + k for n, s, k in zip((h, w), stride, kernel, strict=True)]
-        shape = (1, *size, out)
+        shape = (1, *(n + more for n in size), out)
         scale = output_scale(model, x, scales, kernel[0] * kernel[1] * c, element, chance)
         y = model.tensor(shape, element, scale, output_zero(element, chance))
         operands = [model.constant(shape), filters, x]
