@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyloc.codegen.arithmetic.data_mode import short_number
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, short_number
 from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, sum_bounds
 from tinyloc.codegen.graph import Tensor
 from tinyloc.codegen.layer_code import Array, Constant, Macro
@@ -82,6 +82,8 @@ def folded_bias(rows: Int64s, bias: Int64s | None, x: Tensor, raised: int = RAIS
 
 def is_deep(rows: Int64s, x: Tensor) -> bool:
     """Whether products of int8 (channels, products) may add up to more than tl_block_pairs.h takes."""
+    if in_data_mode():  # by shape alone
+        return x.element == "int8" and rows.shape[1] * 127 * LARGEST_VALUE >= HIGH_SUM
     reach = np.maximum(rows.clip(min=0).sum(axis=1), -rows.clip(max=0).sum(axis=1))
     return x.element == "int8" and int(reach.max()) * LARGEST_VALUE >= HIGH_SUM
 
