@@ -103,6 +103,21 @@ class Unsupported(nn.Module):
         return self.head(self.parts["odd"](x))
 
 
+class Picture(nn.Module):
+    """The readings of one scan as an image of 2 x 3 pixels, with every kind of convolution and pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.own = nn.Conv2d(1, 8, 2, padding=1), nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.mixed, self.head = nn.Conv2d(8, 4, 1), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.wide(x.reshape(-1, 1, 2, 3)))
+        y = nn.functional.max_pool2d(torch.relu(self.own(y)), 2, stride=1)
+        y = nn.functional.avg_pool2d(self.mixed(y), (2, 3))
+        return self.head(y.reshape(-1, 4))
+
+
 class SevenScores(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -54,6 +54,11 @@ def number(value: int) -> str:
     return f"\x01{next(_COUNT)}:{value}\x02"
 
 
+def short_number(value: int) -> str:
+    """The same for a field of type int16_t."""
+    return f"(int16_t){number(value)}" if _ON.get() else str(value)
+
+
 def require(holds: bool, otherwise: str) -> None:
     """Refuse a model outside the bounds of the form that shapes alone decide for.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tinyloc.codegen.arithmetic.data_mode import short_number
 from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, sum_bounds
 from tinyloc.codegen.graph import Tensor
 from tinyloc.codegen.layer_code import Array, Constant, Macro
@@ -113,9 +114,10 @@ def rounding_fields(r: Requantisation, constants: tuple[Constant, ...]) -> dict[
     return {**names, "per_channel": int(len(r.factor) > 1)}
 
 
-def limits(r: Requantisation) -> dict[str, int]:
+def limits(r: Requantisation) -> dict[str, str]:
     """How a rounded sum becomes an output; int16 has no zero point."""
-    return {**({} if r.element == "int16" else {"zero": 2 * r.zero_point + 1}), "low": r.low, "high": r.high}
+    zero = {} if r.element == "int16" else {"zero": short_number(2 * r.zero_point + 1)}
+    return {**zero, "low": short_number(r.low), "high": short_number(r.high)}
 
 
 def fields(values: dict[str, object]) -> str:

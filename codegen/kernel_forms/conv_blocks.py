@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, short_number
+from tinyloc.codegen.arithmetic.data_mode import number as data_number
 from tinyloc.codegen.arithmetic.geometry import Geometry
 from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Tensor
@@ -47,7 +49,7 @@ def window_bytes(g: Geometry, depth: int) -> int:
 
 
 def _fields(g: Geometry, made: Block, x: Tensor) -> str:
-    zero = "" if x.element == "int16" else f"    .input_zero = {x.zero_point},\n"
+    zero = "" if x.element == "int16" else f"    .input_zero = {short_number(x.zero_point)},\n"
     return f"{{\n    .shape = {g.initialiser},\n{zero}    .block = {made.text},\n}}"
 
 
@@ -82,9 +84,10 @@ def _part(
 def _limits(output: tuple[int, int, int], r: Requantisation, suffix: str) -> tuple[str, ...]:
     """The activation, on the whole output."""
     info = np.iinfo(r.element)
-    if (r.low, r.high) == (info.min, info.max):
+    if (r.low, r.high) == (info.min, info.max) and not in_data_mode():
         return ()
-    return (f"tl_limits_{suffix}(y, {output[0] * output[1] * output[2]}, {r.low}, {r.high});",)
+    low, high = data_number(r.low), data_number(r.high)
+    return (f"tl_limits_{suffix}(y, {output[0] * output[1] * output[2]}, {low}, {high});",)
 
 
 @dataclass(frozen=True)

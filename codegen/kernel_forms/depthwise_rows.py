@@ -8,6 +8,7 @@ distances in memory. Rows and columns then change places in the shape, in the fi
 import dataclasses
 import math
 
+from tinyloc.codegen.arithmetic.data_mode import short_number
 from tinyloc.codegen.arithmetic.geometry import Geometry
 from tinyloc.codegen.arithmetic.requantise import Requantisation
 from tinyloc.codegen.graph import Tensor
@@ -125,7 +126,7 @@ def lower_rows(prefix: str, taps: Array, bias: Array | None, g: Geometry, x: Ten
         "pixel": pixels[0],
         "out_row": out_pixels[1],
         "out_pixel": out_pixels[0],
-        **({} if x.element == "int16" else {"input_zero": x.zero_point}),
+        **({} if x.element == "int16" else {"input_zero": short_number(x.zero_point)}),
         "weights": constants[0].name,
         "bias": constants[1].name,
         **rounding_fields(r, rounding),

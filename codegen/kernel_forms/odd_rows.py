@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 
+from tinyloc.codegen.arithmetic.data_mode import in_data_mode, require
 from tinyloc.codegen.arithmetic.geometry import Geometry
 from tinyloc.codegen.arithmetic.requantise import Int64s, Requantisation, scaling
 from tinyloc.codegen.graph import Tensor
@@ -34,6 +35,7 @@ def odd_rows(rows: Int64s, bias: Int64s | None, x: Tensor, r: Requantisation) ->
     """Filters (channels, products) that are left to the plain kernel."""
     found = misfits(rows, bias, x, r)
     reasons = ", ".join(f"{counted(n, 'row')} with {why}" for why, n in Counter(found.values()).items())
+    require(not found or not in_data_mode(), f"{reasons}: the fast kernel, the program's only form, cannot do them")
     return OddRows(tuple(sorted(found)), reasons, 2 * len(found) <= len(rows))
 
 

@@ -33,7 +33,8 @@ from tinyloc.codegen.semantics.operator_table import rule_of
 OF_DATA = frozenset(
     (
         *("BATCH_MATMUL", "CONCATENATION", "COPY", "FULLY_CONNECTED", "JOIN", "PACK", "RING_ADVANCE", "RING_CONV"),
-        *("RING_ORDER", "RING_READ", "RING_WRITE", "SELECTIVE_SCAN", "SOFTMAX"),
+        *("RING_ORDER", "RING_READ", "RING_WRITE", "SELECTIVE_SCAN", "SOFTMAX", "CONV_2D", "DEPTHWISE_CONV_2D"),
+        *("AVERAGE_POOL_2D", "MAX_POOL_2D"),
     )
 )
 """Layers beside LOOP whose code holds no number of the model in data mode."""
@@ -44,6 +45,10 @@ ELEMENTS_OF_DATA = frozenset(
     )
 )
 """The same inside a LOOP."""
+NO_FORM = (
+    "no form with its numbers as data; write it with the operators that docs/concepts/update.md lists (an LSTM as its "
+    "gates), or leave --updatable out and update whole images"
+)
 _RARE = ("tl_max(", "tl_min(", "tl_square(")  # functions of tl_scalar.h
 
 
@@ -319,11 +324,11 @@ def _layer(graph: Graph, storage: Storage, values: Mapping[int, Value], number: 
     outputs = {t: "y" if len(op.outputs) == 1 else f"y{i}" for i, t in enumerate(op.outputs)}
     if isinstance(rule, Loop):
         unported = {inner.kind for inner in op.attributes["body"]} - ELEMENTS_OF_DATA
-        require(not in_data_mode() or not unported, f"{', '.join(sorted(unported))}: no form with numbers as data")
+        require(not in_data_mode() or not unported, f"{', '.join(sorted(unported))}: {NO_FORM}")
         lowered = lower_loop(graph, op, rule, prefix, {**names, **outputs})
     else:
         assert isinstance(rule, KernelRule), op.kind
-        require(not in_data_mode() or op.kind in OF_DATA, f"{op.kind} has no form with its numbers as data")
+        require(not in_data_mode() or op.kind in OF_DATA, f"{op.kind}: {NO_FORM}")
         lowered = rule.lower(graph, op, prefix)
     lowered = _with_data(lowered, prefix)
     parameters = ["const tl_entry_t *entries, uint16_t count"] if sparse else []

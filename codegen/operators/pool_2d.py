@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyloc.codegen.arithmetic.activation import activation_problems, activation_range
+from tinyloc.codegen.arithmetic.data_mode import number
 from tinyloc.codegen.arithmetic.geometry import Geometry, geometry, output_size
 from tinyloc.codegen.graph import RANGE, Graph, Operator
 from tinyloc.codegen.layer_code import Array, Lowered
@@ -66,4 +67,4 @@ class Pool2D(KernelRule):
         g = self.geometry(graph, op)
         low, high = activation_range(y, op.attributes.get("activation", 0))
         name = f"tl_{'average' if self.average else 'max'}_pool_{'s16' if y.element == 'int16' else 's8'}"
-        return Lowered((f"{name}(x0, {g.text}, {low}, {high}, y);",), (), ("tl_pool.h",))
+        return Lowered((f"{name}(x0, {g.text}, {number(low)}, {number(high)}, y);",), (), ("tl_pool.h",))

@@ -65,8 +65,9 @@ static inline int32_t tl_entry_value_s16(const uint8_t *entry)
     {                                                                                                                  \
         const uint8_t *const end = (const uint8_t *)entries + TL_ENTRY * (int32_t)count;                               \
         const int32_t *from = bias;                                                                                    \
+        const int32_t eights = channels - channels % 8;                                                                \
         int32_t channel = 0;                                                                                           \
-        for (; channel + 8 <= channels; channel += 8, from += 8) {                                                     \
+        for (; channel < eights; channel += 8, from += 8) {                                                            \
             tl_sums_t first = {from[0], from[1], from[2], from[3]}, second = {from[4], from[5], from[6], from[7]};     \
             const int8_t *const columns = weights + channel;                                                           \
             for (const uint8_t *entry = entries; entry < end; entry += TL_ENTRY) {                                     \

@@ -13,6 +13,8 @@ from tests import own_networks
 from tests.own_networks import POINTS, ROOMS, Centred, Gru, Mlp, Tcn, taught, walk
 from tinyloc import Bundle
 from tinyloc.bundle.schema import Preprocessing, load_bundle, load_test_set
+from tinyloc.codegen.compile import compile_bundle
+from tinyloc.codegen.verify.host import HostLocaliser
 from tinyloc.codegen.verify.integer_localiser import LocaliserReference
 from tinyloc.device.zoo.models import ZooError, load_card, unpack
 from tinyloc.device.zoo.pack import pack
@@ -41,6 +43,25 @@ def agreement(bundle: Bundle) -> float:
 @pytest.fixture(scope="module")
 def tcn(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return made(taught(Tcn, T), tmp_path_factory.mktemp("tcn"), input={"samples": T})
+
+
+def test_convolutions_and_pooling_are_one_program_whose_model_is_data(tmp_path: Path) -> None:
+    programs = set()
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        bundle = made(own_networks.Picture().eval(), tmp_path / str(seed))
+        generated = tmp_path / f"generated{seed}"
+        manifest = compile_bundle(bundle.directory, generated, updatable=True)
+        assert manifest.updatable is not None
+        programs.add(manifest.updatable.program_id)
+        kinds = {kind for layer in manifest.layers for kind in ("conv_2d", "depthwise", "pool") if kind in layer.name}
+        assert kinds == {"conv_2d", "depthwise", "pool"}, [layer.name for layer in manifest.layers]
+        test_set, reference = load_test_set(bundle.directory), LocaliserReference(bundle.directory)
+        device = HostLocaliser(generated)
+        for i in range(40):
+            sample = test_set.sparse(i)
+            assert device.sample(*sample).scores.tolist() == reference.sample(*sample).scores.tolist()
+    assert len(programs) == 1
 
 
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs arm-none-eabi-gcc")

@@ -1,6 +1,7 @@
 """FULLY_CONNECTED with weights of four bits: LiteRT BUILTIN_REF == NumPy == C on every core, two weights a byte."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from tinyloc.device.evaluation.collect_answers import collect
 from tinyloc.device.evaluation.host_answers import host_answers
 from tinyloc.device.image.build import build_firmware
 from tinyloc.device.link.client import DeviceClient
+from tinyloc.paths import FIRMWARE_DIR
 
 SIZES = ((8, 8), (24, 5), (19, 11), (64, 4), (33, 12))  # inputs, channels
 
@@ -96,3 +98,30 @@ def test_few_channels_stay_bytes(tmp_path: Path) -> None:
     """A word of eight channels is not smaller than four bytes."""
     bundle = small_bundle(tmp_path / "bundle", inputs=80, hidden=4, recurrent=False, bits=4)
     assert not any("two a byte" in line for line in compile_bundle(bundle, tmp_path / "generated").decisions)
+
+
+EIGHTS = """
+#include "kernels/tl_sparse.h"
+extern const int8_t weights[];
+extern const int32_t bias[], high[];
+extern const int32_t low[];
+extern const int8_t shift[];
+void layer(const void *entries, uint16_t count, int16_t *y);
+void layer(const void *entries, uint16_t count, int16_t *y)
+{
+    static const tl_scaling_t scaling = {
+        .kind = TL_LONG, .multiplier = high, .multiplier_low = low, .shift = shift, .per_channel = 1, .high = 32767,
+    };
+    tl_sparse_fully_connected_s16(entries, count, weights, bias, &scaling, 0, 32, y);
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"needs {COMPILER}")
+def test_whole_eights_of_channels_compile_without_a_warning(tmp_path: Path) -> None:
+    """GCC warned of a loop that never runs, so an MLP of 32 units in 16x8 could not be built."""
+    (tmp_path / "layer.c").write_text(EIGHTS)
+    flags = ["-mcpu=cortex-m4", "-mthumb", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{FIRMWARE_DIR}"]
+    command = [COMPILER, *flags, "-c", "layer.c"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -42,7 +42,7 @@ def _with_room(model: str, access_points: int | None, classes: int | None) -> So
         ("house-a", 16, 12),  # attention, int8, CRF
         ("ble-flat", None, None),  # Mamba, 16x8
         ("ble-tracks", 12, 40),  # GRU, positions
-        ("uji-16", 470, 64),  # a sparse first layer
+        ("uji", 470, 64),  # a sparse first layer
     ],
 )
 def test_every_answer_equals_the_reference(
