@@ -73,6 +73,9 @@ def pack_blocks(prefix: str, weights: npt.NDArray[np.int64], bias: npt.NDArray[n
         if values.size
     )
     fields = {what: f"{prefix}_{what}" if values.size else "NULL" for what, _, values, _, _ in parts}
+    if full_rows:  # offsets of 0 are added to both; C does not define NULL + 0
+        fields["blocks"] = fields["blocks"] if blocks.size else fields["columns"]
+        fields["columns"] = fields["columns"] if columns.size else fields["blocks"]
     fields |= {"depth": str(depth), "channels": str(rows)}
     lines = "".join(f"    .{field} = {value},\n" for field, value in fields.items())
     return Blocks(constants, f"static const tl_fc_s8_t layer = {{\n{lines}}};", f"{{\n{lines}}}")

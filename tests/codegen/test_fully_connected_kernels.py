@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.codegen.arm_cores import COMPILER, ArmNetwork
-from tests.codegen.equality import assert_all_equal, assert_same, load, random_inputs, reference_outputs
+from tests.codegen.equality import assert_all_equal, assert_same, load, native, random_inputs, reference_outputs
 from tests.codegen.tflite_models import TFLiteModel
 from tinyloc.codegen.compile import compile_graph
 from tinyloc.codegen.graph import RANGE
@@ -82,3 +82,18 @@ def test_constants_take_no_more_than_the_weights(tmp_path: Path) -> None:
     model.output(y)
     manifest = compile_graph(load(model), tmp_path / "generated")
     assert manifest.constant_bytes == 19 * 11 + 4 * 11 + 5  # weights, bias, one multiplier and shift
+
+
+@pytest.mark.skipif(shutil.which("clang") is None, reason="needs clang")
+def test_no_offset_is_added_to_null(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C does not define NULL + 0: layers without a remainder, and without a block."""
+    model = TFLiteModel()
+    for depth, channels in ((8, 8), (2, 8), (8, 6), (3, 2)):
+        weights = model.constant(np.ones((channels, depth)), "int8", 0.01)
+        operands = [model.input((1, depth)), weights, -1]
+        model.output(model.unary("FULLY_CONNECTED", operands, (1, channels), "int8", 0.05))
+    graph = load(model)
+    (inputs,) = random_inputs(graph, 1, 1)
+    monkeypatch.setenv("CC", "clang")
+    compiled = native(graph, ["-O1", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"])
+    assert_same("NumPy and C", reference_outputs(graph, inputs), compiled.run(*inputs), graph)
