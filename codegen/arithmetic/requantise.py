@@ -223,7 +223,10 @@ def scaling(
     if in_data_mode():
         fixed = ("TL_LONG" if limited else "TL_HALF") if r.element == "int16" else "TL_SHORT" if limited else "TL_BYTE"
         alike = {"TL_SHORT": ("TL_BYTE",), "TL_LONG": ("TL_HALF",)}
-        wrong = f"its factors and bounds {r.low} to {r.high} need the form {kind}, the program has {fixed}"
+        wrong = (
+            f"its factors and bounds {r.low} to {r.high} need the form {kind}, an updatable program has {fixed}; "
+            "factors of weights of 4 bits are often too large: export 8 bits, or build without --updatable"
+        )
         require(kind == fixed or kind in alike.get(fixed, ()), wrong)
         kind = fixed
     constants = (
