@@ -97,25 +97,7 @@ TL_INLINE void tl_pairs_run(const tl_pairs_t *p, const int16_t *x, tl_block_plac
                                   "add %[x1], %[x0], #2\n\t"
                                   "str %[x1], %[shift]\n\t"
                                   "ldrsb %[x0], [%[x0], #1]\n\t" TL_LANES_OUTPUT("b0") TL_LANES_OUTPUT("b1")
-                                      TL_LANES_OUTPUT("b2") TL_LANES_OUTPUT("b3") "ldr %[t], %[y]\n\t"
-                                                                                  "ldr %[x0], %[at1]\n\t"
-                                                                                  "ldr %[x1], %[at2]\n\t"
-                                                                                  "ldr %[xp], %[at3]\n\t"
-                                                                                  "ldr %[w], %[last]\n\t"
-                                                                                  "add %[xp], %[t]\n\t"
-                                                                                  "add %[x1], %[t]\n\t"
-                                                                                  "add %[x0], %[t]\n\t"
-                                                                                  "strb %[a3], [%[xp]]\n\t"
-                                                                                  "strb %[b3], [%[xp], #1]\n\t"
-                                                                                  "strb %[a2], [%[x1]]\n\t"
-                                                                                  "strb %[b2], [%[x1], #1]\n\t"
-                                                                                  "strb %[a1], [%[x0]]\n\t"
-                                                                                  "strb %[b1], [%[x0], #1]\n\t"
-                                                                                  "strb %[b0], [%[t], #1]\n\t"
-                                                                                  "strb %[a0], [%[t]], #2\n\t"
-                                                                                  "str %[t], %[y]\n\t"
-                                                                                  "cmp %[wp], %[w]\n\t"
-                                                                                  "bne.w 1b\n\t"
+                                      TL_LANES_OUTPUT("b2") TL_LANES_OUTPUT("b3") TL_BLOCK_STORES
         : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3), [b0] "=&r"(b0), [b1] "=&r"(b1),
           [b2] "=&r"(b2), [b3] "=&r"(b3), [xp] "=&r"(x_), [wp] "+r"(w), [w] "=&r"(w_), [t] "=&l"(t_), [x0] "=&r"(x0_),
           [x1] "=&r"(x1_)

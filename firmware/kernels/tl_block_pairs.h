@@ -24,6 +24,28 @@ typedef struct {
     int32_t pairs, words, zero; /* zero: as in tl_block_t */
 } tl_pairs_t;
 
+/* end of a pass over four pixels and two channels: its eight outputs, and the next channels */
+#define TL_BLOCK_STORES                                                                                                \
+    "ldr %[t], %[y]\n\t"                                                                                               \
+    "ldr %[x0], %[at1]\n\t"                                                                                            \
+    "ldr %[x1], %[at2]\n\t"                                                                                            \
+    "ldr %[xp], %[at3]\n\t"                                                                                            \
+    "ldr %[w], %[last]\n\t"                                                                                            \
+    "add %[xp], %[t]\n\t"                                                                                              \
+    "add %[x1], %[t]\n\t"                                                                                              \
+    "add %[x0], %[t]\n\t"                                                                                              \
+    "strb %[a3], [%[xp]]\n\t"                                                                                          \
+    "strb %[b3], [%[xp], #1]\n\t"                                                                                      \
+    "strb %[a2], [%[x1]]\n\t"                                                                                          \
+    "strb %[b2], [%[x1], #1]\n\t"                                                                                      \
+    "strb %[a1], [%[x0]]\n\t"                                                                                          \
+    "strb %[b1], [%[x0], #1]\n\t"                                                                                      \
+    "strb %[b0], [%[t], #1]\n\t"                                                                                       \
+    "strb %[a0], [%[t]], #2\n\t"                                                                                       \
+    "str %[t], %[y]\n\t"                                                                                               \
+    "cmp %[wp], %[w]\n\t"                                                                                              \
+    "bne.w 1b\n\t"
+
 #if !TL_DSP
 #include "tl_block_lanes.h"
 #elif TL_BLOCK_ASSEMBLY
@@ -93,37 +115,19 @@ TL_INLINE void tl_pairs_run(const tl_pairs_t *p, const int16_t *x, tl_block_plac
                                               "str %[t], %[bias]\n\t"
                                               "lsl %[x0], %[x0], #1\n\t"
                                               "lsl %[w], %[w], #1\n\t" TL_PAIRS_HIGH("0") TL_PAIRS_HIGH("1")
-                                                  TL_PAIRS_HIGH("2") TL_PAIRS_HIGH(
-                                                      "3") "ldr %[t], [%[x1]], #4\n\t"
-                                                           "ldr %[w], [%[x1]], #4\n\t"
-                                                           "ldrsb %[x0], [%[xp]], #1\n\t"
-                                                           "str %[x1], %[multiplier]\n\t"
-                                                           "ldrsb %[x1], [%[xp]], #1\n\t"
-                                                           "str %[xp], %[shift]\n\t"
-                                                           "mov %[xp], #0x80000000\n\t"
-                                                           "asr %[x0], %[xp], %[x0]\n\t"
-                                                           "asr %[x1], %[xp], %[x1]\n\t"
-                                                           "ldr %[xp], %[zero]\n\t" TL_PAIRS_OUTPUTS("0")
-                                                               TL_PAIRS_OUTPUTS("1") TL_PAIRS_OUTPUTS("2")
-                                                                   TL_PAIRS_OUTPUTS("3") "ldr %[t], %[y]\n\t"
-                                                                                         "ldr %[x0], %[at1]\n\t"
-                                                                                         "ldr %[x1], %[at2]\n\t"
-                                                                                         "ldr %[xp], %[at3]\n\t"
-                                                                                         "ldr %[w], %[last]\n\t"
-                                                                                         "add %[xp], %[t]\n\t"
-                                                                                         "add %[x1], %[t]\n\t"
-                                                                                         "add %[x0], %[t]\n\t"
-                                                                                         "strb %[a3], [%[xp]]\n\t"
-                                                                                         "strb %[b3], [%[xp], #1]\n\t"
-                                                                                         "strb %[a2], [%[x1]]\n\t"
-                                                                                         "strb %[b2], [%[x1], #1]\n\t"
-                                                                                         "strb %[a1], [%[x0]]\n\t"
-                                                                                         "strb %[b1], [%[x0], #1]\n\t"
-                                                                                         "strb %[b0], [%[t], #1]\n\t"
-                                                                                         "strb %[a0], [%[t]], #2\n\t"
-                                                                                         "str %[t], %[y]\n\t"
-                                                                                         "cmp %[wp], %[w]\n\t"
-                                                                                         "bne.w 1b\n\t"
+                                                  TL_PAIRS_HIGH("2")
+                                                      TL_PAIRS_HIGH("3") "ldr %[t], [%[x1]], #4\n\t"
+                                                                         "ldr %[w], [%[x1]], #4\n\t"
+                                                                         "ldrsb %[x0], [%[xp]], #1\n\t"
+                                                                         "str %[x1], %[multiplier]\n\t"
+                                                                         "ldrsb %[x1], [%[xp]], #1\n\t"
+                                                                         "str %[xp], %[shift]\n\t"
+                                                                         "mov %[xp], #0x80000000\n\t"
+                                                                         "asr %[x0], %[xp], %[x0]\n\t"
+                                                                         "asr %[x1], %[xp], %[x1]\n\t"
+                                                                         "ldr %[xp], %[zero]\n\t" TL_PAIRS_OUTPUTS("0")
+                                                                             TL_PAIRS_OUTPUTS("1") TL_PAIRS_OUTPUTS("2")
+                                                                                 TL_PAIRS_OUTPUTS("3") TL_BLOCK_STORES
         : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3), [b0] "=&r"(b0), [b1] "=&r"(b1),
           [b2] "=&r"(b2), [b3] "=&r"(b3), [xp] "=&r"(x_), [wp] "+r"(w), [w] "=&l"(w_), [t] "+r"(t), [x0] "=&r"(x0_),
           [x1] "=&r"(x1_), [entry] "=m"(entry)
