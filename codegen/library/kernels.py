@@ -14,6 +14,7 @@ from tinyloc.codegen.lowering.harness import kernel_headers
 
 _SHARED = re.compile(r"^TL_SHARED [\w *]*?(\w+)\(", re.M)
 _SHARING_MACRO = re.compile(r"^#define (\w+)\([^)]*\)[ \\]*\n\s*TL_SHARED\b", re.M)
+_SHARED_BY_ARGUMENT = re.compile(r"^\w+\(TL_SHARED, (\w+),", re.M)
 _STATIC = "#define TL_SHARED static __attribute__((noinline, unused))"
 _WEAK = "#define TL_SHARED __attribute__((weak, noinline))"
 
@@ -22,7 +23,7 @@ _WEAK = "#define TL_SHARED __attribute__((weak, noinline))"
 def shared_functions() -> tuple[str, ...]:
     """Names of the kernels that layers call, sorted."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.h")))
-    found = set(_SHARED.findall(text)) - {"NAME"}
+    found = set(_SHARED.findall(text)) - {"NAME"} | set(_SHARED_BY_ARGUMENT.findall(text))
     for macro in _SHARING_MACRO.findall(text):
         found |= set(re.findall(rf"^{macro}\((\w+)", text, re.M))
     return tuple(sorted(found))

@@ -33,7 +33,7 @@ from tinyloc.device.zoo.models import names, unpack
 from tinyloc.files import write_whole
 from tinyloc.paths import CLONE_DIR, ZOO_DIR
 
-PAIR = ("uji", "uji-16")
+PAIR = ("uji", "uji-position-32")
 """Two models of the same kernels."""
 APPLICATION = """
 #include "{name}.h"

@@ -102,7 +102,7 @@ FAULTS = {
         "steered", "fusion_app/app.c", "IMU_WIRE * count) : INT32_MAX", "IMU_WIRE * count) : 9 + 28",
     ),
     "an index without its check": (
-        "scan", LOCALISER, "readings[i].index >= TL_INPUT_COUNT", "readings[i].index > 65534u",
+        "scan", LOCALISER, "readings[i].index >= inputs", "readings[i].index > inputs + 65534",
     ),
     "silence that is not called so": ("house", "app/app.c", "heard >= least_heard", "heard > least_heard"),
     "no restart after a silence": ("steered", FILTER, "return passed > LONGEST_SILENCE_US;", "return false;"),

@@ -86,7 +86,7 @@ def test_every_name_of_the_outside_carries_the_models(libraries, tmp_path):
     weak = set(re.findall(r"^[0-9a-f]+ W (\S+)$", table, re.M))
     names = ("uji_", "ble_flat_", "walk_")
     assert strong and all(symbol.startswith(names) for symbol in strong)
-    assert weak and all(re.fullmatch(r"tl_\w+_[0-9a-f]{8}", symbol) for symbol in weak)
+    assert weak and [symbol for symbol in weak if not re.fullmatch(r"tl_\w+_[0-9a-f]{8}", symbol)] == []
     for name in ("uji", "ble_flat", "walk"):
         header = (libraries / "include" / f"{name}.h").read_text()
         macros = set(re.findall(r"^#define (\w+)", header, re.M))

@@ -20,7 +20,10 @@ def quantise(
         Path,
         typer.Option("--calibration", metavar="FILE", help="An .npz file: an array (samples, ...) for each input."),
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The integer .tflite file to write.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The integer .tflite file; without it MODEL_quantised.tflite here."),
+    ] = None,
     widths: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,6 +45,7 @@ def quantise(
     from tinyloc.files import write_whole
 
     done = quantise_file(model, calibration, _table(widths or DEFAULT_WIDTHS), state_pairs(state))
+    out = out or Path(f"{model.stem}_quantised.tflite")
     write_whole(out, done.content)
     say(table(done.layers))
     for output in done.outputs:
