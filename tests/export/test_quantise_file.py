@@ -72,6 +72,16 @@ def test_an_image_network_answers_as_its_float_file(tmp_path: Path) -> None:
     assert all(layer.decibels > 25 and layer.bits == 8 for layer in done.layers)
 
 
+def test_without_out_the_file_lies_here_and_is_named_after_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["quantise", str(image_network(tmp_path)), "--calibration", str(images(tmp_path))]) == 0
+    assert [path.name for path in Path().iterdir()] == ["net_quantised.tflite"]
+    assert "net_quantised.tflite" in capsys.readouterr().out
+
+
 def test_the_compiler_takes_the_file(tmp_path: Path) -> None:
     path = tmp_path / "int.tflite"
     for number, widths in enumerate((W8A8, {"*": "w8a16"}, {"net.dense": "w4a8"}, {"net.dense": "w8a16"})):
