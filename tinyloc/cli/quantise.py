@@ -22,7 +22,7 @@ def quantise(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", help="The integer .tflite file; without it MODEL_quantised.tflite here."),
+        typer.Option("--out", metavar="FILE", help="The integer .tflite file (default: MODEL_quantised.tflite here)."),
     ] = None,
     widths: Annotated[
         list[str] | None,
