@@ -17,7 +17,7 @@ class OnBoard(_Strict):
     waited_cycles: float | None = None
     """The same with the wait states of the board's flash; None where it has none."""
     energy_uj: float
-    """Of the slower figure."""
+    """Belongs to the slower figure."""
     fits: bool
     """Within the budget of the board (and of the recipe, where that is lower)."""
     samples: int
@@ -42,7 +42,7 @@ class FormRecord(_Strict):
     error_cm: str = ""
     """Position errors in cm, packed, -1 where the truth is unknown; empty without positions."""
     outliers: dict[str, float] = {}
-    """Of the forms as LLM.int8(): threshold, input columns that reach it, and all input columns of linear layers."""
+    """What LLM.int8() found: threshold, input columns that reach it, and all input columns of linear layers."""
     boards: dict[str, OnBoard] = {}
     not_built: dict[str, str] = {}
     """Board -> why there is no image."""

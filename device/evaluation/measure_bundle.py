@@ -82,7 +82,7 @@ def score_form(
 def measure(bundle: Path, arithmetic: Arithmetic, boards: tuple[str, ...], optimise: Optimise) -> FormRecord:
     """Quality of the generated C over the whole test set, and what it takes on each board.
 
-    Raises CompileError and HostError; a board whose flash it does not fit is told in `not_built`.
+    Raises CompileError and HostError; `not_built` names each board whose flash it does not fit.
     """
     form, found, problems = measure_quality(bundle, arithmetic), {}, {}
     for board in boards:

@@ -20,7 +20,7 @@ from tinyloc.device.network.network_image import build_network
 
 @dataclass(frozen=True)
 class StepCost:
-    """Of the step alone; the firmware of a localiser comes on top."""
+    """What the step takes alone; the firmware of a localiser comes on top."""
 
     flash_bytes: int
     ram_bytes: int

@@ -41,7 +41,7 @@ class RealTimeCounter(RegisterFile):
 
     @property
     def ticks_hz(self) -> float:
-        """Of the counter; 0 when the low-frequency clock is off."""
+        """Return the frequency of the counter; 0 when the low-frequency clock is off."""
         return TICKS_HZ / (self.values["PRESCALER"] + 1) if self.power.values["LFCLKSTAT"] & RUNNING else 0.0
 
     def _count(self) -> int:
